@@ -1,0 +1,62 @@
+# Every target sets up what it needs; `make demo` and `make test` work in a fresh clone
+# with nothing but python3 and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test check format lock sandbox validate clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/ready: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "This Python has no venv; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV) (once, a minute or two) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and show what became of it
+	@$(BIN)/salespro migrate
+	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
+	@$(BIN)/salespro history --limit 5
+
+test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(VENV)/ready  ## formatting, lint and types
+	@$(BIN)/ruff format --check src tests
+	@$(BIN)/ruff check src tests
+	@$(BIN)/mypy
+
+format: $(VENV)/ready  ## format, and mend what the linter can mend
+	@$(BIN)/ruff format src tests
+	@$(BIN)/ruff check --fix src tests
+
+sandbox: $(VENV)/ready  ## S3, SQS, Postgres and the function on localhost
+	@$(BIN)/salespro sandbox
+
+# The SAM CLI pins an older boto3, so it lives by itself.
+.venv-sam/ready:
+	@$(PYTHON) -m venv .venv-sam
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check 'aws-sam-cli==1.170.0'
+	@touch $@
+
+validate: .venv-sam/ready  ## check template.yaml as SAM and cfn-lint see it
+	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
+
+# Versions and hashes only: no file of the repository records where a package came from.
+LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
+lock:  ## compile the requirement files from pyproject.toml (make lock UPGRADE=--upgrade)
+	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
+	@$(LOCK) --python-version 3.13 -o src/requirements.txt
+	@$(LOCK) --python-version 3.11 --extra cli --extra dev -c src/requirements.txt -o requirements-dev.txt
+
+clean:  ## remove what the targets made, the embedded database included
+	rm -rf .venv .venv-sam .venv-lock .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
