@@ -1,0 +1,1 @@
+"""The cloud edge: the only code that knows AWS."""

@@ -1,0 +1,1 @@
+"""The terminal edge: the same importer for people at a prompt."""

@@ -1,0 +1,161 @@
+"""The connection to Postgres, and the one place where its errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+
+import psycopg
+from psycopg import Connection, pq
+from psycopg.conninfo import make_conninfo
+
+from salespro_core.errors import StoreRefused, StoreUnavailable
+
+CONNECT_TIMEOUT_S = 10
+# A statement writes some hundred rows.  One that takes this long waits for somebody, and
+# has to give up before the lease of its import runs out (history.LEASE).
+STATEMENT_TIMEOUT_S = 60
+LOCK_TIMEOUT_S = 30
+# A transaction of ours is never idle; this ends one whose client froze in the middle.
+IDLE_IN_TRANSACTION_TIMEOUT_S = 60
+
+# Set after connecting and not as start-up options, which poolers refuse.
+_SESSION = f"""
+SELECT set_config('application_name', 'salespro-importer', false),
+       set_config('statement_timeout', '{STATEMENT_TIMEOUT_S}s', false),
+       set_config('lock_timeout', '{LOCK_TIMEOUT_S}s', false),
+       set_config('idle_in_transaction_session_timeout',
+                  '{IDLE_IN_TRANSACTION_TIMEOUT_S}s', false),
+       -- a tiny table may tempt the planner into a plan that a cached statement keeps
+       -- while the table grows; every look-up of ours is by key
+       set_config('enable_seqscan', 'off', false),
+       set_config('jit', 'off', false)
+"""
+
+# SQLSTATEs that another attempt may not meet again.  Source: PostgreSQL documentation,
+# appendix A.
+_WORTH_ANOTHER_TRY = (
+    "08",  # connection exceptions
+    "40",  # serialization failure, deadlock
+    "53",  # out of memory, disk or connections
+    "55P03",  # lock not available
+    "57P",  # shut down, crashed, starting up, database dropped, idle session
+    "57014",  # a statement timeout, or somebody cancelled it
+    "25P03",  # our own transaction stood idle too long
+    "25006",  # read-only: a standby, during a failover
+)
+_SETUP = {
+    "28": "Postgres refused the role or its password: check DATABASE_URL or the secret.",
+    "3D000": "The database does not exist: check the name in DATABASE_URL or the secret.",
+    "42P01": "A table is missing: run `salespro migrate` against this database.",
+    "42703": "A column is missing: run `salespro migrate` against this database.",
+    "42501": "The role lacks a privilege on the tables: see the grants in the README.",
+}
+
+
+def connect(conninfo: str) -> Connection:
+    """Connect in autocommit, with the limits that the importer relies on.
+
+    Args:
+        conninfo: a libpq URL or keyword string; `PG*` variables apply as usual.
+
+    Raises:
+        StoreUnavailable: nobody answers, or not in time.
+        StoreRefused: role, password or database are wrong.
+    """
+    with store_errors("connecting to Postgres"):
+        conn = psycopg.connect(
+            make_conninfo(
+                conninfo, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="UTF8"
+            ),
+            autocommit=True,
+        )
+        try:
+            conn.execute(_SESSION)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+
+def migrate(conn: Connection) -> None:
+    """Bring the tables up, or adopt those of the earlier system; may be run again.
+
+    Raises:
+        StoreUnavailable: a table was locked for too long; nothing was changed.
+        StoreRefused: the role may not create tables; nothing was changed.
+    """
+    schema = resources.files("salespro_core").joinpath("schema.sql").read_bytes()
+    with store_errors("migrating"), conn.transaction():
+        # An index on a large table takes longer than a batch may.
+        conn.execute("SET LOCAL statement_timeout = 0")
+        conn.execute(schema)
+
+
+def is_alive(conn: Connection) -> bool:
+    """Whether a connection kept since the last invocation still answers."""
+    if conn.closed:
+        return False
+    try:
+        conn.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
+@contextmanager
+def store_errors(doing: str) -> Iterator[None]:
+    """Turn psycopg's errors into ours, by SQLSTATE and not by class.
+
+    psycopg's OperationalError covers a wrong password as well as a cut connection; a
+    failure to connect and a cut carry no SQLSTATE at all.
+
+    Args:
+        doing: what was being done, for the message: `connecting to Postgres`.
+
+    Raises:
+        StoreUnavailable: another attempt may do.
+        StoreRefused: it would fail again; `sqlstate` says why.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        state = error.sqlstate
+        if state is None and (known := _connect_failure(error)):
+            raise StoreRefused(f"While {doing}: {known}") from error
+        if state is None and isinstance(error, psycopg.OperationalError):
+            raise StoreUnavailable(
+                f"While {doing}: Postgres could not be reached or the connection broke. "
+                "It is tried again; check the host, the port and the network if it stays."
+            ) from error
+        if state is not None and state.startswith(_WORTH_ANOTHER_TRY):
+            raise StoreUnavailable(
+                f"While {doing}: Postgres gave up ({_name(error)}). It is tried again."
+            ) from error
+        known = next(
+            (m for c, m in _SETUP.items() if (state or "").startswith(c)), None
+        )
+        raise StoreRefused(
+            f"While {doing}: " + (known or f"Postgres refused with {_name(error)}."),
+            state,
+        ) from error
+
+
+def _connect_failure(error: psycopg.Error) -> str | None:
+    """Libpq hands a refusal at connect time on as text only, without its SQLSTATE."""
+    if error.pgconn is not None and error.pgconn.status == pq.ConnStatus.OK:
+        return None
+    text = str(error)
+    if "authentication failed" in text or "no password supplied" in text:
+        return _SETUP["28"]
+    if 'role "' in text and "does not exist" in text:
+        return _SETUP["28"]
+    if 'database "' in text and "does not exist" in text:
+        return _SETUP["3D000"]
+    return None
+
+
+def _name(error: psycopg.Error) -> str:
+    """The error's name and code, without its text: DETAIL repeats cells."""
+    return f"{type(error).__name__}, SQLSTATE {error.sqlstate or 'unknown'}"

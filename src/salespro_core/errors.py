@@ -1,0 +1,140 @@
+"""Everything this project raises on purpose.
+
+SalesProError                      retryable = False
+├─ ConfigError                     a setting is missing or malformed
+├─ InputError                      the object is at fault; another attempt cannot help
+│  ├─ UnknownExport                the header is no known export's
+│  ├─ HeaderMismatch               a label stands in the header twice
+│  ├─ UnreadableObject             not CSV text, or broken gzip
+│  └─ ObjectGone                   deleted or replaced before it could be read
+├─ ObjectError                     S3 is at fault; the client's error is __cause__
+│  ├─ ObjectUnavailable            retryable: a timeout, a cut that outlasted our patience
+│  └─ ObjectRefused                no permission, no such bucket
+├─ StoreError                      Postgres is at fault; psycopg's error is __cause__
+│  ├─ StoreUnavailable             retryable: lost connection, deadlock, timeout
+│  └─ StoreRefused                 wrong schema, permission, constraint
+└─ Unfinished                      retryable: the import goes on with another delivery
+   ├─ OutOfTime                    stopped at a commit, since the time is nearly up
+   ├─ ClaimHeld                    another attempt's lease is live
+   └─ ClaimLost                    another attempt took over; nothing more was written
+
+A bad row is none of these: it is a value, `salespro_core.records.Reject`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SalesProError(Exception):
+    """Its text names the place, the cause and the fix, and never holds a cell."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ConfigError(SalesProError):
+    """Settings are missing or malformed; the text lists all of them."""
+
+
+class InputError(SalesProError):
+    """The object is at fault: the same bytes would fail again."""
+
+
+class UnknownExport(InputError):
+    """The header is no known export's.
+
+    Attributes:
+        sync_type: that of the nearest export; None if nothing looks familiar.
+        missing: the labels of the nearest export that the header lacks.
+    """
+
+    def __init__(
+        self, message: str, sync_type: str | None = None, missing: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.sync_type = sync_type
+        self.missing = missing
+
+
+class HeaderMismatch(InputError):
+    """Several labels of the header name one column.
+
+    Attributes:
+        sync_type: the export that was recognised.
+        repeated: the labels as they stand in the file.
+    """
+
+    def __init__(self, message: str, sync_type: str, repeated: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.sync_type = sync_type
+        self.repeated = repeated
+
+
+class UnreadableObject(InputError):
+    """The bytes are no CSV text in UTF-8."""
+
+
+class ObjectGone(InputError):
+    """The object was deleted, or replaced by another, before it was read."""
+
+
+class ObjectError(SalesProError):
+    """S3 did not give the object; the client's error is `__cause__`."""
+
+
+class ObjectUnavailable(ObjectError):
+    """S3 could not be reached, or kept cutting the body; another attempt may do."""
+
+    retryable: ClassVar[bool] = True
+
+
+class ObjectRefused(ObjectError):
+    """S3 refuses for a reason that another attempt does not change."""
+
+
+class StoreError(SalesProError):
+    """Postgres did not do it; psycopg's error is `__cause__`."""
+
+
+class StoreUnavailable(StoreError):
+    """The connection, a lock or the time ran out; another attempt may do."""
+
+    retryable: ClassVar[bool] = True
+
+
+class StoreRefused(StoreError):
+    """Postgres refuses for a reason that another attempt does not change.
+
+    Attributes:
+        sqlstate: Postgres' code, such as `42P01`; None where there is none.
+    """
+
+    def __init__(self, message: str, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class Unfinished(SalesProError):
+    """The import is not done and nothing is wrong with it."""
+
+    retryable: ClassVar[bool] = True
+
+
+class OutOfTime(Unfinished):
+    """Stopped at a commit; the checkpoint is kept and the lease is free."""
+
+
+class ClaimHeld(Unfinished):
+    """Another attempt is at it.
+
+    Attributes:
+        retry_after_s: seconds until its lease runs out if it is not renewed.
+    """
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ClaimLost(Unfinished):
+    """Another attempt took over; this one wrote nothing from then on."""

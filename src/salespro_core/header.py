@@ -1,0 +1,124 @@
+"""The header of a file: which export it is, and where each column stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import shorten
+
+from salespro_core.columns import Column, Export
+from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
+
+# What this project adds to rejects.csv; a corrected one may be uploaded as it is.
+REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the rows of one file hold.
+
+    Attributes:
+        labels: as they stand in the header, one per cell of a row.
+        columns: those the file carries, in the order of `export.columns`.
+        positions: for each of `columns`, where its cell stands in a row.
+        ignored: labels that the table does not know, without blank ones.
+    """
+
+    export: Export
+    labels: tuple[str, ...]
+    columns: tuple[Column, ...]
+    positions: tuple[int, ...]
+    ignored: tuple[str, ...]
+
+
+def read_header(labels: Sequence[str], exports: Sequence[Export]) -> Layout:
+    """Recognise the export by its labels.
+
+    A label is matched exactly first, then without regard to case, surrounding space and
+    a byte order mark.
+
+    Raises:
+        UnknownExport: no export has its key among the labels.
+        HeaderMismatch: two labels name one column.
+        UnreadableObject: the labels are parted by something else than commas.
+    """
+    found = [(export, _positions(labels, export)) for export in exports]
+    complete = [pair for pair in found if pair[0].columns[0] in pair[1]]
+    if not complete:
+        _refuse(labels, found)
+    export, positions = max(complete, key=lambda pair: len(pair[1]))
+    repeated = [places for places in positions.values() if len(places) > 1]
+    if repeated:
+        names = tuple(labels[place].strip() for place in repeated[0])
+        raise HeaderMismatch(
+            f"The header names one column twice: {' and '.join(names)}. "
+            "Remove one of the two and upload the file again.",
+            export.sync_type,
+            names,
+        )
+    known = {places[0] for places in positions.values()}
+    return Layout(
+        export=export,
+        labels=tuple(labels),
+        columns=tuple(positions),
+        positions=tuple(places[0] for places in positions.values()),
+        ignored=tuple(
+            label.strip()
+            for place, label in enumerate(labels)
+            if place not in known and _folded(label) not in ("", *REJECT_LABELS)
+        ),
+    )
+
+
+def _positions(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
+    """Where each column of the export stands; more than one place is a mistake."""
+    exact: dict[str, list[int]] = {}
+    folded: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        exact.setdefault(label, []).append(place)
+        folded.setdefault(_folded(label), []).append(place)
+    positions = {}
+    for column in export.columns:
+        places = [p for label in column.labels for p in exact.get(label, ())] or [
+            p for label in column.labels for p in folded.get(_folded(label), ())
+        ]
+        if places:
+            positions[column] = places
+    return positions
+
+
+def _folded(label: str) -> str:
+    return label.strip().strip(_MARK).strip().casefold()
+
+
+def _refuse(
+    labels: Sequence[str], found: Sequence[tuple[Export, dict[Column, list[int]]]]
+) -> None:
+    """Say what is wrong with a header that is no known export's."""
+    if len(labels) == 1:
+        for delimiter, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+            cells = labels[0].split(delimiter)
+            if any(_positions(cells, export) for export, _ in found):
+                raise UnreadableObject(
+                    f"The cells are parted by {name}; export the file with commas."
+                )
+    nearest, positions = max(found, key=lambda pair: len(pair[1]))
+    if not positions:
+        # What stands here may be a row of a file without a header: not to be repeated.
+        keys = " or ".join(repr(export.columns[0].label) for export, _ in found)
+        raise UnknownExport(
+            f"Line 1 is no header of a known export: none of its {len(labels)} cells is "
+            f"a known label, and {keys} is needed. Export the file with its header."
+        )
+    missing = dict.fromkeys(
+        column.labels[0] for column in nearest.columns if column not in positions
+    )
+    key = nearest.columns[0].label
+    seen = shorten(", ".join(labels), 300)
+    raise UnknownExport(
+        f"Line 1 looks like a header of {nearest.sync_type} but lacks {key!r}, which is "
+        f"needed. Missing: {', '.join(missing)}. Seen: {seen}.",
+        nearest.sync_type,
+        tuple(missing),
+    )

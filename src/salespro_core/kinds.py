@@ -1,0 +1,135 @@
+"""Text to value, one small parser per kind.
+
+Each parser returns text that Postgres reads: the arrays of a batch are text anyway, and
+neither a datetime nor a Decimal per cell is worth its price.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, tzinfo
+
+from salespro_core.columns import Kind
+
+# Closed list of domain values; anything else is a mistake in the file, not a guess here.
+_BOOLEANS = {
+    "true": "t", "yes": "t", "y": "t", "1": "t",
+    "false": "f", "no": "f", "n": "f", "0": "f",
+}  # fmt: skip
+
+# What SalesPro writes, nearly always: 2025-06-06T00:16:45.538Z
+_EXPORTED_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
+)
+# RFC 3339, section 5.6, and the same without an offset.  Second 60 and hour 24 are left
+# out: Postgres would move both to another instant.
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
+    r"((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?)"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+)
+_DATE = re.compile(
+    r"(?P<y>[0-9]{4})(?P<sep>[-/])(?P<m>[0-9]{2})(?P=sep)(?P<d>[0-9]{2})"
+    r"|(?P<us_m>[0-9]{2})(?P<us_sep>[-/])(?P<us_d>[0-9]{2})(?P=us_sep)(?P<us_y>[0-9]{4})"
+)
+_MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
+_OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
+
+
+def text(limit: int | None = None) -> Kind:
+    """Text as it stands, at most `limit` characters long."""
+
+    def parse(cell: str) -> str:
+        if limit is not None and len(cell) > limit:
+            raise ValueError(f"is longer than {limit} characters")
+        if "\0" in cell:
+            raise ValueError("contains a NUL character")
+        return cell
+
+    return Kind("varchar", parse, is_text=True)
+
+
+def key(limit: int) -> Kind:
+    """Text that identifies a row: without the space around it."""
+    checked = text(limit).parse
+    return Kind("varchar", lambda cell: checked(cell.strip()), is_text=True)
+
+
+def instant(source_timezone: tzinfo = UTC) -> Kind:
+    """A moment: RFC 3339, or the same without an offset, in `source_timezone`.
+
+    A local time that a change to summer time skips is read with the offset before it.
+    """
+
+    def parse(cell: str) -> str:
+        exported = _EXPORTED_INSTANT.fullmatch(cell)
+        match = exported or _INSTANT.fullmatch(cell)
+        if not match:
+            raise ValueError("is not a timestamp such as 2025-06-06T00:16:45.538Z")
+        try:
+            if exported:
+                datetime.fromisoformat(cell)
+                return cell
+            day, time, offset = match.groups(default="")
+            moment = datetime.fromisoformat(f"{day}T{time}{offset.upper()}")
+            if not offset:
+                moment = moment.replace(tzinfo=source_timezone)
+            return moment.astimezone(UTC).isoformat()
+        except ValueError:
+            raise ValueError("is not a day of the calendar") from None
+        except OverflowError:
+            raise ValueError("is beyond the years 1 to 9999") from None
+
+    return Kind("timestamptz", parse)
+
+
+def money(precision: int, scale: int = 2) -> Kind:
+    """An amount that fits `numeric(precision, scale)` as it is, since none is rounded."""
+    whole_digits = precision - scale
+
+    def parse(cell: str) -> str:
+        if not (match := _MONEY.fullmatch(cell)):
+            raise ValueError("is not an amount such as 23245.09")
+        sign, whole, cents = match.groups(default="")
+        whole = whole.replace(",", "").lstrip("0") or "0"
+        if len(whole) > whole_digits:
+            raise ValueError(f"has more than {whole_digits} digits before the point")
+        return f"{sign}{whole}.{cents or '0'}"
+
+    return Kind("numeric", parse)
+
+
+def _boolean(cell: str) -> str:
+    try:
+        return _BOOLEANS[cell.lower()]
+    except KeyError:
+        raise ValueError("is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)") from None
+
+
+def _date(cell: str) -> str:
+    if not (match := _DATE.fullmatch(cell)):
+        raise ValueError("is not a date such as 2025-06-18 or 06/18/2025")
+    part = match.groupdict()
+    try:
+        return date(
+            int(part["y"] or part["us_y"]),
+            int(part["m"] or part["us_m"]),
+            int(part["d"] or part["us_d"]),
+        ).isoformat()
+    except ValueError:
+        raise ValueError("is not a day of the calendar (read as month, day)") from None
+
+
+def _office_id(cell: str) -> str:
+    """Return the id in the last parentheses of `Baltimore ( a1B2c3D4e5 )`, or nothing."""
+    ids: list[str] = _OFFICE_ID.findall(cell)
+    if not ids:
+        return ""
+    if len(ids[-1]) > 50:  # noqa: PLR2004 -- office_id is a varchar(50)
+        raise ValueError("holds an office id of more than 50 characters")
+    return ids[-1]
+
+
+BOOLEAN = Kind("boolean", _boolean)
+DATE = Kind("date", _date)
+OFFICE_ID = Kind("varchar", _office_id, is_text=True)

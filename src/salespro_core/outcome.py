@@ -1,0 +1,97 @@
+"""What became of each row of an upload.
+
+processed = created + updated + unchanged + stale + duplicate + rejected
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from salespro_core.records import Reject
+from salespro_core.uploads import Upload
+
+Status = Literal["completed", "failed", "in_progress"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Each row of the file is counted once.
+
+    Attributes:
+        created: new in the table.
+        updated: changed in the table.
+        unchanged: equal to the stored row; nothing was written for it.
+        stale: the stored row is newer.
+        duplicate: a newer row of the same key was sent with it.
+        rejected: cannot be imported; kept in the rejects file.
+    """
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    @property
+    def processed(self) -> int:
+        """All of them."""
+        return sum(asdict(self).values())
+
+    def __add__(self, other: Counts) -> Counts:
+        """Add count by count."""
+        mine, theirs = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A row that a dry run found it would write.
+
+    Attributes:
+        key: the row's id.
+        fields: column -> (stored text, new text); the stored one is None for a new row.
+    """
+
+    key: str
+    is_new: bool
+    fields: dict[str, tuple[str | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one attempt at one upload.
+
+    Attributes:
+        status: as the sync history has it.
+        sync_type: None if the export was not recognised.
+        counts: of the whole upload, earlier attempts included.
+        attempts: how many it took so far; 0 for a dry run, which claims nothing.
+        seconds: that this attempt took.
+        rejects: the first ones; the rejects file holds them all.
+        warnings: lenient mode: (label and reason, how many cells).
+        ignored: labels of the header that the table does not know.
+        changes: dry run: the first rows that would be written.
+        already_imported: an earlier attempt had completed it; nothing was done.
+        error: why it failed.
+    """
+
+    upload: Upload
+    status: Status
+    is_dry_run: bool
+    seconds: float
+    sync_type: str | None = None
+    counts: Counts = field(default_factory=Counts)
+    attempts: int = 0
+    rejects: tuple[Reject, ...] = ()
+    warnings: tuple[tuple[str, int], ...] = ()
+    ignored: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    already_imported: bool = False
+    error: str | None = None
+
+    @property
+    def rows_per_second(self) -> int:
+        """Rows of the file per second of this attempt."""
+        return round(self.counts.processed / self.seconds) if self.seconds else 0

@@ -1,0 +1,34 @@
+"""An upload: one object that was put in the bucket, or a local file in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """What identifies a file, and when it came.
+
+    Attributes:
+        bucket: None for a local file.
+        object_key: decoded; the path of a local file.
+        version: the S3 version id; without versioning the ETag and LastModified, so that
+            a deliberate second upload of the same bytes counts.  None for a local file:
+            importing it again is always another import.
+        uploaded_at: LastModified; orders two users exports.
+        size_bytes: of the object as stored.
+    """
+
+    bucket: str | None
+    object_key: str
+    version: str | None
+    uploaded_at: datetime
+    size_bytes: int | None = None
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people: `s3://bucket/key`, or the path."""
+        return (
+            f"s3://{self.bucket}/{self.object_key}" if self.bucket else self.object_key
+        )

@@ -1,0 +1,92 @@
+"""A real Postgres for every test that speaks SQL, and a database of its own for each."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import Connection, sql
+from psycopg.conninfo import make_conninfo
+
+from salespro_cli import embedded
+from salespro_core import database
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[str]:
+    """Conninfo of a server: TEST_DATABASE_URL, or the embedded Postgres.
+
+    There is no third way: without a server the run stops, since a green run without
+    Postgres means nothing.
+    """
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    base = tmp_path_factory.getbasetemp()
+    # Workers of one run share the server; its folder is above those of the workers.
+    shared = base if worker_id == "master" else base.parent
+    with embedded.running(shared / "postgres", durable=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """Name of a database with the schema and no rows; a clone takes some 30 ms."""
+    with new_database(server, template="template0") as name:
+        with database.connect(make_conninfo(server, dbname=name)) as conn:
+            database.migrate(conn)
+        yield name
+
+
+@pytest.fixture
+def database_url(server: str, template: str) -> Iterator[str]:
+    """Conninfo of a database of this test's own, with the schema and no rows."""
+    with new_database(server, template=template) as name:
+        yield make_conninfo(server, dbname=name)
+
+
+@pytest.fixture
+def empty_database_url(server: str) -> Iterator[str]:
+    """Conninfo of a database of this test's own, without anything in it."""
+    with new_database(server, template="template0") as name:
+        yield make_conninfo(server, dbname=name)
+
+
+@pytest.fixture
+def conn(database_url: str) -> Iterator[Connection]:
+    """A connection to a database of this test's own, as the importer makes it."""
+    with database.connect(database_url) as conn:
+        yield conn
+
+
+@contextmanager
+def new_database(server: str, template: str) -> Iterator[str]:
+    """Create a database, and drop it with whatever is still connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+    try:
+        yield name
+    finally:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path | None:
+    """Public test data beside the checkout, where there is some."""
+    folder = Path(__file__).parents[2] / "shared" / "csv-corpus"
+    return folder if folder.is_dir() else None
