@@ -143,13 +143,34 @@ def test_a_restart_keeps_the_data(cluster: Path) -> None:
         assert select(conninfo, "SHOW fsync") == "off"
 
 
+def test_a_cluster_that_is_not_to_be_kept_goes_with_its_last_user(
+    data_dir: Path,
+) -> None:
+    with running(data_dir) as conninfo:
+        with running(data_dir, keep=False):
+            place = (data_dir / "pgdata").resolve()
+        assert is_up(conninfo)
+    assert place.exists()
+
+    with running(data_dir, keep=False):
+        pass
+
+    assert is_gone(data_dir)
+    assert not place.exists()
+    assert not (data_dir / "pgdata").is_symlink()
+
+
 def test_the_environment_of_the_user_does_not_matter(
     cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PG* are libpq's and Postgres' own; a foreign LANG is common under ssh."""
+    """PG* leads libpq and Postgres elsewhere; a foreign LANG is common under ssh.
+
+    And every process of `nobody` could read in the server's what is secret in ours.
+    """
     odd = {"PGDATA": "/nowhere", "PGPORT": "1", "PGHOST": "nowhere.invalid"}
     odd |= {"PGHOSTADDR": "192.0.2.1", "PGUSER": "x", "PGDATABASE": "x"}
     odd |= {"LANG": "xx_XX", "LC_ALL": "xx_XX", "LC_MESSAGES": "xx", "TZ": "Mars"}
+    odd |= {"AWS_SECRET_ACCESS_KEY": "secret"}
     for name, value in odd.items():
         monkeypatch.setenv(name, value)
 
@@ -157,6 +178,9 @@ def test_the_environment_of_the_user_does_not_matter(
         assert select(conninfo, "SELECT current_database()") == "postgres"
         assert select(conninfo, "SHOW server_encoding") == "UTF8"
         assert select(conninfo, "SHOW fsync") == "on"
+        if sys.platform == "linux":
+            seen = Path(f"/proc/{pid(cluster)}/environ").read_text()
+            assert "AWS_SECRET_ACCESS_KEY" not in seen
 
 
 def test_two_users_share_a_server_and_the_last_one_stops_it(cluster: Path) -> None:
@@ -361,7 +385,7 @@ def test_an_ordinary_user_runs_the_binaries_in_place(
     )
 
     assert json.loads(done.stdout) == {"uid": SERVER_UID, "bindir": bindir}
-    assert not (owned / "data" / "pgdata").is_symlink()
+    assert (owned / "data" / "pgdata").resolve().parent == owned / "data"
     assert is_gone(owned / "data")
 
 
@@ -387,7 +411,6 @@ def test_root_gets_a_server_of_nobodys_and_opens_no_directory(tmp_path: Path) ->
         if sys.platform == "linux":
             assert postmaster.stat().st_uid == NOBODY.pw_uid
 
-    assert (closed / "postgres" / "pgdata").is_symlink()
     assert (closed / "postgres" / "pgdata").stat().st_uid == NOBODY.pw_uid
     assert modes(closed, Path(spec.origin).parent, Path("/var/lib")) == before
     remove(closed / "postgres")
@@ -401,5 +424,5 @@ def test_root_keeps_the_cluster_in_place_if_nobody_can_go_there(
         assert is_up(conninfo)
 
     pgdata = reachable / "postgres" / "pgdata"
-    assert not pgdata.is_symlink()
+    assert pgdata.resolve().parent == reachable / "postgres"
     assert pgdata.stat().st_uid == NOBODY.pw_uid

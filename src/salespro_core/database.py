@@ -27,6 +27,10 @@ SELECT set_config('application_name', 'salespro-importer', false),
        set_config('lock_timeout', '{LOCK_TIMEOUT_S}s', false),
        set_config('idle_in_transaction_session_timeout',
                   '{IDLE_IN_TRANSACTION_TIMEOUT_S}s', false),
+       -- psycopg reads no other dates than these, and a role or a database may have
+       -- others; in UTC no year of four digits gets out of them
+       set_config('DateStyle', 'ISO', false),
+       set_config('TimeZone', 'UTC', false),
        -- a tiny table may tempt the planner into a plan that a cached statement keeps
        -- while the table grows; every look-up of ours is by key
        set_config('enable_seqscan', 'off', false),

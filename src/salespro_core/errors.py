@@ -33,7 +33,15 @@ class SalesProError(Exception):
 
 
 class ConfigError(SalesProError):
-    """Settings are missing or malformed; the text lists all of them."""
+    """Settings are missing or malformed.
+
+    Attributes:
+        problems: all of them, a sentence each; never a value, which may be a password.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class InputError(SalesProError):

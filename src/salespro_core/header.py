@@ -41,8 +41,9 @@ def read_header(labels: Sequence[str], exports: Sequence[Export]) -> Layout:
     Raises:
         UnknownExport: no export has its key among the labels.
         HeaderMismatch: two labels name one column.
-        UnreadableObject: the labels are parted by something else than commas.
+        UnreadableObject: the labels are no UTF-8 text, or not parted by commas.
     """
+    _check_text(labels)
     found = [(export, _positions(labels, export)) for export in exports]
     complete = [pair for pair in found if pair[0].columns[0] in pair[1]]
     if not complete:
@@ -69,6 +70,15 @@ def read_header(labels: Sequence[str], exports: Sequence[Export]) -> Layout:
             if place not in known and _folded(label) not in ("", *REJECT_LABELS)
         ),
     )
+
+
+def _check_text(labels: Sequence[str]) -> None:
+    """Labels go into messages, which Postgres and reports have to hold."""
+    text = "".join(labels)
+    if "\0" in text or text.encode(errors="ignore").decode() != text:
+        raise UnreadableObject(
+            "The header is not UTF-8 text; save the file as CSV UTF-8 and upload it again."
+        )
 
 
 def _positions(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
@@ -104,12 +114,14 @@ def _refuse(
                     f"The cells are parted by {name}; export the file with commas."
                 )
     nearest, positions = max(found, key=lambda pair: len(pair[1]))
-    if not positions:
+    known = {place for places in positions.values() for place in places}
+    if len(known) < 2:  # noqa: PLR2004 -- a single cell may read like a label by chance
         # What stands here may be a row of a file without a header: not to be repeated.
         keys = " or ".join(repr(export.columns[0].label) for export, _ in found)
         raise UnknownExport(
-            f"Line 1 is no header of a known export: none of its {len(labels)} cells is "
-            f"a known label, and {keys} is needed. Export the file with its header."
+            f"Line 1 is no header of a known export: {len(known) or 'none'} of its "
+            f"{len(labels)} cells is a known label, and {keys} is needed. "
+            "Export the file with its header."
         )
     missing = dict.fromkeys(
         column.labels[0] for column in nearest.columns if column not in positions

@@ -15,7 +15,6 @@ from psycopg import Connection
 
 from salespro_core import history
 from salespro_core.batches import Span, spans
-from salespro_core.columns import Export
 from salespro_core.database import store_errors
 from salespro_core.dry_run import shadowed
 from salespro_core.errors import (
@@ -26,7 +25,7 @@ from salespro_core.errors import (
     SalesProError,
     UnknownExport,
 )
-from salespro_core.exports import APPOINTMENTS, USERS
+from salespro_core.options import Options
 from salespro_core.outcome import Counts, Outcome
 from salespro_core.reading import Reading, open_upload
 from salespro_core.rejects import Rejects
@@ -35,23 +34,6 @@ from salespro_core.upsert import write_span
 
 # Puts the report and the rejects where people look, and returns where that is.
 Publish = Callable[[Outcome, Rejects], str | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to import.
-
-    Attributes:
-        batch_size: records that one statement writes.
-        checkpoint_rows: rows of the file that one commit covers; a commit costs more than
-            a statement, and what is not committed is sent again after a crash.
-        is_lenient: a bad optional value is left out with a warning, and the row imported.
-    """
-
-    exports: tuple[Export, ...] = (APPOINTMENTS, USERS)
-    batch_size: int = 500
-    checkpoint_rows: int = 5000
-    is_lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +51,17 @@ class Hooks:
     is_out_of_time: Callable[[], bool] = lambda: False
 
 
+DEFAULTS = Options()
+NO_HOOKS = Hooks()
+
+
 def import_upload(
     conn: Connection,
     upload: Upload,
     stream: BinaryIO,
     *,
-    options: Options = Options(),
-    hooks: Hooks = Hooks(),
+    options: Options = DEFAULTS,
+    hooks: Hooks = NO_HOOKS,
 ) -> Outcome:
     """Import one upload, from its checkpoint on; a file that is done is not read again.
 
@@ -164,8 +150,8 @@ def dry_run_upload(
     upload: Upload,
     stream: BinaryIO,
     *,
-    options: Options = Options(),
-    hooks: Hooks = Hooks(),
+    options: Options = DEFAULTS,
+    hooks: Hooks = NO_HOOKS,
 ) -> Outcome:
     """Find what an import of this upload would do now, and change nothing.
 

@@ -7,7 +7,8 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from itertools import chain
+from typing import BinaryIO, NamedTuple, Self
 
 from salespro_core.errors import UnreadableObject
 
@@ -59,10 +60,14 @@ def read_rows(stream: BinaryIO) -> Iterator[Row]:
         rest, encoding="utf-8-sig", errors="surrogateescape", newline=""
     )
     csv.field_size_limit(CELL_CHARACTERS)
-    reader = csv.reader(text)
+    end = _End()
+    reader = csv.reader(chain(text, end))
     last_line = 0
     try:
         for cells in reader:
+            # The reader would pass what follows an open quote for a cell, and rows with it.
+            if end.is_reached:
+                raise csv.Error("unexpected end of data")
             if cells:
                 yield Row(last_line + 1, cells)
             last_line = reader.line_num
@@ -96,13 +101,26 @@ def _check_head(head: bytes) -> None:
         raise UnreadableObject(
             "The file is UTF-16 text; save it as CSV UTF-8 and upload it again."
         )
-    if not text:
+    if not text and len(head) < HEAD_BYTES:
         raise UnreadableObject(
             "The file is empty: there is no header. Export it again."
         )
     for mark, what in _NO_CSV:
         if text.startswith(mark):
             raise UnreadableObject(f"The file is no CSV but {what}.")
+
+
+class _End:
+    """Comes after the last line; whoever asks for it in a row has an open quote."""
+
+    is_reached = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        self.is_reached = True
+        raise StopIteration
 
 
 class _Rejoined(io.RawIOBase):

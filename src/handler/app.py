@@ -1,0 +1,134 @@
+"""The entry point: one invocation in, one response out."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handler.imports import Importer
+from handler.notifications import (
+    Ignored,
+    MalformedNotification,
+    Notification,
+    read_message,
+    read_notifications,
+)
+from handler.objects import CLIENT
+from handler.redelivery import ask_again
+from handler.settings import Settings
+from salespro_core.errors import ConfigError, SalesProError
+
+logger = Logger(service="salespro-importer")
+
+
+@cache
+def importer() -> Importer:
+    """What one execution environment needs, made at the first invocation and kept.
+
+    Raises:
+        ConfigError: settings are missing or malformed.
+    """
+    settings = Settings.from_env(os.environ)
+    return Importer(settings, boto3.client("s3", config=CLIENT), logger)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Import what the event announces, in any of the forms of `notifications`.
+
+    From a queue, the answer names the messages that are to come again; all others are
+    done with.  An event without a queue fails as a whole if anything of it is to be tried
+    again: what of it is imported will not be imported twice.
+
+    Raises:
+        SalesProError, MalformedNotification: only without a queue.
+    """
+    if _is_from_queue(event):
+        return _import_messages(event, context)
+    try:
+        return {"imports": _import_all(read_notifications(event), context)}
+    except Exception as error:
+        _log(error)
+        raise
+
+
+def _is_from_queue(event: Mapping[str, Any]) -> bool:
+    match event:
+        case {"Records": [{"eventSource": "aws:sqs"}, *_]}:
+            return True
+        case _:
+            return False
+
+
+def _import_messages(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Import message by message, so that one that fails does not hold the others back."""
+
+    def import_message(record: SQSRecord) -> None:
+        try:
+            _import_all(read_message(record.body), context)
+        except Exception as error:
+            _log(error, message_id=record.message_id)
+            ask_again(record, error)
+            raise
+
+    # An invocation that fails as a whole would bring back what is done as well.
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return dict(process_partial_response(event, import_message, processor, context))
+
+
+def _import_all(
+    found: Iterable[Notification | Ignored], context: LambdaContext
+) -> list[dict[str, Any]]:
+    """Import each upload; one that fails does not hold the others back.
+
+    Raises:
+        Exception: the first failure that is to be tried again, after all were tried.
+    """
+    done = []
+    failures: list[Exception] = []
+    for notification in found:
+        if isinstance(notification, Ignored):
+            logger.info(
+                "ignored", reason=notification.reason, key=notification.object_key
+            )
+            continue
+        try:
+            done.append(importer().run(notification, context))
+        except Exception as error:  # noqa: BLE001 -- raised below, after the others
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def _log(error: Exception, message_id: str | None = None) -> None:
+    """Log what no import has logged: the event, the settings, or a mistake of ours.
+
+    Of a mistake of ours only its name and place: its text may hold a cell.
+    """
+    match error:
+        case ConfigError() | MalformedNotification():
+            logger.error("nothing imported", error=str(error), message_id=message_id)
+        case SalesProError():
+            return  # its import has logged it
+        case _:
+            frames = traceback.extract_tb(error.__traceback__)
+            logger.critical(
+                "unexpected error, please report it",
+                error_type=type(error).__name__,
+                at=[f"{frame.name}:{frame.lineno}" for frame in frames],
+                message_id=message_id,
+            )

@@ -1,0 +1,168 @@
+"""One upload, imported or tried, and told to CloudWatch."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import asdict
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handler.connection import Connections
+from handler.notifications import Notification
+from handler.objects import ObjectStream
+from handler.reports import put_report
+from handler.settings import Settings
+from salespro_core.errors import InputError, SalesProError
+from salespro_core.importer import Hooks, dry_run_upload, import_upload
+from salespro_core.outcome import Outcome
+from salespro_core.rejects import Rejects
+from salespro_core.report import summary
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# What is kept back for the last commit and the report: this many seconds, or this part of
+# the time there was if that is less.
+MARGIN_S = 20.0
+MARGIN_PART = 0.25
+READ_BYTES = 1024 * 1024
+
+
+class Importer:
+    """What one execution environment needs to import, kept from invocation to invocation."""
+
+    def __init__(self, settings: Settings, s3: S3Client, logger: Logger) -> None:
+        self._settings = settings
+        self._connections = Connections(settings)
+        self._s3 = s3
+        self._logger = logger
+
+    def run(self, notification: Notification, context: LambdaContext) -> dict[str, Any]:
+        """Import one upload, or try it if it is under `dryrun/`.
+
+        Returns:
+            The facts of its log line, without any cell.  A file that is refused is a
+            result too: it is in the history, and another delivery could not help.
+
+        Raises:
+            SalesProError: it has to be delivered again; this is logged here.
+        """
+        started = time.monotonic()
+        where = {
+            "bucket": notification.bucket,
+            "key": notification.object_key,
+            "version": notification.version_id or notification.etag,
+            "dry_run": notification.is_dry_run,
+        }
+        try:
+            with closing(ObjectStream(self._s3, notification)) as stream:
+                facts = self._run(notification, stream, context)
+        except InputError as error:
+            # Gone before it could be claimed: there is nothing that a history could tell.
+            facts = {**where, "status": "failed", "error": str(error)}
+            self._logger.error("import failed", **facts)
+            _count("FilesFailed")
+        except SalesProError as error:
+            facts = {
+                **where,
+                "status": "to be delivered again",
+                "error": str(error),
+                "error_type": type(error).__name__,
+                "seconds": round(time.monotonic() - started, 3),
+            }
+            self._logger.warning("import interrupted", **facts)
+            _count("FilesInterrupted")
+            raise
+        return facts
+
+    def _run(
+        self, notification: Notification, stream: ObjectStream, context: LambdaContext
+    ) -> dict[str, Any]:
+        reports = []
+
+        def publish(outcome: Outcome, rejects: Rejects) -> str:
+            folder = f"{notification.object_key}/{stream.version_id or stream.etag}/"
+            bucket = self._settings.report_bucket
+            reports.append(put_report(self._s3, bucket, folder, outcome, rejects))
+            return reports[-1]
+
+        remaining_s = context.get_remaining_time_in_millis() / 1000
+        deadline = time.monotonic() + remaining_s
+        deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
+        hooks = Hooks(
+            publish=publish, is_out_of_time=lambda: time.monotonic() >= deadline
+        )
+        bytes_ = BufferedReader(stream, READ_BYTES)
+        options = self._settings.options
+        if notification.is_dry_run:
+            with self._connections.new() as conn:
+                outcome = dry_run_upload(
+                    conn, stream.upload, bytes_, options=options, hooks=hooks
+                )
+        else:
+            outcome = import_upload(
+                self._connections.kept(),
+                stream.upload,
+                bytes_,
+                options=options,
+                hooks=hooks,
+            )
+        facts = _line(outcome, report=next(iter(reports), None))
+        self._tell(outcome, facts)
+        return facts
+
+    def _tell(self, outcome: Outcome, facts: dict[str, Any]) -> None:
+        """One line for people and queries, one for metrics."""
+        if outcome.error is not None:
+            self._logger.error("import failed", **facts)
+        elif outcome.already_imported:
+            self._logger.info("imported before", **facts)
+        else:
+            self._logger.info("import completed", **facts)
+        if outcome.is_dry_run:
+            _count("FilesTried")
+        elif outcome.already_imported:
+            _count("FilesImportedBefore")
+        else:
+            status = "FilesFailed" if outcome.error else "FilesCompleted"
+            _count(
+                status,
+                RowsCreated=outcome.counts.created,
+                RowsUpdated=outcome.counts.updated,
+                RowsUnchanged=outcome.counts.unchanged,
+                RowsStale=outcome.counts.stale,
+                RowsDuplicate=outcome.counts.duplicate,
+                RowsRejected=outcome.counts.rejected,
+                duration_ms=round(outcome.seconds * 1000),
+            )
+
+
+def _line(outcome: Outcome, *, report: str | None) -> dict[str, Any]:
+    """The facts for the log; the counts are called as in the sync history.
+
+    (`created` alone is a field of every log record in Python.)
+    """
+    rows = {**asdict(outcome.counts), "processed": outcome.counts.processed}
+    facts = {
+        f"records_{name}" if name in rows else name: value
+        for name, value in summary(outcome).items()
+    }
+    return {**facts, "report": report}
+
+
+def _count(files: str, *, duration_ms: int | None = None, **rows: int) -> None:
+    """Write one metrics line: a file, its rows by fate, and how long it took."""
+    metrics = Metrics(namespace="SalesPro", service="salespro-importer")
+    metrics.add_metric(name=files, unit=MetricUnit.Count, value=1)
+    for name, value in rows.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    if duration_ms is not None:
+        metrics.add_metric(
+            name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms
+        )
+    metrics.flush_metrics()

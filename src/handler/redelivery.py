@@ -1,0 +1,64 @@
+"""When a message that is not done comes again."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.exceptions import BotoCoreError, ClientError
+
+from salespro_core.errors import (
+    ClaimHeld,
+    ObjectUnavailable,
+    OutOfTime,
+    StoreUnavailable,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# A fault of Postgres or S3: 15 s after the first delivery, twice as long after each next.
+FIRST_RETRY_S = 15
+LAST_RETRY_S = 900
+
+
+@cache
+def _sqs() -> SQSClient:
+    client: SQSClient = boto3.client("sqs")
+    return client
+
+
+def ask_again(record: SQSRecord, error: Exception) -> None:
+    """Have the queue deliver this message again at the right moment.
+
+    Without it the message would come when its visibility timeout runs out, six times the
+    function's own.  That is also what happens, and is no harm, if the queue cannot be
+    asked; and it is meant for mistakes in the set-up, which take people some time.
+    """
+    delay_s = _delay_s(error, int(record.attributes.approximate_receive_count))
+    if delay_s is None:
+        return
+    try:
+        _sqs().change_message_visibility(
+            QueueUrl=record.queue_url,
+            ReceiptHandle=record.receipt_handle,
+            VisibilityTimeout=delay_s,
+        )
+    except (ClientError, BotoCoreError):
+        return
+
+
+def _delay_s(error: Exception, receive_count: int) -> int | None:
+    match error:
+        case OutOfTime():
+            return 0
+        case ClaimHeld():
+            return error.retry_after_s + 1
+        case StoreUnavailable() | ObjectUnavailable():
+            return int(
+                min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(receive_count - 1, 9))
+            )
+        case _:
+            return None

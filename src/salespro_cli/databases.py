@@ -1,0 +1,52 @@
+"""Which Postgres a command works on: DATABASE_URL, or an embedded one in `.salespro/`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
+
+from salespro_cli import embedded
+from salespro_core import database
+
+HOME = Path(".salespro")
+
+
+@contextmanager
+def database_url() -> Iterator[str]:
+    """Conninfo of the database, which answers as long as the context lasts.
+
+    The embedded one is ours alone, so its tables are brought up without being asked for.
+
+    Raises:
+        StoreUnavailable, StoreRefused: DATABASE_URL leads nowhere.
+        EmbeddedPostgresError: the embedded Postgres did not start.
+    """
+    if url := os.environ.get("DATABASE_URL", "").strip():
+        yield url
+        return
+    with embedded.running(HOME / "postgres") as url:
+        with database.connect(url) as conn:
+            database.migrate(conn)
+        yield url
+
+
+def describe_database() -> str:
+    """Which one it is, for people; without a password."""
+    if url := os.environ.get("DATABASE_URL", "").strip():
+        known = conninfo_to_dict(url)
+        return (
+            f"{known.get('dbname', 'the database')} on {known.get('host', 'localhost')}"
+        )
+    return f"the embedded Postgres ({HOME}/postgres)"
+
+
+@contextmanager
+def connection() -> Iterator[Connection]:
+    """A connection to that database; see `database_url`."""
+    with database_url() as url, database.connect(url) as conn:
+        yield conn

@@ -1,0 +1,228 @@
+"""`salespro`: the importer at a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from tqdm import tqdm
+
+from salespro_cli import sample as samples
+from salespro_cli.databases import connection, describe_database
+from salespro_cli.embedded import EmbeddedPostgresError
+from salespro_cli.reports import write_report
+from salespro_cli.sources import opened
+from salespro_cli.tables import history_json, history_tables
+from salespro_core import database
+from salespro_core.errors import SalesProError
+from salespro_core.importer import Hooks, dry_run_upload, import_upload
+from salespro_core.options import Options
+from salespro_core.outcome import Counts, Outcome
+from salespro_core.recent import recent_imports
+from salespro_core.rejects import Rejects
+from salespro_core.report import as_json, as_text
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="salespro-importer")
+def cli() -> None:
+    """Import SalesPro exports into Postgres.
+
+    The database is that of DATABASE_URL; without it, an embedded Postgres keeps its data
+    under .salespro/ in this folder.
+    """
+
+
+@cli.command("import", short_help="Import a file, or try it with --dry-run.")
+@click.argument("file")
+@click.option(
+    "--dry-run", is_flag=True, help="Report what would change; change nothing."
+)
+@click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
+def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
+    r"""Import FILE, a path or an s3://bucket/key, into Postgres.
+
+    \b
+    Example:
+      salespro import --dry-run SalesPro2025-06-18.csv
+      salespro import SalesPro2025-06-18.csv
+
+    A row that cannot be imported goes to rejects.csv, beside the report under
+    .salespro/reports/; correct it there and import that file.
+
+    BATCH_SIZE, CHECKPOINT_ROWS, SOURCE_TIMEZONE and INVALID_VALUES are read from the
+    environment.
+    """
+    options = Options.from_env(os.environ)
+    folders: list[Path] = []
+
+    def publish(outcome: Outcome, rejects: Rejects) -> str:
+        folders.append(write_report(outcome, rejects))
+        return str(folders[-1])
+
+    with (
+        opened(file) as (upload, stream),
+        connection() as conn,
+        tqdm(
+            total=upload.size_bytes,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            desc=Path(file).name,
+            leave=False,
+            disable=None,  # shown on a terminal only
+        ) as bar,
+    ):
+        read = stream.read
+
+        def counted_read(size: int = -1) -> bytes:
+            piece = read(size)
+            bar.update(len(piece))
+            return piece
+
+        def show(counts: Counts) -> None:
+            bar.set_postfix_str(f"{counts.processed:,} rows")
+
+        run = dry_run_upload if dry_run else import_upload
+        outcome = run(
+            conn,
+            upload,
+            _Reader(counted_read),  # type: ignore[arg-type]
+            options=options,
+            hooks=Hooks(publish=publish, on_commit=show),
+        )
+    rejects_file = folders[-1] / "rejects.csv" if folders else None
+    place = str(rejects_file) if rejects_file and rejects_file.exists() else None
+    if wants_json:
+        click.echo(json.dumps(as_json(outcome, place), indent=2, ensure_ascii=False))
+    elif outcome.error is None:
+        click.echo(as_text(outcome, place))
+    if outcome.error is not None:
+        raise click.ClickException(outcome.error)
+
+
+@cli.command(short_help="Show the newest imports.")
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(min=1))
+@click.option("--json", "wants_json", is_flag=True, help="Print a JSON list.")
+def history(*, limit: int, wants_json: bool) -> None:
+    r"""Show the newest imports and what became of their rows.
+
+    \b
+    Example:
+      salespro history --limit 3
+    """
+    with connection() as conn, database.store_errors("reading the history"):
+        imports = recent_imports(conn, limit=limit)
+    if wants_json:
+        click.echo(json.dumps(history_json(imports), indent=2, ensure_ascii=False))
+    elif imports:
+        Console().print(history_tables(imports))
+    else:
+        click.echo("No import yet. Try: salespro import FILE")
+
+
+@cli.command(short_help="Bring the tables up, or adopt the earlier system's.")
+def migrate() -> None:
+    r"""Create the tables that are missing and adopt those of the earlier system.
+
+    It may be run again at any time, and rewrites no table.
+
+    \b
+    Example:
+      DATABASE_URL=postgresql://me@warehouse/sales salespro migrate
+    """
+    with connection() as conn:
+        database.migrate(conn)
+    click.echo(f"The tables are up to date in {describe_database()}.")
+
+
+@cli.command(short_help="Write a realistic export of any size.")
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--export",
+    "kind",
+    default="appointments",
+    show_default=True,
+    type=click.Choice(list(samples.PRODUCTION_ROWS)),
+    help="Which export to write.",
+)
+@click.option("--rows", type=click.IntRange(min=0), help="Default: as in production.")
+@click.option("--seed", default=1, show_default=True, help="Another one, other rows.")
+def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> None:
+    r"""Write a made-up export to OUT, gzipped if its name ends in .gz.
+
+    \b
+    Example:
+      salespro sample --rows 200000 --seed 7 big.csv.gz
+    """
+    rows = samples.PRODUCTION_ROWS[kind] if rows is None else rows
+    try:
+        samples.write_sample(kind, rows, seed, out)
+    except OSError as error:
+        raise click.ClickException(f"{error.strerror}: {out}") from None
+    click.echo(f"{out}: {rows:,} {kind}, {out.stat().st_size:,} bytes")
+
+
+@cli.command(short_help="S3, SQS, Postgres and the function on localhost.")
+@click.option("--port", default=5000, show_default=True, help="Of S3 and SQS.")
+def sandbox(*, port: int) -> None:
+    r"""Run the whole product on localhost: drop a file in the bucket and watch.
+
+    \b
+    Example:
+      salespro sandbox
+    """
+    # Imported here: the servers are heavy, and no other command needs them.
+    from salespro_cli.sandbox import run_sandbox  # noqa: PLC0415
+
+    run_sandbox(port)
+
+
+class _Reader:
+    """A stream of which only `read` is asked for."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self.read = read
+
+
+def main() -> NoReturn:
+    """Run a command; an error is one line on stderr and a code that is not 0."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        _fail("Interrupted.", 130)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 1)
+    except (SalesProError, EmbeddedPostgresError) as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", 130)
+    except BrokenPipeError:  # `salespro history | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # the last place: nobody wants a traceback at a prompt
+        if os.environ.get("SALESPRO_DEBUG"):
+            raise
+        _fail(
+            f"Unexpected {type(error).__name__}; this is our mistake. "
+            "Set SALESPRO_DEBUG=1 to see where, and report it.",
+            70,
+        )
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(code)

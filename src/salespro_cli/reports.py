@@ -1,0 +1,35 @@
+"""Reports of imports that were started at a terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from salespro_cli.databases import HOME
+from salespro_core.outcome import Outcome
+from salespro_core.rejects import Rejects
+from salespro_core.report import as_json, as_text
+
+
+def write_report(outcome: Outcome, rejects: Rejects) -> Path:
+    """Write report.txt, report.json and, if there are any, rejects.csv.
+
+    Returns:
+        The folder that holds them, new for each import.
+    """
+    name = PurePosixPath(outcome.upload.object_key).name
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    folder = HOME / "reports" / name / stamp
+    folder.mkdir(parents=True)
+    rejects_file = None
+    if (file := rejects.open()) is not None:
+        with (folder / "rejects.csv").open("wb") as out:
+            shutil.copyfileobj(file, out)
+        rejects_file = str(folder / "rejects.csv")
+    facts = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
+    text = as_text(outcome, rejects_file)
+    for report, body in (("report.json", facts), ("report.txt", text)):
+        (folder / report).write_text(body + "\n", encoding="utf-8", errors="replace")
+    return folder

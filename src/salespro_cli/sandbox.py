@@ -1,0 +1,186 @@
+"""The product on localhost: moto's S3 and SQS, an embedded Postgres, the real handler."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import boto3
+import click
+from moto.server import ThreadedMotoServer
+
+from salespro_cli.databases import database_url
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+UPLOADS = "salespro-uploads"
+REPORTS = "salespro-reports"
+TIMEOUT_S = 300
+REGION: Final = "eu-central-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """The context that the Lambda runtime hands to a handler."""
+
+    function_name: str = "salespro-importer"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = (
+        f"arn:aws:lambda:{REGION}:123456789012:function:salespro"
+    )
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    deadline: float = field(default_factory=lambda: time.monotonic() + TIMEOUT_S)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the runtime would end the invocation."""
+        return max(0, round((self.deadline - time.monotonic()) * 1000))
+
+
+def run_sandbox(port: int) -> None:
+    """Serve until interrupted; see `salespro sandbox --help`."""
+    with database_url() as url, _cloud(port) as endpoint:
+        os.environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
+        s3, sqs = boto3.client("s3"), boto3.client("sqs")
+        queue_url = set_up(s3, sqs)
+        click.echo(_welcome(endpoint, url))
+        try:
+            while True:
+                serve_once(s3, sqs, queue_url)
+        except KeyboardInterrupt:
+            click.echo("\nThe sandbox is closed; the database is kept in .salespro/.")
+
+
+@contextmanager
+def _cloud(port: int) -> Iterator[str]:
+    """S3 and SQS on localhost, and an environment in which boto3 finds only them."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    try:
+        server.start()
+    except SystemExit:
+        raise click.ClickException(
+            f"Port {port} is taken; choose another with --port."
+        ) from None
+    host, actual_port = server.get_host_and_port()
+    endpoint = f"http://{host}:{actual_port}"
+    os.environ |= {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    try:
+        yield endpoint
+    finally:
+        server.stop()
+
+
+def set_up(s3: S3Client, sqs: SQSClient) -> str:
+    """Make the buckets and the queue of the template, and return the queue's URL."""
+    for bucket in (UPLOADS, REPORTS):
+        s3.create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        s3.put_bucket_versioning(
+            Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+    queue_url = sqs.create_queue(
+        QueueName=UPLOADS, Attributes={"VisibilityTimeout": str(6 * TIMEOUT_S)}
+    )["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+    s3.put_bucket_notification_configuration(
+        Bucket=UPLOADS,
+        NotificationConfiguration={
+            "QueueConfigurations": [
+                {
+                    "QueueArn": arn["Attributes"]["QueueArn"],
+                    "Events": ["s3:ObjectCreated:*"],
+                }
+            ]
+        },
+    )
+    return queue_url
+
+
+def serve_once(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
+    """Hand what is in the queue to the handler, as the Lambda service does.
+
+    Returns:
+        How many messages are done; the others come again.
+    """
+    # Imported late: the handler's settings are those that the sandbox has made.
+    from handler.app import lambda_handler  # noqa: PLC0415
+
+    answer = sqs.receive_message(
+        QueueUrl=queue_url,
+        WaitTimeSeconds=1,
+        AttributeNames=["All"],
+        MaxNumberOfMessages=1,
+    )
+    arn = f"arn:aws:sqs:{REGION}:123456789012:{UPLOADS}"
+    done = 0
+    for message in answer.get("Messages", []):
+        before = _reports(s3)
+        event = {"Records": [_record(dict(message), arn)]}
+        response = lambda_handler(event, cast("LambdaContext", Invocation()))
+        if not response["batchItemFailures"]:
+            sqs.delete_message(
+                QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"]
+            )
+            done += 1
+        for key in sorted(_reports(s3) - before):
+            body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
+            click.echo(f"\n{body.decode()}s3://{REPORTS}/{key}\n")
+    return done
+
+
+def _record(message: dict[str, Any], arn: str) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": REGION,
+    }
+
+
+def _reports(s3: S3Client) -> set[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=REPORTS)
+    return {
+        found["Key"]
+        for page in pages
+        for found in page.get("Contents", [])
+        if found["Key"].endswith("/report.txt")
+    }
+
+
+def _welcome(endpoint: str, url: str) -> str:
+    return f"""\
+S3 and SQS listen on {endpoint}, Postgres is up, and the function waits for uploads.
+
+Drop a file in the bucket, from another terminal:
+    curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/SalesPro2025-06-18.csv
+or, with the AWS CLI (any credentials do):
+    export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_DEFAULT_REGION={REGION}
+    aws --endpoint-url {endpoint} s3 cp events/SalesPro2025-06-18.csv s3://{UPLOADS}/
+Only report what it would do:
+    curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/dryrun/SalesPro2025-06-18.csv
+See what was imported:
+    salespro history
+    psql "{url}"
+
+Ctrl-C ends it.
+"""

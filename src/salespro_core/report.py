@@ -1,0 +1,154 @@
+"""An outcome, told to people (text) and to programs (JSON)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from salespro_core.outcome import Counts, Outcome
+
+# Increased when a field of the JSON form changes its meaning or goes away.
+VERSION = 1
+# A sample is read at a glance; the rejects file and report.json have more.
+SHOWN_REJECTS = 10
+SHOWN_CHANGES = 5
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The facts of an import or a dry run, flat and without any cell: for a log line."""
+    upload = outcome.upload
+    return {
+        "status": outcome.status,
+        "sync_type": outcome.sync_type,
+        "processed": outcome.counts.processed,
+        **asdict(outcome.counts),
+        "dry_run": outcome.is_dry_run,
+        "already_imported": outcome.already_imported,
+        "attempts": outcome.attempts,
+        "seconds": round(outcome.seconds, 3),
+        "rows_per_second": outcome.rows_per_second,
+        "bucket": upload.bucket,
+        "key": upload.object_key,
+        "version": upload.version,
+        "uploaded_at": upload.uploaded_at.isoformat(),
+        "size_bytes": upload.size_bytes,
+        "ignored_columns": list(outcome.ignored),
+        "warnings": [
+            {"problem": problem, "cells": cells} for problem, cells in outcome.warnings
+        ],
+        "error": outcome.error,
+    }
+
+
+def as_json(outcome: Outcome, rejects_file: str | None = None) -> dict[str, Any]:
+    """The outcome for programs.  Of all its fields only `changes` holds cells.
+
+    Args:
+        outcome: of an import or a dry run.
+        rejects_file: where all rejects are, if there are any.
+    """
+    return {
+        "report_version": VERSION,
+        **summary(outcome),
+        "file": outcome.upload.location,
+        "rejects_file": rejects_file,
+        "rejects": [
+            {
+                "line": reject.line,
+                "problems": [asdict(problem) for problem in reject.problems],
+            }
+            for reject in outcome.rejects
+        ],
+        "changes": [
+            {
+                "key": change.key,
+                "is_new": change.is_new,
+                "fields": {
+                    name: {"old": old, "new": new}
+                    for name, (old, new) in change.fields.items()
+                },
+            }
+            for change in outcome.changes
+        ],
+    }
+
+
+def as_text(outcome: Outcome, rejects_file: str | None = None) -> str:
+    """The outcome for people: the verdict first, then what they may have to do."""
+    return "\n".join(_lines(outcome, rejects_file))
+
+
+def verdict(outcome: Outcome) -> str:
+    """What happened, in one sentence or two."""
+    name = outcome.upload.location
+    if outcome.error is not None:
+        return f"{name} is refused. {outcome.error}"
+    if outcome.already_imported:
+        return f"{name} was imported before. Nothing was done."
+    done = "would be imported" if outcome.is_dry_run else "is imported"
+    count = outcome.counts.processed
+    rows = f"{count:,} row{'' if count == 1 else 's'}"
+    return f"{name} {done}. {rows}: {fates(outcome.counts)}."
+
+
+def fates(counts: Counts) -> str:
+    """What became of the rows: `10 updated, 2,364 unchanged`."""
+    parts = [f"{n:,} {fate}" for fate, n in asdict(counts).items() if n]
+    return ", ".join(parts) or "no rows"
+
+
+def _lines(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
+    if outcome.is_dry_run:
+        yield "Dry run: this is what an import would do now. Nothing was changed."
+    yield verdict(outcome)
+    if outcome.error is None and not outcome.already_imported:
+        took = f"{outcome.seconds:.2f} s, {outcome.rows_per_second:,} rows/s"
+        attempt = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
+        yield f"{outcome.sync_type}{attempt}, {took}"
+    if outcome.ignored:
+        yield f"Columns that the table does not know, ignored: {', '.join(outcome.ignored)}"
+    for problem, cells in outcome.warnings:
+        yield f"Warning: {problem}, so that it was left out ({cells:,} times)"
+    yield from _changes(outcome)
+    yield from _rejects(outcome, rejects_file)
+
+
+def _changes(outcome: Outcome) -> Iterator[str]:
+    updated = [c for c in outcome.changes if not c.is_new][:SHOWN_CHANGES]
+    created = [c for c in outcome.changes if c.is_new][:SHOWN_CHANGES]
+    if updated:
+        yield ""
+        yield f"Would be updated, the first {len(updated)} of {outcome.counts.updated:,}:"
+    for change in updated:
+        yield f"  {change.key}"
+        for name, (old, new) in change.fields.items():
+            yield f"    {name}: {_shown(old)} -> {_shown(new)}"
+    if created:
+        keys = ", ".join(change.key for change in created)
+        yield ""
+        yield f"Would be created, the first {len(created)} of {outcome.counts.created:,}:"
+        yield f"  {keys}"
+
+
+def _shown(value: str | None) -> str:
+    # On one line, whatever is in it: a result text may hold line breaks.
+    return "(none)" if value is None else printable(value)
+
+
+def printable(value: str) -> str:
+    """The text on one line and without control characters, for a terminal."""
+    return "".join(c if c.isprintable() else " " for c in value)
+
+
+def _rejects(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
+    if not outcome.counts.rejected:
+        return
+    yield ""
+    some = outcome.rejects[:SHOWN_REJECTS]
+    yield f"Rejected, the first {len(some)} of {outcome.counts.rejected:,}:"
+    for reject in some:
+        problems = "; ".join(str(problem) for problem in reject.problems)
+        yield f"  line {reject.line}: {problems}"
+    if rejects_file:
+        yield f"All of them, to be corrected and uploaded again: {rejects_file}"

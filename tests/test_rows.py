@@ -1,0 +1,425 @@
+"""Bytes in, rows out, each with the line it starts on; or one error that says why not."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from itertools import islice, pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from salespro_core import rows
+from salespro_core.errors import UnreadableObject
+from salespro_core.rows import Row, read_rows
+
+BOM = b"\xef\xbb\xbf"
+
+EMPTY = "The file is empty: there is no header. Export it again."
+UTF16 = "The file is UTF-16 text; save it as CSV UTF-8 and upload it again."
+WORKBOOK = (
+    "The file is no CSV but a zip archive or an Excel workbook; "
+    "open it and export it as CSV."
+)
+OLD_WORKBOOK = (
+    "The file is no CSV but an old Excel workbook; open it and export it as CSV."
+)
+PDF = "The file is no CSV but a PDF; export the list as CSV instead."
+HTML = (
+    "The file is no CSV but HTML or XML, perhaps a login or error page; "
+    "download the export again."
+)
+JSON = "The file is no CSV but JSON; export the list as CSV instead."
+BROKEN_GZIP = "The gzip file is broken or cut off; compress and upload it again."
+
+pure = settings(deadline=None, max_examples=150)
+
+
+class Slow(io.RawIOBase):
+    """A body from the network: it gives at most so many bytes at a time."""
+
+    def __init__(self, body: bytes, most: int) -> None:
+        self._body = io.BytesIO(body)
+        self._most = most
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self._most if size is None or size < 0 else min(size, self._most)
+        return self._body.read(wanted)
+
+
+def read(body: bytes) -> list[Row]:
+    return list(read_rows(io.BytesIO(body)))
+
+
+def cells(body: bytes) -> list[list[str]]:
+    return [row.cells for row in read(body)]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"a,b\n1,2\n", [Row(1, ["a", "b"]), Row(2, ["1", "2"])], id="lf"),
+        pytest.param(b"a,b\r\n1,2\r\n", [Row(1, ["a", "b"]), Row(2, ["1", "2"])], id="crlf"),
+        pytest.param(b"a,b\r1,2\r", [Row(1, ["a", "b"]), Row(2, ["1", "2"])], id="cr"),
+        pytest.param(b"a\r\n1\n2\r3", [Row(1, ["a"]), Row(2, ["1"]), Row(3, ["2"]), Row(4, ["3"])], id="mixed"),
+        pytest.param(b"a,b\n1,2", [Row(1, ["a", "b"]), Row(2, ["1", "2"])], id="no-final-line-break"),
+        pytest.param(b'a\n"1"', [Row(1, ["a"]), Row(2, ["1"])], id="ends-with-a-quote"),
+        pytest.param(b"a,b\n1,", [Row(1, ["a", "b"]), Row(2, ["1", ""])], id="ends-with-a-comma"),
+        pytest.param(BOM + b"a,b\n", [Row(1, ["a", "b"])], id="byte-order-mark"),
+        pytest.param(BOM + b'"a,b"\n', [Row(1, ["a,b"])], id="byte-order-mark-before-a-quote"),
+        pytest.param(b"a\n" + BOM + b"1\n", [Row(1, ["a"]), Row(2, ["\ufeff1"])], id="byte-order-mark-inside"),
+        pytest.param(b"\n\r\na\n\n\n1\n\n", [Row(3, ["a"]), Row(6, ["1"])], id="blank-lines-are-no-rows"),
+        pytest.param(b'a\n""\n', [Row(1, ["a"]), Row(2, [""])], id="quoted-blank-is-a-row"),
+        pytest.param(b"a\n \n", [Row(1, ["a"]), Row(2, [" "])], id="line-of-space-is-a-row"),
+        pytest.param(b",\n", [Row(1, ["", ""])], id="blank-cells"),
+        pytest.param(b'a\n"1,""2"""\n', [Row(1, ["a"]), Row(2, ['1,"2"'])], id="doubled-quotes"),
+        pytest.param(b'a\n1"2\n', [Row(1, ["a"]), Row(2, ['1"2'])], id="quote-inside-a-cell"),
+        pytest.param(b'a\n"1"2\n', [Row(1, ["a"]), Row(2, ["12"])], id="text-behind-a-quote"),
+        pytest.param(b'a\n"1\r\n2"\n3\n', [Row(1, ["a"]), Row(2, ["1\r\n2"]), Row(4, ["3"])], id="crlf-in-quotes"),
+        pytest.param(b'a\n"1\r2"\n3\n', [Row(1, ["a"]), Row(2, ["1\r2"]), Row(4, ["3"])], id="cr-in-quotes"),
+        pytest.param(b'a\n"\n\n\n"\n3\n', [Row(1, ["a"]), Row(2, ["\n\n\n"]), Row(6, ["3"])], id="blank-lines-in-quotes"),
+        pytest.param(b'a\n1,"2\n2",3\n4', [Row(1, ["a"]), Row(2, ["1", "2\n2", "3"]), Row(4, ["4"])], id="row-of-two-lines"),
+        pytest.param(b'"a\nb"\n1\n', [Row(1, ["a\nb"]), Row(3, ["1"])], id="header-of-two-lines"),
+        pytest.param(b"a\n1\x0b2\x0c3\xc2\x854\xe2\x80\xa85\n", [Row(1, ["a"]), Row(2, ["1\v2\f3\x854\u20285"])], id="other-line-separators-are-text"),
+        pytest.param(b"a,b\n1,2\0\n", [Row(1, ["a", "b"]), Row(2, ["1", "2\0"])], id="nul-in-a-cell"),
+        pytest.param(b" a , b\n", [Row(1, [" a ", " b"])], id="space-is-kept"),
+        pytest.param(b"a;b\n", [Row(1, ["a;b"])], id="semicolons-are-text"),
+        pytest.param("ä,\N{PILE OF POO}\n".encode(), [Row(1, ["ä", "\N{PILE OF POO}"])], id="utf-8"),
+        pytest.param(b"a\nN\xfa\xf1ez\n", [Row(1, ["a"]), Row(2, ["N\udcfa\udcf1ez"])], id="latin-1-comes-as-surrogates"),
+        pytest.param(b"a\n\xed\xa0\x80\n", [Row(1, ["a"]), Row(2, ["\udced\udca0\udc80"])], id="encoded-surrogate"),
+        pytest.param(b"a\n1\xe2\x82", [Row(1, ["a"]), Row(2, ["1\udce2\udc82"])], id="cut-inside-a-character"),
+    ],
+)  # fmt: skip
+def test_rows_come_as_they_stand_with_the_line_they_start_on(
+    body: bytes, expected: list[Row]
+) -> None:
+    assert read(body) == expected
+
+
+def test_a_cell_may_hold_a_whole_mail_thread() -> None:
+    """Python's own limit of 128 KiB, which is the process', would refuse the file."""
+    thread = "Called back.\r\n" * 75_000
+
+    assert len(thread) > 1024 * 1024
+    assert read(f'a,b\r\n1,"{thread}"\r\n2,3'.encode()) == [
+        Row(1, ["a", "b"]),
+        Row(2, ["1", thread]),
+        Row(75_003, ["2", "3"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        pytest.param(b'a,b\n1,2\n3,"4\n5,6\n', 3, id="swallows-the-last-row"),
+        pytest.param(b'a,b\n\n1,"2\n', 3, id="is-the-last-row"),
+        pytest.param(b'a,b\n1,"2', 2, id="cut-off"),
+        pytest.param(b'a,b\n1,"', 2, id="opened-last"),
+        pytest.param(b'"a,b\n1,2\n', 1, id="in-the-header"),
+        pytest.param(b'a,b\n"1\n\n",2\n"3\n', 5, id="behind-a-row-of-lines"),
+        pytest.param(b'a,b\n1,"2""\n', 2, id="doubled-quote-closes-nothing"),
+    ],
+)
+def test_a_quote_that_is_never_closed_is_an_error_and_no_cell(
+    body: bytes, line: int
+) -> None:
+    """What follows it are rows, which a reader of text would take for one long cell."""
+    with pytest.raises(UnreadableObject) as refusal:
+        read(body)
+
+    assert str(refusal.value) == (
+        f"Line {line} is no CSV (unexpected end of data): "
+        "perhaps a quote is opened there and never closed."
+    )
+
+
+def test_rows_before_an_open_quote_come_out_first() -> None:
+    stream = read_rows(io.BytesIO(b'a\n1\n"2\n3\n'))
+
+    assert list(islice(stream, 2)) == [Row(1, ["a"]), Row(2, ["1"])]
+    with pytest.raises(UnreadableObject):
+        next(stream)
+
+
+def test_an_open_quote_ends_at_the_limit_of_a_cell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that memory does not take in the rest of a large file."""
+    monkeypatch.setattr(rows, "CELL_CHARACTERS", 1000)
+    stream = io.BytesIO(b'a\n1\n"2\n' + b"3\n" * 1_000_000)
+
+    with pytest.raises(UnreadableObject) as refusal:
+        list(read_rows(stream))
+
+    assert str(refusal.value) == (
+        "Line 3 is no CSV (field larger than field limit (1000)): "
+        "perhaps a quote is opened there and never closed."
+    )
+    assert stream.tell() < 2_000_000
+
+
+def test_a_cell_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "CELL_CHARACTERS", 1000)
+
+    assert cells(b"1" * 1000) == [["1" * 1000]]
+    with pytest.raises(UnreadableObject):
+        read(b"1" * 1001)
+
+
+def gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"", EMPTY, id="no-bytes"),
+        pytest.param(BOM, EMPTY, id="only-a-byte-order-mark"),
+        pytest.param(b"\r\n\n  \n", EMPTY, id="only-blank-lines"),
+        pytest.param(BOM + b"\n", EMPTY, id="byte-order-mark-and-blank-line"),
+        pytest.param(gzipped(b""), EMPTY, id="gzip-of-nothing"),
+        pytest.param("a,b\n1,2\n".encode("utf-16"), UTF16, id="utf-16"),
+        pytest.param("a,b\n1,2\n".encode("utf-16-le"), UTF16, id="utf-16-le-without-mark"),
+        pytest.param("a,b\n1,2\n".encode("utf-16-be"), UTF16, id="utf-16-be-without-mark"),
+        pytest.param(b"\xfe\xff" + "a,b\n".encode("utf-16-be"), UTF16, id="utf-16-be"),
+        pytest.param("a,b\n1,2\n".encode("utf-32"), UTF16, id="utf-32"),
+        pytest.param(gzipped("a,b\n1,2\n".encode("utf-16")), UTF16, id="gzip-of-utf-16"),
+        pytest.param(b"PK\x03\x04\x14\x00\x08\x08\x08\x00[Content_Types].xml", WORKBOOK, id="xlsx"),
+        pytest.param(b"PK\x03\x04\x14\x00\x00\x00\x00\x00a.csv" + b"a,b\n" * 99, WORKBOOK, id="zip"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b">\x00\x03\x00" * 9, OLD_WORKBOOK, id="xls"),
+        pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", PDF, id="pdf"),
+        pytest.param(b"<!DOCTYPE html><html><title>Sign in</title>", HTML, id="html"),
+        pytest.param(b"\r\n\r\n <html>", HTML, id="html-behind-blank-lines"),
+        pytest.param(b'<?xml version="1.0"?><Error><Code>AccessDenied</Code>', HTML, id="xml"),
+        pytest.param(BOM + b"<html>", HTML, id="html-with-a-byte-order-mark"),
+        pytest.param(b'{"results": []}', JSON, id="json-object"),
+        pytest.param(b'[\n  {"_id": "a"}]', JSON, id="json-array"),
+        pytest.param(gzipped(b'{"results": []}'), JSON, id="gzip-of-json"),
+    ],
+)  # fmt: skip
+def test_what_is_no_csv_is_refused_with_what_to_do(body: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableObject) as refusal:
+        read(body)
+
+    assert str(refusal.value) == reason
+
+
+def test_many_blank_lines_before_the_header_are_blank_lines() -> None:
+    assert read(b"\n" * 5000 + b"a\n") == [Row(5001, ["a"])]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(gzipped(b"a,b\n1,2\n"), id="one-member"),
+        pytest.param(gzipped(b"a,b\n1") + gzipped(b",2\n"), id="two-members"),
+        pytest.param(gzipped(b"a,b\n") + gzipped(b"") + gzipped(b"1,2\n"), id="empty-member"),
+        pytest.param(gzipped(b"a,b\n1,2\n") + bytes(512), id="padded-with-zeros"),
+        pytest.param(gzip.compress(b"a,b\n1,2\n", 0, mtime=0), id="stored"),
+        pytest.param(gzipped(BOM + b"a,b\n1,2\n"), id="byte-order-mark"),
+    ],
+)  # fmt: skip
+def test_gzip_is_recognised_by_its_bytes(body: bytes) -> None:
+    """A name says nothing: the reader does not even get one."""
+    assert cells(body) == [["a", "b"], ["1", "2"]]
+
+
+# Too many bytes, and too random, for one read to reach their end.
+LONG = "".join(f"{n * 2654435761 % 2**32},{n}\n" for n in range(200_000)).encode()
+LONG_GZIP = gzip.compress(LONG, 1, mtime=0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(LONG_GZIP[:-1], id="last-byte-missing"),
+        pytest.param(LONG_GZIP[:-8], id="checksum-missing"),
+        pytest.param(LONG_GZIP[: len(LONG_GZIP) // 2], id="cut-in-half"),
+        pytest.param(LONG_GZIP[:5], id="cut-in-its-header"),
+        pytest.param(b"\x1f\x8b", id="only-the-magic-number"),
+        pytest.param(b"\x1f\x8b\x07" + LONG_GZIP[3:], id="unknown-method"),
+        pytest.param(LONG_GZIP[:500_000] + b"?" * 64 + LONG_GZIP[500_064:], id="corrupt-in-the-middle"),
+        pytest.param(LONG_GZIP[:-8] + b"?" + LONG_GZIP[-7:], id="wrong-checksum"),
+        pytest.param(LONG_GZIP[:-1] + b"?", id="wrong-length"),
+        pytest.param(LONG_GZIP + b"garbage", id="garbage-behind-it"),
+        pytest.param(LONG_GZIP + LONG_GZIP[:100], id="second-member-cut-off"),
+    ],
+)  # fmt: skip
+def test_broken_gzip_is_an_error_and_never_a_shorter_file(body: bytes) -> None:
+    with pytest.raises(UnreadableObject) as refusal:
+        read(body)
+
+    assert str(refusal.value) == BROKEN_GZIP
+
+
+@pytest.mark.parametrize("compress", [bytes, gzipped], ids=["plain", "gzip"])
+@pytest.mark.parametrize("most", [1, 7, 4095, 4097])
+def test_short_reads_are_no_end_of_the_file(
+    most: int, compress: Callable[[bytes], bytes]
+) -> None:
+    """A socket gives what has arrived, and that ends inside lines and characters."""
+    text = BOM + '"a\r\n",ä\r\n'.encode() * 1000
+
+    found = list(read_rows(Slow(compress(text), most)))  # type: ignore[arg-type]
+
+    assert found == [Row(1 + 2 * n, ["a\r\n", "ä"]) for n in range(1000)]
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_a_line_break_may_lie_across_any_two_reads(shift: int) -> None:
+    """Half of it ends one block; the other half would count as a line of its own."""
+    body = b"1" * shift + b"23\r\n" * 300_000
+
+    lines = [row.line for row in read(body)]
+
+    assert lines == list(range(1, 300_001))
+
+
+@pytest.mark.parametrize("body", [LONG, LONG_GZIP], ids=["plain", "gzip"])
+def test_rows_stream(body: bytes) -> None:
+    """The first rows come long before the last are read, and the stream stays open."""
+    stream = io.BytesIO(body)
+    found = read_rows(stream)
+
+    assert next(found) == Row(1, ["0", "0"])
+    assert stream.tell() < len(body) // 2
+    assert sum(1 for _ in found) == 199_999
+    assert stream.read() == b""
+    assert not stream.closed
+
+
+def test_a_reader_that_stops_early_leaves_the_stream_open() -> None:
+    stream = io.BytesIO(LONG_GZIP)
+    found = read_rows(stream)
+    next(found)
+
+    del found
+
+    assert not stream.closed
+
+
+# No lone surrogates, which cannot be written, and none of what starts another format.
+texts = st.text(max_size=6) | st.text('a,"\r\n\0 \ufeff', max_size=6)
+tables = st.lists(st.lists(texts, min_size=1, max_size=4), max_size=8)
+HEADER = ["_id", "b"]
+
+
+@pure
+@given(
+    tables,
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from([b"", BOM]),
+    st.sampled_from([bytes, gzipped]),
+)
+@example([["a\r\nb", "c\rd\n"], ["e"]], "\r\n", BOM, gzipped)
+def test_any_table_comes_back_with_the_lines_its_rows_start_on(
+    table: list[list[str]],
+    line_break: str,
+    mark: bytes,
+    compress: Callable[[bytes], bytes],
+) -> None:
+    expected = []
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=line_break, quoting=csv.QUOTE_ALL)
+    for row in [HEADER, *table]:
+        written = text.getvalue().replace("\r\n", "\n").replace("\r", "\n")
+        expected.append(Row(1 + written.count("\n"), row))
+        writer.writerow(row)
+
+    body = mark + text.getvalue().encode()
+
+    assert read(compress(body)) == expected
+    assert cells(body) == list(csv.reader(io.StringIO(text.getvalue(), newline="")))
+
+
+@pure
+@given(st.text('ab,"\r\n ') | st.text())
+def test_any_text_is_read_as_pythons_csv_reads_it(text: str) -> None:
+    """But for an open quote, of which Python makes a cell, and blank lines."""
+    body = "_id\n" + text
+    plain = csv.reader(io.StringIO(body, newline=""))
+    expected = [row for row in plain if row]
+
+    try:
+        found = read(body.encode())
+    except UnreadableObject as refusal:
+        assert "never closed" in str(refusal)  # noqa: PT017 -- most texts are fine
+        # Closing the quote mends it.
+        assert cells(f'{body}"\n'.encode())
+    else:
+        assert [row.cells for row in found] == expected
+        assert all(a.line < b.line for a, b in pairwise(found))
+
+
+@pure
+@given(
+    st.binary(max_size=200)
+    | st.binary(max_size=200).map(lambda b: b"\x1f\x8b\x08\0" + b)
+)
+def test_any_bytes_are_rows_or_one_error_of_ours(body: bytes) -> None:
+    """Whatever is uploaded: a traceback would send it back to the queue for ever."""
+    try:
+        found = read(body)
+    except UnreadableObject:
+        return
+    assert all(row.cells for row in found)
+
+
+def test_csv_spectrum_is_read_as_it_says(corpus: Path | None) -> None:
+    if corpus is None:
+        pytest.skip("the corpus is not beside this checkout")
+    folder = corpus / "csv-spectrum"
+    # Its JSON is another place, and no list.
+    names = {path.stem for path in (folder / "csvs").iterdir()} - {
+        "location_coordinates"
+    }
+
+    found = {}
+    for name in names:
+        header, *rest = cells((folder / "csvs" / f"{name}.csv").read_bytes())
+        found[name] = [dict(zip(header, row, strict=True)) for row in rest]
+
+    assert len(names) == 11
+    assert found == {
+        name: json.loads((folder / "json" / f"{name}.json").read_bytes())
+        for name in names
+    }
+
+
+def test_csvlints_files_are_read_whatever_their_line_ends(corpus: Path | None) -> None:
+    if corpus is None:
+        pytest.skip("the corpus is not beside this checkout")
+    bodies = {
+        path.stem: path.read_bytes() for path in (corpus / "csvlint.rb").glob("*.csv")
+    }
+
+    found = {
+        name: [row.cells[:3] for row in read(body)] for name, body in bodies.items()
+    }
+
+    header, rest = ["Foo", "Bsr", "Baz"], [["Biff", "Baff", "Boff"], ["Qux", "Teaspoon", "Doge"]]  # fmt: skip
+    numbers = [["1", "2", "3"], ["3", "2", "1"]]
+    invalid_bytes = found.pop("invalid-byte-sequence")
+    assert invalid_bytes[0] == ["Data", "Dependencia Origem", "Hist\udcf3rico"]
+    assert len(invalid_bytes) == 23
+    assert found == {
+        "cr-line-endings": [["Foo", "Bar", "Baz"], *rest],
+        "lf-line-endings": [["Foo", "Bar", "Baz"], *rest],
+        "crlf-line-endings": [header, *rest],
+        "inconsistent-line-endings": [header, *rest],
+        "inconsistent-line-endings-unquoted": [header, *rest],
+        "title-row": [["This is a title row", "", ""], header, *rest],
+        "windows-line-endings": [["a", "b", "c"], ["d", "e", "f"]],
+        "valid": [["Foo", "Bar", "Baz"], *numbers],
+        "white space in filename": [["Foo", "Bar", "Baz"], *numbers],
+        "valid_many_rows": [["Foo", "Bar", "Baz"]],
+        "invalid_many_rows": [["Foo", "Bar", "Baz"]],
+    }
