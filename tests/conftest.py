@@ -32,7 +32,7 @@ def server(
     base = tmp_path_factory.getbasetemp()
     # Workers of one run share the server; its folder is above those of the workers.
     shared = base if worker_id == "master" else base.parent
-    with embedded.running(shared / "postgres", durable=False) as url:
+    with embedded.running(shared / "postgres", durable=False, keep=False) as url:
         yield url
 
 

@@ -40,19 +40,17 @@ BROKEN_GZIP = "The gzip file is broken or cut off; compress and upload it again.
 pure = settings(deadline=None, max_examples=150)
 
 
-class Slow(io.RawIOBase):
+class Slow(io.BytesIO):
     """A body from the network: it gives at most so many bytes at a time."""
 
     def __init__(self, body: bytes, most: int) -> None:
-        self._body = io.BytesIO(body)
+        super().__init__(body)
         self._most = most
 
-    def readable(self) -> bool:
-        return True
-
     def read(self, size: int | None = -1) -> bytes:
-        wanted = self._most if size is None or size < 0 else min(size, self._most)
-        return self._body.read(wanted)
+        """Give what has arrived."""
+        is_all = size is None or size < 0
+        return super().read(self._most if is_all else min(size or 0, self._most))
 
 
 def read(body: bytes) -> list[Row]:
@@ -194,7 +192,7 @@ def gzipped(body: bytes) -> bytes:
         pytest.param(gzipped("a,b\n1,2\n".encode("utf-16")), UTF16, id="gzip-of-utf-16"),
         pytest.param(b"PK\x03\x04\x14\x00\x08\x08\x08\x00[Content_Types].xml", WORKBOOK, id="xlsx"),
         pytest.param(b"PK\x03\x04\x14\x00\x00\x00\x00\x00a.csv" + b"a,b\n" * 99, WORKBOOK, id="zip"),
-        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b">\x00\x03\x00" * 9, OLD_WORKBOOK, id="xls"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + b">\x00\x03\x00\xfe\xff\x09\x00", OLD_WORKBOOK, id="xls"),
         pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", PDF, id="pdf"),
         pytest.param(b"<!DOCTYPE html><html><title>Sign in</title>", HTML, id="html"),
         pytest.param(b"\r\n\r\n <html>", HTML, id="html-behind-blank-lines"),
@@ -233,7 +231,7 @@ def test_gzip_is_recognised_by_its_bytes(body: bytes) -> None:
 
 
 # Too many bytes, and too random, for one read to reach their end.
-LONG = "".join(f"{n * 2654435761 % 2**32},{n}\n" for n in range(200_000)).encode()
+LONG = "".join(f"{n * 2654435761 % 2**32},{n}\n" for n in range(100_000)).encode()
 LONG_GZIP = gzip.compress(LONG, 1, mtime=0)
 
 
@@ -246,7 +244,7 @@ LONG_GZIP = gzip.compress(LONG, 1, mtime=0)
         pytest.param(LONG_GZIP[:5], id="cut-in-its-header"),
         pytest.param(b"\x1f\x8b", id="only-the-magic-number"),
         pytest.param(b"\x1f\x8b\x07" + LONG_GZIP[3:], id="unknown-method"),
-        pytest.param(LONG_GZIP[:500_000] + b"?" * 64 + LONG_GZIP[500_064:], id="corrupt-in-the-middle"),
+        pytest.param(LONG_GZIP[:250_000] + b"?" * 64 + LONG_GZIP[250_064:], id="corrupt-in-the-middle"),
         pytest.param(LONG_GZIP[:-8] + b"?" + LONG_GZIP[-7:], id="wrong-checksum"),
         pytest.param(LONG_GZIP[:-1] + b"?", id="wrong-length"),
         pytest.param(LONG_GZIP + b"garbage", id="garbage-behind-it"),
@@ -268,7 +266,7 @@ def test_short_reads_are_no_end_of_the_file(
     """A socket gives what has arrived, and that ends inside lines and characters."""
     text = BOM + '"a\r\n",ä\r\n'.encode() * 1000
 
-    found = list(read_rows(Slow(compress(text), most)))  # type: ignore[arg-type]
+    found = list(read_rows(Slow(compress(text), most)))
 
     assert found == [Row(1 + 2 * n, ["a\r\n", "ä"]) for n in range(1000)]
 
@@ -276,11 +274,11 @@ def test_short_reads_are_no_end_of_the_file(
 @pytest.mark.parametrize("shift", range(4))
 def test_a_line_break_may_lie_across_any_two_reads(shift: int) -> None:
     """Half of it ends one block; the other half would count as a line of its own."""
-    body = b"1" * shift + b"23\r\n" * 300_000
+    body = b"1" * shift + b"23\r\n" * 100_000
 
     lines = [row.line for row in read(body)]
 
-    assert lines == list(range(1, 300_001))
+    assert lines == list(range(1, 100_001))
 
 
 @pytest.mark.parametrize("body", [LONG, LONG_GZIP], ids=["plain", "gzip"])
@@ -291,7 +289,7 @@ def test_rows_stream(body: bytes) -> None:
 
     assert next(found) == Row(1, ["0", "0"])
     assert stream.tell() < len(body) // 2
-    assert sum(1 for _ in found) == 199_999
+    assert sum(1 for _ in found) == 99_999
     assert stream.read() == b""
     assert not stream.closed
 
@@ -409,10 +407,10 @@ def test_csvlints_files_are_read_whatever_their_line_ends(corpus: Path | None) -
     numbers = [["1", "2", "3"], ["3", "2", "1"]]
     invalid_bytes = found.pop("invalid-byte-sequence")
     assert invalid_bytes[0] == ["Data", "Dependencia Origem", "Hist\udcf3rico"]
-    assert len(invalid_bytes) == 23
+    assert len(invalid_bytes) == 24
     assert found == {
         "cr-line-endings": [["Foo", "Bar", "Baz"], *rest],
-        "lf-line-endings": [["Foo", "Bar", "Baz"], *rest],
+        "lf-line-endings": [header, *rest],
         "crlf-line-endings": [header, *rest],
         "inconsistent-line-endings": [header, *rest],
         "inconsistent-line-endings-unquoted": [header, *rest],
@@ -420,6 +418,16 @@ def test_csvlints_files_are_read_whatever_their_line_ends(corpus: Path | None) -
         "windows-line-endings": [["a", "b", "c"], ["d", "e", "f"]],
         "valid": [["Foo", "Bar", "Baz"], *numbers],
         "white space in filename": [["Foo", "Bar", "Baz"], *numbers],
-        "valid_many_rows": [["Foo", "Bar", "Baz"]],
-        "invalid_many_rows": [["Foo", "Bar", "Baz"]],
+        "valid_many_rows": [["Foo", "Bar", "Baz"], *numbers * 3],
+        "invalid_many_rows": [
+            ["Foo", "Bar", "Baz"],
+            *numbers,
+            ["1", "2", '3 "'],
+            ["3", "two", "1"],
+            *numbers,
+            ["3", "2", "1"],
+            ["3", "2", "1"],
+            ["", "", ""],
+            ["3", "2", "1"],
+        ],
     }

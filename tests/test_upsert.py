@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection, sql
+from psycopg.conninfo import make_conninfo
 
 from builders import MORNING, appointment, batch, records, upload, user
+from conftest import new_database
 from salespro_core import database, history
 from salespro_core.batches import Batch, Span, spans
 from salespro_core.columns import Export
@@ -33,6 +35,7 @@ from tables import (
     SEEN_TABLE,
     TABLES,
     USERS_TABLE,
+    clear,
     contents,
     everything,
     number,
@@ -525,6 +528,21 @@ def test_a_value_that_a_batch_omits_is_left_alone(
 # --- values arrive as they are --------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def shared_url(server: str, template: str) -> Iterator[str]:
+    """A database for all the values: making one takes longer than a test of a value."""
+    with new_database(server, template) as name:
+        yield make_conninfo(server, dbname=name)
+
+
+@pytest.fixture
+def empty(shared_url: str) -> Iterator[Connection]:
+    """A connection to it, when there is nothing in its tables."""
+    with database.connect(shared_url) as conn:
+        clear(conn)
+        yield conn
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -546,11 +564,13 @@ def test_a_value_that_a_batch_omits_is_left_alone(
         "=1+1",
     ],
 )
-def test_text_arrives_exactly(conn: Connection, held: Claim, text: str) -> None:
+def test_text_arrives_exactly(empty: Connection, text: str) -> None:
     """Arrays are built by hand, for speed; nothing in a cell may get out of its quotes."""
-    write(conn, held, appointment("A", resultFullString=text), appointment("B"))
+    held = claim(empty, upload())
 
-    rows = stored(conn, APPOINTMENT_TABLE)
+    write(empty, held, appointment("A", resultFullString=text), appointment("B"))
+
+    rows = stored(empty, APPOINTMENT_TABLE)
     assert [rows[key]["result_full_string"] for key in ("A", "B")] == [text, "Sold"]
 
 
@@ -582,14 +602,16 @@ def test_text_arrives_exactly(conn: Connection, held: Claim, text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_cell_of_an_appointment_arrives_as_its_value(
-    conn: Connection, held: Claim, label: str, cell: str, column: str, value: object
+    empty: Connection, label: str, cell: str, column: str, value: object
 ) -> None:
     """The parsers return text; this is what Postgres makes of it."""
-    conn.execute("SET DateStyle = 'German'")
-    write(conn, held, appointment() | {label: cell})
-    conn.execute("SET DateStyle = 'ISO'")
+    held = claim(empty, upload())
+    empty.execute("SET DateStyle = 'German'")
 
-    (row,) = stored(conn, APPOINTMENT_TABLE).values()
+    write(empty, held, appointment() | {label: cell})
+    empty.execute("SET DateStyle = 'ISO'")
+
+    (row,) = stored(empty, APPOINTMENT_TABLE).values()
     assert row[column] == value
 
 
@@ -611,20 +633,23 @@ def test_a_cell_of_an_appointment_arrives_as_its_value(
     ],
 )  # fmt: skip
 def test_a_cell_of_a_user_arrives_as_its_value(
-    conn: Connection, held: Claim, label: str, cell: str, column: str, value: object
+    empty: Connection, label: str, cell: str, column: str, value: object
 ) -> None:
     """The parsers return text; this is what Postgres makes of it."""
-    conn.execute("SET DateStyle = 'SQL, DMY'")
-    write(conn, held, user() | {label: cell})
-    conn.execute("SET DateStyle = 'ISO'")
+    held = claim(empty, upload())
+    empty.execute("SET DateStyle = 'SQL, DMY'")
 
-    (row,) = stored(conn, USERS_TABLE).values()
+    write(empty, held, user() | {label: cell})
+    empty.execute("SET DateStyle = 'ISO'")
+
+    (row,) = stored(empty, USERS_TABLE).values()
     assert row[column] == value
 
 
 @pytest.fixture(scope="module")
-def plain_session(server: str) -> Iterator[Connection]:
-    with psycopg.connect(server, autocommit=True) as conn:
+def shared_session(shared_url: str) -> Iterator[Connection]:
+    """One session for all the examples."""
+    with database.connect(shared_url) as conn:
         yield conn
 
 
@@ -639,10 +664,10 @@ CELLS = st.text(
 
 @given(st.lists(st.one_of(st.none(), CELLS, st.sampled_from(["NULL", "null", ""]))))
 def test_arrays_hold_what_psycopg_would_send(
-    plain_session: Connection, values: list[str | None]
+    shared_session: Connection, values: list[str | None]
 ) -> None:
     """The reason to build them by hand is speed, so they must differ in nothing else."""
-    row = plain_session.execute(
+    row = shared_session.execute(
         "SELECT %s::varchar[], %s::varchar[] = %s::varchar[]",
         [array_text(values, is_text=True), array_text(values, is_text=True), values],
     ).fetchone()

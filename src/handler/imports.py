@@ -80,6 +80,10 @@ class Importer:
             raise
         return facts
 
+    def close(self) -> None:
+        """Close what is kept."""
+        self._connections.close()
+
     def _run(
         self, notification: Notification, stream: ObjectStream, context: LambdaContext
     ) -> dict[str, Any]:

@@ -25,7 +25,8 @@ LAST_RETRY_S = 900
 
 
 @cache
-def _sqs() -> SQSClient:
+def sqs_client() -> SQSClient:
+    """The client of this execution environment."""
     client: SQSClient = boto3.client("sqs")
     return client
 
@@ -41,7 +42,7 @@ def ask_again(record: SQSRecord, error: Exception) -> None:
     if delay_s is None:
         return
     try:
-        _sqs().change_message_visibility(
+        sqs_client().change_message_visibility(
             QueueUrl=record.queue_url,
             ReceiptHandle=record.receipt_handle,
             VisibilityTimeout=delay_s,

@@ -121,12 +121,18 @@ def shadowed(conn: Connection, export: Export) -> Iterator[Shadows]:
     schema = _schema(conn, export)
     for table in (*_tables(export), HISTORY):
         conn.execute(
-            sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING ALL)").format(
-                sql.Identifier(table), sql.Identifier(schema, table)
-            )
+            # A generated column is copied like any other.
+            sql.SQL(
+                "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING ALL EXCLUDING GENERATED)"
+            ).format(sql.Identifier(table), sql.Identifier(schema, table))
         )
     conn.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     try:
+        # pg_temp comes first anyway, but not where a search_path names it further back.
+        conn.execute(
+            "SELECT set_config('search_path',"
+            " 'pg_temp, ' || current_setting('search_path'), true)"
+        )
         conn.execute("""
             INSERT INTO pg_temp.salespro_sync_history
                    (id, sync_type, started_at, status, attempts)
@@ -149,7 +155,7 @@ def _schema(conn: Connection, export: Export) -> str:
     """The schema in which Postgres finds the tables."""
     row = conn.execute(
         """
-        SELECT nspname
+        SELECT nspname, has_database_privilege(current_database(), 'TEMPORARY')
           FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
          WHERE pg_class.oid = to_regclass(%(table)s)
         """,
@@ -160,4 +166,11 @@ def _schema(conn: Connection, export: Export) -> str:
             f"The table {export.table} is missing: run `salespro migrate` first.",
             "42P01",
         )
-    return str(row[0])
+    schema, may_shadow = row
+    if not may_shadow:
+        raise StoreRefused(
+            "A dry run needs temporary tables, and the role may not create any: grant "
+            "it TEMPORARY on the database (see the grants in the README).",
+            "42501",
+        )
+    return str(schema)

@@ -22,7 +22,7 @@ class Layout:
         labels: as they stand in the header, one per cell of a row.
         columns: those the file carries, in the order of `export.columns`.
         positions: for each of `columns`, where its cell stands in a row.
-        ignored: labels that the table does not know, without blank ones.
+        ignored: labels that the table does not know, each once, without blank ones.
     """
 
     export: Export
@@ -65,9 +65,11 @@ def read_header(labels: Sequence[str], exports: Sequence[Export]) -> Layout:
         columns=tuple(positions),
         positions=tuple(places[0] for places in positions.values()),
         ignored=tuple(
-            label.strip()
-            for place, label in enumerate(labels)
-            if place not in known and _folded(label) not in ("", *REJECT_LABELS)
+            dict.fromkeys(
+                label.strip()
+                for place, label in enumerate(labels)
+                if place not in known and _folded(label) not in ("", *REJECT_LABELS)
+            )
         ),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO
@@ -97,12 +97,13 @@ def import_upload(
     )
     if held.is_completed:
         return outcome
-    with Rejects() as rejects:
+    with Rejects() as rejects, _handing_over(conn, held):
         try:
             for so_far in _import(conn, outcome, stream, held, rejects, options):
                 outcome = so_far
                 hooks.on_commit(outcome.counts)
-                if hooks.is_out_of_time():
+                # However short the time is, each attempt gets one commit further.
+                if outcome.counts != held.counts and hooks.is_out_of_time():
                     raise OutOfTime(
                         f"The time ran out after {outcome.counts.processed} rows; "
                         "the next delivery goes on from there."
@@ -118,31 +119,38 @@ def import_upload(
                 history.fail(
                     conn, held, str(error), sync_type=outcome.sync_type, report=report
                 )
-        except ClaimLost:
-            raise
-        except SalesProError as error:
-            with suppress(psycopg.Error, SalesProError):
-                if isinstance(error, OutOfTime):
-                    history.release(conn, held)
-                else:
-                    history.fail(conn, held, str(error), sync_type=outcome.sync_type)
-            raise
-        except Exception as error:
-            # A mistake of ours.  Its text may hold a cell, so only its name is kept.
-            with suppress(psycopg.Error, SalesProError):
-                history.fail(
-                    conn,
-                    held,
-                    f"Unexpected {type(error).__name__} in the importer after "
-                    f"{outcome.counts.processed} rows; please report it.",
-                    sync_type=outcome.sync_type,
-                )
-            raise
-        except BaseException:  # a signal: let the next attempt go on at once
-            with suppress(psycopg.Error, SalesProError):
-                history.release(conn, held)
-            raise
     return outcome
+
+
+@contextmanager
+def _handing_over(conn: Connection, held: history.Claim) -> Iterator[None]:
+    """Whatever ends the attempt, leave the import so that another can go on with it.
+
+    If the history cannot be reached, the lease runs out by itself.
+    """
+    try:
+        yield
+    except ClaimLost:
+        raise
+    except SalesProError as error:
+        with suppress(psycopg.Error, SalesProError):
+            if isinstance(error, OutOfTime):
+                history.release(conn, held)
+            else:
+                history.fail(conn, held, str(error))
+        raise
+    except Exception as error:
+        # A mistake of ours.  Its text may hold a cell, so only its name is kept.
+        with suppress(psycopg.Error, SalesProError):
+            name = type(error).__name__
+            history.fail(
+                conn, held, f"Unexpected {name} in the importer; please report it."
+            )
+        raise
+    except BaseException:  # a signal: let the next attempt go on at once
+        with suppress(psycopg.Error, SalesProError):
+            history.release(conn, held)
+        raise
 
 
 def dry_run_upload(

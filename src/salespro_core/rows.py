@@ -97,6 +97,10 @@ def _read_fully(stream: BinaryIO, size_bytes: int) -> bytes:
 
 def _check_head(head: bytes) -> None:
     text = head.removeprefix(_UTF8_MARK).lstrip()
+    for mark, what in _NO_CSV:
+        if text.startswith(mark):
+            raise UnreadableObject(f"The file is no CSV but {what}.")
+    # Behind those marks: the head of a workbook is full of zeros, too.
     if head.startswith(_UTF16_MARKS) or head[:64].count(0) > len(head[:64]) // 4:
         raise UnreadableObject(
             "The file is UTF-16 text; save it as CSV UTF-8 and upload it again."
@@ -105,9 +109,6 @@ def _check_head(head: bytes) -> None:
         raise UnreadableObject(
             "The file is empty: there is no header. Export it again."
         )
-    for mark, what in _NO_CSV:
-        if text.startswith(mark):
-            raise UnreadableObject(f"The file is no CSV but {what}.")
 
 
 class _End:

@@ -1,0 +1,245 @@
+"""A rejects file says what is wrong, loses nothing, and is uploaded again as it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import deque
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from builders import appointment, csv_bytes, records
+from salespro_core.exports import APPOINTMENTS, USERS
+from salespro_core.header import REJECT_LABELS, read_header
+from salespro_core.reading import open_upload
+from salespro_core.records import Problem, Record, Reject
+from salespro_core.rejects import SAMPLE, Rejects
+from salespro_core.rows import read_rows
+
+pure = settings(deadline=None, max_examples=150)
+
+
+def read(body: bytes) -> tuple[list[Record | Reject], bytes]:
+    """Read a file, and its rejects file: empty if there is none."""
+    with Rejects() as rejects:
+        items = list(
+            open_upload(
+                io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
+            ).items
+        )
+        file = rejects.open()
+        return items, file.read() if file else b""
+
+
+def rejected(body: bytes) -> bytes:
+    return read(body)[1]
+
+
+def cells(body: bytes) -> list[list[str]]:
+    return [row.cells for row in read_rows(io.BytesIO(body))]
+
+
+def test_the_file_says_what_is_wrong_before_the_original_cells() -> None:
+    body = (
+        b"_id,Notes,isSale,saleAmount\r\n"
+        b"A-1,good,TRUE,5\r\n"
+        b'A-2,"not, good",perhaps,NaN\r\n'
+        b"A-3,short\r\n"
+        b',"two\r\nlines",,$5.00\r\n'
+        b"A-4,good,,\r\n"
+    )
+
+    assert rejected(body).decode() == (
+        "reject_line,reject_column,reject_reason,_id,Notes,isSale,saleAmount\r\n"
+        "3,isSale; saleAmount,"
+        '"isSale is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N); '
+        'saleAmount is not an amount such as 23245.09",'
+        'A-2,"not, good",perhaps,NaN\r\n'
+        "4,,has 2 cells where the header has 4,A-3,short\r\n"
+        '5,_id,_id is empty,,"two\r\nlines",,$5.00\r\n'
+    )
+
+
+def test_a_column_is_named_once_with_all_its_reasons() -> None:
+    """Assigned Office fills two columns and can be wrong for both."""
+    office = "x" * 256 + f"({'y' * 51})"
+
+    _, [line, column, reason, *_] = cells(
+        rejected(f"User Object ID,Assigned Office\nU-1,{office}\n".encode())
+    )
+
+    assert (line, column) == ("2", "Assigned Office")
+    assert reason == (
+        "Assigned Office is longer than 255 characters; "
+        "Assigned Office holds an office id of more than 50 characters"
+    )
+
+
+def test_labels_stand_as_they_did_in_the_file() -> None:
+    """Whatever they are: a corrected file has to be recognised as this one was."""
+    header = '"\ufeff_ID",,SALEAMOUNT," Notes ",Notes'
+
+    out = rejected(f"\n{header}\n,,x,,\n".encode())
+
+    assert cells(out)[0] == [*REJECT_LABELS, "\ufeff_ID", "", "SALEAMOUNT", " Notes ", "Notes"]  # fmt: skip
+
+
+def test_a_file_without_rejects_makes_none() -> None:
+    with Rejects() as rejects:
+        reading = open_upload(
+            io.BytesIO(csv_bytes(appointment())), (APPOINTMENTS,), rejects, is_lenient=False
+        )  # fmt: skip
+        deque(reading.items, maxlen=0)
+
+        assert rejects.open() is None
+        assert rejects.sample == []
+        assert rejects.count == 0
+
+
+def test_corrected_rows_are_imported_as_if_they_had_been_right_at_once() -> None:
+    good = [appointment(f"A-{n}", resultFullString='a "b",\r\nc') for n in range(3)]
+    bad = [good[0] | {"saleAmount": "NaN"}, good[1] | {"_updated_at": "x"}, good[2] | {"_id": ""}]  # fmt: skip
+
+    out = rejected(csv_bytes(*bad)).decode()
+    corrected = (
+        out.replace(",NaN", ",12.50")
+        .replace(",x,", ",2025-06-07T10:00:00.000Z,")
+        .replace("_id is empty,,", "_id is empty,A-2,")
+    )
+
+    items, still_rejected = read(corrected.encode())
+    _, expected = records(*good)
+    assert [i.values for i in items if isinstance(i, Record)] == [r.values for r in expected]  # fmt: skip
+    assert still_rejected == b""
+
+
+def test_the_labels_of_a_rejects_file_are_no_unknown_columns() -> None:
+    header, *_ = cells(rejected(csv_bytes(appointment("", saleAmount="NaN"))))
+
+    assert read_header(header, (APPOINTMENTS, USERS)).ignored == ()
+
+
+def test_the_rejects_of_a_rejects_file_do_not_pile_up_our_columns() -> None:
+    """It may take several rounds until a file is right."""
+    first = rejected(b"_id,saleAmount\nA-1,5\nA-2,NaN\nA-3,x,y\n,6\n")
+
+    second = rejected(first)
+
+    assert second.decode() == (
+        "reject_line,reject_column,reject_reason,_id,saleAmount\r\n"
+        "2,saleAmount,saleAmount is not an amount such as 23245.09,A-2,NaN\r\n"
+        "3,,has 6 cells where the header has 5,A-3,x,y\r\n"
+        "4,_id,_id is empty,,6\r\n"
+    )
+    assert rejected(second) == second
+
+
+def test_a_row_that_lost_our_cells_in_correction_is_rejected_again() -> None:
+    """Short rows hold nothing behind our columns, and that is no crash."""
+    out = rejected(b"reject_line,reject_column,reject_reason,_id\n2\n2,_id\n")
+
+    assert cells(out)[1:] == [
+        ["2", "", "has 1 cells where the header has 4"],
+        ["3", "", "has 2 cells where the header has 4"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(b"N\xfa\xf1ez", id="latin-1"),
+        pytest.param(b"\x80\x81\xfe\xff", id="never-in-utf-8"),
+        pytest.param(b"\xed\xa0\x80", id="encoded-surrogate"),
+        pytest.param(b"\xe2\x82", id="half-a-character"),
+        pytest.param(b"\xff\xe2\x82\xac", id="beside-good-utf-8"),
+    ],
+)
+def test_bytes_that_are_not_utf_8_survive(cell: bytes) -> None:
+    """Somebody may still know what encoding they are in."""
+    body = b"_id,customer.nameLast\r\nA-1," + cell + b"\r\n"
+
+    assert rejected(body) == (
+        b"reject_line,reject_column,reject_reason,_id,customer.nameLast\r\n"
+        b"2,customer.nameLast,customer.nameLast is not UTF-8 text,A-1," + cell + b"\r\n"
+    )
+
+
+def test_formulas_stay_as_they_were() -> None:
+    """The file is uploaded again; what people open in a spreadsheet is the report."""
+    out = rejected(csv_bytes(appointment(customer_nameLast="=1+1", saleAmount="-x")))
+
+    assert cells(out)[1][8] == "=1+1"
+    assert cells(out)[1][-1] == "-x"
+
+
+def test_memory_keeps_the_first_rejects_and_the_file_all() -> None:
+    """A file of another system may be all rejects."""
+    body = b"_id,saleAmount\n" + b"A-1,x\n" * (SAMPLE + 150)
+
+    with Rejects() as rejects:
+        reading = open_upload(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)  # fmt: skip
+        deque(reading.items, maxlen=0)
+        file = rejects.open()
+
+        assert file
+        assert len(cells(file.read())) == 1 + SAMPLE + 150
+        assert rejects.count == SAMPLE + 150
+        assert [reject.line for reject in rejects.sample] == list(range(2, SAMPLE + 2))
+        assert rejects.sample[0] == Reject(
+            2,
+            (Problem("saleAmount", "is not an amount such as 23245.09"),),
+            ("A-1", "x"),
+        )
+
+
+def test_the_file_is_read_from_its_start_each_time_and_gone_in_the_end() -> None:
+    """An upload of it that fails is tried again."""
+    with Rejects() as rejects:
+        body = io.BytesIO(b"_id\n\x20\n")
+        reading = open_upload(body, (APPOINTMENTS,), rejects, is_lenient=False)
+        deque(reading.items, maxlen=0)
+        first, second = rejects.open(), rejects.open()
+
+        assert first
+        assert second
+        once = first.read()
+        assert rejects.open() == first
+        assert (
+            second.read()
+            == once
+            == (
+                b"reject_line,reject_column,reject_reason,_id\r\n2,_id,_id is empty, \r\n"
+            )
+        )
+    assert first.closed
+
+
+raw_cells = st.binary(max_size=6) | st.sampled_from([b"", b'"', b"\r\n", b"\r", b",", b"\0", b"\xef\xbb\xbf"])  # fmt: skip
+
+
+@pure
+@given(st.lists(st.lists(raw_cells, min_size=1, max_size=5), min_size=1, max_size=6))
+@example([[b"\xff\r", b'"\n', b"\0"]])
+def test_any_bytes_come_back_as_they_were_in_every_round(
+    table: list[list[bytes]],
+) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    writer.writerow(["_id", "Notes", "saleAmount"])
+    writer.writerows(
+        # Without a key every row is a reject.
+        ["", *(cell.decode(errors="surrogateescape") for cell in row)]
+        for row in table
+    )
+    body = text.getvalue().encode(errors="surrogateescape")
+
+    first = rejected(body)
+    second = rejected(first)
+
+    original = cells(body)
+    assert [row[3:] for row in cells(first)] == original
+    assert [row[3:] for row in cells(second)] == original
+    # Lines and lengths are those of a rejects file from now on.
+    assert rejected(second) == second
