@@ -104,6 +104,8 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
         click.echo(json.dumps(as_json(outcome, place), indent=2, ensure_ascii=False))
     elif outcome.error is None:
         click.echo(as_text(outcome, place))
+        if folders:
+            click.echo(f"Report: {folders[-1]}")
     if outcome.error is not None:
         raise click.ClickException(outcome.error)
 

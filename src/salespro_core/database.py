@@ -88,13 +88,22 @@ def migrate(conn: Connection) -> None:
 
     Raises:
         StoreUnavailable: a table was locked for too long; nothing was changed.
-        StoreRefused: the role may not create tables; nothing was changed.
+        StoreRefused: the role may not create tables, or a view is in the way; nothing
+            was changed.
     """
     schema = resources.files("salespro_core").joinpath("schema.sql").read_bytes()
     with store_errors("migrating"), conn.transaction():
         # An index on a large table takes longer than a batch may.
         conn.execute("SET LOCAL statement_timeout = 0")
-        conn.execute(schema)
+        try:
+            conn.execute(schema)
+        except psycopg.errors.FeatureNotSupported as error:
+            raise StoreRefused(
+                "While migrating: a view uses error_message or file_path of "
+                "salespro_sync_history, which have to become text. Drop it, migrate, "
+                "and create it again.",
+                error.sqlstate,
+            ) from error
 
 
 def is_alive(conn: Connection) -> bool:

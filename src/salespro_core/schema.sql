@@ -80,9 +80,7 @@ ALTER TABLE salespro_sync_history
     ALTER COLUMN records_updated   SET DEFAULT 0,
     ALTER COLUMN completed_at      DROP NOT NULL,
     ALTER COLUMN error_message     DROP NOT NULL,
-    ALTER COLUMN error_message     TYPE text,
     ALTER COLUMN file_path         DROP NOT NULL,
-    ALTER COLUMN file_path         TYPE text,  -- an object key alone may have 1,024 bytes
     ADD COLUMN IF NOT EXISTS bucket            text,
     ADD COLUMN IF NOT EXISTS object_key        text,
     ADD COLUMN IF NOT EXISTS object_version    text,
@@ -98,6 +96,17 @@ ALTER TABLE salespro_sync_history
 
 DO $$
 BEGIN
+    -- An object key alone may have 1,024 bytes.  What is text already is left alone: where
+    -- a view uses a column, Postgres refuses to set its type, be it the same.
+    IF EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = to_regclass('salespro_sync_history')
+                  AND attname IN ('error_message', 'file_path')
+                  AND atttypid <> 'text'::regtype) THEN
+        ALTER TABLE salespro_sync_history
+            ALTER COLUMN error_message TYPE text,
+            ALTER COLUMN file_path     TYPE text;
+    END IF;
+
     -- Every row of a file is accounted for.  Imports of the earlier system (no attempts)
     -- never counted the rest and are left alone.
     IF NOT EXISTS (SELECT FROM pg_constraint

@@ -1,0 +1,173 @@
+"""The system that this one replaces: its tables, made and filled by a real Django."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import django  # type: ignore[import-untyped]
+from django.apps.registry import Apps  # type: ignore[import-untyped]
+from django.conf import settings  # type: ignore[import-untyped]
+from django.db import connection, models  # type: ignore[import-untyped]
+from psycopg.conninfo import conninfo_to_dict
+
+LONG_AGO = datetime(2024, 12, 31, 23, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What differs from warehouse to warehouse.
+
+    Attributes:
+        has_big_ids: the history's id is a bigint, as Django has it since 3.2.
+        has_required_texts: error_message and file_path are varchars that may be empty
+            and may not be null, as Django advises.
+    """
+
+    has_big_ids: bool = False
+    has_required_texts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """Django's models; their managers work as long as the context they came from."""
+
+    appointment: Any
+    user: Any
+    history: Any
+
+
+@contextmanager
+def earlier_system(conninfo: str, variant: Variant) -> Iterator[Models]:
+    """Make the tables in an empty database, and some rows in them."""
+    if not settings.configured:
+        settings.configure(
+            DATABASES={"default": {"ENGINE": "django.db.backends.postgresql"}},
+            USE_TZ=True,
+            LOGGING_CONFIG=None,
+        )
+        django.setup()
+    details = conninfo_to_dict(conninfo)
+    names = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user"}
+    for name, keyword in {**names, "PASSWORD": "password"}.items():
+        connection.settings_dict[name] = details.get(keyword, "")
+    found = _models(variant)
+    try:
+        with connection.schema_editor() as editor:
+            for model in (found.appointment, found.user, found.history):
+                editor.create_model(model)
+        _fill(found)
+        yield found
+    finally:
+        connection.close()
+
+
+def _models(variant: Variant) -> Models:
+    registry = Apps()
+    id_field = models.BigAutoField if variant.has_big_ids else models.AutoField
+
+    def text(limit: int) -> Any:  # noqa: ANN401 -- Django has no types
+        if variant.has_required_texts:
+            return models.CharField(max_length=limit, blank=True, default="")
+        return models.TextField(null=True, blank=True)
+
+    class Appointment(models.Model):  # type: ignore[misc]
+        id = models.CharField(max_length=50, primary_key=True)
+        created_at = models.DateTimeField(null=True)
+        updated_at = models.DateTimeField(null=True)
+        is_sale = models.BooleanField(default=False)
+        result_full_string = models.TextField(null=True)
+        customer_last_name = models.CharField(max_length=100, null=True)
+        customer_first_name = models.CharField(max_length=100, null=True)
+        customer_estimate_name = models.CharField(max_length=255, null=True)
+        salesrep_email = models.EmailField(null=True)
+        salesrep_first_name = models.CharField(max_length=100, null=True)
+        salesrep_last_name = models.CharField(max_length=100, null=True)
+        sale_amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+        imported_at = models.DateTimeField(auto_now_add=True)
+
+        class Meta:
+            apps = registry
+            app_label = "salespro"
+            db_table = "salespro_appointment"
+
+    class User(models.Model):  # type: ignore[misc]
+        user_object_id = models.CharField(max_length=50, primary_key=True)
+        first_name = models.CharField(max_length=100, null=True)
+        last_name = models.CharField(max_length=100, null=True)
+        username = models.CharField(max_length=255, null=True)
+        email = models.EmailField(null=True)
+        last_login = models.DateField(null=True)
+        is_active = models.BooleanField(default=False)
+        send_credit_apps = models.BooleanField(default=False)
+        search_other_users_estimates = models.BooleanField(default=False)
+        assigned_office = models.CharField(max_length=255, null=True)
+        office_id = models.CharField(max_length=50, null=True)
+        license_number = models.CharField(max_length=100, null=True)
+        additional_amount = models.DecimalField(
+            max_digits=10, decimal_places=2, null=True, default=0
+        )
+        unique_identifier = models.CharField(max_length=255, null=True)
+        job_representative_id = models.CharField(max_length=50, null=True)
+        created_at = models.DateTimeField(auto_now_add=True)
+        updated_at = models.DateTimeField(auto_now=True)
+
+        class Meta:
+            apps = registry
+            app_label = "salespro"
+            db_table = "salespro_users"
+
+    class SyncHistory(models.Model):  # type: ignore[misc]
+        id = id_field(primary_key=True)
+        sync_type = models.CharField(max_length=50)
+        started_at = models.DateTimeField()
+        completed_at = models.DateTimeField(null=True)
+        status = models.CharField(max_length=20)
+        records_processed = models.IntegerField(default=0)
+        records_created = models.IntegerField(default=0)
+        records_updated = models.IntegerField(default=0)
+        error_message = text(500)
+        file_path = text(100)
+
+        class Meta:
+            apps = registry
+            app_label = "salespro"
+            db_table = "salespro_sync_history"
+
+    return Models(appointment=Appointment, user=User, history=SyncHistory)
+
+
+def _fill(found: Models) -> None:
+    found.appointment.objects.bulk_create(
+        found.appointment(
+            id=f"A-{i}",
+            created_at=LONG_AGO,
+            updated_at=LONG_AGO,
+            is_sale=i % 2 == 0,
+            customer_last_name="O'Brien",
+            sale_amount=Decimal("12.50"),
+        )
+        for i in range(3)
+    )
+    found.user.objects.create(user_object_id="U-0", email="Ann.Lee@example.com")
+    found.history.objects.create(
+        sync_type="csv_appointments",
+        started_at=LONG_AGO,
+        completed_at=LONG_AGO,
+        status="completed",
+        records_processed=5,
+        records_created=3,
+        records_updated=1,
+        file_path="exports/SalesPro2024-12-31.csv",
+    )
+    found.history.objects.create(
+        sync_type="csv_users",
+        started_at=LONG_AGO,
+        status="failed",
+        error_message="could not connect",
+        file_path="exports/users.csv",
+    )
