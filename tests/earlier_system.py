@@ -1,5 +1,6 @@
 """The system that this one replaces: its tables, made and filled by a real Django."""
 
+# ruff: noqa: DJ008 -- nobody prints these models
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -70,23 +71,29 @@ def _models(variant: Variant) -> Models:
     registry = Apps()
     id_field = models.BigAutoField if variant.has_big_ids else models.AutoField
 
-    def text(limit: int) -> Any:  # noqa: ANN401 -- Django has no types
+    def varchar(limit: int) -> object:
+        return models.CharField(max_length=limit, null=True)
+
+    def long_text() -> object:
+        return models.TextField(null=True)
+
+    def text(limit: int) -> object:
         if variant.has_required_texts:
             return models.CharField(max_length=limit, blank=True, default="")
-        return models.TextField(null=True, blank=True)
+        return long_text()
 
     class Appointment(models.Model):  # type: ignore[misc]
         id = models.CharField(max_length=50, primary_key=True)
         created_at = models.DateTimeField(null=True)
         updated_at = models.DateTimeField(null=True)
         is_sale = models.BooleanField(default=False)
-        result_full_string = models.TextField(null=True)
-        customer_last_name = models.CharField(max_length=100, null=True)
-        customer_first_name = models.CharField(max_length=100, null=True)
-        customer_estimate_name = models.CharField(max_length=255, null=True)
-        salesrep_email = models.EmailField(null=True)
-        salesrep_first_name = models.CharField(max_length=100, null=True)
-        salesrep_last_name = models.CharField(max_length=100, null=True)
+        result_full_string = long_text()
+        customer_last_name = varchar(100)
+        customer_first_name = varchar(100)
+        customer_estimate_name = varchar(255)
+        salesrep_email = varchar(254)
+        salesrep_first_name = varchar(100)
+        salesrep_last_name = varchar(100)
         sale_amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)
         imported_at = models.DateTimeField(auto_now_add=True)
 
@@ -97,22 +104,22 @@ def _models(variant: Variant) -> Models:
 
     class User(models.Model):  # type: ignore[misc]
         user_object_id = models.CharField(max_length=50, primary_key=True)
-        first_name = models.CharField(max_length=100, null=True)
-        last_name = models.CharField(max_length=100, null=True)
-        username = models.CharField(max_length=255, null=True)
-        email = models.EmailField(null=True)
+        first_name = varchar(100)
+        last_name = varchar(100)
+        username = varchar(255)
+        email = varchar(254)
         last_login = models.DateField(null=True)
         is_active = models.BooleanField(default=False)
         send_credit_apps = models.BooleanField(default=False)
         search_other_users_estimates = models.BooleanField(default=False)
-        assigned_office = models.CharField(max_length=255, null=True)
-        office_id = models.CharField(max_length=50, null=True)
-        license_number = models.CharField(max_length=100, null=True)
+        assigned_office = varchar(255)
+        office_id = varchar(50)
+        license_number = varchar(100)
         additional_amount = models.DecimalField(
             max_digits=10, decimal_places=2, null=True, default=0
         )
-        unique_identifier = models.CharField(max_length=255, null=True)
-        job_representative_id = models.CharField(max_length=50, null=True)
+        unique_identifier = varchar(255)
+        job_representative_id = varchar(50)
         created_at = models.DateTimeField(auto_now_add=True)
         updated_at = models.DateTimeField(auto_now=True)
 

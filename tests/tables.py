@@ -47,9 +47,9 @@ def everything(conn: Connection) -> object:
     return contents(conn), {table: places(conn, table) for table in TABLES}
 
 
-def number(conn: Connection, query: str) -> int:
+def number(conn: Connection, query: str, *values: object) -> int:
     """What a query for one number finds."""
-    row = conn.execute(query.encode()).fetchone()
+    row = conn.execute(query.encode(), values or None).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -62,14 +62,20 @@ def clear(conn: Connection) -> None:
 
 def wait_until_blocked(conn: Connection, pid: int) -> None:
     """Return when that session waits for a lock."""
-    for _ in range(1000):
-        row = conn.execute(
-            "SELECT cardinality(pg_blocking_pids(%s)) > 0", [pid]
-        ).fetchone()
-        if row == (True,):
-            return
-        time.sleep(0.005)
-    raise AssertionError("The session does not wait for anybody.")
+    _wait_until(conn, "SELECT cardinality(pg_blocking_pids(%s))", pid)
+
+
+def wait_until_gone(conn: Connection, pid: int) -> None:
+    """Return when the server has ended that session."""
+    _wait_until(conn, "SELECT 1 - count(*) FROM pg_stat_activity WHERE pid = %s", pid)
+
+
+def _wait_until(conn: Connection, query: str, pid: int) -> None:
+    """Wait for a number other than 0."""
+    deadline = time.monotonic() + 30
+    while number(conn, query, pid) == 0:
+        assert time.monotonic() < deadline, query
+        time.sleep(0.002)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import APPOINTMENT, USER
@@ -264,8 +264,14 @@ def test_the_cells_of_a_file_without_a_header_are_not_repeated(
     assert refused.missing == ()
 
 
+# Every label of ours has an a, an e or an i.
+no_labels = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0aeiAEI")
+)
+
+
 @pure
-@given(st.lists(st.text().filter(lambda cell: "\0" not in cell), min_size=1))
+@given(st.lists(no_labels, min_size=1))
 def test_what_is_said_of_unknown_cells_depends_on_their_number_only(
     cells: list[str],
 ) -> None:
@@ -356,16 +362,16 @@ def test_a_header_is_known_in_any_order_form_and_company(
     header: tuple[Export, list[str], dict[str, int]],
 ) -> None:
     export, labels, places = header
-    assume(len(set(labels)) == len(labels))
-
     found = read_header(labels, EXPORTS)
 
     names = [column.name for column in found.columns]
     assert found.export == export
     assert dict(zip(names, found.positions, strict=True)) == places
     assert names == [column.name for column in export.columns if column.name in places]
-    assert sorted(found.ignored) == sorted(
-        label.strip()
-        for place, label in enumerate(labels)
-        if place not in places.values() and label.strip()
+    assert list(found.ignored) == list(
+        dict.fromkeys(
+            label.strip()
+            for place, label in enumerate(labels)
+            if place not in places.values() and label.strip()
+        )
     )

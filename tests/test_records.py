@@ -77,6 +77,13 @@ def test_a_user_becomes_a_record_whose_office_fills_two_columns() -> None:
     ]
 
 
+def test_an_office_without_an_id_has_none() -> None:
+    layout, [record] = records(user(Assigned_Office="Call Center"))
+
+    assert value(layout, record, "assigned_office") == "Call Center"
+    assert value(layout, record, "office_id") is None
+
+
 def test_values_are_in_the_order_of_the_export_and_only_of_what_the_file_carries() -> (
     None
 ):
@@ -280,6 +287,16 @@ def test_a_lenient_import_leaves_out_the_bad_cell_and_keeps_the_row() -> None:
         ),
         omitted=(1, 3, 11),
     )
+
+
+def test_what_is_left_out_is_named_by_its_place_among_the_values() -> None:
+    """In this file the cell stands elsewhere."""
+    body = b"Notes,saleAmount,isSale,_id\n,NaN,TRUE,A-1\n"
+
+    [record] = items(body, is_lenient=True)
+
+    problem = Problem("saleAmount", NO_AMOUNT)
+    assert record == Record(2, ("A-1", "t", None), (problem,), (2,))
 
 
 def test_a_lenient_import_leaves_out_one_of_two_columns_of_a_cell() -> None:

@@ -235,7 +235,7 @@ def test_counts_lease_and_checkpoint_move_with_the_rows(conn: Connection) -> Non
         conn,
         "SELECT extract(epoch FROM lease_expires_at - clock_timestamp())"
         "  FROM salespro_sync_history",
-    ) in range(3590, 3601)
+    ) in range(3000, 3601)
 
 
 # --- what orders two versions ---------------------------------------------------------
@@ -326,13 +326,14 @@ def test_replaying_a_batch_costs_no_log_of_the_table(
 ) -> None:
     """What a redelivery costs is the checkpoint, whatever the size of the file."""
     rows = [appointment(f"A-{i}", customer_nameLast="x" * 100) for i in range(500)]
-    first = wal_bytes(conn, held, *rows)
+    created = wal_bytes(conn, held, *rows)
     write(conn, held, *rows)  # what reads a new row first marks it as committed
 
     again = wal_bytes(conn, held, *rows)
 
-    assert first > 100_000
-    assert again < 1_000
+    # A page or two, should the server have made a checkpoint just now.
+    assert created > 100_000
+    assert again < created / 10
 
 
 def wal_bytes(conn: Connection, held: Claim, *rows: Row) -> int:
@@ -995,6 +996,10 @@ def test_a_plan_that_scans_a_table_would_be_seen(conn: Connection) -> None:
     assert scanned(first(found)) == [APPOINTMENT_TABLE]
 
 
+# What a scan looks rows up by; a bitmap heap scan has the bitmap's as its recheck.
+BY_KEY = {"Index Cond", "Recheck Cond"}
+
+
 def explain(
     conn: Connection, *rows: Row, held: Claim | None = None, options: str = ""
 ) -> dict[str, Any]:
@@ -1041,12 +1046,13 @@ def first(found: psycopg.Cursor) -> dict[str, Any]:
 
 
 def scanned(plan: dict[str, Any]) -> list[str]:
-    """The tables that a plan reads from end to end."""
+    """The tables that a plan reads from end to end, be it by an index."""
     nodes = [plan["Plan"]]
     found = []
     while nodes:
         node = nodes.pop()
         nodes += node.get("Plans", [])
-        if node["Node Type"] == "Seq Scan":
+        is_whole = "Scan" in node["Node Type"] and not BY_KEY & node.keys()
+        if "Relation Name" in node and is_whole:
             found.append(node["Relation Name"])
     return found

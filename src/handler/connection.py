@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
+from handler.objects import CLIENT
 from handler.settings import Settings
 from salespro_core import database
 from salespro_core.errors import ConfigError, StoreUnavailable
+
+DEFAULT_PORT: Final = 5432
+# What else may have that part of a secret.
+_SETTINGS: Final = {"host": "DB_HOST", "dbname": "DB_NAME"}
 
 
 class Connections:
@@ -55,49 +62,71 @@ def conninfo(settings: Settings) -> str:
 
     Raises:
         ConfigError: the secret lacks something, or may not be read.
-        StoreUnavailable: Secrets Manager could not be reached.
+        StoreUnavailable: Secrets Manager could not be reached, or there are no
+            credentials to sign a token with.
     """
     if settings.database_url is not None:
         return settings.database_url
-    found = _secret(settings.secret_arn) if settings.secret_arn else {}
-    host = settings.host or found.get("host")
-    port = settings.port or found.get("port") or 5432
-    user = settings.user or found.get("username")
-    dbname = settings.dbname or found.get("dbname")
-    missing = [
-        name
-        for name, value in (("host", host), ("username", user), ("dbname", dbname))
-        if not value
-    ]
-    if missing:
-        raise ConfigError(
-            f"the secret has no {' and no '.join(missing)}: add it there, or set "
-            "DB_HOST and DB_NAME beside DB_SECRET_ARN"
-        )
-    password = found.get("password") if settings.secret_arn else None
-    if not settings.secret_arn:
-        # Signed here, without a request; it is good for 15 minutes, to connect with.
-        password = boto3.client("rds").generate_db_auth_token(
-            DBHostname=str(host), Port=int(port), DBUsername=str(user)
-        )
+    known: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "dbname": settings.dbname,
+        "username": settings.user,
+    }
+    known = {name: value for name, value in known.items() if value}
+    if settings.secret_arn:
+        known = _secret(settings.secret_arn) | known
+        _check(known)
+    else:
+        known["password"] = _token(known)
     return make_conninfo(
-        host=host,
-        port=port,
-        user=user,
-        dbname=dbname,
-        password=password,
+        host=known["host"],
+        port=known.get("port") or DEFAULT_PORT,
+        dbname=known["dbname"],
+        user=known["username"],
+        password=known["password"],
         sslmode=settings.ssl_mode,
         sslrootcert=settings.ssl_root_cert,
     )
 
 
+def _check(known: Mapping[str, Any]) -> None:
+    """Refuse a secret that lacks what the settings do not have either."""
+    needed = ("host", "dbname", "username", "password")
+    missing = [name for name in needed if not known.get(name)]
+    if missing:
+        settings = [_SETTINGS[name] for name in missing if name in _SETTINGS]
+        raise ConfigError(
+            f"the secret of DB_SECRET_ARN has no {' and no '.join(missing)}: "
+            "add what is missing there"
+            + (f", or set {' and '.join(settings)}" if settings else "")
+        )
+
+
+def _token(known: Mapping[str, Any]) -> str:
+    """A password made of our own credentials, good for 15 minutes to connect with."""
+    try:
+        # Signed here, without a request.
+        token = boto3.client("rds").generate_db_auth_token(
+            DBHostname=known["host"],
+            Port=known.get("port") or DEFAULT_PORT,
+            DBUsername=known["username"],
+        )
+    except BotoCoreError as error:
+        raise StoreUnavailable(
+            f"No IAM token could be made for Postgres ({type(error).__name__})."
+        ) from error
+    return str(token)
+
+
 def _secret(arn: str) -> dict[str, Any]:
     try:
-        answer = boto3.client("secretsmanager").get_secret_value(SecretId=arn)
-        found = json.loads(answer["SecretString"])
+        client = boto3.client("secretsmanager", config=CLIENT)
+        found = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code in ("InternalServiceError", "ThrottlingException"):
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code == "ThrottlingException":
             raise StoreUnavailable(f"Secrets Manager answered {code}.") from error
         raise ConfigError(
             f"the secret of DB_SECRET_ARN could not be read ({code}): check the ARN and "

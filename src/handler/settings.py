@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from salespro_core.errors import ConfigError
 from salespro_core.options import Options
 
@@ -86,6 +89,11 @@ class Settings:
 
 def _problems(given: Mapping[str, str]) -> list[str]:
     problems = []
+    if "DATABASE_URL" in given and not _is_conninfo(given["DATABASE_URL"]):
+        problems.append(
+            "DATABASE_URL is a libpq URL such as postgresql://user@host/database "
+            "(in it, percent-encode what is special in a password)"
+        )
     if "DATABASE_URL" in given and "DB_SECRET_ARN" in given:
         problems.append("DATABASE_URL and DB_SECRET_ARN exclude each other")
     elif "DB_SECRET_ARN" in given and "DB_USER" in given:
@@ -98,7 +106,8 @@ def _problems(given: Mapping[str, str]) -> list[str]:
                 f"DB_HOST, DB_USER and DB_NAME (missing: {', '.join(missing)})"
             )
     port = given.get("DB_PORT", "5432")
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):  # noqa: PLR2004
+    is_number = port.isascii() and port.isdigit() and len(port) < 6  # noqa: PLR2004
+    if not (is_number and 0 < int(port) < 65536):  # noqa: PLR2004
         problems.append("DB_PORT is a number from 1 to 65535")
     if given.get("DB_SSLMODE", "require") not in SSL_MODES:
         problems.append(f"DB_SSLMODE is one of {', '.join(SSL_MODES)}")
@@ -107,3 +116,11 @@ def _problems(given: Mapping[str, str]) -> list[str]:
             "REPORT_BUCKET is missing: the bucket for reports and rejected rows"
         )
     return problems
+
+
+def _is_conninfo(text: str) -> bool:
+    try:
+        conninfo_to_dict(text)
+    except ProgrammingError:
+        return False
+    return True

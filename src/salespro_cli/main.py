@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -17,17 +18,23 @@ from tqdm import tqdm
 from salespro_cli import sample as samples
 from salespro_cli.databases import connection, describe_database
 from salespro_cli.embedded import EmbeddedPostgresError
-from salespro_cli.reports import write_report
+from salespro_cli.reports import reports_folder, write_report
 from salespro_cli.sources import opened
 from salespro_cli.tables import history_json, history_tables
 from salespro_core import database
-from salespro_core.errors import SalesProError
+from salespro_core.errors import ObjectUnavailable, SalesProError
 from salespro_core.importer import Hooks, dry_run_upload, import_upload
 from salespro_core.options import Options
 from salespro_core.outcome import Counts, Outcome
 from salespro_core.recent import recent_imports
 from salespro_core.rejects import Rejects
-from salespro_core.report import as_json, as_text
+from salespro_core.report import as_json, as_text, printable
+
+
+def _example(*lines: str) -> str:
+    """Lines below the help of a command."""
+    # \b tells click not to rewrap the paragraph.
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,19 +47,21 @@ def cli() -> None:
     """
 
 
-@cli.command("import", short_help="Import a file, or try it with --dry-run.")
+@cli.command(
+    "import",
+    short_help="Import a file, or try it with --dry-run.",
+    epilog=_example(
+        "salespro import --dry-run SalesPro2025-06-18.csv",
+        "salespro import SalesPro2025-06-18.csv",
+    ),
+)
 @click.argument("file")
 @click.option(
     "--dry-run", is_flag=True, help="Report what would change; change nothing."
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
 def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
-    r"""Import FILE, a path or an s3://bucket/key, into Postgres.
-
-    \b
-    Example:
-      salespro import --dry-run SalesPro2025-06-18.csv
-      salespro import SalesPro2025-06-18.csv
+    """Import FILE, a path or an s3://bucket/key, into Postgres.
 
     A row that cannot be imported goes to rejects.csv, beside the report under
     .salespro/reports/; correct it there and import that file.
@@ -61,10 +70,11 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
     environment.
     """
     options = Options.from_env(os.environ)
+    place_of_reports = reports_folder()
     folders: list[Path] = []
 
     def publish(outcome: Outcome, rejects: Rejects) -> str:
-        folders.append(write_report(outcome, rejects))
+        folders.append(write_report(place_of_reports, outcome, rejects))
         return str(folders[-1])
 
     with (
@@ -75,7 +85,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
             unit="B",
             unit_scale=True,
             unit_divisor=1024,
-            desc=Path(file).name,
+            desc=printable(Path(file).name),
             leave=False,
             disable=None,  # shown on a terminal only
         ) as bar,
@@ -83,7 +93,12 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
         read = stream.read
 
         def counted_read(size: int = -1) -> bytes:
-            piece = read(size)
+            try:
+                piece = read(size)
+            except OSError as error:  # a disk, or a network drive, that has gone away
+                raise ObjectUnavailable(
+                    f"Reading {file} failed: {error.strerror}."
+                ) from error
             bar.update(len(piece))
             return piece
 
@@ -101,7 +116,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
     rejects_file = folders[-1] / "rejects.csv" if folders else None
     place = str(rejects_file) if rejects_file and rejects_file.exists() else None
     if wants_json:
-        click.echo(json.dumps(as_json(outcome, place), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(as_json(outcome, place), indent=2))
     elif outcome.error is None:
         click.echo(as_text(outcome, place))
         if folders:
@@ -110,42 +125,41 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
         raise click.ClickException(outcome.error)
 
 
-@cli.command(short_help="Show the newest imports.")
+@cli.command(
+    short_help="Show the newest imports.", epilog=_example("salespro history --limit 3")
+)
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(min=1))
 @click.option("--json", "wants_json", is_flag=True, help="Print a JSON list.")
 def history(*, limit: int, wants_json: bool) -> None:
-    r"""Show the newest imports and what became of their rows.
-
-    \b
-    Example:
-      salespro history --limit 3
-    """
+    """Show the newest imports and what became of their rows."""
     with connection() as conn, database.store_errors("reading the history"):
         imports = recent_imports(conn, limit=limit)
     if wants_json:
-        click.echo(json.dumps(history_json(imports), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(history_json(imports), indent=2))
     elif imports:
         Console().print(history_tables(imports))
     else:
         click.echo("No import yet. Try: salespro import FILE")
 
 
-@cli.command(short_help="Bring the tables up, or adopt the earlier system's.")
+@cli.command(
+    short_help="Bring the tables up, or adopt the earlier system's.",
+    epilog=_example("DATABASE_URL=postgresql://me@warehouse/sales salespro migrate"),
+)
 def migrate() -> None:
-    r"""Create the tables that are missing and adopt those of the earlier system.
+    """Create the tables that are missing and adopt those of the earlier system.
 
     It may be run again at any time, and rewrites no table.
-
-    \b
-    Example:
-      DATABASE_URL=postgresql://me@warehouse/sales salespro migrate
     """
     with connection() as conn:
         database.migrate(conn)
     click.echo(f"The tables are up to date in {describe_database()}.")
 
 
-@cli.command(short_help="Write a realistic export of any size.")
+@cli.command(
+    short_help="Write a realistic export of any size.",
+    epilog=_example("salespro sample --rows 200000 --seed 7 big.csv.gz"),
+)
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--export",
@@ -158,12 +172,7 @@ def migrate() -> None:
 @click.option("--rows", type=click.IntRange(min=0), help="Default: as in production.")
 @click.option("--seed", default=1, show_default=True, help="Another one, other rows.")
 def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> None:
-    r"""Write a made-up export to OUT, gzipped if its name ends in .gz.
-
-    \b
-    Example:
-      salespro sample --rows 200000 --seed 7 big.csv.gz
-    """
+    """Write a made-up export to OUT, gzipped if its name ends in .gz."""
     rows = samples.PRODUCTION_ROWS[kind] if rows is None else rows
     try:
         samples.write_sample(kind, rows, seed, out)
@@ -172,15 +181,19 @@ def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> 
     click.echo(f"{out}: {rows:,} {kind}, {out.stat().st_size:,} bytes")
 
 
-@cli.command(short_help="S3, SQS, Postgres and the function on localhost.")
-@click.option("--port", default=5000, show_default=True, help="Of S3 and SQS.")
+@cli.command(
+    short_help="S3, SQS, Postgres and the function on localhost.",
+    epilog=_example("salespro sandbox"),
+)
+@click.option(
+    "--port",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Of S3 and SQS; 0 is any free one.",
+)
 def sandbox(*, port: int) -> None:
-    r"""Run the whole product on localhost: drop a file in the bucket and watch.
-
-    \b
-    Example:
-      salespro sandbox
-    """
+    """Run the whole product on localhost: drop a file in the bucket and watch."""
     # Imported here: the servers are heavy, and no other command needs them.
     from salespro_cli.sandbox import run_sandbox  # noqa: PLC0415
 
@@ -197,11 +210,12 @@ class _Reader:
 def main() -> NoReturn:
     """Run a command; an error is one line on stderr and a code that is not 0."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _print_any_letter()
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", 130)
     except click.UsageError as error:
         error.show()
@@ -210,21 +224,33 @@ def main() -> NoReturn:
         _fail(error.format_message(), 1)
     except (SalesProError, EmbeddedPostgresError) as error:
         _fail(str(error), 1)
-    except KeyboardInterrupt:
-        _fail("Interrupted.", 130)
-    except BrokenPipeError:  # `salespro history | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:  # the last place: nobody wants a traceback at a prompt
         if os.environ.get("SALESPRO_DEBUG"):
             raise
-        _fail(
-            f"Unexpected {type(error).__name__}; this is our mistake. "
-            "Set SALESPRO_DEBUG=1 to see where, and report it.",
-            70,
-        )
+        _fail_unexpectedly(error)
+
+
+def _print_any_letter() -> None:
+    """A terminal that lacks a letter of somebody's name is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _fail_unexpectedly(error: Exception) -> NoReturn:
+    if isinstance(error, OSError) and error.strerror:  # such as a disk that is full
+        if error.filename is None:
+            # Python would try once more, at its end, to write what could not be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        where = f": {error.filename}" if error.filename is not None else ""
+        _fail(f"{error.strerror}{where}", 1)
+    _fail(
+        f"Unexpected {type(error).__name__}; this is our mistake. "
+        "Set SALESPRO_DEBUG=1 to see where, and report it.",
+        70,
+    )
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {' '.join(printable(message).split())}", err=True)
     sys.exit(code)

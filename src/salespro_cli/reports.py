@@ -8,21 +8,52 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from salespro_cli.databases import HOME
+from salespro_core.errors import ObjectRefused
 from salespro_core.outcome import Outcome
 from salespro_core.rejects import Rejects
 from salespro_core.report import as_json, as_text
 
 
-def write_report(outcome: Outcome, rejects: Rejects) -> Path:
+def reports_folder() -> Path:
+    """The folder that holds all reports; made before an import rather than after it.
+
+    Raises:
+        ObjectRefused: there can be none here.
+    """
+    folder = HOME / "reports"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ObjectRefused(
+            f"Reports cannot be written to {folder} ({error.strerror}): "
+            "run this in a folder that you may write to."
+        ) from error
+    return folder
+
+
+def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
     """Write report.txt, report.json and, if there are any, rejects.csv.
 
     Returns:
         The folder that holds them, new for each import.
+
+    Raises:
+        ObjectRefused: they may not be complete.
     """
     name = PurePosixPath(outcome.upload.object_key).name
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    folder = HOME / "reports" / name / stamp
-    folder.mkdir(parents=True)
+    folder = parent / name / stamp
+    try:
+        folder.mkdir(parents=True)
+        _write(folder, outcome, rejects)
+    except OSError as error:
+        raise ObjectRefused(
+            f"The report could not be written to {folder} ({error.strerror})."
+        ) from error
+    return folder
+
+
+def _write(folder: Path, outcome: Outcome, rejects: Rejects) -> None:
     rejects_file = None
     if (file := rejects.open()) is not None:
         with (folder / "rejects.csv").open("wb") as out:
@@ -32,4 +63,3 @@ def write_report(outcome: Outcome, rejects: Rejects) -> Path:
     text = as_text(outcome, rejects_file)
     for report, body in (("report.json", facts), ("report.txt", text)):
         (folder / report).write_text(body + "\n", encoding="utf-8", errors="replace")
-    return folder

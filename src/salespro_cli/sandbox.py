@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import boto3
 import click
 from moto.server import ThreadedMotoServer
 
-from salespro_cli.databases import database_url
+from salespro_cli.databases import database_url, describe_database
+from salespro_core import database
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -46,30 +48,42 @@ class Invocation:
 
 
 def run_sandbox(port: int) -> None:
-    """Serve until interrupted; see `salespro sandbox --help`."""
+    """Serve until interrupted; see `salespro sandbox --help`.
+
+    Raises:
+        click.ClickException: the port is taken.
+        StoreUnavailable, StoreRefused: DATABASE_URL leads nowhere.
+        EmbeddedPostgresError: the embedded Postgres did not start.
+    """
     with database_url() as url, _cloud(port) as endpoint:
+        database.connect(url).close()
+        # Both before DATABASE_URL is set; one that is ours already may have a password.
+        described = describe_database()
+        psql = "$DATABASE_URL" if os.environ.get("DATABASE_URL", "").strip() else url
         os.environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue_url = set_up(s3, sqs)
-        click.echo(_welcome(endpoint, url))
+        click.echo(_welcome(endpoint, psql))
         try:
             while True:
                 serve_once(s3, sqs, queue_url)
         except KeyboardInterrupt:
-            click.echo("\nThe sandbox is closed; the database is kept in .salespro/.")
+            click.echo(f"\nThe sandbox is closed; its rows are kept in {described}.")
 
 
 @contextmanager
 def _cloud(port: int) -> Iterator[str]:
     """S3 and SQS on localhost, and an environment in which boto3 finds only them."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     try:
-        server.start()
-    except SystemExit:
+        # moto's server would find out in a thread of its own, and never say.
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
         raise click.ClickException(
-            f"Port {port} is taken; choose another with --port."
+            f"Port {port} cannot be had ({error.strerror}); choose another with --port."
         ) from None
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
     host, actual_port = server.get_host_and_port()
     endpoint = f"http://{host}:{actual_port}"
     os.environ |= {
@@ -77,6 +91,8 @@ def _cloud(port: int) -> Iterator[str]:
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": REGION,
+        # A proxy of this machine knows another localhost.
+        "no_proxy": "127.0.0.1",
     }
     try:
         yield endpoint
@@ -167,7 +183,7 @@ def _reports(s3: S3Client) -> set[str]:
     }
 
 
-def _welcome(endpoint: str, url: str) -> str:
+def _welcome(endpoint: str, psql: str) -> str:
     return f"""\
 S3 and SQS listen on {endpoint}, Postgres is up, and the function waits for uploads.
 
@@ -180,7 +196,7 @@ Only report what it would do:
     curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/dryrun/SalesPro2025-06-18.csv
 See what was imported:
     salespro history
-    psql "{url}"
+    psql "{psql}"
 
 Ctrl-C ends it.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from botocore.exceptions import BotoCoreError
 
 from handler.notifications import Notification
 from handler.objects import CLIENT, ObjectStream
+from salespro_core.errors import ObjectGone, ObjectUnavailable
 from salespro_core.uploads import Upload
 
 
@@ -23,8 +26,8 @@ def opened(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
     """The file and its bytes, from the start.
 
     Raises:
-        click.ClickException: there is no such file, or it may not be read.
-        ObjectGone, ObjectRefused, ObjectUnavailable: S3 does not give the object.
+        click.ClickException: there is no such file or object, or it may not be read.
+        ObjectRefused, ObjectUnavailable: S3 does not give the object.
     """
     if name.startswith("s3://"):
         with _object(name) as source:
@@ -40,14 +43,16 @@ def opened(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
     except OSError as error:
         raise click.ClickException(f"{error.strerror}: {name}") from None
     with file:
-        stat = path.stat()
+        found = os.fstat(file.fileno())
         yield (
             Upload(
                 bucket=None,
-                object_key=name,
+                # A name is any bytes; what is no UTF-8 could not be noted in the history.
+                object_key=os.fsencode(name).decode(errors="replace"),
                 version=None,
-                uploaded_at=datetime.fromtimestamp(stat.st_mtime, UTC),
-                size_bytes=stat.st_size,
+                uploaded_at=datetime.fromtimestamp(found.st_mtime, UTC),
+                # A pipe has no size.
+                size_bytes=found.st_size if stat.S_ISREG(found.st_mode) else None,
             ),
             file,
         )
@@ -68,7 +73,15 @@ def _object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:
     )
     try:
         stream = ObjectStream(boto3.client("s3", config=CLIENT), notification)
-    except BotoCoreError as error:  # no region, no such profile
+    except (BotoCoreError, ValueError) as error:  # no such profile, no URL for endpoint
         raise click.ClickException(f"AWS is not set up here: {error}") from None
+    except ObjectGone:
+        raise click.ClickException(f"Object not found: {uri}") from None
+    except ObjectUnavailable as error:
+        if isinstance(error.__cause__, BotoCoreError):  # no credentials, no connection
+            raise click.ClickException(
+                f"S3 could not be asked for {uri}: {error.__cause__}"
+            ) from None
+        raise
     with closing(stream):
         yield stream.upload, BufferedReader(stream)

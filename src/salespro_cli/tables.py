@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from salespro_core.recent import Import
-from salespro_core.report import fates
+from salespro_core.report import fates, printable
 
 _STYLES = {"completed": "green", "failed": "bold red", "interrupted": "yellow"}
 
@@ -53,11 +53,11 @@ def history_tables(imports: Sequence[Import]) -> Group:
             f"{one.started_at.astimezone(UTC):%Y-%m-%d %H:%M}",
             Text(status, style=_STYLES.get(status, "")),
             # Text, not str: rich reads [brackets] in a str as markup.
-            Text((one.file_path or "").rsplit("/", 1)[-1]),
+            Text(printable((one.file_path or "").rsplit("/", 1)[-1])),
             Text(fates(one.counts)),
         )
     errors = [
-        Text(f"{one.id}: {one.error_message}", style="red")
+        Text(printable(f"{one.id}: {one.error_message}"), style="red")
         for one in imports
         if one.error_message
     ]

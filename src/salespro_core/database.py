@@ -54,8 +54,21 @@ _SETUP = {
     "3D000": "The database does not exist: check the name in DATABASE_URL or the secret.",
     "42P01": "A table is missing: run `salespro migrate` against this database.",
     "42703": "A column is missing: run `salespro migrate` against this database.",
-    "42501": "The role lacks a privilege on the tables: see the grants in the README.",
+    "42501": "The role lacks a privilege: see the grants in the README.",
 }
+# Words of a failure to connect, and what it means.  Source: auth.c, postinit.c and
+# fe-auth.c of PostgreSQL.
+_CONNECT_FAILURES = (
+    (("authentication failed",), _SETUP["28"]),
+    (("no password supplied",), _SETUP["28"]),
+    (('role "', "does not exist"), _SETUP["28"]),
+    (
+        ("pg_hba.conf",),
+        "The role may not come from here, or not so: check pg_hba.conf and sslmode.",
+    ),
+    (('database "', "does not exist"), _SETUP["3D000"]),
+    (("permission denied for database",), _SETUP["42501"]),
+)
 
 
 def connect(conninfo: str) -> Connection:
@@ -66,15 +79,21 @@ def connect(conninfo: str) -> Connection:
 
     Raises:
         StoreUnavailable: nobody answers, or not in time.
-        StoreRefused: role, password or database are wrong.
+        StoreRefused: role, password or database are wrong, or it is no conninfo.
     """
-    with store_errors("connecting to Postgres"):
-        conn = psycopg.connect(
-            make_conninfo(
-                conninfo, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="UTF8"
-            ),
-            autocommit=True,
+    try:
+        conninfo = make_conninfo(
+            conninfo, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="UTF8"
         )
+    except psycopg.ProgrammingError:
+        # Its text repeats the conninfo, and that may hold a password.
+        raise StoreRefused(
+            "While connecting to Postgres: DATABASE_URL is neither a URL such as "
+            "postgresql://user:password@host/database nor keywords such as host=db; "
+            "in a URL, percent-encode what is special in a password."
+        ) from None
+    with store_errors("connecting to Postgres"):
+        conn = psycopg.connect(conninfo, autocommit=True)
         try:
             conn.execute(_SESSION)
         except BaseException:
@@ -160,13 +179,10 @@ def _connect_failure(error: psycopg.Error) -> str | None:
     if error.pgconn is not None and error.pgconn.status == pq.ConnStatus.OK:
         return None
     text = str(error)
-    if "authentication failed" in text or "no password supplied" in text:
-        return _SETUP["28"]
-    if 'role "' in text and "does not exist" in text:
-        return _SETUP["28"]
-    if 'database "' in text and "does not exist" in text:
-        return _SETUP["3D000"]
-    return None
+    return next(
+        (said for words, said in _CONNECT_FAILURES if all(w in text for w in words)),
+        None,
+    )
 
 
 def _name(error: psycopg.Error) -> str:

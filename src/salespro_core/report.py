@@ -76,7 +76,8 @@ def as_json(outcome: Outcome, rejects_file: str | None = None) -> dict[str, Any]
 
 def as_text(outcome: Outcome, rejects_file: str | None = None) -> str:
     """The outcome for people: the verdict first, then what they may have to do."""
-    return "\n".join(_lines(outcome, rejects_file))
+    # Names of files and labels are as people made them: they break no line.
+    return "\n".join(printable(line) for line in _lines(outcome, rejects_file))
 
 
 def verdict(outcome: Outcome) -> str:
@@ -132,8 +133,7 @@ def _changes(outcome: Outcome) -> Iterator[str]:
 
 
 def _shown(value: str | None) -> str:
-    # On one line, whatever is in it: a result text may hold line breaks.
-    return "(none)" if value is None else printable(value)
+    return "(none)" if value is None else value
 
 
 def printable(value: str) -> str:

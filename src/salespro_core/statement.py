@@ -14,7 +14,8 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
 
     It takes one array per column, named like it, and returns one row, how many records
     were created, updated and stale, or none if the claim is another attempt's.  A row
-    that is equal to the stored one, or older, is neither rewritten nor locked.
+    that is equal to the stored one, or older, is not rewritten; where a column orders
+    versions, it is not even locked.
 
     The stored row is looked up record by record (a LATERAL with LIMIT cannot be turned
     into a join), since a join by hash would scan the table for every batch.
