@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test check format lock sandbox validate clean
+.PHONY: help demo test check format bench lock sandbox validate clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,13 +29,16 @@ test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgre
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/ready  ## formatting, lint and types
-	@$(BIN)/ruff format --check src tests
-	@$(BIN)/ruff check src tests
+	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff check src tests benchmarks
 	@$(BIN)/mypy
 
 format: $(VENV)/ready  ## format, and mend what the linter can mend
-	@$(BIN)/ruff format src tests
-	@$(BIN)/ruff check --fix src tests
+	@$(BIN)/ruff format src tests benchmarks
+	@$(BIN)/ruff check --fix src tests benchmarks
+
+bench: $(VENV)/ready  ## this importer against the earlier system's algorithm
+	@$(BIN)/python benchmarks/against_earlier_system.py
 
 sandbox: $(VENV)/ready  ## S3, SQS, Postgres and the function on localhost
 	@$(BIN)/salespro sandbox

@@ -64,7 +64,9 @@ def user(key: str = "uWMyZ4YEGZ", **cells: str) -> dict[str, str]:
 
 def _label(name: str) -> str:
     known = {**APPOINTMENT, **USER}
-    return next((k for k in known if k.replace(".", "_").replace(" ", "_") == name), name)
+    return next(
+        (k for k in known if k.replace(".", "_").replace(" ", "_") == name), name
+    )
 
 
 def csv_bytes(*rows: dict[str, str], header: list[str] | None = None) -> bytes:
@@ -77,7 +79,9 @@ def csv_bytes(*rows: dict[str, str], header: list[str] | None = None) -> bytes:
     return text.getvalue().encode()
 
 
-def records(*rows: dict[str, str], export: Export | None = None) -> tuple[Layout, list[Record]]:
+def records(
+    *rows: dict[str, str], export: Export | None = None
+) -> tuple[Layout, list[Record]]:
     """These rows as the importer reads them; every one has to be a valid record."""
     lines = read_rows(io.BytesIO(csv_bytes(*rows)))
     exports = (export,) if export else (APPOINTMENTS, USERS)
@@ -94,7 +98,7 @@ def batch(*rows: dict[str, str]) -> tuple[Layout, Batch]:
     return layout, Batch(sorted(found, key=lambda record: str(record.values[0])))
 
 
-def upload(**details: Any) -> Upload:
+def upload(**details: Any) -> Upload:  # noqa: ANN401 -- the fields of Upload
     """An object in a versioned bucket."""
     return Upload(
         **{

@@ -18,9 +18,7 @@ from salespro_core import database
 
 
 @pytest.fixture(scope="session")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
     """Conninfo of a server: TEST_DATABASE_URL, or the embedded Postgres.
 
     There is no third way: without a server the run stops, since a green run without

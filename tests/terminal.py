@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,15 +13,10 @@ from typing import IO, Any
 
 SALESPRO = Path(sys.executable).with_name("salespro")
 # What would make a command do something else than on another machine.
-_FOREIGN: tuple[str, ...] = (
-    "AWS_",
-    "BATCH_",
-    "CHECKPOINT_",
-    "DATABASE_",
-    "DB_",
-    "INVALID_",
+_FOREIGN = re.compile(
+    "(AWS|BATCH|CHECKPOINT|DATABASE|DB|INVALID|REPORT|SALESPRO|SOURCE|TQDM)_"
+    "|PYTHON(?!PATH)|COLUMNS|LINES"
 )
-_FOREIGN += ("PYTHON", "REPORT_", "SALESPRO_", "SOURCE_", "TQDM_", "COLUMNS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,7 @@ class Terminal:
 
     def variables(self, **more: str) -> dict[str, str]:
         """All that a command finds in its environment."""
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(_FOREIGN)}
+        kept = {n: v for n, v in os.environ.items() if not _FOREIGN.match(n)}
         # Nobody asks the network where this runs, for credentials.
         kept |= {"HOME": str(self.folder), "AWS_EC2_METADATA_DISABLED": "true"}
         return kept | self.environ | more

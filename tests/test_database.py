@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
 from typing import LiteralString
 
@@ -19,7 +20,14 @@ from salespro_core import database, history
 from salespro_core.database import is_alive, store_errors
 from salespro_core.errors import StoreRefused, StoreUnavailable
 from salespro_core.outcome import Counts
-from tables import TABLES, role, wait_until_blocked, wait_until_gone
+from tables import (
+    APPOINTMENT_TABLE,
+    TABLES,
+    role,
+    stored,
+    wait_until_blocked,
+    wait_until_gone,
+)
 
 PRIVATE = "Garcia"  # stands for a cell, and for a password
 
@@ -82,6 +90,9 @@ def test_the_settings_of_a_warehouse_do_not_get_in_the_way(
     with database.connect(database_url) as mine:
         assert run(mine, data).counts == Counts(created=1)
         assert run(mine, data).counts == Counts(unchanged=1)
+        assert stored(mine, APPOINTMENT_TABLE)["A"]["created_at"] == datetime(
+            9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC
+        )
 
 
 def test_a_conninfo_keeps_what_it_says(database_url: str) -> None:

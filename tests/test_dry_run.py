@@ -383,13 +383,13 @@ def test_a_dry_run_that_runs_out_of_time_says_how_to_do_it(
     """It cannot go on from a checkpoint, since it leaves none."""
     before = state(conn)
     data = csv_bytes(*(appointment(f"{i}") for i in range(20)))
-    asked = iter([False, False, True])
+    remaining_s = iter([60.0, 60.0, 0.0])
 
     outcome = dry_run(
         database_url,
         data,
         options=SMALL,
-        hooks=Hooks(is_out_of_time=lambda: next(asked)),
+        hooks=Hooks(remaining_s=lambda: next(remaining_s)),
     )
 
     assert (outcome.status, outcome.counts) == ("failed", Counts(created=8))

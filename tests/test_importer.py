@@ -737,8 +737,16 @@ def test_a_database_that_refuses_is_noted_with_the_place(conn: Connection) -> No
 
 def answers(*said: bool) -> Hooks:
     """Say this of the time, commit after commit; then that there is enough."""
-    left: Iterator[bool] = iter(said)
-    return Hooks(is_out_of_time=lambda: next(left, False))
+    left: Iterator[bool] = iter(
+        (False, *said)
+    )  # told once before the first commit, too
+    remaining_s = 60.0
+
+    def on_commit(_: Counts) -> None:
+        nonlocal remaining_s
+        remaining_s = 0.0 if next(left, False) else 60.0
+
+    return Hooks(on_commit=on_commit, remaining_s=lambda: remaining_s)
 
 
 def test_when_the_time_runs_out_it_stops_at_a_commit(conn: Connection) -> None:

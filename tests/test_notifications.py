@@ -114,7 +114,6 @@ OURS: dict[str, list[Notification | Ignored]] = {
     "eventbridge-object-created.json": [
         notification(
             SPECIAL_KEY,
-            etag="b1946ac92492d2347c6235b4d2611184",
             size_bytes=1024,
             sequencer="006852A3B81C4F2D07",
         )

@@ -396,6 +396,18 @@ def test_every_row_comes_out_once_and_in_order_whatever_is_in_it(
 
 
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
+def test_a_row_that_is_no_csv_is_rejected_for_that_alone(mode: str) -> None:
+    """Its cells may stand in the wrong columns: nothing is said of them."""
+    body = b'_id,isSale,saleAmount\nA-1,"perhaps"?,NaN\nA-2,TRUE,5\n'
+
+    [bad, good] = items(body, is_lenient=mode == "lenient")
+
+    problem = Problem(None, "has text behind a closing quote")
+    assert bad == Reject(2, (problem,), ("A-1", '"perhaps"?', "NaN"))
+    assert good == Record(3, ("A-2", "t", "5.0"))
+
+
+@pytest.mark.parametrize("mode", ["strict", "lenient"])
 def test_no_problem_quotes_a_cell(mode: str) -> None:
     """Problems are logged; cells are in the rejects file and nowhere else."""
     row = dict.fromkeys(appointment(), "Garcia\0" * 60)

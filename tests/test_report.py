@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from builders import upload
-from salespro_core.outcome import Change, Counts, Outcome
+from salespro_core.outcome import MAYBE_CUT, Change, Counts, Outcome
 from salespro_core.records import Problem, Reject
 from salespro_core.report import as_json, as_text, printable, summary
 
@@ -202,6 +202,16 @@ Warning: saleAmount is not an amount such as 23245.09, so that it was left out \
 (1,200 times)
 Warning: _created_at is not a day of the calendar, so that it was left out (1 times)""",
         id="lenient",
+    ),
+    pytest.param(
+        outcome(warnings=((MAYBE_CUT, 1),)),
+        None,
+        f"""\
+{FILE} is imported. 10 rows: 10 created.
+csv_appointments, 0.25 s, 40 rows/s
+Warning: The file ends in the middle of a row: it may have been cut on the way. \
+Upload it again.""",
+        id="perhaps-cut",
     ),
 ]
 

@@ -14,8 +14,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from salespro_core import rows
+from salespro_core import resync, rows
 from salespro_core.errors import UnreadableObject
+from salespro_core.resync import (
+    BEHIND,
+    CUT_OFF,
+    OPEN,
+    OPEN_AT_END,
+    STRAY,
+    TOO_LONG,
+)
 from salespro_core.rows import Row, read_rows
 
 BOM = b"\xef\xbb\xbf"
@@ -79,8 +87,7 @@ def cells(body: bytes) -> list[list[str]]:
         pytest.param(b"a\n \n", [Row(1, ["a"]), Row(2, [" "])], id="line-of-space-is-a-row"),
         pytest.param(b",\n", [Row(1, ["", ""])], id="blank-cells"),
         pytest.param(b'a\n"1,""2"""\n', [Row(1, ["a"]), Row(2, ['1,"2"'])], id="doubled-quotes"),
-        pytest.param(b'a\n1"2\n', [Row(1, ["a"]), Row(2, ['1"2'])], id="quote-inside-a-cell"),
-        pytest.param(b'a\n"1"2\n', [Row(1, ["a"]), Row(2, ["12"])], id="text-behind-a-quote"),
+        pytest.param(b'1"2\n"1"2\n', [Row(1, ['1"2']), Row(2, ['"1"2'], BEHIND)], id="header-with-a-quote-inside"),
         pytest.param(b'a\n"1\r\n2"\n3\n', [Row(1, ["a"]), Row(2, ["1\r\n2"]), Row(4, ["3"])], id="crlf-in-quotes"),
         pytest.param(b'a\n"1\r2"\n3\n', [Row(1, ["a"]), Row(2, ["1\r2"]), Row(4, ["3"])], id="cr-in-quotes"),
         pytest.param(b'a\n"\n\n\n"\n3\n', [Row(1, ["a"]), Row(2, ["\n\n\n"]), Row(6, ["3"])], id="blank-lines-in-quotes"),
@@ -115,61 +122,123 @@ def test_a_cell_may_hold_a_whole_mail_thread() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b'a,b\n"1,2\n3,4\n', [Row(2, ['"1', "2"], OPEN), Row(3, ["3", "4"])], id="open-in-the-first-cell"),
+        pytest.param(b'a,b\n1,"2\n3,4\n', [Row(2, ["1", '"2'], OPEN), Row(3, ["3", "4"])], id="open-in-the-last-cell"),
+        pytest.param(b'a,b\n1,"2\n3,"4"\n5,6', [Row(2, ["1", '"2'], OPEN), Row(3, ["3", "4"]), Row(4, ["5", "6"])], id="open-and-ended-by-the-next-quote"),
+        pytest.param(b'a,b\n1,2"\n3,"4\n5"\n', [Row(2, ["1", '2"'], STRAY), Row(3, ["3", "4\n5"])], id="never-opened"),
+        pytest.param(b'a,b\n1,"2\n3,"4\n5"\n', [Row(2, ["1", '"2'], OPEN), Row(3, ["3", "4\n5"])], id="the-next-row-has-lines"),
+        pytest.param(b'a,b\n1,"2\n\n\n3,4\n', [Row(2, ["1", '"2'], OPEN), Row(5, ["3", "4"])], id="blank-lines-behind-it"),
+        pytest.param(b'a,b\n1,"2\n3\n4,5\n', [Row(2, ["1", '"2\n3'], OPEN), Row(4, ["4", "5"])], id="a-line-that-is-no-row"),
+        pytest.param(b'a,b\n1,"2""\n3,4\n', [Row(2, ["1", '"2""'], OPEN), Row(3, ["3", "4"])], id="doubled-quote-closes-nothing"),
+        pytest.param(b'a,b\n1,"2\n3,4\n5,",6"\n7,8', [Row(2, ["1", '"2'], OPEN), Row(3, ["3", "4"]), Row(4, ["5", ",6"]), Row(5, ["7", "8"])], id="closed-by-accident-in-another-place"),
+        pytest.param(b'a,b\n1,"2"3\n4,5\n', [Row(2, ["1", '"2"3'], BEHIND), Row(3, ["4", "5"])], id="text-behind-a-quote"),
+        pytest.param(b'a,b\n1,"2" \n4,5\n', [Row(2, ["1", '"2" '], BEHIND), Row(3, ["4", "5"])], id="space-behind-a-quote"),
+        pytest.param(b'a,b\n1,"2"3\n4,"5"6\n7,8\n', [Row(2, ["1", '"2"3'], BEHIND), Row(3, ["4", '"5"6'], BEHIND), Row(4, ["7", "8"])], id="two-bad-rows-in-a-row"),
+        pytest.param(b'a,b,c\n"2"3,"4\n5",6\n7,8,9\n', [Row(2, ['"2"3', '"4\n5"', "6"], BEHIND), Row(4, ["7", "8", "9"])], id="a-bad-row-of-two-lines"),
+        pytest.param(b'a,b,c\n1,"2\n3" 4,5\n7,8,9\n', [Row(2, ["1", '"2\n3" 4', "5"], BEHIND), Row(4, ["7", "8", "9"])], id="text-behind-a-quote-of-two-lines"),
+        pytest.param(b'a,b,c\n1,"2\n3",4" pipe\n7,8,9\n', [Row(2, ["1", "2\n3", '4" pipe'], STRAY), Row(4, ["7", "8", "9"])], id="stray-quote-behind-a-cell-of-two-lines"),
+        pytest.param(b'a,b\n1,"say \\"hi\\""\n4,5\n', [Row(2, ["1", '"say \\"hi\\""'], BEHIND), Row(3, ["4", "5"])], id="backslashes"),
+        pytest.param(b'a,b,c,d\n1,"2\n5,6,7,8\n3,",9",4\n', [Row(2, ["1", '"2'], OPEN), Row(3, ["5", "6", "7", "8"]), Row(4, ["3", ",9", "4"])], id="row-inside-one-of-the-right-width"),
+        pytest.param(b'a,b,c\n1,"2\n3,4,5\n6,"\n7,8,9\n', [Row(2, ["1", '"2'], OPEN), Row(3, ["3", "4", "5"]), Row(4, ["6", '"'], OPEN), Row(5, ["7", "8", "9"])], id="row-inside-a-legal-one-of-another-width"),
+        pytest.param(b'a,b\n1,"2\n3,""4\n5,6\n7,8\n', [Row(2, ["1", '"2'], OPEN), Row(3, ["3", '""4'], BEHIND), Row(4, ["5", "6"]), Row(5, ["7", "8"])], id="lines-given-back-twice"),
+        pytest.param(b'a,b,c\n1,"2"3,4\n4,"5\n6",7"\n7,8,9\n', [Row(2, ["1", '"2"3', "4"], BEHIND), Row(3, ["4", "5\n6", '7"'], STRAY), Row(5, ["7", "8", "9"])], id="two-bad-rows-the-second-of-two-lines"),
+        pytest.param(b'a,b\n1,"2\n3",4\n5\n6,7\n', [Row(2, ["1", "2\n3", "4"]), Row(4, ["5"]), Row(5, ["6", "7"])], id="legal-but-too-wide-and-one-too-short"),
+        pytest.param(b'a,b\n1,5" pipe\n4,5\n', [Row(2, ["1", '5" pipe'], STRAY), Row(3, ["4", "5"])], id="stray-quote"),
+        pytest.param(b'a,b\n1, "2"\n4,5\n', [Row(2, ["1", ' "2"'], STRAY), Row(3, ["4", "5"])], id="space-before-a-quote"),
+        pytest.param(b'a,b\n1,"2\n3",4\n5,6', [Row(2, ["1", "2\n3", "4"]), Row(4, ["5", "6"])], id="legal-but-too-wide"),
+        pytest.param(b"a,b\n1,2,\n3,4\n", [Row(2, ["1", "2", ""]), Row(3, ["3", "4"])], id="trailing-comma"),
+        pytest.param(b'a,b\n1,"2\n', [Row(2, ["1", '"2'], OPEN_AT_END)], id="open-in-the-last-row"),
+        pytest.param(b'a,b\n1,"', [Row(2, ["1", '"'], OPEN_AT_END)], id="opened-last"),
+        pytest.param(b'a,b\n1,2\n3,"4\nand more', [Row(2, ["1", "2"]), Row(3, ["3", '"4\nand more'], OPEN_AT_END)], id="cut-in-a-cell-of-two-lines"),
+        pytest.param(b"a,b\n1,2\n3", [Row(2, ["1", "2"]), Row(3, ["3"], CUT_OFF)], id="cut-behind-the-first-cell"),
+        pytest.param(b"a,b\n1,2\n3\n", [Row(2, ["1", "2"]), Row(3, ["3"])], id="short-but-not-cut"),
+        pytest.param(b'a,b\n1,"2"3', [Row(2, ["1", '"2"3'], BEHIND)], id="bad-last-row"),
+        pytest.param(b'a,b\n1,"2\0\xff\r\n3,4\r\n', [Row(2, ["1", '"2\0\udcff'], OPEN), Row(3, ["3", "4"])], id="open-with-nul-and-no-utf-8"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_no_csv_takes_no_neighbour_with_it(
+    body: bytes, expected: list[Row]
+) -> None:
+    """Its text is all there, cut at the commas.  Widths are judged by the columns."""
+    [_, *found] = read(body)
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(
     ("body", "line"),
     [
-        pytest.param(b'a,b\n1,2\n3,"4\n5,6\n', 3, id="swallows-the-last-row"),
-        pytest.param(b'a,b\n\n1,"2\n', 3, id="is-the-last-row"),
-        pytest.param(b'a,b\n1,"2', 2, id="cut-off"),
-        pytest.param(b'a,b\n1,"', 2, id="opened-last"),
-        pytest.param(b'"a,b\n1,2\n', 1, id="in-the-header"),
-        pytest.param(b'a,b\n"1\n\n",2\n"3\n', 5, id="behind-a-row-of-lines"),
-        pytest.param(b'a,b\n1,"2""\n', 2, id="doubled-quote-closes-nothing"),
+        pytest.param(b'"a,b\n1,2\n', 1, id="never-closed"),
+        pytest.param(b'\n\na,"b', 3, id="never-closed-in-the-last-line"),
+        pytest.param(b'a,"b\n1,"2"\n', 1, id="ended-by-the-quote-of-a-row"),
     ],
 )
-def test_a_quote_that_is_never_closed_is_an_error_and_no_cell(
-    body: bytes, line: int
-) -> None:
-    """What follows it are rows, which a reader of text would take for one long cell."""
+def test_a_header_with_an_open_quote_refuses_the_file(body: bytes, line: int) -> None:
     with pytest.raises(UnreadableObject) as refusal:
         read(body)
 
     assert str(refusal.value) == (
-        f"Line {line} is no CSV (unexpected end of data): "
-        "perhaps a quote is opened there and never closed."
+        f"The header, in line {line}, is no CSV (it ends in quotes, or text follows "
+        "them): perhaps a quote is opened there and never closed."
     )
 
 
 def test_rows_before_an_open_quote_come_out_first() -> None:
-    stream = read_rows(io.BytesIO(b'a\n1\n"2\n3\n'))
+    stream = io.BytesIO(b'a,b\n1,2\n3,"4\n' + b"5\n" * 1_000_000)
+    found = read_rows(stream)
 
-    assert list(islice(stream, 2)) == [Row(1, ["a"]), Row(2, ["1"])]
-    with pytest.raises(UnreadableObject):
-        next(stream)
+    assert list(islice(found, 2)) == [Row(1, ["a", "b"]), Row(2, ["1", "2"])]
+    assert stream.tell() < 1_000_000
 
 
-def test_an_open_quote_ends_at_the_limit_of_a_cell(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """So that memory does not take in the rest of a large file."""
+def test_the_search_for_a_row_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not take in the rest of a large file, nor is it one rejected row."""
     monkeypatch.setattr(rows, "CELL_CHARACTERS", 1000)
-    stream = io.BytesIO(b'a\n1\n"2\n' + b"3\n" * 1_000_000)
+    monkeypatch.setattr(resync, "LOOK_AHEAD_CHARACTERS", 5000)
+    stream = io.BytesIO(b'a,b\n1,2\n"3\n",\n"4\n' + b"5\n" * 1_000_000)
+    found = read_rows(stream)
 
+    assert list(islice(found, 2)) == [Row(1, ["a", "b"]), Row(2, ["1", "2"])]
     with pytest.raises(UnreadableObject) as refusal:
-        list(read_rows(stream))
-
+        list(found)
+    assert stream.tell() < 2_000_000
     assert str(refusal.value) == (
-        "Line 3 is no CSV (field larger than field limit (1000)): "
+        "Line 5 is no CSV, and no row can be made out behind it: "
         "perhaps a quote is opened there and never closed."
     )
-    assert stream.tell() < 2_000_000
 
 
 def test_a_cell_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "CELL_CHARACTERS", 1000)
 
-    assert cells(b"1" * 1000) == [["1" * 1000]]
-    with pytest.raises(UnreadableObject):
-        read(b"1" * 1001)
+    assert cells(b"a,b\n1," + b"2" * 1000) == [["a", "b"], ["1", "2" * 1000]]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["2" * 1001, f'"{"2" * 1001}"', f'"{"2 " * 600}\n"', '"' + "2\n" * 600 + '"'],
+)
+def test_a_cell_over_the_limit_rejects_its_row(
+    monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    monkeypatch.setattr(rows, "CELL_CHARACTERS", 1000)
+
+    [_, bad, good] = read(f"a,b\n1,{cell}\n3,4\n".encode())
+
+    assert bad == Row(2, ["1", cell], TOO_LONG)
+    assert good == Row(3 + cell.count("\n"), ["3", "4"])
+
+
+def test_bad_rows_do_not_slow_each_other_down() -> None:
+    """Lines that are given back are neither copied nor nested for each bad row."""
+    body = b"a,b\n" + b'1,"2"3\n' * 60_000 + b"6,7\n"
+
+    found = read(body)
+
+    assert len(found) == 60_002
+    assert found[-1] == Row(60_002, ["6", "7"])
 
 
 def gzipped(body: bytes) -> bytes:
@@ -306,55 +375,61 @@ def test_a_reader_that_stops_early_leaves_the_stream_open() -> None:
 
 # No lone surrogates, which cannot be written, and none of what starts another format.
 texts = st.text(max_size=6) | st.text('a,"\r\n\0 \ufeff', max_size=6)
-tables = st.lists(st.lists(texts, min_size=1, max_size=4), max_size=8)
-HEADER = ["_id", "b"]
+tables = st.integers(1, 4).flatmap(
+    lambda width: st.lists(
+        st.lists(texts, min_size=width, max_size=width), min_size=1, max_size=8
+    )
+)
+HEADER = ["_id", "b", "c", "d"]
+
+
+@st.composite
+def legal_files(draw: st.DrawFn) -> str:
+    """A table in any of the ways that CSV has to write it, and not only in one of them."""
+    table = draw(tables)
+    breaks = draw(st.sampled_from([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n", "\r"]]))
+    text = ""
+    for row in [HEADER[: len(table[0])], *table]:
+        for place, cell in enumerate(row):
+            needs_quotes = any(mark in cell for mark in ',"\r\n')
+            is_quoted = needs_quotes or draw(st.booleans())
+            text += "," * (place > 0)
+            text += f'"{cell.replace(chr(34), chr(34) * 2)}"' if is_quoted else cell
+        # A blank line now and then.
+        text += draw(st.sampled_from(breaks)) * draw(st.sampled_from([1, 1, 1, 2]))
+    return text.rstrip("\r\n") if draw(st.booleans()) else text
 
 
 @pure
-@given(
-    tables,
-    st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from([b"", BOM]),
-    st.sampled_from([bytes, gzipped]),
-)
-@example([["a\r\nb", "c\rd\n"], ["e"]], "\r\n", BOM, gzipped)
-def test_any_table_comes_back_with_the_lines_its_rows_start_on(
-    table: list[list[str]],
-    line_break: str,
-    mark: bytes,
-    compress: Callable[[bytes], bytes],
+@given(legal_files(), st.sampled_from([b"", BOM]), st.sampled_from([bytes, gzipped]))
+@example('_id,b\r\n"a\r\nb","c\rd\n"\n\re,\r', BOM, gzipped)
+@example('_id,b\n1,"\n2,3\n4,"\n5,6\n', b"", bytes)
+def test_a_legal_file_is_read_as_pythons_csv_reads_it(
+    text: str, mark: bytes, compress: Callable[[bytes], bytes]
 ) -> None:
-    expected = []
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=line_break, quoting=csv.QUOTE_ALL)
-    for row in [HEADER, *table]:
-        written = text.getvalue().replace("\r\n", "\n").replace("\r", "\n")
-        expected.append(Row(1 + written.count("\n"), row))
-        writer.writerow(row)
+    """To the cell and the line, whatever its cells hold: even what looks like a row."""
+    plain = csv.reader(io.StringIO(text, newline=""))
+    expected, line = [], 1
+    for found in plain:
+        if found:
+            expected.append(Row(line, found))
+        line = plain.line_num + 1
 
-    body = mark + text.getvalue().encode()
-
-    assert read(compress(body)) == expected
-    assert cells(body) == list(csv.reader(io.StringIO(text.getvalue(), newline="")))
+    assert read(compress(mark + text.encode())) == expected
 
 
 @pure
 @given(st.text('ab,"\r\n ') | st.text())
-def test_any_text_is_read_as_pythons_csv_reads_it(text: str) -> None:
-    """But for an open quote, of which Python makes a cell, and blank lines."""
-    body = "_id\n" + text
-    plain = csv.reader(io.StringIO(body, newline=""))
-    expected = [row for row in plain if row]
+@example('a,b,"\n"c')
+def test_what_has_no_problem_is_read_as_pythons_csv_reads_it(text: str) -> None:
+    body = "_id,b\n" + text
 
-    try:
-        found = read(body.encode())
-    except UnreadableObject as refusal:
-        assert "never closed" in str(refusal)  # noqa: PT017 -- most texts are fine
-        # Closing the quote mends it.
-        assert cells(f'{body}"\n'.encode())
-    else:
-        assert [row.cells for row in found] == expected
-        assert all(a.line < b.line for a, b in pairwise(found))
+    found = read(body.encode())
+
+    if not any(row.problem for row in found):
+        plain = csv.reader(io.StringIO(body, newline=""))
+        assert [row.cells for row in found] == [row for row in plain if row]
+    assert all(a.line < b.line for a, b in pairwise(found))
 
 
 @pure
@@ -422,7 +497,7 @@ def test_csvlints_files_are_read_whatever_their_line_ends(corpus: Path | None) -
         "invalid_many_rows": [
             ["Foo", "Bar", "Baz"],
             *numbers,
-            ["1", "2", '3 "'],
+            ['"1"', '"2"', '"3" "'],
             ["3", "two", "1"],
             *numbers,
             ["3", "2", "1"],

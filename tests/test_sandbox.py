@@ -66,12 +66,12 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(terminal: Terminal, **environ: str) -> Iterator[Sandbox]:
+def sandbox(terminal: Terminal) -> Iterator[Sandbox]:
     """Start one on a free port, and wait for its welcome."""
     output = terminal.folder / "output"
     with (
         output.open("w", encoding="utf-8") as stdout,
-        terminal.start("sandbox", "--port", "0", stdout=stdout, **environ) as process,
+        terminal.start("sandbox", "--port", "0", stdout=stdout) as process,
     ):
         running = Sandbox(process, output)
         try:
@@ -155,7 +155,7 @@ def test_sigterm_ends_it_as_well(terminal: Terminal) -> None:
 
 
 def test_a_port_that_is_taken_is_one_line(terminal: Terminal) -> None:
-    """moto's server would find out in a thread, and the command would wait for ever."""
+    """The server of moto would find out in a thread, and the command would wait for ever."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         done = terminal.run("sandbox", "--port", str(port))

@@ -163,7 +163,16 @@ def test_a_way_to_the_database_is_whole_and_the_only_one(
 
 @pytest.mark.parametrize(
     "port",
-    ["0", "65536", "-1", "5432.0", "x", "\N{ARABIC-INDIC DIGIT FIVE}", "0" * 5 + "1"],
+    [
+        "0",
+        "65536",
+        "-1",
+        "5432.0",
+        "x",
+        "\N{ARABIC-INDIC DIGIT FIVE}",
+        "000001",
+        "9" * 5000,
+    ],
 )
 def test_a_port_is_a_port(port: str) -> None:
     assert problems(**REPORTS, DATABASE_URL=URL, DB_PORT=port) == (
@@ -266,6 +275,7 @@ def test_times_without_an_offset_are_those_of_the_zone() -> None:
         "many",
         "\N{ARABIC-INDIC DIGIT FIVE}",
         "000000001" + "9" * 20,
+        "9" * 5000,
     ],
 )
 def test_a_number_of_rows_is_one_that_fits_into_memory(name: str, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -66,8 +67,22 @@ def write(
     """Write these rows as one batch."""
     layout, sent = batch(*rows)
     return upsert(
-        conn, layout, sent, claim=held, uploaded_at=uploaded_at, beside=beside
+        conn,
+        layout,
+        sent,
+        claim=held,
+        checkpoint=checkpoint(conn, held),
+        uploaded_at=uploaded_at,
+        beside=beside,
     )
+
+
+def checkpoint(conn: Connection, held: Claim) -> int:
+    """How far the import under test has come."""
+    query = """
+        SELECT coalesce(max(records_processed), 0) FROM salespro_sync_history WHERE id = %s
+        """
+    return number(conn, query, held.import_id)
 
 
 def without(row: Row, *labels: str) -> Row:
@@ -514,6 +529,7 @@ def test_a_value_that_a_batch_omits_is_left_alone(
         layout,
         Batch(sent.records, omitted=(place,)),
         claim=held,
+        checkpoint=checkpoint(conn, held),
         uploaded_at=MORNING,
         beside=Beside(),
     )
@@ -746,19 +762,36 @@ def test_a_batch_that_waits_for_its_history_row_counts_once(
     database_url: str, conn: Connection, held: Claim
 ) -> None:
     """Somebody edits the row by hand: the statement goes on from its latest version."""
+    edit = "UPDATE salespro_sync_history SET error_message = 'by hand'"
     with database.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         with other.transaction():
-            other.execute(
-                "UPDATE salespro_sync_history SET records_processed = 1,"
-                " records_rejected = 1"
-            )
+            other.execute(edit.encode())
             waiting = pool.submit(write, conn, held, appointment("A"))
             wait_until_blocked(other, conn.info.backend_pid)
 
         written = waiting.result()
 
     assert written == Written(created=1)
-    assert read_counts(history_of(conn, held)) == Counts(created=1, rejected=1)
+    assert read_counts(history_of(conn, held)) == Counts(created=1)
+    assert history_of(conn, held)["error_message"] == "by hand"
+
+
+def test_a_batch_that_is_sent_twice_at_once_is_written_once(
+    database_url: str, conn: Connection, held: Claim
+) -> None:
+    """The connection was given up for dead, and the server had not noticed."""
+    rows = [appointment("A"), appointment("B")]
+    with database.connect(database_url) as given_up, ThreadPoolExecutor(1) as pool:
+        with given_up.transaction():
+            write(given_up, held, *rows)
+            waiting = pool.submit(write, conn, held, *rows)
+            wait_until_blocked(given_up, conn.info.backend_pid)
+
+        with pytest.raises(ClaimLost):
+            waiting.result()
+
+    assert read_counts(history_of(conn, held)) == Counts(created=2)
+    assert list(stored(conn, APPOINTMENT_TABLE)) == ["A", "B"]
 
 
 @pytest.mark.parametrize(
@@ -820,7 +853,8 @@ def test_a_span_is_written_batch_by_batch_and_counted_once(
     layout, span = cut(*rows, size=2)
     assert [len(part.records) for part in span.batches] == [2, 2, 1]
 
-    counts = write_span(conn, layout, span, claim=held, uploaded_at=MORNING)
+    so_far = replace(held, counts=Counts(created=2))
+    counts = write_span(conn, layout, span, claim=so_far, uploaded_at=MORNING)
 
     assert counts == Counts(created=3, updated=1, unchanged=1, duplicate=1)
     assert read_counts(history_of(conn, held)) == counts + Counts(created=2)
@@ -1013,6 +1047,7 @@ def explain(
     parameters |= {
         "import_id": held.import_id if held else 1,
         "attempt": held.attempt if held else 1,
+        "checkpoint": checkpoint(conn, held) if held else 0,
         "lease": history.LEASE,
         "uploaded_at": MORNING,
         "sent": len(rows),

@@ -99,7 +99,9 @@ class Importer:
         deadline = time.monotonic() + remaining_s
         deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
         hooks = Hooks(
-            publish=publish, is_out_of_time=lambda: time.monotonic() >= deadline
+            publish=publish,
+            remaining_s=lambda: deadline - time.monotonic(),
+            reconnect=self._connections.kept,
         )
         bytes_ = BufferedReader(stream, READ_BYTES)
         options = self._settings.options

@@ -1,40 +1,40 @@
-"""S3: an upload as a byte stream that survives dropped connections; where reports go."""
+"""S3: an upload as a byte stream that survives dropped connections."""
 
 from __future__ import annotations
 
 import io
+import itertools
+import math
 import random
 import time
+import zlib
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    FlexibleChecksumError,
-    HTTPClientError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
+from handler.answers import announced, as_ours, is_amiss, the_rest
 from handler.notifications import Notification
-from salespro_core.errors import (
-    ObjectGone,
-    ObjectRefused,
-    ObjectUnavailable,
-    SalesProError,
-)
+from salespro_core.errors import ObjectUnavailable
 from salespro_core.uploads import Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Said out loud, since boto3's default mode changed between 1.43 and 1.44.
+# The mode is said out loud, since boto3's default changed between 1.43 and 1.44.  A
+# request that is never answered ends after 3 x 5 s and at most 3 s of botocore's backoff:
+# within the margin that an import keeps back (`imports.MARGIN_S`).
 CLIENT = Config(
-    retries={"mode": "standard", "max_attempts": 4},
+    retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=5,
-    read_timeout=20,
+    read_timeout=5,
+    response_checksum_validation="when_supported",  # S3 is asked to send its checksum
 )
-# How often a body that broke is asked for again without a byte of progress in between.
-TRIES = 5
+TRIES = 5  # breaks in a row, without a byte in between, until the object is given up
+BREAKS = 100  # in one object: a byte per connection is progress, but leads nowhere
 BACKOFF_S = 0.2
 
 
@@ -42,47 +42,71 @@ class ObjectStream(io.RawIOBase):
     """The bytes of one version of one object.
 
     boto3 retries a request, and never a body that breaks halfway.  This one counts the
-    bytes against Content-Length and asks for the rest, of the very same version.
+    bytes against Content-Length and asks for the rest, of the very same version.  An
+    answer that is not to the question (another range, length or version) is a break too.
+
+    Attributes:
+        upload: what is being read.
+        version_id: None without versioning.
+        etag: without quotes.
     """
 
-    def __init__(self, s3: S3Client, notification: Notification) -> None:
-        """Ask for the object.
+    def __init__(
+        self,
+        s3: S3Client,
+        notification: Notification,
+        *,
+        give_up_at: float | None = None,
+    ) -> None:
+        """Ask for the object, once: botocore retries a request by itself.
+
+        Args:
+            s3: its retries and timeouts are those of CLIENT.
+            notification: what it says of version, ETag and size is held against S3.
+            give_up_at: seconds of `time.monotonic()`; when it has passed, nothing is read
+                any more, and nothing that takes longer is begun, save one last request.
 
         Raises:
             ObjectGone: it was deleted, or replaced by another.
             ObjectRefused: the role may not read it, or there is no such bucket.
-            ObjectUnavailable: S3 could not be reached.
+            ObjectUnavailable: S3 could not be reached, or gave another object.
         """
         super().__init__()
+        self._body: Any = None
         self._s3 = s3
         self._where: Any = {
             "Bucket": notification.bucket,
             "Key": notification.object_key,
         }
-        self._pin: Any = {}
-        if notification.version_id:
-            self._pin = {"VersionId": notification.version_id}
-        elif notification.etag:
-            self._pin = {"IfMatch": f'"{notification.etag.strip(chr(34))}"'}
-        self._position = 0
-        self._body: Any = None
+        self._location = f"s3://{notification.bucket}/{notification.object_key}"
+        self._give_up_at = math.inf if give_up_at is None else give_up_at
+        self._position = self._breaks = self._crc = 0
+        self._size_bytes: int | None = None
+        self._pin, self._expected = announced(notification)
+
         answer = self._ask()
-        self._size_bytes: int = answer["ContentLength"]
-        self.etag = answer["ETag"].strip('"')
-        version_id = answer.get("VersionId", "null")
+
+        size: int = answer["ContentLength"]
+        self._size_bytes = size
+        self.etag: str = answer["ETag"].strip('"')
+        version_id: str = answer.get("VersionId", "null")
         self.version_id = None if version_id == "null" else version_id
         self._pin = (
             {"VersionId": self.version_id}
             if self.version_id
             else {"IfMatch": answer["ETag"]}
         )
+        self._expected = {name: answer.get(name) for name in ("ETag", "VersionId")}
+        # That of the whole object, unless it was composed of those of parts: "…-3".
+        crc = answer.get("ChecksumCRC32")
+        self._expected_crc = b64decode(crc) if crc and "-" not in crc else None
         self.upload = Upload(
             bucket=notification.bucket,
             object_key=notification.object_key,
             version=self.version_id
             or f"{self.etag} {answer['LastModified']:%Y-%m-%dT%H:%M:%SZ}",
             uploaded_at=answer["LastModified"],
-            size_bytes=self._size_bytes,
+            size_bytes=size,
         )
 
     def readable(self) -> bool:
@@ -90,39 +114,66 @@ class ObjectStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 -- typeshed's WriteableBuffer
-        """Read the next bytes, asking again for what a broken body still owes.
+        """Read what has come, asking again for what a broken body still owes.
 
         Raises:
-            ObjectUnavailable: it broke too often without a byte of progress.
+            ObjectUnavailable: it broke too often or took too long, or is not what was
+                uploaded by its checksum; in the latter case before its last bytes.
             ObjectGone: the object was replaced or deleted meanwhile.
+            ObjectRefused: the permission was withdrawn meanwhile.
         """
-        if self._position >= self._size_bytes:
+        if self.closed:
+            raise ValueError("the stream is closed")
+        view = memoryview(buffer).cast("B")
+        wanted = min(len(view), (self._size_bytes or 0) - self._position)
+        if wanted == 0:
             return 0
-        for attempt in range(TRIES):
-            try:
-                if self._body is None:
-                    self._ask()
-                piece: bytes = self._body.read(
-                    min(len(buffer), self._size_bytes - self._position)
-                )
-            except (HTTPClientError, FlexibleChecksumError, OSError):
-                piece = b""
-            if piece:
-                buffer[: len(piece)] = piece
-                self._position += len(piece)
-                return len(piece)
-            self._drop()
-            # Jittered, so that many functions do not come back as one.
-            time.sleep(BACKOFF_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
-        raise ObjectUnavailable(
-            f"S3 stopped sending {self.upload.location} after {self._position:,} of "
-            f"{self._size_bytes:,} bytes, {TRIES} times in a row. It is tried again."
-        )
+        if time.monotonic() >= self._give_up_at:
+            raise self._unavailable("was given up, since the time is up,")
+        piece = self._read(wanted)
+        crc = zlib.crc32(piece, self._crc)
+        is_last = self._position + len(piece) == self._size_bytes
+        if is_last and self._expected_crc not in (None, crc.to_bytes(4, "big")):
+            raise self._unavailable("does not have the checksum it was uploaded with")
+        self._crc = crc
+        self._position += len(piece)
+        view[: len(piece)] = piece
+        return len(piece)
 
     def close(self) -> None:
         """Let the connection go."""
         self._drop()
         super().close()
+
+    def _read(self, wanted: int) -> bytes:
+        """At least one byte."""
+        for attempt in itertools.count(1):
+            try:
+                if self._body is None:
+                    self._ask()
+                # Not read(), which waits until all is there, or loses what was.
+                piece: bytes = self._body.read1(wanted)
+                if piece:
+                    return piece
+                raise EOFError
+            except (ObjectUnavailable, HTTPError, OSError, EOFError) as error:
+                self._drop()
+                self._breaks += 1
+                # Jittered, so that many functions do not come back as one.
+                pause_s = BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311
+                is_hopeless = attempt == TRIES or self._breaks == BREAKS
+                if is_hopeless or time.monotonic() + pause_s >= self._give_up_at:
+                    raise self._unavailable(
+                        f"broke off (breaks: {self._breaks}, in a row: {attempt})"
+                    ) from error
+            time.sleep(pause_s)
+        raise AssertionError
+
+    def _unavailable(self, what: str) -> ObjectUnavailable:
+        return ObjectUnavailable(
+            f"{self._location} {what} after {self._position:,} of "
+            f"{self._size_bytes or 0:,} bytes. It is tried again."
+        )
 
     def _drop(self) -> None:
         if self._body is not None:
@@ -131,45 +182,31 @@ class ObjectStream(io.RawIOBase):
 
     def _ask(self) -> dict[str, Any]:
         """Ask for the object from here on."""
-        ranged: Any = {"Range": f"bytes={self._position}-"} if self._position else {}
-        location = "s3://{Bucket}/{Key}".format(**self._where)
+        ranged, rest = the_rest(self._position, self._size_bytes)
         try:
             answer: Any = self._s3.get_object(**self._where, **self._pin, **ranged)
         except ClientError as error:
-            raise _our_error(error, location) from error
-        except BotoCoreError as error:
-            raise ObjectUnavailable(
-                f"S3 could not be reached for {location} ({type(error).__name__}); "
-                "in a VPC it needs an endpoint or a NAT gateway."
-            ) from error
-        if ranged:
-            expected = (
-                f"bytes {self._position}-{self._size_bytes - 1}/{self._size_bytes}"
+            when = (
+                "before it was read" if self._size_bytes is None else "while being read"
             )
-            if answer.get("ContentRange") != expected:
-                raise ObjectUnavailable(
-                    f"S3 answered with another range of {location} than was asked for."
-                )
-        self._body = answer["Body"]
+            raise as_ours(error, self._location, when) from error
+        except (BotoCoreError, HTTPError, OSError) as error:
+            raise ObjectUnavailable(
+                f"S3 could not be reached for {self._location} "
+                f"({type(error).__name__}); in a VPC it needs an endpoint or a NAT "
+                "gateway. It is tried again."
+            ) from error
+        # So botocore meets an answer with a number or a date that is none.
+        except (ResponseParserError, ValueError) as error:
+            raise ObjectUnavailable(
+                f"S3's answer for {self._location} makes no sense. It is tried again."
+            ) from error
+        if amiss := is_amiss(answer, self._expected | rest):
+            answer["Body"].close()
+            raise ObjectUnavailable(
+                f"S3 gave another {' and '.join(amiss)} than was asked for, or none, with "
+                f"{self._location}. It is tried again."
+            )
+        # The raw stream: boto3's own has no read1.
+        self._body = answer["Body"].__enter__()
         return dict(answer)
-
-
-def _our_error(error: ClientError, location: str) -> SalesProError:
-    code = str(error.response["Error"]["Code"])
-    if code in ("PreconditionFailed", "412"):
-        return ObjectGone(
-            f"{location} was replaced before it was read to its end; "
-            "the newer upload is imported by its own notification."
-        )
-    if code in ("NoSuchKey", "NoSuchVersion", "404"):
-        return ObjectGone(
-            f"{location} was deleted before it was read; upload it again."
-        )
-    if code in ("AccessDenied", "403"):
-        return ObjectRefused(
-            f"Reading {location} is not allowed: give the function's role "
-            "s3:GetObject and s3:GetObjectVersion on the bucket's objects."
-        )
-    if code == "NoSuchBucket":
-        return ObjectRefused(f"{location}: there is no such bucket.")
-    return ObjectUnavailable(f"S3 answered {code} for {location}. It is tried again.")

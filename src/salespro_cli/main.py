@@ -18,6 +18,7 @@ from tqdm import tqdm
 from salespro_cli import sample as samples
 from salespro_cli.databases import connection, describe_database
 from salespro_cli.embedded import EmbeddedPostgresError
+from salespro_cli.interrupts import kept_back
 from salespro_cli.reports import reports_folder, write_report
 from salespro_cli.sources import opened
 from salespro_cli.tables import history_json, history_tables
@@ -89,12 +90,14 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
             leave=False,
             disable=None,  # shown on a terminal only
         ) as bar,
+        kept_back() as interrupts,
     ):
         read = stream.read
 
         def counted_read(size: int = -1) -> bytes:
             try:
-                piece = read(size)
+                with interrupts.welcome():
+                    piece = read(size)
             except OSError as error:  # a disk, or a network drive, that has gone away
                 raise ObjectUnavailable(
                     f"Reading {file} failed: {error.strerror}."
@@ -104,6 +107,8 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
 
         def show(counts: Counts) -> None:
             bar.set_postfix_str(f"{counts.processed:,} rows")
+            with interrupts.welcome():
+                pass
 
         run = dry_run_upload if dry_run else import_upload
         outcome = run(

@@ -80,7 +80,8 @@ def _cloud(port: int) -> Iterator[str]:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         raise click.ClickException(
-            f"Port {port} cannot be had ({error.strerror}); choose another with --port."
+            f"Port {port} cannot be had ({os.strerror(error.errno or 0)}); "
+            "choose another with --port."
         ) from None
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()

@@ -5,19 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-import boto3
 import click
-from botocore.exceptions import BotoCoreError
 
-from handler.notifications import Notification
-from handler.objects import CLIENT, ObjectStream
-from salespro_core.errors import ObjectGone, ObjectUnavailable
 from salespro_core.uploads import Upload
 
 
@@ -30,7 +24,10 @@ def opened(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
         ObjectRefused, ObjectUnavailable: S3 does not give the object.
     """
     if name.startswith("s3://"):
-        with _object(name) as source:
+        # Imported here: boto3 is heavy, and a file does without it.
+        from salespro_cli.objects import opened_object  # noqa: PLC0415
+
+        with opened_object(name) as source:
             yield source
         return
     path = Path(name)
@@ -56,32 +53,3 @@ def opened(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
             ),
             file,
         )
-
-
-@contextmanager
-def _object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not bucket or not key:
-        raise click.ClickException(f"An object is named s3://bucket/key, not {uri}")
-    notification = Notification(
-        bucket=bucket,
-        object_key=key,
-        version_id=None,
-        etag=None,
-        size_bytes=None,
-        sequencer=None,
-    )
-    try:
-        stream = ObjectStream(boto3.client("s3", config=CLIENT), notification)
-    except (BotoCoreError, ValueError) as error:  # no such profile, no URL for endpoint
-        raise click.ClickException(f"AWS is not set up here: {error}") from None
-    except ObjectGone:
-        raise click.ClickException(f"Object not found: {uri}") from None
-    except ObjectUnavailable as error:
-        if isinstance(error.__cause__, BotoCoreError):  # no credentials, no connection
-            raise click.ClickException(
-                f"S3 could not be asked for {uri}: {error.__cause__}"
-            ) from None
-        raise
-    with closing(stream):
-        yield stream.upload, BufferedReader(stream)

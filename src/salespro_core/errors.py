@@ -79,7 +79,7 @@ class HeaderMismatch(InputError):
 
 
 class UnreadableObject(InputError):
-    """The bytes are no CSV text in UTF-8."""
+    """The bytes are no CSV text in UTF-8, or so damaged that no row can be made out."""
 
 
 class ObjectGone(InputError):

@@ -28,6 +28,7 @@ class Claim:
         attempt: its number, the fencing token.
         counts: the checkpoint; `counts.processed` rows of the file are committed.
         is_completed: an earlier attempt completed the import; there is nothing to do.
+        sync_type: None if the file has not been recognised yet.
         lease: how long a commit keeps the import ours.
     """
 
@@ -36,6 +37,7 @@ class Claim:
     counts: Counts
     is_completed: bool
     lease: timedelta
+    sync_type: str | None = None
 
 
 _CLAIM = """
@@ -107,6 +109,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         counts=read_counts(row),
         is_completed=row["status"] == "completed",
         lease=lease,
+        sync_type=None if row["sync_type"] == UNKNOWN else row["sync_type"],
     )
 
 
@@ -120,6 +123,33 @@ def read_counts(row: dict[str, Any]) -> Counts:
         duplicate=row["records_duplicate"],
         rejected=row["records_rejected"],
     )
+
+
+_CHECKPOINT = """
+SELECT *
+  FROM salespro_sync_history
+ WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
+   FOR UPDATE
+"""
+
+
+def checkpoint(conn: Connection, held: Claim) -> Counts:
+    """What is committed of this import, when nothing of it is under way any more.
+
+    A connection that we gave up may still be alive for the server.  The lock waits for
+    what it was doing.
+
+    Raises:
+        ClaimLost: another attempt took over.
+    """
+    parameters = {"import_id": held.import_id, "attempt": held.attempt}
+    with conn.cursor(row_factory=dict_row) as cur:
+        row = cur.execute(_CHECKPOINT, parameters).fetchone()
+    if row is None:
+        raise ClaimLost(
+            "Another attempt took over this import; this one writes nothing more."
+        )
+    return read_counts(row)
 
 
 _RECOGNISED = """
@@ -142,10 +172,12 @@ def recognised(conn: Connection, held: Claim, sync_type: str) -> None:
 _COMPLETE = """
 UPDATE salespro_sync_history
    SET status = 'completed',
-       completed_at = clock_timestamp(),
+       completed_at = coalesce(completed_at, clock_timestamp()),
        lease_expires_at = NULL,
        report_location = %(report)s
- WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
+ -- or completed by this very attempt, if only the reply was lost
+ WHERE id = %(import_id)s AND attempts = %(attempt)s
+   AND status IN ('in_progress', 'completed')
 """
 
 

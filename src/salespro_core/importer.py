@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import BinaryIO
 
@@ -25,6 +28,8 @@ from salespro_core.errors import (
     SalesProError,
     UnknownExport,
 )
+from salespro_core.header import Layout
+from salespro_core.link import Link
 from salespro_core.options import Options
 from salespro_core.outcome import Counts, Outcome
 from salespro_core.reading import Reading, open_upload
@@ -43,12 +48,16 @@ class Hooks:
     Attributes:
         publish: called once, when the counts are final and before the history says so.
         on_commit: called with the counts so far, after each commit.
-        is_out_of_time: asked after each commit.
+        remaining_s: seconds that the attempt may still take; asked after each commit and
+            before anything is waited for.
+        reconnect: makes another connection where the first one broke; None if a break is
+            the end of the attempt.
     """
 
     publish: Publish = lambda _outcome, _rejects: None
     on_commit: Callable[[Counts], None] = lambda _counts: None
-    is_out_of_time: Callable[[], bool] = lambda: False
+    remaining_s: Callable[[], float] = lambda: math.inf
+    reconnect: Callable[[], Connection] | None = None
 
 
 DEFAULTS = Options()
@@ -84,6 +93,7 @@ def import_upload(
             `failed`, if it could be reached.
     """
     started = time.monotonic()
+    link = Link(conn, reconnect=hooks.reconnect, remaining_s=hooks.remaining_s)
     with store_errors("claiming the import"):
         held = history.claim(conn, upload)
     outcome = Outcome(
@@ -91,39 +101,45 @@ def import_upload(
         status="completed",
         is_dry_run=False,
         seconds=0.0,
+        sync_type=held.sync_type,
         counts=held.counts,
         attempts=held.attempt,
         already_imported=held.is_completed,
     )
     if held.is_completed:
         return outcome
-    with Rejects() as rejects, _handing_over(conn, held):
+    with Rejects() as rejects, _handing_over(link, held):
         try:
-            for so_far in _import(conn, outcome, stream, held, rejects, options):
+            for so_far in _import(link, outcome, stream, held, rejects, options):
                 outcome = so_far
                 hooks.on_commit(outcome.counts)
                 # However short the time is, each attempt gets one commit further.
-                if outcome.counts != held.counts and hooks.is_out_of_time():
+                if outcome.counts != held.counts and hooks.remaining_s() <= 0:
                     raise OutOfTime(
                         f"The time ran out after {outcome.counts.processed} rows; "
                         "the next delivery goes on from there."
                     )
             outcome = replace(outcome, seconds=time.monotonic() - started)
             report = hooks.publish(outcome, rejects)
-            with store_errors("completing the import"):
-                history.complete(conn, held, report=report)
+            link.run(
+                "completing the import",
+                lambda conn: history.complete(conn, held, report=report),
+            )
         except InputError as error:
             outcome = _refused(outcome, error, rejects, time.monotonic() - started)
-            report = hooks.publish(outcome, rejects)
-            with store_errors("noting why the file is refused"):
-                history.fail(
-                    conn, held, str(error), sync_type=outcome.sync_type, report=report
-                )
+            refusal = partial(
+                history.fail,
+                held=held,
+                error=str(error),
+                sync_type=outcome.sync_type,
+                report=hooks.publish(outcome, rejects),
+            )
+            link.run("noting why the file is refused", refusal)
     return outcome
 
 
 @contextmanager
-def _handing_over(conn: Connection, held: history.Claim) -> Iterator[None]:
+def _handing_over(link: Link, held: history.Claim) -> Iterator[None]:
     """Whatever ends the attempt, leave the import so that another can go on with it.
 
     If the history cannot be reached, the lease runs out by itself.
@@ -135,21 +151,21 @@ def _handing_over(conn: Connection, held: history.Claim) -> Iterator[None]:
     except SalesProError as error:
         with suppress(psycopg.Error, SalesProError):
             if isinstance(error, OutOfTime):
-                history.release(conn, held)
+                history.release(link.conn, held)
             else:
-                history.fail(conn, held, str(error))
+                history.fail(link.conn, held, str(error))
         raise
     except Exception as error:
         # A mistake of ours.  Its text may hold a cell, so only its name is kept.
         with suppress(psycopg.Error, SalesProError):
             name = type(error).__name__
             history.fail(
-                conn, held, f"Unexpected {name} in the importer; please report it."
+                link.conn, held, f"Unexpected {name} in the importer; please report it."
             )
         raise
     except BaseException:  # a signal: let the next attempt go on at once
         with suppress(psycopg.Error, SalesProError):
-            history.release(conn, held)
+            history.release(link.conn, held)
         raise
 
 
@@ -184,7 +200,7 @@ def dry_run_upload(
             for so_far in _dry_run(conn, outcome, stream, rejects, options):
                 outcome = so_far
                 hooks.on_commit(outcome.counts)
-                if hooks.is_out_of_time():
+                if hooks.remaining_s() <= 0:
                     raise InputError(
                         f"A dry run has to come to its end in one go, and the time ran "
                         f"out after {outcome.counts.processed} rows. "
@@ -198,7 +214,7 @@ def dry_run_upload(
 
 
 def _import(
-    conn: Connection,
+    link: Link,
     outcome: Outcome,
     stream: BinaryIO,
     held: history.Claim,
@@ -209,22 +225,44 @@ def _import(
     reading = _open(stream, rejects, options)
     outcome = _recognised(outcome, reading)
     yield outcome
-    with store_errors("noting which export it is"):
-        history.recognised(conn, held, reading.layout.export.sync_type)
+    sync_type = reading.layout.export.sync_type
+    link.run(
+        "noting which export it is",
+        lambda conn: history.recognised(conn, held, sync_type),
+    )
     # The rows that are committed are read again, which brings their rejects back.
     deque(islice(reading.items, held.counts.processed), maxlen=0)
     for span in _spans(reading, options):
-        with store_errors(f"writing the rows after row {outcome.counts.processed}"):
-            counts = write_span(
-                conn,
-                reading.layout,
-                span,
-                claim=held,
-                uploaded_at=outcome.upload.uploaded_at,
-            )
+        at = replace(held, counts=outcome.counts)
+        counts = _write_once(link, reading.layout, span, at, outcome.upload.uploaded_at)
         outcome = _counted(outcome, counts)
         yield outcome
     yield _noted(outcome, reading, rejects)
+
+
+def _write_once(
+    link: Link, layout: Layout, span: Span, at: history.Claim, uploaded_at: datetime
+) -> Counts:
+    """Write a span, whatever happens to the connection; return what became of its rows.
+
+    After a fault the checkpoint says whether it is written: a reply to COMMIT can be
+    lost although the rows are durable.
+
+    Args:
+        at: the claim, with the counts that are committed before this span.
+    """
+    tries = 0
+
+    def write(conn: Connection) -> Counts:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            now = history.checkpoint(conn, at)
+            if now.processed > at.counts.processed:
+                return now - at.counts
+        return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+
+    return link.run(f"writing the rows after row {at.counts.processed}", write)
 
 
 def _dry_run(
@@ -247,7 +285,7 @@ def _dry_run(
                 conn,
                 layout,
                 span,
-                claim=shadows.claim,
+                claim=replace(shadows.claim, counts=outcome.counts),
                 uploaded_at=outcome.upload.uploaded_at,
             )
             outcome = _counted(outcome, counts)

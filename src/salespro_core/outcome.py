@@ -11,6 +11,12 @@ from typing import Literal
 from salespro_core.records import Reject
 from salespro_core.uploads import Upload
 
+# A warning about the file, where all others are about cells.
+MAYBE_CUT = (
+    "The file ends in the middle of a row: it may have been cut on the way. "
+    "Upload it again."
+)
+
 Status = Literal["completed", "failed", "in_progress"]
 
 
@@ -44,6 +50,11 @@ class Counts:
         mine, theirs = asdict(self), asdict(other)
         return Counts(**{name: mine[name] + theirs[name] for name in mine})
 
+    def __sub__(self, other: Counts) -> Counts:
+        """Subtract count by count."""
+        mine, theirs = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] - theirs[name] for name in mine})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -70,7 +81,7 @@ class Outcome:
         attempts: how many it took so far; 0 for a dry run, which claims nothing.
         seconds: that this attempt took.
         rejects: the first ones; the rejects file holds them all.
-        warnings: lenient mode: (label and reason, how many cells).
+        warnings: lenient mode: (label and reason, how many cells); and MAYBE_CUT, once.
         ignored: labels of the header that the table does not know.
         changes: dry run: the first rows that would be written.
         already_imported: an earlier attempt had completed it; nothing was done.

@@ -10,8 +10,10 @@ from typing import BinaryIO
 from salespro_core.columns import Export
 from salespro_core.errors import UnreadableObject
 from salespro_core.header import Layout, read_header
+from salespro_core.outcome import MAYBE_CUT
 from salespro_core.records import Record, Reject, read_records
 from salespro_core.rejects import Rejects
+from salespro_core.resync import CUT
 from salespro_core.rows import Row, read_rows
 
 
@@ -22,7 +24,8 @@ class Reading:
     Attributes:
         items: its rows, each once and in order; to be consumed once.  As they pass,
             rejects go to the rejects file and warnings are counted.
-        warnings: lenient mode: label and reason -> cells that were left out so far.
+        warnings: lenient mode: label and reason -> cells that were left out so far; and
+            MAYBE_CUT, if the last row is not complete.
     """
 
     layout: Layout
@@ -59,6 +62,8 @@ def _noted(
     for item in read_records(layout, rows, is_lenient=is_lenient):
         if isinstance(item, Reject):
             rejects.add(layout, item)
+            if item.problems[0].reason in CUT:
+                warnings[MAYBE_CUT] += 1
         elif item.invalid:
             warnings.update(str(problem) for problem in item.invalid)
         yield item

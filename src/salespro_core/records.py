@@ -64,9 +64,10 @@ def read_records(
         (position, _reader(column))
         for column, position in zip(layout.columns, layout.positions, strict=True)
     ]
-    for line, cells in rows:
-        if len(cells) != width or not _is_utf8(cells):
-            yield Reject(line, tuple(_row_problems(layout, cells)), tuple(cells))
+    for row in rows:
+        line, cells, problem = row
+        if problem or len(cells) != width or not _is_utf8(cells):
+            yield Reject(line, tuple(_row_problems(layout, row)), tuple(cells))
             continue
         try:
             values = tuple([read(cells[position]) for position, read in readers])
@@ -131,8 +132,13 @@ def _is_utf8(cells: list[str]) -> bool:
     return True
 
 
-def _row_problems(layout: Layout, cells: list[str]) -> Iterator[Problem]:
-    width = len(layout.labels)
+def _row_problems(layout: Layout, row: Row) -> Iterator[Problem]:
+    if row.problem:
+        yield Problem(None, row.problem)
+        return
+    width, cells = len(layout.labels), row.cells
+    # Empty ones at the end, too: where the last column is blank, they are what a comma
+    # without quotes makes of a row, and its cells stand in the wrong columns.
     if len(cells) != width:
         yield Problem(None, f"has {len(cells)} cells where the header has {width}")
     for place, cell in enumerate(cells):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from salespro_core.outcome import Counts, Outcome
+from salespro_core.outcome import MAYBE_CUT, Counts, Outcome
 
 # Increased when a field of the JSON form changes its meaning or goes away.
 VERSION = 1
@@ -110,7 +110,8 @@ def _lines(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
     if outcome.ignored:
         yield f"Columns that the table does not know, ignored: {', '.join(outcome.ignored)}"
     for problem, cells in outcome.warnings:
-        yield f"Warning: {problem}, so that it was left out ({cells:,} times)"
+        left_out = f", so that it was left out ({cells:,} times)"
+        yield f"Warning: {problem}{'' if problem == MAYBE_CUT else left_out}"
     yield from _changes(outcome)
     yield from _rejects(outcome, rejects_file)
 

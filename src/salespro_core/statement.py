@@ -13,7 +13,8 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
     """Return the statement that writes a batch of these columns.
 
     It takes one array per column, named like it, and returns one row, how many records
-    were created, updated and stale, or none if the claim is another attempt's.  A row
+    were created, updated and stale, or none if the claim is another attempt's or the
+    checkpoint is elsewhere.  A row
     that is equal to the stored one, or older, is not rewritten; where a column orders
     versions, it is not even locked.
 
@@ -27,6 +28,8 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
         WITH claim AS MATERIALIZED (
             SELECT FROM salespro_sync_history
              WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
+               -- what was sent twice, over a connection given up for dead, is done once
+               AND records_processed = %(checkpoint)s
                FOR UPDATE
         ), incoming AS MATERIALIZED (
             SELECT *

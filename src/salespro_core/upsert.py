@@ -34,10 +34,18 @@ def write_span(
     counts = Counts(duplicate=span.duplicate, rejected=span.rejected)
     with conn.transaction():
         # A span may have rejects only; they are accounted for all the same.
+        checkpoint = claim.counts.processed
         for batch in span.batches or (Batch(()),):
             written = upsert(
-                conn, layout, batch, claim=claim, uploaded_at=uploaded_at, beside=beside
+                conn,
+                layout,
+                batch,
+                claim=claim,
+                checkpoint=checkpoint,
+                uploaded_at=uploaded_at,
+                beside=beside,
             )
+            checkpoint += len(batch.records) + beside.duplicate + beside.rejected
             beside = Beside()
             counts += Counts(
                 created=written.created,
@@ -72,6 +80,7 @@ def upsert(
     batch: Batch,
     *,
     claim: Claim,
+    checkpoint: int,
     uploaded_at: datetime,
     beside: Beside,
 ) -> Written:
@@ -82,11 +91,13 @@ def upsert(
         layout: what the values of a record are.
         batch: may hold no record at all, where a span of the file has only rejects.
         claim: the attempt; its number is the fencing token.
+        checkpoint: rows of the file that are accounted for before this batch.
         uploaded_at: what orders rows whose file carries no timestamp.
         beside: rows to account for with this batch.
 
     Raises:
-        ClaimLost: another attempt took over.  Nothing was written, here and from now on.
+        ClaimLost: another attempt took over, or this batch is written already.  Nothing
+            was written, here and from now on.
     """
     columns = _carried(layout.columns, batch.omitted)
     values = (record.values for record in batch.records)
@@ -101,6 +112,7 @@ def upsert(
         "import_id": claim.import_id,
         "attempt": claim.attempt,
         "lease": claim.lease,
+        "checkpoint": checkpoint,
         "uploaded_at": uploaded_at,
         "sent": len(batch.records),
         "duplicate": beside.duplicate,

@@ -1,0 +1,117 @@
+"""The connection of one attempt: made anew when it breaks, and ended when it is silent."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
+from typing import TypeVar
+
+import psycopg
+from psycopg import Connection
+
+from salespro_core.database import STATEMENT_TIMEOUT_S, store_errors
+from salespro_core.errors import StoreUnavailable
+
+T = TypeVar("T")
+
+# For so long a database may be away before the attempt ends and the queue takes over; a
+# restart or a failover takes some seconds, up to a minute or so.
+PATIENCE_S = 60.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+# The server ends a statement after STATEMENT_TIMEOUT_S.  One that has not answered by
+# then never will: its connection leads nowhere, and keepalives may not notice (a proxy
+# or a NAT gateway answers them).
+SILENCE_S = STATEMENT_TIMEOUT_S + 15.0
+LEAST_S = 2.0
+
+
+class Link:
+    """Runs what has to be done on Postgres, again if the connection broke or it was busy.
+
+    Attributes:
+        conn: in autocommit; another one after it broke.
+    """
+
+    def __init__(
+        self,
+        conn: Connection,
+        *,
+        reconnect: Callable[[], Connection] | None = None,
+        remaining_s: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        """Start with a connection that works.
+
+        Args:
+            conn: the caller's, who also closes it.
+            reconnect: makes another one; None if a break is the end of the attempt.
+            remaining_s: seconds that the attempt has left.
+        """
+        self.conn = conn
+        self._reconnect = reconnect
+        self._remaining_s = remaining_s
+
+    def run(self, doing: str, action: Callable[[Connection], T]) -> T:
+        """Return what the action returns.
+
+        Args:
+            doing: for the message, if it fails: `writing the rows after row 5000`.
+            action: run again after a fault, and then it has to find out for itself
+                whether it was done: the reply to a COMMIT may have been lost.
+
+        Raises:
+            StoreUnavailable: Postgres was away for longer than our patience or our time.
+            StoreRefused: another try would fail in the same way.
+        """
+        impatient_at = time.monotonic() + PATIENCE_S
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                with store_errors(doing):
+                    self._ensure_connected()
+                    with self._watched():
+                        return action(self.conn)
+            except StoreUnavailable:
+                # Jittered, so that many functions do not come back as one.
+                pause = pause_s * random.uniform(0.5, 1)  # noqa: S311
+                if self._reconnect is None and self.conn.closed:
+                    raise
+                if time.monotonic() + pause >= impatient_at:
+                    raise
+                if pause >= self._remaining_s():
+                    raise
+            time.sleep(pause)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _ensure_connected(self) -> None:
+        if self.conn.closed and self._reconnect is not None:
+            self.conn = self._reconnect()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """End the connection if what is run on it takes longer than it possibly can."""
+        conn = self.conn
+        limit_s = max(LEAST_S, min(SILENCE_S, self._remaining_s()))
+        watch = Timer(limit_s, _cut, [conn])
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+
+def _cut(conn: Connection) -> None:
+    """Shut the socket down: whoever waits on it wakes up to a broken connection."""
+    with (
+        suppress(OSError, psycopg.Error),
+        # A copy of the descriptor, so that closing ours leaves libpq's alone.
+        socket.socket(fileno=os.dup(conn.pgconn.socket)) as wire,
+    ):
+        wire.shutdown(socket.SHUT_RDWR)
