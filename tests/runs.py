@@ -12,14 +12,10 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes, upload, user
 from salespro_core import database
-from salespro_core.importer import (
-    DEFAULTS,
-    NO_HOOKS,
-    Hooks,
-    dry_run_upload,
-    import_upload,
-)
-from salespro_core.options import Options
+from salespro_core.dry_run import dry_run_upload
+from salespro_core.hooks import NO_HOOKS, Hooks
+from salespro_core.importer import import_upload
+from salespro_core.options import DEFAULTS, Options
 from salespro_core.outcome import Counts, Outcome
 from salespro_core.uploads import Upload
 

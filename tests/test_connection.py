@@ -426,16 +426,15 @@ def test_a_database_that_is_away_is_asked_again_at_the_next_invocation(
 
 
 def test_a_secret_is_fetched_once_while_its_connection_lasts(
-    database_url: str, conn: Connection
+    conn: Connection,
 ) -> None:
     """And anew when it has died: the password may have been rotated meanwhile."""
-    at = known(database_url)
     server = {
-        "host": at["host"],
-        "port": at.get("port", "5432"),
-        "dbname": at["dbname"],
-        "username": at["user"],
-        "password": at.get("password", "trusted"),
+        "host": conn.info.host,
+        "port": conn.info.port,
+        "dbname": conn.info.dbname,
+        "username": conn.info.user,
+        "password": conn.info.password or "trusted",
     }
     arn = secret(json.dumps(server))
     from_secret = settings(DB_SECRET_ARN=arn, DB_SSLMODE="prefer")

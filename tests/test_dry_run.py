@@ -18,13 +18,14 @@ from runs import FILES, File, Pieces, another, counted, dry_run, file_bytes, run
 from salespro_core import database
 from salespro_core.columns import Export
 from salespro_core.database import store_errors
-from salespro_core.dry_run import SAMPLE, shadowed
+from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ObjectUnavailable, StoreRefused
 from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.importer import Hooks, dry_run_upload
+from salespro_core.hooks import Hooks
 from salespro_core.options import Options
 from salespro_core.outcome import Change, Counts, Outcome
 from salespro_core.records import Problem, Reject
+from salespro_core.shadows import SAMPLE, shadowed
 from tables import TABLES, clear, everything, number, role
 
 Row = dict[str, str]

@@ -34,7 +34,8 @@ from salespro_core.errors import (
 )
 from salespro_core.exports import catalogue
 from salespro_core.history import UNKNOWN
-from salespro_core.importer import Hooks, import_upload
+from salespro_core.hooks import Hooks
+from salespro_core.importer import import_upload
 from salespro_core.options import Options
 from salespro_core.outcome import Counts, Outcome
 from salespro_core.recent import Import, latest_import
@@ -615,6 +616,7 @@ def test_a_redelivery_of_a_finished_file_does_nothing(conn: Connection) -> None:
         counts=Counts(created=3),
         attempts=1,
         already_imported=True,
+        sync_type="csv_appointments",
     )
     assert contents(conn) == before
 

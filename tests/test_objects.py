@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from mypy_boto3_s3 import S3Client
@@ -182,7 +182,7 @@ def read(s3: S3Client, notification: Notification, read_bytes: int = 8192) -> by
         return b"".join(iter(lambda: reader.read1(read_bytes), b""))
 
 
-def items(stream: io.BufferedReader) -> list[Record | Reject]:
+def items(stream: BinaryIO) -> list[Record | Reject]:
     """What the importer sees."""
     with Rejects() as rejects:
         return list(
@@ -437,7 +437,7 @@ def test_pauses_grow_and_start_anew_after_progress(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(objects, "BACKOFF_S", 8)
-    monkeypatch.setattr(objects.time, "sleep", pauses.append)
+    monkeypatch.setattr("handler.objects.time.sleep", pauses.append)
     cuts = [Fault("cut", 9), Fault("cut"), Fault("cut"), Fault("cut", 99)]
 
     assert read(s3, server.put(KEY, CSV, *cuts)) == CSV

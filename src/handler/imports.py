@@ -17,8 +17,10 @@ from handler.notifications import Notification
 from handler.objects import ObjectStream
 from handler.reports import put_report
 from handler.settings import Settings
+from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import InputError, SalesProError
-from salespro_core.importer import Hooks, dry_run_upload, import_upload
+from salespro_core.hooks import Hooks
+from salespro_core.importer import import_upload
 from salespro_core.outcome import Outcome
 from salespro_core.rejects import Rejects
 from salespro_core.report import summary

@@ -23,8 +23,10 @@ from salespro_cli.reports import reports_folder, write_report
 from salespro_cli.sources import opened
 from salespro_cli.tables import history_json, history_tables
 from salespro_core import database
+from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ObjectUnavailable, SalesProError
-from salespro_core.importer import Hooks, dry_run_upload, import_upload
+from salespro_core.hooks import Hooks
+from salespro_core.importer import import_upload
 from salespro_core.options import Options
 from salespro_core.outcome import Counts, Outcome
 from salespro_core.recent import recent_imports

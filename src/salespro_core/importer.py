@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -17,51 +16,18 @@ import psycopg
 from psycopg import Connection
 
 from salespro_core import history
-from salespro_core.batches import Span, spans
+from salespro_core.batches import Span
 from salespro_core.database import store_errors
-from salespro_core.dry_run import shadowed
-from salespro_core.errors import (
-    ClaimLost,
-    HeaderMismatch,
-    InputError,
-    OutOfTime,
-    SalesProError,
-    UnknownExport,
-)
+from salespro_core.errors import ClaimLost, InputError, OutOfTime, SalesProError
 from salespro_core.header import Layout
+from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import Link
-from salespro_core.options import Options
+from salespro_core.options import DEFAULTS, Options
 from salespro_core.outcome import Counts, Outcome
-from salespro_core.reading import Reading, open_upload
+from salespro_core.reading import open_upload
 from salespro_core.rejects import Rejects
 from salespro_core.uploads import Upload
 from salespro_core.upsert import write_span
-
-# Puts the report and the rejects where people look, and returns where that is.
-Publish = Callable[[Outcome, Rejects], str | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
-    """What the edge wants to know, or to have done.
-
-    Attributes:
-        publish: called once, when the counts are final and before the history says so.
-        on_commit: called with the counts so far, after each commit.
-        remaining_s: seconds that the attempt may still take; asked after each commit and
-            before anything is waited for.
-        reconnect: makes another connection where the first one broke; None if a break is
-            the end of the attempt.
-    """
-
-    publish: Publish = lambda _outcome, _rejects: None
-    on_commit: Callable[[Counts], None] = lambda _counts: None
-    remaining_s: Callable[[], float] = lambda: math.inf
-    reconnect: Callable[[], Connection] | None = None
-
-
-DEFAULTS = Options()
-NO_HOOKS = Hooks()
 
 
 def import_upload(
@@ -126,7 +92,9 @@ def import_upload(
                 lambda conn: history.complete(conn, held, report=report),
             )
         except InputError as error:
-            outcome = _refused(outcome, error, rejects, time.monotonic() - started)
+            outcome = outcome.noted(rejects.sample).refused(
+                error, seconds=time.monotonic() - started
+            )
             refusal = partial(
                 history.fail,
                 held=held,
@@ -169,50 +137,6 @@ def _handing_over(link: Link, held: history.Claim) -> Iterator[None]:
         raise
 
 
-def dry_run_upload(
-    conn: Connection,
-    upload: Upload,
-    stream: BinaryIO,
-    *,
-    options: Options = DEFAULTS,
-    hooks: Hooks = NO_HOOKS,
-) -> Outcome:
-    """Find what an import of this upload would do now, and change nothing.
-
-    Args:
-        conn: the dry run's own; the caller closes it afterwards, see `shadowed`.
-        upload: not claimed, and not noted in the history.
-        stream: its bytes, from the start.
-        options: those of the import to be foreseen.
-        hooks: what the edge wants to have done.
-
-    Returns:
-        The counts that the import would have, and samples of what it would change.
-
-    Raises:
-        StoreUnavailable, StoreRefused, ObjectUnavailable, ObjectRefused: it could not be
-            found out.
-    """
-    started = time.monotonic()
-    outcome = Outcome(upload=upload, status="completed", is_dry_run=True, seconds=0.0)
-    with Rejects() as rejects:
-        try:
-            for so_far in _dry_run(conn, outcome, stream, rejects, options):
-                outcome = so_far
-                hooks.on_commit(outcome.counts)
-                if hooks.remaining_s() <= 0:
-                    raise InputError(
-                        f"A dry run has to come to its end in one go, and the time ran "
-                        f"out after {outcome.counts.processed} rows. "
-                        "Run it from a terminal: salespro import --dry-run FILE"
-                    )
-            outcome = replace(outcome, seconds=time.monotonic() - started)
-        except InputError as error:
-            outcome = _refused(outcome, error, rejects, time.monotonic() - started)
-        hooks.publish(outcome, rejects)
-    return outcome
-
-
 def _import(
     link: Link,
     outcome: Outcome,
@@ -222,8 +146,10 @@ def _import(
     options: Options,
 ) -> Iterator[Outcome]:
     """Write what is behind the checkpoint; the outcome so far after each commit."""
-    reading = _open(stream, rejects, options)
-    outcome = _recognised(outcome, reading)
+    reading = open_upload(
+        stream, options.exports, rejects, is_lenient=options.is_lenient
+    )
+    outcome = outcome.recognised(reading.layout)
     yield outcome
     sync_type = reading.layout.export.sync_type
     link.run(
@@ -232,12 +158,12 @@ def _import(
     )
     # The rows that are committed are read again, which brings their rejects back.
     deque(islice(reading.items, held.counts.processed), maxlen=0)
-    for span in _spans(reading, options):
+    for span in reading.spans(options):
         at = replace(held, counts=outcome.counts)
         counts = _write_once(link, reading.layout, span, at, outcome.upload.uploaded_at)
-        outcome = _counted(outcome, counts)
+        outcome = outcome.counted(counts)
         yield outcome
-    yield _noted(outcome, reading, rejects)
+    yield outcome.noted(rejects.sample, reading.warnings)
 
 
 def _write_once(
@@ -263,78 +189,3 @@ def _write_once(
         return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
 
     return link.run(f"writing the rows after row {at.counts.processed}", write)
-
-
-def _dry_run(
-    conn: Connection,
-    outcome: Outcome,
-    stream: BinaryIO,
-    rejects: Rejects,
-    options: Options,
-) -> Iterator[Outcome]:
-    """Do the same on shadows; the last outcome has the samples."""
-    reading = _open(stream, rejects, options)
-    layout = reading.layout
-    outcome = _recognised(outcome, reading)
-    yield outcome
-    with store_errors("doing a dry run"), shadowed(conn, layout.export) as shadows:
-        for span in _spans(reading, options):
-            for batch in span.batches:
-                shadows.copy_stored(batch)
-            counts = write_span(
-                conn,
-                layout,
-                span,
-                claim=replace(shadows.claim, counts=outcome.counts),
-                uploaded_at=outcome.upload.uploaded_at,
-            )
-            outcome = _counted(outcome, counts)
-            yield outcome
-        outcome = replace(outcome, changes=shadows.changes(layout))
-    yield _noted(outcome, reading, rejects)
-
-
-def _open(stream: BinaryIO, rejects: Rejects, options: Options) -> Reading:
-    return open_upload(stream, options.exports, rejects, is_lenient=options.is_lenient)
-
-
-def _spans(reading: Reading, options: Options) -> Iterator[Span]:
-    return spans(
-        reading.layout,
-        reading.items,
-        checkpoint_rows=options.checkpoint_rows,
-        batch_size=options.batch_size,
-    )
-
-
-def _recognised(outcome: Outcome, reading: Reading) -> Outcome:
-    layout = reading.layout
-    return replace(outcome, sync_type=layout.export.sync_type, ignored=layout.ignored)
-
-
-def _counted(outcome: Outcome, counts: Counts) -> Outcome:
-    return replace(outcome, counts=outcome.counts + counts)
-
-
-def _noted(outcome: Outcome, reading: Reading, rejects: Rejects) -> Outcome:
-    return replace(
-        outcome,
-        rejects=tuple(rejects.sample),
-        warnings=tuple(reading.warnings.most_common()),
-    )
-
-
-def _refused(
-    outcome: Outcome, error: InputError, rejects: Rejects, seconds: float
-) -> Outcome:
-    sync_type = outcome.sync_type
-    if isinstance(error, UnknownExport | HeaderMismatch):
-        sync_type = error.sync_type
-    return replace(
-        outcome,
-        status="failed",
-        sync_type=sync_type,
-        error=str(error),
-        seconds=seconds,
-        rejects=tuple(rejects.sample),
-    )

@@ -86,3 +86,6 @@ def _is_lenient(environ: Mapping[str, str], problems: list[str]) -> bool:
     if choice not in ("reject", "null"):
         problems.append("INVALID_VALUES is `reject` or `null`")
     return choice == "null"
+
+
+DEFAULTS = Options()

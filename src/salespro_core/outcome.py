@@ -5,9 +5,13 @@ processed = created + updated + unchanged + stale + duplicate + rejected
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
+from salespro_core.errors import HeaderMismatch, InputError, UnknownExport
+from salespro_core.header import Layout
 from salespro_core.records import Reject
 from salespro_core.uploads import Upload
 
@@ -106,3 +110,34 @@ class Outcome:
     def rows_per_second(self) -> int:
         """Rows of the file per second of this attempt."""
         return round(self.counts.processed / self.seconds) if self.seconds else 0
+
+    def recognised(self, layout: Layout) -> Outcome:
+        """This, once the header is read."""
+        return replace(self, sync_type=layout.export.sync_type, ignored=layout.ignored)
+
+    def counted(self, counts: Counts) -> Outcome:
+        """This, with the counts of some more rows."""
+        return replace(self, counts=self.counts + counts)
+
+    def noted(
+        self, rejects: Sequence[Reject], warnings: Counter[str] | None = None
+    ) -> Outcome:
+        """This, with what was wrong with rows and cells."""
+        return replace(
+            self,
+            rejects=tuple(rejects),
+            warnings=self.warnings
+            if warnings is None
+            else tuple(warnings.most_common()),
+        )
+
+    def refused(self, error: InputError, *, seconds: float) -> Outcome:
+        """This, ended by a fault of the file."""
+        known = (
+            error.sync_type
+            if isinstance(error, UnknownExport | HeaderMismatch)
+            else self.sync_type
+        )
+        return replace(
+            self, status="failed", sync_type=known, error=str(error), seconds=seconds
+        )

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from salespro_core.batches import Span, spans
 from salespro_core.columns import Export
 from salespro_core.errors import UnreadableObject
 from salespro_core.header import Layout, read_header
+from salespro_core.options import Options
 from salespro_core.outcome import MAYBE_CUT
 from salespro_core.records import Record, Reject, read_records
 from salespro_core.rejects import Rejects
@@ -31,6 +33,15 @@ class Reading:
     layout: Layout
     items: Iterator[Record | Reject]
     warnings: Counter[str]
+
+    def spans(self, options: Options) -> Iterator[Span]:
+        """What is left of the rows, cut into what one commit covers each."""
+        return spans(
+            self.layout,
+            self.items,
+            checkpoint_rows=options.checkpoint_rows,
+            batch_size=options.batch_size,
+        )
 
 
 def open_upload(

@@ -1,0 +1,37 @@
+"""What an edge gives to an import: where reports go, how long it may take, a new connection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from salespro_core.outcome import Counts, Outcome
+from salespro_core.rejects import Rejects
+
+# Puts the report and the rejects where people look, and returns where that is.
+Publish = Callable[[Outcome, Rejects], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What the edge wants to know, or to have done.
+
+    Attributes:
+        publish: called once, when the counts are final and before the history says so.
+        on_commit: called with the counts so far, after each commit.
+        remaining_s: seconds that the attempt may still take; asked after each commit and
+            before anything is waited for.
+        reconnect: makes another connection where the first one broke; None if a break is
+            the end of the attempt.
+    """
+
+    publish: Publish = lambda _outcome, _rejects: None
+    on_commit: Callable[[Counts], None] = lambda _counts: None
+    remaining_s: Callable[[], float] = lambda: math.inf
+    reconnect: Callable[[], Connection] | None = None
+
+
+NO_HOOKS = Hooks()
