@@ -24,7 +24,8 @@ from handler.objects import CLIENT
 
 BUCKET = "uploads"
 # Long enough for two busy cores to answer in, since a stall costs a test this much.
-READ_TIMEOUT_S = 0.8
+READ_TIMEOUT_S = 1.5
+THREADS = 16
 
 # The body ends early, at `until`: by FIN, by RST, by silence, or in whole but with a byte
 # that was not uploaded.
@@ -187,6 +188,7 @@ def client(url: str, **options: object) -> S3Client:
     """CLIENT, with a short patience and without botocore's own retries."""
     hasty = Config(
         read_timeout=READ_TIMEOUT_S,
+        max_pool_connections=THREADS,
         retries={"mode": "standard", "total_max_attempts": 1},
         s3={"addressing_style": "path"},
     ).merge(Config(**options))  # type: ignore[arg-type]

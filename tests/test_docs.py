@@ -37,7 +37,7 @@ def without_what_varies(text: str) -> str:
 
 
 def test_the_example_prints_what_the_readme_shows(
-    database_url: str, conn: Connection, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "five.csv").write_text(blocks("csv")[0], encoding="utf-8")
     shown, table = blocks("console")[:2]
@@ -54,15 +54,18 @@ def test_the_example_prints_what_the_readme_shows(
 
     expected = shown.removeprefix("$ salespro import five.csv\n")
     assert without_what_varies(done.stdout) == without_what_varies(expected)
-    rows = conn.execute("""
-        SELECT id, is_sale::text, coalesce(sale_amount::text, ''), customer_last_name
-          FROM salespro_appointment ORDER BY created_at
-        """).fetchall()
-    cells = [
-        tuple(cell.strip() for cell in line.split("|"))
-        for line in table.splitlines()[3:]
+    command, _, expected = table.partition("\n")
+    query = command.removeprefix("$ salespro psql -c ").strip("'")
+    stored = subprocess.run(  # noqa: S603 -- our own command
+        [salespro, "psql", "-c", query],
+        env=os.environ | {"DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.rstrip() for line in stored.stdout.splitlines() if line] == [
+        line.rstrip() for line in expected.splitlines()
     ]
-    assert [(a, b[0], c, d) for a, b, c, d in rows] == cells
 
 
 def test_the_settings_are_those_of_the_function() -> None:

@@ -17,7 +17,6 @@ from builders import MORNING, appointment, csv_bytes, upload, user
 from runs import FILES, File, Pieces, another, counted, dry_run, file_bytes, run
 from salespro_core import database
 from salespro_core.columns import Export
-from salespro_core.database import store_errors
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ObjectUnavailable, StoreRefused
 from salespro_core.exports import APPOINTMENTS, USERS
@@ -345,9 +344,8 @@ def test_a_dry_run_is_not_noted_in_the_history(
 
     assert number(conn, "SELECT count(*) FROM salespro_sync_history") == 0
     assert run(conn, csv_bytes(appointment()), upload()).attempts == 1
-    assert dry_run(database_url, csv_bytes(appointment()), upload()).counts == Counts(
-        unchanged=1
-    )
+    again = dry_run(database_url, csv_bytes(appointment()), another())
+    assert again.counts == Counts(unchanged=1)
 
 
 # --- what goes wrong ------------------------------------------------------------------
@@ -487,13 +485,26 @@ def test_columns_that_the_warehouse_added_are_no_obstacle(
     assert note.fetchone() == ("mine",)
 
 
-def test_a_row_that_the_table_would_refuse_is_refused_in_a_dry_run_too(
+def test_a_row_that_the_table_would_refuse_is_rejected_in_a_dry_run_too(
     database_url: str, conn: Connection
 ) -> None:
     """The shadows carry the checks of the tables."""
     conn.execute("ALTER TABLE salespro_appointment ADD CHECK (sale_amount > 0)")
+    data = csv_bytes(appointment("A"), appointment("B", saleAmount="-1"))
 
-    with pytest.raises(StoreRefused) as refused, store_errors("trying"):
-        dry_run(database_url, csv_bytes(appointment(saleAmount="-1")))
+    outcome = dry_run(database_url, data)
 
-    assert refused.value.sqlstate == "23514"
+    assert outcome.counts == Counts(created=1, rejected=1)
+    assert [reject.line for reject in outcome.rejects] == [3]
+
+
+def test_of_what_was_imported_before_nothing_would_become(
+    database_url: str, conn: Connection
+) -> None:
+    """As with the import: another delivery of it does nothing, and says so."""
+    of = another()
+    run(conn, csv_bytes(appointment()), of)
+
+    outcome = dry_run(database_url, csv_bytes(appointment(saleAmount="2")), of)
+
+    assert (outcome.already_imported, outcome.counts) == (True, Counts())

@@ -173,6 +173,30 @@ def test_two_labels_of_one_column_are_refused(
     assert refused.value.repeated == repeated
 
 
+def test_a_label_that_stands_there_twice_refuses_the_file_also_if_nobody_knows_it() -> (
+    None
+):
+    """Nothing would be lost, but something has gone wrong with the file."""
+    with pytest.raises(HeaderMismatch, match="Notes and Notes"):
+        layout("Notes,_id,Notes")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("_id;saleAmount", "semicolons", id="semicolons"),
+        pytest.param(
+            '_id;"customer, last";isSale', "semicolons", id="comma-in-a-label"
+        ),
+        pytest.param("_id^isSale", "carets", id="carets"),
+        pytest.param("sep=;", "sep=", id="excels-own-line"),
+    ],
+)
+def test_other_delimiters_are_named(line: str, said: str) -> None:
+    with pytest.raises(UnreadableObject, match=said):
+        layout(line)
+
+
 def test_labels_that_the_table_does_not_know_are_named_once() -> None:
     found = layout("Notes,_id, Notes ,,  ,Région")
 
@@ -255,10 +279,14 @@ def test_the_cells_of_a_file_without_a_header_are_not_repeated(
     """They are personal data, and the message goes to logs and dashboards."""
     refused = refusal(list(row.values()))
 
-    assert str(refused) == (
+    said, wanted = str(refused).split(" Export the file with its header: ")
+    assert said == (
         f"Line 1 is no header of a known export: {known} of its {len(row)} cells is a "
-        "known label, and '_id' or 'User Object ID' is needed. "
-        "Export the file with its header."
+        "known label."
+    )
+    assert wanted == (
+        f"csv_appointments needs '_id', and may have {', '.join([*APPOINTMENT][1:])}; "
+        f"csv_users needs 'User Object ID', and may have {', '.join([*USER][1:])}."
     )
     assert refused.sync_type is None
     assert refused.missing == ()
@@ -345,7 +373,7 @@ def headers(draw: st.DrawFn) -> tuple[Export, list[str], dict[str, int]]:
         label = draw(st.sampled_from(names))
         forms = [label, label.upper(), label.lower(), f" {label} ", f"\ufeff{label}"]
         known[draw(st.sampled_from(forms))] = names
-    unknown = draw(st.lists(st.text("xyz ", max_size=3), max_size=3))
+    unknown = draw(st.lists(st.text("xyz ", max_size=3), max_size=3, unique=True))
     labels = draw(st.permutations([*known, *unknown]))
     places = {
         column.name: labels.index(label)

@@ -94,6 +94,7 @@ def test_a_new_upload_is_claimed_and_noted(conn: Connection) -> None:
         "records_stale": 0,
         "records_duplicate": 0,
         "records_rejected": 0,
+        "refused_rows": None,
         "report_location": None,
     }
     assert before <= started_at <= now(conn)

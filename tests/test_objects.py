@@ -27,6 +27,7 @@ from handler.objects import BREAKS, CLIENT, TRIES, ObjectStream
 from object_server import (
     BUCKET,
     HONEST,
+    THREADS,
     BodyFault,
     Fault,
     Gibberish,
@@ -228,8 +229,13 @@ def test_every_schedule_of_faults_ends_in_the_same_bytes_or_as_predicted(
         return f"seed {seed}: {expected} was expected, {ended} came, {asked} requests"
 
     endings: Counter[str] = Counter()
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         surprises = [found for found in pool.map(surprise, part) if found]
+    # On a machine that is busy with others an honest answer may come after the timeout;
+    # that is a break too many, and does not happen to a schedule that runs alone again.
+    for late in [found for found in surprises if "Unavailable'> came" in found]:
+        if surprise(int(late.split()[1].rstrip(":"))) is None:
+            surprises.remove(late)
 
     assert surprises == []
     if len(part) == PART:

@@ -184,7 +184,7 @@ All of them, to be corrected and uploaded again: rejects.csv""",
         outcome(counts=Counts(), seconds=0.0),
         None,
         f"""\
-{FILE} is imported. 0 rows: no rows.
+{FILE} is imported. It has a header and no rows.
 csv_appointments, 0.00 s, 0 rows/s""",
         id="header-only",
     ),
@@ -200,7 +200,7 @@ csv_appointments, 0.25 s, 40 rows/s
 Columns that the table does not know, ignored: Notes, red [31m label
 Warning: saleAmount is not an amount such as 23245.09, so that it was left out \
 (1,200 times)
-Warning: _created_at is not a day of the calendar, so that it was left out (1 times)""",
+Warning: _created_at is not a day of the calendar, so that it was left out (once)""",
         id="lenient",
     ),
     pytest.param(
@@ -406,4 +406,4 @@ def test_no_field_of_an_outcome_is_forgotten() -> None:
     }
 
     # Those of an outcome that is no dry run of a good file; they have tests of their own.
-    assert same == {"status", "already_imported", "error"}
+    assert same == {"status", "already_imported", "error", "resumed_at"}

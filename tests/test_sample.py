@@ -342,14 +342,25 @@ def test_a_sample_replaces_the_one_before_it(tmp_path: Path) -> None:
 
 
 def test_a_broken_run_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A directory in the way is the last thing that can go wrong."""
+    """A directory in the way, or a device: neither is to be replaced by a file."""
     out = tmp_path / "sample.csv"
     out.mkdir()
 
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(FileExistsError):
         write_sample("users", 10, 1, out)
 
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_a_link_leads_to_is_written_and_not_the_link(tmp_path: Path) -> None:
+    """A link such as /dev/stdout is nobody's to replace."""
+    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
+    link.symlink_to(target)
+
+    write_sample("users", 10, 1, link)
+
+    assert link.is_symlink()
+    assert target.stat().st_size > 0
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:

@@ -259,6 +259,7 @@ def test_the_tables_of_the_earlier_system_are_adopted_with_their_rows(
             "records_stale": 0,
             "records_duplicate": 0,
             "records_rejected": 0,
+            "refused_rows": None,
             "report_location": None,
         }
         assert stored(conn, HISTORY_TABLE) == {

@@ -236,9 +236,8 @@ def test_the_template_sets_what_is_read_and_nothing_else() -> None:
     block = variables.split("\n      Events:")[0]
     named = set(re.findall(r"^ {10}([A-Z_]+):", block, re.MULTILINE))
 
-    # LOG_LEVEL is for Powertools; the template has no database to name by URL.
-    assert named - {"LOG_LEVEL"} == set(NAMES) - {"DATABASE_URL"}
-    assert "LOG_LEVEL" in named
+    # The template has no database to name by URL.
+    assert named == set(NAMES) - {"DATABASE_URL"}
 
 
 def test_options_have_defaults() -> None:

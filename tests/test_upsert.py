@@ -29,7 +29,8 @@ from salespro_core.header import Layout
 from salespro_core.history import Claim, claim, read_counts
 from salespro_core.outcome import Counts
 from salespro_core.statement import upsert_statement
-from salespro_core.upsert import Beside, Written, array_text, upsert, write_span
+from salespro_core.upsert import Beside, Written, array_text, upsert
+from salespro_core.writing import write_span
 from tables import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
@@ -854,7 +855,7 @@ def test_a_span_is_written_batch_by_batch_and_counted_once(
     assert [len(part.records) for part in span.batches] == [2, 2, 1]
 
     so_far = replace(held, counts=Counts(created=2))
-    counts = write_span(conn, layout, span, claim=so_far, uploaded_at=MORNING)
+    counts = write_span(conn, layout, span, claim=so_far, uploaded_at=MORNING).counts
 
     assert counts == Counts(created=3, updated=1, unchanged=1, duplicate=1)
     assert read_counts(history_of(conn, held)) == counts + Counts(created=2)
@@ -867,7 +868,7 @@ def test_a_span_of_nothing_but_rejects_moves_the_checkpoint(
     layout, _ = batch(appointment())
     span = Span(rows=3, batches=(), duplicate=0, rejected=3)
 
-    counts = write_span(conn, layout, span, claim=held, uploaded_at=MORNING)
+    counts = write_span(conn, layout, span, claim=held, uploaded_at=MORNING).counts
 
     assert counts == Counts(rejected=3)
     assert read_counts(history_of(conn, held)) == counts

@@ -28,9 +28,11 @@ from handler.notifications import (
 )
 from handler.objects import CLIENT
 from handler.redelivery import ask_again
-from handler.settings import Settings
+from handler.settings import Settings, log_level
 from salespro_core.errors import ConfigError, SalesProError
 
+# Said here: Powertools would not start at all with a level that it does not know.
+os.environ["LOG_LEVEL"] = log_level(os.environ)
 logger = Logger(service="salespro-importer")
 
 

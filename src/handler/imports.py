@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from contextlib import closing
 from dataclasses import asdict
 from io import BufferedReader
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 # the time there was if that is less.
 MARGIN_S = 20.0
 MARGIN_PART = 0.25
+# Reading ends this long before the function does.
+LAST_S = 5.0
 READ_BYTES = 1024 * 1024
 
 
@@ -55,24 +58,30 @@ class Importer:
             SalesProError: it has to be delivered again; this is logged here.
         """
         started = time.monotonic()
-        where = {
+        remaining_s = context.get_remaining_time_in_millis() / 1000
+        so_far: deque[Outcome] = deque(maxlen=1)
+        facts: dict[str, Any] = {
             "bucket": notification.bucket,
             "key": notification.object_key,
             "version": notification.version_id or notification.etag,
             "dry_run": notification.is_dry_run,
         }
         try:
-            with closing(ObjectStream(self._s3, notification)) as stream:
-                facts = self._run(notification, stream, context)
+            give_up_at = started + max(remaining_s - LAST_S, LAST_S)
+            with closing(
+                ObjectStream(self._s3, notification, give_up_at=give_up_at)
+            ) as stream:
+                return self._run(notification, stream, remaining_s, so_far)
         except InputError as error:
             # Gone before it could be claimed: there is nothing that a history could tell.
-            facts = {**where, "status": "failed", "error": str(error)}
+            facts |= {"status": "failed", "error": str(error)}
             self._logger.error("import failed", **facts)
             _count("FilesFailed")
+            return facts
         except SalesProError as error:
-            facts = {
-                **where,
-                "status": "to be delivered again",
+            facts |= _line(so_far[-1]) if so_far else {}
+            facts |= {
+                "status": "interrupted",
                 "error": str(error),
                 "error_type": type(error).__name__,
                 "seconds": round(time.monotonic() - started, 3),
@@ -80,14 +89,17 @@ class Importer:
             self._logger.warning("import interrupted", **facts)
             _count("FilesInterrupted")
             raise
-        return facts
 
     def close(self) -> None:
         """Close what is kept."""
         self._connections.close()
 
     def _run(
-        self, notification: Notification, stream: ObjectStream, context: LambdaContext
+        self,
+        notification: Notification,
+        stream: ObjectStream,
+        remaining_s: float,
+        so_far: deque[Outcome],
     ) -> dict[str, Any]:
         reports = []
 
@@ -97,11 +109,11 @@ class Importer:
             reports.append(put_report(self._s3, bucket, folder, outcome, rejects))
             return reports[-1]
 
-        remaining_s = context.get_remaining_time_in_millis() / 1000
         deadline = time.monotonic() + remaining_s
         deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
         hooks = Hooks(
             publish=publish,
+            on_commit=so_far.append,
             remaining_s=lambda: deadline - time.monotonic(),
             reconnect=self._connections.kept,
         )
@@ -150,7 +162,7 @@ class Importer:
             )
 
 
-def _line(outcome: Outcome, *, report: str | None) -> dict[str, Any]:
+def _line(outcome: Outcome, *, report: str | None = None) -> dict[str, Any]:
     """The facts for the log; the counts are called as in the sync history.
 
     (`created` alone is a field of every log record in Python.)

@@ -8,7 +8,7 @@ import math
 import random
 import time
 import zlib
-from base64 import b64decode
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -99,7 +99,7 @@ class ObjectStream(io.RawIOBase):
         self._expected = {name: answer.get(name) for name in ("ETag", "VersionId")}
         # That of the whole object, unless it was composed of those of parts: "…-3".
         crc = answer.get("ChecksumCRC32")
-        self._expected_crc = b64decode(crc) if crc and "-" not in crc else None
+        self._expected_crc = None if crc is None or "-" in crc else crc
         self.upload = Upload(
             bucket=notification.bucket,
             object_key=notification.object_key,
@@ -133,7 +133,7 @@ class ObjectStream(io.RawIOBase):
         piece = self._read(wanted)
         crc = zlib.crc32(piece, self._crc)
         is_last = self._position + len(piece) == self._size_bytes
-        if is_last and self._expected_crc not in (None, crc.to_bytes(4, "big")):
+        if is_last and self._expected_crc not in (None, _base64(crc)):
             raise self._unavailable("does not have the checksum it was uploaded with")
         self._crc = crc
         self._position += len(piece)
@@ -210,3 +210,7 @@ class ObjectStream(io.RawIOBase):
         # The raw stream: boto3's own has no read1.
         self._body = answer["Body"].__enter__()
         return dict(answer)
+
+
+def _base64(crc: int) -> str:
+    return b64encode(crc.to_bytes(4, "big")).decode()

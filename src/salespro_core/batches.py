@@ -11,6 +11,9 @@ from operator import attrgetter
 from salespro_core.header import Layout
 from salespro_core.records import Record, Reject
 
+# An ordinary span of 5,000 appointments has less than 1 MB.
+SPAN_CHARACTERS = 8 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -54,6 +57,8 @@ def spans(
 ) -> Iterator[Span]:
     """Cut a file into spans of `checkpoint_rows` rows; every row is in exactly one.
 
+    A span ends earlier where its rows are so large that they would fill the memory.
+
     Args:
         layout: says where the key and the version of a record are.
         items: the rows of the file that are not committed yet, in its order.
@@ -61,7 +66,7 @@ def spans(
         batch_size: records that one statement writes, at most.
     """
     rows = iter(items)
-    while part := list(islice(rows, checkpoint_rows)):
+    while part := _part(rows, checkpoint_rows):
         records = [item for item in part if isinstance(item, Record)]
         newest = _newest(layout, records)
         yield Span(
@@ -72,14 +77,43 @@ def spans(
         )
 
 
+def _part(rows: Iterator[Record | Reject], most: int) -> list[Record | Reject]:
+    """The next rows: that many, or some megabytes of them; none at the end."""
+    part: list[Record | Reject] = []
+    characters = 0
+    for item in islice(rows, most):
+        part.append(item)
+        characters += len("".join(item.cells))
+        if characters > SPAN_CHARACTERS:
+            break
+    return part
+
+
 def _newest(layout: Layout, records: Sequence[Record]) -> list[Record]:
     """Keep one record of each key, the newest; of equally new ones the last."""
     by_key: dict[str | None, Record] = {}
     for record in records:
         rival = by_key.get(record.values[0])
-        if rival is None or _version(layout, record) >= _version(layout, rival):
+        if rival is None:
             by_key[record.values[0]] = record
+        elif _version(layout, record) >= _version(layout, rival):
+            by_key[record.values[0]] = _completed(record, rival)
     return [by_key[key] for key in sorted(by_key, key=str)]
+
+
+def _completed(record: Record, older: Record) -> Record:
+    """The record, with the value of the older one where its own could not be read.
+
+    It is what would be stored if the older one had been committed before.
+    """
+    if not record.omitted:
+        return record
+    values = tuple(
+        older.values[place] if place in record.omitted else value
+        for place, value in enumerate(record.values)
+    )
+    both = tuple(place for place in record.omitted if place in older.omitted)
+    return record._replace(values=values, omitted=both)
 
 
 def _version(layout: Layout, record: Record) -> tuple[bool, datetime]:
@@ -93,7 +127,12 @@ def _version(layout: Layout, record: Record) -> tuple[bool, datetime]:
 
 
 def _batches(records: Sequence[Record], batch_size: int) -> Iterator[Batch]:
-    """Cut sorted records where the batch is full or other columns are left out."""
-    for omitted, alike in groupby(records, key=attrgetter("omitted")):
+    """Cut sorted records where the batch is full, or other columns are left out.
+
+    The latter is for lenient mode: there the order holds for the records of each kind
+    only, and an import that deadlocks is tried again.
+    """
+    by_kind = sorted(records, key=attrgetter("omitted"))
+    for omitted, alike in groupby(by_kind, key=attrgetter("omitted")):
         while batch := tuple(islice(alike, batch_size)):
             yield Batch(batch, omitted)

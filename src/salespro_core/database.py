@@ -58,6 +58,9 @@ _SETUP = {
 }
 # Words of a failure to connect, and what it means.  Source: auth.c, postinit.c and
 # fe-auth.c of PostgreSQL.
+_UNKNOWN_VALUE = (
+    "libpq does not know a value in DATABASE_URL, such as that of sslmode or port."
+)
 _CONNECT_FAILURES = (
     (("authentication failed",), _SETUP["28"]),
     (("no password supplied",), _SETUP["28"]),
@@ -68,7 +71,28 @@ _CONNECT_FAILURES = (
     ),
     (('database "', "does not exist"), _SETUP["3D000"]),
     (("permission denied for database",), _SETUP["42501"]),
+    (("invalid sslmode value",), _UNKNOWN_VALUE),
+    (("invalid port number",), _UNKNOWN_VALUE),
+    (("invalid integer value",), _UNKNOWN_VALUE),
 )
+
+
+# A fault of a row: data, integrity, a row too large for its index, a trigger's RAISE.
+_ROWS_FAULT = ("22", "23", "54000", "P0")
+
+
+def is_rows_fault(error: psycopg.Error) -> bool:
+    """Whether Postgres refuses a row, so that the others may do without it."""
+    # A CHECK of the history that fails is a mistake of ours, and no row's.
+    is_ours = error.diag.table_name == "salespro_sync_history"
+    return (error.sqlstate or "").startswith(_ROWS_FAULT) and not is_ours
+
+
+def refusal(error: psycopg.Error) -> str:
+    """Why Postgres refuses a row; never with a value, as the error's own text has it."""
+    names = (error.diag.constraint_name, error.diag.column_name)
+    what = next((f" of {name}" for name in names if name), "")
+    return f"is refused by Postgres ({_name(error)}{what})"
 
 
 def connect(conninfo: str) -> Connection:
@@ -159,11 +183,11 @@ def store_errors(doing: str) -> Iterator[None]:
         if state is None and isinstance(error, psycopg.OperationalError):
             raise StoreUnavailable(
                 f"While {doing}: Postgres could not be reached or the connection broke. "
-                "It is tried again; check the host, the port and the network if it stays."
+                "Another try may do; if not, check the host, the port and the network."
             ) from error
         if state is not None and state.startswith(_WORTH_ANOTHER_TRY):
             raise StoreUnavailable(
-                f"While {doing}: Postgres gave up ({_name(error)}). It is tried again."
+                f"While {doing}: Postgres gave up ({_name(error)}). Another try may do."
             ) from error
         known = next(
             (m for c, m in _SETUP.items() if (state or "").startswith(c)), None

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from psycopg import Connection
 
+from salespro_core import history
 from salespro_core.database import store_errors
 from salespro_core.errors import InputError
 from salespro_core.hooks import NO_HOOKS, Hooks
@@ -18,7 +19,7 @@ from salespro_core.reading import open_upload
 from salespro_core.rejects import Rejects
 from salespro_core.shadows import shadowed
 from salespro_core.uploads import Upload
-from salespro_core.upsert import write_span
+from salespro_core.writing import write_span
 
 
 def dry_run_upload(
@@ -47,11 +48,14 @@ def dry_run_upload(
     """
     started = time.monotonic()
     outcome = Outcome(upload=upload, status="completed", is_dry_run=True, seconds=0.0)
+    with store_errors("looking the upload up in the history"):
+        if history.is_completed(conn, upload):
+            return replace(outcome, already_imported=True)
     with Rejects() as rejects:
         try:
             for so_far in _dry_run(conn, outcome, stream, rejects, options):
                 outcome = so_far
-                hooks.on_commit(outcome.counts)
+                hooks.on_commit(outcome)
                 if hooks.remaining_s() <= 0:
                     raise InputError(
                         f"A dry run has to come to its end in one go, and the time ran "
@@ -85,14 +89,16 @@ def _dry_run(
         for span in reading.spans(options):
             for batch in span.batches:
                 shadows.copy_stored(batch)
-            counts = write_span(
+            written = write_span(
                 conn,
                 layout,
                 span,
                 claim=replace(shadows.claim, counts=outcome.counts),
                 uploaded_at=outcome.upload.uploaded_at,
             )
-            outcome = outcome.counted(counts)
+            for refused in written.refused:
+                rejects.add(layout, refused)
+            outcome = outcome.counted(written.counts)
             yield outcome
         outcome = replace(outcome, changes=shadows.changes(layout))
     yield outcome.noted(rejects.sample, reading.warnings)

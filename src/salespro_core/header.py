@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 
@@ -11,6 +12,13 @@ from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 
 # What this project adds to rejects.csv; a corrected one may be uploaded as it is.
 REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
+_DELIMITERS = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "bars",
+    "^": "carets",
+    ":": "colons",
+}
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
@@ -32,32 +40,31 @@ class Layout:
     ignored: tuple[str, ...]
 
 
-def read_header(labels: Sequence[str], exports: Sequence[Export]) -> Layout:
+def read_header(
+    labels: Sequence[str], exports: Sequence[Export], *, line: int = 1
+) -> Layout:
     """Recognise the export by its labels.
 
     A label is matched exactly first, then without regard to case, surrounding space and
     a byte order mark.
 
+    Args:
+        labels: the cells of the header.
+        exports: those that are known.
+        line: where the header stands, for messages.
+
     Raises:
         UnknownExport: no export has its key among the labels.
-        HeaderMismatch: two labels name one column.
+        HeaderMismatch: a label stands there twice, or two name one column.
         UnreadableObject: the labels are no UTF-8 text, or not parted by commas.
     """
     _check_text(labels)
     found = [(export, _positions(labels, export)) for export in exports]
     complete = [pair for pair in found if pair[0].columns[0] in pair[1]]
     if not complete:
-        _refuse(labels, found)
+        _refuse(labels, found, line)
     export, positions = max(complete, key=lambda pair: len(pair[1]))
-    repeated = [places for places in positions.values() if len(places) > 1]
-    if repeated:
-        names = tuple(labels[place].strip() for place in repeated[0])
-        raise HeaderMismatch(
-            f"The header names one column twice: {' and '.join(names)}. "
-            "Remove one of the two and upload the file again.",
-            export.sync_type,
-            names,
-        )
+    _check_repeated(labels, export, positions)
     known = {places[0] for places in positions.values()}
     return Layout(
         export=export,
@@ -72,6 +79,25 @@ def read_header(labels: Sequence[str], exports: Sequence[Export]) -> Layout:
             )
         ),
     )
+
+
+def _check_repeated(
+    labels: Sequence[str], export: Export, positions: Mapping[Column, Sequence[int]]
+) -> None:
+    """Which of two columns counts is not to be guessed."""
+    names = next((p for p in positions.values() if len(p) > 1), ())
+    repeated = tuple(labels[place].strip() for place in names)
+    if not repeated:
+        # One that the table does not know is harmless, and yet a sign of a broken file.
+        seen = Counter(label for label in labels if label.strip())
+        repeated = next(((name, name) for name, n in seen.items() if n > 1), ())
+    if repeated:
+        raise HeaderMismatch(
+            f"The header names one column twice: {' and '.join(repeated)}. "
+            "Remove one of the two and upload the file again.",
+            export.sync_type,
+            repeated,
+        )
 
 
 def _check_text(labels: Sequence[str]) -> None:
@@ -105,34 +131,56 @@ def _folded(label: str) -> str:
 
 
 def _refuse(
-    labels: Sequence[str], found: Sequence[tuple[Export, dict[Column, list[int]]]]
+    labels: Sequence[str],
+    found: Sequence[tuple[Export, dict[Column, list[int]]]],
+    line: int,
 ) -> None:
     """Say what is wrong with a header that is no known export's."""
-    if len(labels) == 1:
-        for delimiter, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-            cells = labels[0].split(delimiter)
-            if any(_positions(cells, export) for export, _ in found):
-                raise UnreadableObject(
-                    f"The cells are parted by {name}; export the file with commas."
-                )
     nearest, positions = max(found, key=lambda pair: len(pair[1]))
+    _check_delimiter(labels, [export for export, _ in found], len(positions))
     known = {place for places in positions.values() for place in places}
     if len(known) < 2:  # noqa: PLR2004 -- a single cell may read like a label by chance
         # What stands here may be a row of a file without a header: not to be repeated.
-        keys = " or ".join(repr(export.columns[0].label) for export, _ in found)
-        raise UnknownExport(
-            f"Line 1 is no header of a known export: {len(known) or 'none'} of its "
-            f"{len(labels)} cells is a known label, and {keys} is needed. "
-            "Export the file with its header."
+        wanted = "; ".join(
+            f"{export.sync_type} needs {export.columns[0].label!r}, and may have "
+            + ", ".join(_missing(export, {export.columns[0]: ()}))
+            for export, _ in found
         )
-    missing = dict.fromkeys(
-        column.labels[0] for column in nearest.columns if column not in positions
-    )
-    key = nearest.columns[0].label
+        raise UnknownExport(
+            f"Line {line} is no header of a known export: {len(known) or 'none'} of its "
+            f"{len(labels)} cells is a known label. Export the file with its header: "
+            f"{wanted}."
+        )
+    missing = _missing(nearest, positions)
     seen = shorten(", ".join(labels), 300)
     raise UnknownExport(
-        f"Line 1 looks like a header of {nearest.sync_type} but lacks {key!r}, which is "
-        f"needed. Missing: {', '.join(missing)}. Seen: {seen}.",
+        f"Line {line} looks like a header of {nearest.sync_type} but lacks "
+        f"{nearest.columns[0].label!r}, which is needed. "
+        f"Missing: {', '.join(missing)}. Seen: {seen}.",
         nearest.sync_type,
-        tuple(missing),
+        missing,
     )
+
+
+def _missing(export: Export, positions: Mapping[Column, object]) -> tuple[str, ...]:
+    labels = (c.labels[0] for c in export.columns if c not in positions)
+    return tuple(dict.fromkeys(labels))
+
+
+def _check_delimiter(
+    labels: Sequence[str], exports: Sequence[Export], known: int
+) -> None:
+    line = ",".join(labels)
+    if line.lower().startswith("sep="):
+        raise UnreadableObject(
+            "The file begins with a line for Excel (sep=); export it with commas and "
+            "without that line."
+        )
+    for delimiter, name in _DELIMITERS.items():
+        cells = line.split(delimiter)
+        if len(cells) > 1 and any(
+            len(_positions(cells, export)) > known for export in exports
+        ):
+            raise UnreadableObject(
+                f"The cells are parted by {name}; export the file with commas."
+            )

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from salespro_core.errors import ClaimHeld, ClaimLost
+from salespro_core.errors import ClaimHeld, ClaimLost, StoreRefused
 from salespro_core.outcome import Counts
+from salespro_core.records import Reject
 from salespro_core.uploads import Upload
 
 # How long an attempt may be silent before another takes over.  Every commit renews it; it
 # has to outlast the slowest statement (database.STATEMENT_TIMEOUT_S).
 LEASE = timedelta(minutes=2)
+# Rows of one file that Postgres may refuse.  More of them are no bad rows but a table that
+# is not what it should be.
+MOST_REFUSED = 1000
 # The history wants a type also for a file that was refused before it was recognised.
 UNKNOWN = "csv_unknown"
 
@@ -28,6 +34,7 @@ class Claim:
         attempt: its number, the fencing token.
         counts: the checkpoint; `counts.processed` rows of the file are committed.
         is_completed: an earlier attempt completed the import; there is nothing to do.
+        refused: line -> why Postgres refused it, of the rows that are committed.
         sync_type: None if the file has not been recognised yet.
         lease: how long a commit keeps the import ours.
     """
@@ -37,6 +44,7 @@ class Claim:
     counts: Counts
     is_completed: bool
     lease: timedelta
+    refused: Mapping[int, str] = field(default_factory=dict)
     sync_type: str | None = None
 
 
@@ -109,8 +117,29 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         counts=read_counts(row),
         is_completed=row["status"] == "completed",
         lease=lease,
+        refused=_refused(row),
         sync_type=None if row["sync_type"] == UNKNOWN else row["sync_type"],
     )
+
+
+_IS_COMPLETED = """
+SELECT EXISTS (
+    SELECT FROM salespro_sync_history
+     WHERE (bucket, object_key, object_version)
+         = (%(bucket)s, %(object_key)s, %(version)s)
+       AND status = 'completed')
+"""
+
+
+def is_completed(conn: Connection, upload: Upload) -> bool:
+    """Whether an import of this very upload is completed, so that another does nothing."""
+    parameters = {
+        "bucket": upload.bucket,
+        "object_key": upload.object_key,
+        "version": upload.version,
+    }
+    row = conn.execute(_IS_COMPLETED, parameters).fetchone()
+    return row == (True,)
 
 
 def read_counts(row: dict[str, Any]) -> Counts:
@@ -133,8 +162,8 @@ SELECT *
 """
 
 
-def checkpoint(conn: Connection, held: Claim) -> Counts:
-    """What is committed of this import, when nothing of it is under way any more.
+def checkpoint(conn: Connection, held: Claim) -> Claim:
+    """The claim with what is committed, when nothing of it is under way any more.
 
     A connection that we gave up may still be alive for the server.  The lock waits for
     what it was doing.
@@ -149,7 +178,35 @@ def checkpoint(conn: Connection, held: Claim) -> Counts:
         raise ClaimLost(
             "Another attempt took over this import; this one writes nothing more."
         )
-    return read_counts(row)
+    return replace(held, counts=read_counts(row), refused=_refused(row))
+
+
+def _refused(row: Mapping[str, Any]) -> dict[int, str]:
+    return {one["line"]: one["reason"] for one in row["refused_rows"] or ()}
+
+
+_NOTE_REFUSED = """
+UPDATE salespro_sync_history
+   SET refused_rows = coalesce(refused_rows, '[]') || %(refused)s::jsonb
+ WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
+"""
+
+
+def note_refused(conn: Connection, held: Claim, rejects: Sequence[Reject]) -> None:
+    """Note which rows Postgres refuses: reading the file again would not show it.
+
+    Raises:
+        ClaimLost: another attempt took over.
+        StoreRefused: they are more than `MOST_REFUSED`.
+    """
+    if len(held.refused) + len(rejects) > MOST_REFUSED:
+        raise StoreRefused(
+            f"Postgres refuses more than {MOST_REFUSED:,} rows of this file; the last one "
+            f"{rejects[-1].problems[0].reason}. Look at the table's constraints and "
+            "triggers; the import goes on when its notification is delivered again."
+        )
+    refused = [{"line": one.line, "reason": one.problems[0].reason} for one in rejects]
+    _write(conn, _NOTE_REFUSED, held, refused=json.dumps(refused))
 
 
 _RECOGNISED = """

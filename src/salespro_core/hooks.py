@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from salespro_core.outcome import Counts, Outcome
+from salespro_core.outcome import Outcome
 from salespro_core.rejects import Rejects
 
 # Puts the report and the rejects where people look, and returns where that is.
@@ -21,7 +21,8 @@ class Hooks:
 
     Attributes:
         publish: called once, when the counts are final and before the history says so.
-        on_commit: called with the counts so far, after each commit.
+        on_commit: called with the outcome so far, once the export is recognised and after each
+            commit.
         remaining_s: seconds that the attempt may still take; asked after each commit and
             before anything is waited for.
         reconnect: makes another connection where the first one broke; None if a break is
@@ -29,7 +30,7 @@ class Hooks:
     """
 
     publish: Publish = lambda _outcome, _rejects: None
-    on_commit: Callable[[Counts], None] = lambda _counts: None
+    on_commit: Callable[[Outcome], None] = lambda _outcome: None
     remaining_s: Callable[[], float] = lambda: math.inf
     reconnect: Callable[[], Connection] | None = None
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import BinaryIO
@@ -23,11 +21,12 @@ from salespro_core.header import Layout
 from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import Link
 from salespro_core.options import DEFAULTS, Options
-from salespro_core.outcome import Counts, Outcome
-from salespro_core.reading import open_upload
+from salespro_core.outcome import Outcome
+from salespro_core.reading import Reading, open_upload
+from salespro_core.records import Record
 from salespro_core.rejects import Rejects
 from salespro_core.uploads import Upload
-from salespro_core.upsert import write_span
+from salespro_core.writing import SpanWritten, refused_among, write_span
 
 
 def import_upload(
@@ -68,17 +67,18 @@ def import_upload(
         is_dry_run=False,
         seconds=0.0,
         sync_type=held.sync_type,
-        counts=held.counts,
         attempts=held.attempt,
+        resumed_at=held.counts.processed,
         already_imported=held.is_completed,
     )
     if held.is_completed:
         return outcome
+    outcome = outcome.counted(held.counts)
     with Rejects() as rejects, _handing_over(link, held):
         try:
             for so_far in _import(link, outcome, stream, held, rejects, options):
                 outcome = so_far
-                hooks.on_commit(outcome.counts)
+                hooks.on_commit(outcome)
                 # However short the time is, each attempt gets one commit further.
                 if outcome.counts != held.counts and hooks.remaining_s() <= 0:
                     raise OutOfTime(
@@ -156,36 +156,56 @@ def _import(
         "noting which export it is",
         lambda conn: history.recognised(conn, held, sync_type),
     )
-    # The rows that are committed are read again, which brings their rejects back.
-    deque(islice(reading.items, held.counts.processed), maxlen=0)
+    _reread(reading, held, rejects)
+    at = held
     for span in reading.spans(options):
-        at = replace(held, counts=outcome.counts)
-        counts = _write_once(link, reading.layout, span, at, outcome.upload.uploaded_at)
-        outcome = outcome.counted(counts)
+        written = _write_once(link, reading.layout, span, at, outcome.upload)
+        for refused in written.refused:
+            rejects.add(reading.layout, refused)
+        at = _moved(at, written)
+        outcome = outcome.counted(written.counts)
         yield outcome
     yield outcome.noted(rejects.sample, reading.warnings)
 
 
+def _reread(reading: Reading, held: history.Claim, rejects: Rejects) -> None:
+    """Read the rows that are committed again, which brings their rejects back."""
+    for item in islice(reading.items, held.counts.processed):
+        if isinstance(item, Record) and item.line in held.refused:
+            [refused] = refused_among([item], held.refused)
+            rejects.add(reading.layout, refused)
+
+
+def _moved(at: history.Claim, written: SpanWritten) -> history.Claim:
+    """The claim with its checkpoint behind what is written."""
+    reasons = {reject.line: reject.problems[0].reason for reject in written.refused}
+    return replace(
+        at, counts=at.counts + written.counts, refused={**at.refused, **reasons}
+    )
+
+
 def _write_once(
-    link: Link, layout: Layout, span: Span, at: history.Claim, uploaded_at: datetime
-) -> Counts:
+    link: Link, layout: Layout, span: Span, at: history.Claim, upload: Upload
+) -> SpanWritten:
     """Write a span, whatever happens to the connection; return what became of its rows.
 
     After a fault the checkpoint says whether it is written: a reply to COMMIT can be
     lost although the rows are durable.
 
     Args:
-        at: the claim, with the counts that are committed before this span.
+        at: the claim, with what is committed before this span.
     """
     tries = 0
 
-    def write(conn: Connection) -> Counts:
+    def write(conn: Connection) -> SpanWritten:
         nonlocal tries
         tries += 1
         if tries > 1:
             now = history.checkpoint(conn, at)
-            if now.processed > at.counts.processed:
-                return now - at.counts
-        return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+            if now.counts.processed > at.counts.processed:
+                sent = [record for batch in span.batches for record in batch.records]
+                refused = tuple(refused_among(sent, now.refused))
+                return SpanWritten(now.counts - at.counts, refused)
+        return write_span(conn, layout, span, claim=at, uploaded_at=upload.uploaded_at)
 
     return link.run(f"writing the rows after row {at.counts.processed}", write)

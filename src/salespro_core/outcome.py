@@ -83,6 +83,7 @@ class Outcome:
         sync_type: None if the export was not recognised.
         counts: of the whole upload, earlier attempts included.
         attempts: how many it took so far; 0 for a dry run, which claims nothing.
+        resumed_at: rows that earlier attempts had committed.
         seconds: that this attempt took.
         rejects: the first ones; the rejects file holds them all.
         warnings: lenient mode: (label and reason, how many cells); and MAYBE_CUT, once.
@@ -99,6 +100,7 @@ class Outcome:
     sync_type: str | None = None
     counts: Counts = field(default_factory=Counts)
     attempts: int = 0
+    resumed_at: int = 0
     rejects: tuple[Reject, ...] = ()
     warnings: tuple[tuple[str, int], ...] = ()
     ignored: tuple[str, ...] = ()
@@ -109,7 +111,8 @@ class Outcome:
     @property
     def rows_per_second(self) -> int:
         """Rows of the file per second of this attempt."""
-        return round(self.counts.processed / self.seconds) if self.seconds else 0
+        rows = max(0, self.counts.processed - self.resumed_at)
+        return round(rows / self.seconds) if self.seconds else 0
 
     def recognised(self, layout: Layout) -> Outcome:
         """This, once the header is read."""

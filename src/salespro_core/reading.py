@@ -56,7 +56,7 @@ def open_upload(
     header = next(rows, None)
     if header is None:
         raise UnreadableObject("The file holds only blank lines. Export it again.")
-    layout = read_header(header.cells, exports)
+    layout = read_header(header.cells, exports, line=header.line)
     warnings: Counter[str] = Counter()
     items = _noted(layout, rows, rejects, warnings, is_lenient=is_lenient)
     return Reading(layout, items, warnings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,12 +30,14 @@ class Record(NamedTuple):
         values: text that Postgres reads, one per column of the layout; None is NULL.
         invalid: lenient mode only: the optional cells that could not be read.
         omitted: their places in `values`; what is stored there is left alone.
+        cells: the row as it stands in the file, should Postgres refuse it.
     """
 
     line: int
     values: tuple[str | None, ...]
     invalid: tuple[Problem, ...] = ()
     omitted: tuple[int, ...] = ()
+    cells: Sequence[str] = ()
 
 
 class Reject(NamedTuple):
@@ -74,7 +76,7 @@ def read_records(
         except ValueError:
             yield _read_closely(layout, line, cells, is_lenient=is_lenient)
         else:
-            yield Record(line, values)
+            yield Record(line, values, cells=cells)
 
 
 def _reader(column: Column) -> Callable[[str], str | None]:
@@ -117,7 +119,7 @@ def _read_closely(
             is_rejected = is_rejected or column.required
     if is_rejected:
         return Reject(line, tuple(dict.fromkeys(problems)), tuple(cells))
-    return Record(line, tuple(values), tuple(problems), tuple(omitted))
+    return Record(line, tuple(values), tuple(problems), tuple(omitted), cells)
 
 
 def _is_utf8(cells: list[str]) -> bool:

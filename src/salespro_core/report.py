@@ -89,6 +89,8 @@ def verdict(outcome: Outcome) -> str:
         return f"{name} was imported before. Nothing was done."
     done = "would be imported" if outcome.is_dry_run else "is imported"
     count = outcome.counts.processed
+    if not count:
+        return f"{name} {done}. It has a header and no rows."
     rows = f"{count:,} row{'' if count == 1 else 's'}"
     return f"{name} {done}. {rows}: {fates(outcome.counts)}."
 
@@ -110,8 +112,11 @@ def _lines(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
     if outcome.ignored:
         yield f"Columns that the table does not know, ignored: {', '.join(outcome.ignored)}"
     for problem, cells in outcome.warnings:
-        left_out = f", so that it was left out ({cells:,} times)"
-        yield f"Warning: {problem}{'' if problem == MAYBE_CUT else left_out}"
+        times = "once" if cells == 1 else f"{cells:,} times"
+        left_out = (
+            "" if problem == MAYBE_CUT else f", so that it was left out ({times})"
+        )
+        yield f"Warning: {problem}{left_out}"
     yield from _changes(outcome)
     yield from _rejects(outcome, rejects_file)
 

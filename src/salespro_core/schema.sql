@@ -92,6 +92,7 @@ ALTER TABLE salespro_sync_history
     ADD COLUMN IF NOT EXISTS records_stale     integer NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS records_duplicate integer NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS records_rejected  integer NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS refused_rows      jsonb,
     ADD COLUMN IF NOT EXISTS report_location   text;
 
 DO $$
@@ -196,4 +197,5 @@ COMMENT ON COLUMN salespro_sync_history.uploaded_at       IS 'LastModified of th
 COMMENT ON COLUMN salespro_sync_history.size_bytes        IS 'Size of the object as stored.';
 COMMENT ON COLUMN salespro_sync_history.attempts          IS 'Attempts so far; the number of the newest is the fencing token of its writes. 0 for imports of the earlier system.';
 COMMENT ON COLUMN salespro_sync_history.lease_expires_at  IS 'Until when the attempt has the import to itself unless a commit renews it; null if nobody is at it.';
+COMMENT ON COLUMN salespro_sync_history.refused_rows      IS 'Of the rejected rows those that Postgres refused: line and reason, without any value. Null if there are none.';
 COMMENT ON COLUMN salespro_sync_history.report_location   IS 'Where the report and the rejects are.';

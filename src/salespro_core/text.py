@@ -11,9 +11,13 @@ from salespro_core.errors import UnreadableObject
 
 HEAD_BYTES = 4096
 READ_BYTES = 256 * 1024
+# The longest line; a file without line ends is not to be read into memory as one.
+LINE_BYTES = 16 * 1024 * 1024
 
 # What people rename to .csv, by its first bytes, and how to get a CSV out of it.
 _NO_CSV = (
+    (b"{\\rtf", "rich text; export the list as CSV instead"),
+    (b"PK\x05\x06", "an empty zip archive; export the list as CSV"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook; open it and export it as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook; open it and export it as CSV"),
     (b"%PDF", "a PDF; export the list as CSV instead"),
@@ -76,11 +80,12 @@ def _check_head(head: bytes) -> None:
 
 
 class _Rejoined(io.RawIOBase):
-    """A stream whose head was read already, from its start again."""
+    """A stream whose head was read already, from its start again, in bearable lines."""
 
     def __init__(self, head: bytes, rest: BinaryIO | io.BufferedIOBase) -> None:
         self._head = head
         self._rest = rest
+        self._since_line_end = 0
 
     def readable(self) -> bool:
         return True
@@ -89,6 +94,15 @@ class _Rejoined(io.RawIOBase):
         piece = self._head[: len(buffer)] or self._rest.read(len(buffer))
         self._head = self._head[len(piece) :]
         buffer[: len(piece)] = piece
+        end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+        self._since_line_end = (
+            len(piece) - end - 1 + (self._since_line_end if end < 0 else 0)
+        )
+        if self._since_line_end > LINE_BYTES:
+            raise UnreadableObject(
+                f"A line has more than {LINE_BYTES // 1024**2} MiB: this is no CSV that "
+                "SalesPro exports. Export it again."
+            )
         return len(piece)
 
 

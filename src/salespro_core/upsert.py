@@ -1,4 +1,4 @@
-"""Batches to the table: spans, each in one transaction, batches, each in one statement."""
+"""A batch to its table, with its tally and the checkpoint: one statement."""
 
 from __future__ import annotations
 
@@ -9,51 +9,12 @@ from functools import cache
 
 from psycopg import Connection
 
-from salespro_core.batches import Batch, Span
+from salespro_core.batches import Batch
 from salespro_core.columns import Column, Export
 from salespro_core.errors import ClaimLost
 from salespro_core.header import Layout
 from salespro_core.history import Claim
-from salespro_core.outcome import Counts
 from salespro_core.statement import upsert_statement
-
-
-def write_span(
-    conn: Connection, layout: Layout, span: Span, *, claim: Claim, uploaded_at: datetime
-) -> Counts:
-    """Write a span of the file, its counts and the checkpoint: all or nothing.
-
-    Returns:
-        What became of the rows of this span.
-
-    Raises:
-        ClaimLost: another attempt took over.  Nothing was written.
-        psycopg.Error: nothing was written, or the reply to the COMMIT was lost.
-    """
-    beside = Beside(duplicate=span.duplicate, rejected=span.rejected)
-    counts = Counts(duplicate=span.duplicate, rejected=span.rejected)
-    with conn.transaction():
-        # A span may have rejects only; they are accounted for all the same.
-        checkpoint = claim.counts.processed
-        for batch in span.batches or (Batch(()),):
-            written = upsert(
-                conn,
-                layout,
-                batch,
-                claim=claim,
-                checkpoint=checkpoint,
-                uploaded_at=uploaded_at,
-                beside=beside,
-            )
-            checkpoint += len(batch.records) + beside.duplicate + beside.rejected
-            beside = Beside()
-            counts += Counts(
-                created=written.created,
-                updated=written.updated,
-                unchanged=written.unchanged,
-                stale=written.stale,
-            )
-    return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
