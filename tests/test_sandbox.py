@@ -141,7 +141,7 @@ def test_the_welcome_shows_commands_to_paste_and_no_password(
         f"{endpoint}/salespro-uploads/SalesPro2025-06-18.csv\n"
     ) in running.said
     assert f"    aws --endpoint-url {endpoint} s3 cp events/" in running.said
-    assert '    psql "$DATABASE_URL"\n' in running.said
+    assert "    salespro psql\n" in running.said
     assert database_url not in running.said
 
 

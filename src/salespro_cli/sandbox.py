@@ -57,13 +57,12 @@ def run_sandbox(port: int) -> None:
     """
     with database_url() as url, _cloud(port) as endpoint:
         database.connect(url).close()
-        # Both before DATABASE_URL is set; one that is ours already may have a password.
+        # Before DATABASE_URL is set, which may then have a password.
         described = describe_database()
-        psql = "$DATABASE_URL" if os.environ.get("DATABASE_URL", "").strip() else url
         os.environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue_url = set_up(s3, sqs)
-        click.echo(_welcome(endpoint, psql))
+        click.echo(_welcome(endpoint))
         try:
             while True:
                 serve_once(s3, sqs, queue_url)
@@ -184,7 +183,7 @@ def _reports(s3: S3Client) -> set[str]:
     }
 
 
-def _welcome(endpoint: str, psql: str) -> str:
+def _welcome(endpoint: str) -> str:
     return f"""\
 S3 and SQS listen on {endpoint}, Postgres is up, and the function waits for uploads.
 
@@ -197,7 +196,7 @@ Only report what it would do:
     curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/dryrun/SalesPro2025-06-18.csv
 See what was imported:
     salespro history
-    psql "{psql}"
+    salespro psql
 
 Ctrl-C ends it.
 """
