@@ -1,0 +1,61 @@
+"""The connection of an attempt: what is silent is ended, what is busy is tried again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from psycopg import Connection
+
+from salespro_core.errors import StoreRefused, StoreUnavailable
+from salespro_core.link import LEAST_S, Link
+
+
+def test_a_connection_that_does_not_answer_is_ended_by_our_own_clock(
+    conn: Connection,
+) -> None:
+    """Keepalives may be answered by a proxy; the function's time would run out in silence."""
+    link = Link(conn, remaining_s=lambda: LEAST_S)
+    started = time.monotonic()
+
+    with pytest.raises(StoreUnavailable, match="While waiting"):
+        link.run("waiting", lambda own: own.execute("SELECT pg_sleep(60)"))
+
+    assert time.monotonic() - started < 30
+    assert conn.closed
+
+
+def test_what_answers_in_time_is_left_alone(conn: Connection) -> None:
+    link = Link(conn, remaining_s=lambda: LEAST_S)
+
+    row = link.run("asking", lambda own: own.execute("SELECT 1").fetchone())
+
+    assert row == (1,)
+    time.sleep(LEAST_S + 0.5)  # past the moment in which its watch would have struck
+    assert conn.execute("SELECT 2").fetchone() == (2,)
+
+
+def test_when_the_time_is_up_it_is_not_tried_again(conn: Connection) -> None:
+    tries = []
+
+    def cannot(own: Connection) -> None:
+        tries.append(1)
+        own.execute("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
+
+    with pytest.raises(StoreUnavailable):
+        Link(conn, remaining_s=lambda: 0.0).run("trying", cannot)
+
+    assert len(tries) == 1
+
+
+def test_a_refusal_is_not_tried_again(conn: Connection) -> None:
+    tries = []
+
+    def cannot(own: Connection) -> None:
+        tries.append(1)
+        own.execute("SELECT FROM no_such_table")
+
+    with pytest.raises(StoreRefused, match="salespro migrate"):
+        Link(conn).run("trying", cannot)
+
+    assert len(tries) == 1
