@@ -62,7 +62,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return _import_messages(event, context)
     try:
         return {"imports": _import_all(read_notifications(event), context)}
-    except Exception as error:
+    except Exception as error:  # raised again: it is told before the runtime tells it
         _log(error)
         raise
 
@@ -81,7 +81,7 @@ def _import_messages(event: dict[str, Any], context: LambdaContext) -> dict[str,
     def import_message(record: SQSRecord) -> None:
         try:
             _import_all(read_message(record.body), context)
-        except Exception as error:
+        except Exception as error:  # raised again: Powertools would not log it
             _log(error, message_id=record.message_id)
             ask_again(record, error)
             raise

@@ -33,7 +33,8 @@ class Span:
     """The part of a file that one commit covers.
 
     Its batches are sorted by key across all of them: sorted only inside each, concurrent
-    imports deadlock (19 to 22 of 24 did; sorted across the commit, none).
+    imports deadlock (19 to 22 of 24 did; sorted across the commit, none).  Where lenient
+    mode leaves cells out, that holds for the records without the same columns.
 
     Attributes:
         rows: how many rows of the file it holds.

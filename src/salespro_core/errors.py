@@ -146,3 +146,8 @@ class ClaimHeld(Unfinished):
 
 class ClaimLost(Unfinished):
     """Another attempt took over; this one wrote nothing from then on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another attempt took over this import; this one writes nothing more."
+        )

@@ -175,9 +175,7 @@ def checkpoint(conn: Connection, held: Claim) -> Claim:
     with conn.cursor(row_factory=dict_row) as cur:
         row = cur.execute(_CHECKPOINT, parameters).fetchone()
     if row is None:
-        raise ClaimLost(
-            "Another attempt took over this import; this one writes nothing more."
-        )
+        raise ClaimLost
     return replace(held, counts=read_counts(row), refused=_refused(row))
 
 
@@ -298,6 +296,4 @@ def _write(conn: Connection, statement: str, held: Claim, **values: object) -> N
         "lease": held.lease,
     }
     if conn.execute(statement, parameters | values).rowcount != 1:
-        raise ClaimLost(
-            "Another attempt took over this import; this one writes nothing more."
-        )
+        raise ClaimLost

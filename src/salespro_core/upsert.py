@@ -81,9 +81,7 @@ def upsert(
     }
     row = conn.execute(_statement(layout.export, columns), parameters).fetchone()
     if row is None:
-        raise ClaimLost(
-            "Another attempt took over this import; this one writes nothing more."
-        )
+        raise ClaimLost
     created, updated, stale = row
     return Written(
         created=created,
