@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from moto.server import ThreadedMotoServer
 from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
 from salespro_cli import embedded
 from salespro_core import database
+from world import World, a_world
 
 
 @pytest.fixture(scope="session")
@@ -88,3 +91,24 @@ def corpus() -> Path | None:
     """Public test data beside the checkout, where there is some."""
     folder = Path(__file__).parents[2] / "shared" / "csv-corpus"
     return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[tuple[str, int]]:
+    """Host and port of S3 and SQS for this process."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()
+    server.stop()
+
+
+@pytest.fixture
+def world(
+    database_url: str,
+    moto_endpoint: tuple[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """The function with all that is around it, each part of which may fail."""
+    with a_world(database_url, moto_endpoint, monkeypatch) as world:
+        yield world

@@ -8,7 +8,8 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
-from salespro_core.link import LEAST_S, Link
+from salespro_core.link import Link
+from salespro_core.watch import LEAST_S
 
 
 def test_a_connection_that_does_not_answer_is_ended_by_our_own_clock(

@@ -15,7 +15,8 @@ from psycopg.conninfo import make_conninfo
 from handler.objects import CLIENT
 from handler.settings import Settings
 from salespro_core import database
-from salespro_core.errors import ConfigError, StoreUnavailable
+from salespro_core.database import CONNECT_TIMEOUT_S
+from salespro_core.errors import ConfigError, StoreRefused, StoreUnavailable
 
 DEFAULT_PORT: Final = 5432
 # What else may have that part of a secret.
@@ -29,24 +30,37 @@ class Connections:
         self._settings = settings
         self._kept: Connection | None = None
 
-    def kept(self) -> Connection:
+    def kept(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
         """The connection of this environment: probed, and made anew if it has died.
+
+        Args:
+            timeout_s: for as long Postgres may take to answer.
 
         Raises:
             StoreUnavailable, StoreRefused, ConfigError: there is none to be had.
         """
         if self._kept is None or not database.is_alive(self._kept):
             self.close()
-            self._kept = self.new()
+            self._kept = self.new(timeout_s=timeout_s)
         return self._kept
 
-    def new(self) -> Connection:
+    def new(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
         """A connection for one use, to be closed by the caller.
+
+        A password may have been rotated between reading it and using it.  So one that is
+        refused is fetched once more, and used if it is another by now.
 
         Raises:
             StoreUnavailable, StoreRefused, ConfigError: there is none to be had.
         """
-        return database.connect(conninfo(self._settings))
+        known = conninfo(self._settings)
+        try:
+            return database.connect(known, timeout_s=timeout_s)
+        except StoreRefused:
+            by_now = conninfo(self._settings)
+            if by_now == known:
+                raise
+            return database.connect(by_now, timeout_s=timeout_s)
 
     def close(self) -> None:
         """Close what is kept."""

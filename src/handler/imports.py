@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from psycopg import Connection
 
 from handler.connection import Connections
 from handler.notifications import Notification
 from handler.objects import ObjectStream
 from handler.reports import put_report
 from handler.settings import Settings
+from salespro_core.database import CONNECT_TIMEOUT_S
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import InputError, SalesProError
 from salespro_core.hooks import Hooks
@@ -111,22 +113,31 @@ class Importer:
 
         deadline = time.monotonic() + remaining_s
         deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
+
+        def left_s() -> float:
+            return deadline - time.monotonic()
+
+        def connection() -> Connection:
+            return self._connections.kept(timeout_s=min(CONNECT_TIMEOUT_S, left_s()))
+
         hooks = Hooks(
             publish=publish,
             on_commit=so_far.append,
-            remaining_s=lambda: deadline - time.monotonic(),
-            reconnect=self._connections.kept,
+            remaining_s=left_s,
+            reconnect=connection,
         )
         bytes_ = BufferedReader(stream, READ_BYTES)
         options = self._settings.options
         if notification.is_dry_run:
-            with self._connections.new() as conn:
+            with self._connections.new(
+                timeout_s=min(CONNECT_TIMEOUT_S, left_s())
+            ) as conn:
                 outcome = dry_run_upload(
                     conn, stream.upload, bytes_, options=options, hooks=hooks
                 )
         else:
             outcome = import_upload(
-                self._connections.kept(),
+                connection(),
                 stream.upload,
                 bytes_,
                 options=options,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -11,6 +12,7 @@ from psycopg import Connection, pq
 from psycopg.conninfo import make_conninfo
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
+from salespro_core.watch import LEAST_S, watched
 
 CONNECT_TIMEOUT_S = 10
 # A statement writes some hundred rows.  One that takes this long waits for somebody, and
@@ -95,11 +97,12 @@ def refusal(error: psycopg.Error) -> str:
     return f"is refused by Postgres ({_name(error)}{what})"
 
 
-def connect(conninfo: str) -> Connection:
+def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
     """Connect in autocommit, with the limits that the importer relies on.
 
     Args:
         conninfo: a libpq URL or keyword string; `PG*` variables apply as usual.
+        timeout_s: for as long an answer is waited for; at least `LEAST_S`.
 
     Raises:
         StoreUnavailable: nobody answers, or not in time.
@@ -107,7 +110,9 @@ def connect(conninfo: str) -> Connection:
     """
     try:
         conninfo = make_conninfo(
-            conninfo, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="UTF8"
+            conninfo,
+            connect_timeout=max(math.ceil(LEAST_S), math.floor(timeout_s)),
+            client_encoding="UTF8",
         )
     except psycopg.ProgrammingError:
         # Its text repeats the conninfo, and that may hold a password.
@@ -119,7 +124,8 @@ def connect(conninfo: str) -> Connection:
     with store_errors("connecting to Postgres"):
         conn = psycopg.connect(conninfo, autocommit=True)
         try:
-            conn.execute(_SESSION)
+            with watched(conn, timeout_s):
+                conn.execute(_SESSION)
         except BaseException:
             conn.close()
             raise
@@ -150,11 +156,12 @@ def migrate(conn: Connection) -> None:
 
 
 def is_alive(conn: Connection) -> bool:
-    """Whether a connection kept since the last invocation still answers."""
+    """Whether a connection kept since the last invocation still answers, and soon."""
     if conn.closed:
         return False
     try:
-        conn.execute("SELECT 1")
+        with watched(conn, LEAST_S):
+            conn.execute("SELECT 1")
     except psycopg.Error:
         return False
     return True

@@ -13,12 +13,14 @@ from salespro_core import history
 from salespro_core.database import store_errors
 from salespro_core.errors import InputError
 from salespro_core.hooks import NO_HOOKS, Hooks
+from salespro_core.link import SILENCE_S
 from salespro_core.options import DEFAULTS, Options
 from salespro_core.outcome import Outcome
 from salespro_core.reading import open_upload
 from salespro_core.rejects import Rejects
 from salespro_core.shadows import shadowed
 from salespro_core.uploads import Upload
+from salespro_core.watch import LEAST_S, watched
 from salespro_core.writing import write_span
 
 
@@ -48,10 +50,15 @@ def dry_run_upload(
     """
     started = time.monotonic()
     outcome = Outcome(upload=upload, status="completed", is_dry_run=True, seconds=0.0)
-    with store_errors("looking the upload up in the history"):
+    with (
+        store_errors("looking the upload up in the history"),
+        watched(conn, min(SILENCE_S, hooks.remaining_s())),
+    ):
         if history.is_completed(conn, upload):
             return replace(outcome, already_imported=True)
-    with Rejects() as rejects:
+    # At its deadline it would be stopped anyway, and it cannot be gone on with.
+    limit_s = hooks.remaining_s() + LEAST_S
+    with Rejects() as rejects, watched(conn, limit_s):
         try:
             for so_far in _dry_run(conn, outcome, stream, rejects, options):
                 outcome = so_far

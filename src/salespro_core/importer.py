@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import BinaryIO
 
-import psycopg
 from psycopg import Connection
 
 from salespro_core import history
 from salespro_core.batches import Span
-from salespro_core.database import store_errors
 from salespro_core.errors import ClaimLost, InputError, OutOfTime, SalesProError
 from salespro_core.header import Layout
 from salespro_core.hooks import NO_HOOKS, Hooks
@@ -59,8 +57,7 @@ def import_upload(
     """
     started = time.monotonic()
     link = Link(conn, reconnect=hooks.reconnect, remaining_s=hooks.remaining_s)
-    with store_errors("claiming the import"):
-        held = history.claim(conn, upload)
+    held = link.run("claiming the import", lambda conn: history.claim(conn, upload))
     outcome = Outcome(
         upload=upload,
         status="completed",
@@ -117,23 +114,18 @@ def _handing_over(link: Link, held: history.Claim) -> Iterator[None]:
     except ClaimLost:
         raise
     except SalesProError as error:
-        with suppress(psycopg.Error, SalesProError):
-            if isinstance(error, OutOfTime):
-                history.release(link.conn, held)
-            else:
-                history.fail(link.conn, held, str(error))
+        if isinstance(error, OutOfTime):
+            link.try_once(partial(history.release, held=held))
+        else:
+            link.try_once(partial(history.fail, held=held, error=str(error)))
         raise
     except Exception as error:
         # A mistake of ours.  Its text may hold a cell, so only its name is kept.
-        with suppress(psycopg.Error, SalesProError):
-            name = type(error).__name__
-            history.fail(
-                link.conn, held, f"Unexpected {name} in the importer; please report it."
-            )
+        told = f"Unexpected {type(error).__name__} in the importer; please report it."
+        link.try_once(partial(history.fail, held=held, error=told))
         raise
     except BaseException:  # a signal: let the next attempt go on at once
-        with suppress(psycopg.Error, SalesProError):
-            history.release(link.conn, held)
+        link.try_once(partial(history.release, held=held))
         raise
 
 

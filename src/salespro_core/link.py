@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 import random
-import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Timer
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import psycopg
 from psycopg import Connection
 
 from salespro_core.database import STATEMENT_TIMEOUT_S, store_errors
-from salespro_core.errors import StoreUnavailable
+from salespro_core.errors import SalesProError, StoreUnavailable
+from salespro_core.watch import LEAST_S, watched
 
 T = TypeVar("T")
 
@@ -29,7 +27,6 @@ LONGEST_PAUSE_S = 5.0
 # then never will: its connection leads nowhere, and keepalives may not notice (a proxy
 # or a NAT gateway answers them).
 SILENCE_S = STATEMENT_TIMEOUT_S + 15.0
-LEAST_S = 2.0
 
 
 class Link:
@@ -75,7 +72,7 @@ class Link:
             try:
                 with store_errors(doing):
                     self._ensure_connected()
-                    with self._watched():
+                    with watched(self.conn, self._limit_s()):
                         return action(self.conn)
             except StoreUnavailable:
                 # Jittered, so that many functions do not come back as one.
@@ -89,29 +86,19 @@ class Link:
             time.sleep(pause)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
+    def try_once(self, action: Callable[[Connection], object]) -> None:
+        """Run what is well meant: whatever fails, nobody learns of it.
+
+        The time may be up, so it gets the least that there is.
+        """
+        with suppress(psycopg.Error, SalesProError):
+            self._ensure_connected()
+            with watched(self.conn, LEAST_S):
+                action(self.conn)
+
     def _ensure_connected(self) -> None:
         if self.conn.closed and self._reconnect is not None:
             self.conn = self._reconnect()
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """End the connection if what is run on it takes longer than it possibly can."""
-        conn = self.conn
-        limit_s = max(LEAST_S, min(SILENCE_S, self._remaining_s()))
-        watch = Timer(limit_s, _cut, [conn])
-        watch.daemon = True
-        watch.start()
-        try:
-            yield
-        finally:
-            watch.cancel()
-
-
-def _cut(conn: Connection) -> None:
-    """Shut the socket down: whoever waits on it wakes up to a broken connection."""
-    with (
-        suppress(OSError, psycopg.Error),
-        # A copy of the descriptor, so that closing ours leaves libpq's alone.
-        socket.socket(fileno=os.dup(conn.pgconn.socket)) as wire,
-    ):
-        wire.shutdown(socket.SHUT_RDWR)
+    def _limit_s(self) -> float:
+        return min(SILENCE_S, self._remaining_s())

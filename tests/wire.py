@@ -1,0 +1,275 @@
+"""A TCP wire to a server, that fails by plan: at a statement, or at a byte.
+
+It stands between the importer and Postgres, where it understands as much of the protocol
+as it takes to tell statements apart, or between the importer and S3, where it does not.
+Source of the messages: PostgreSQL documentation, section 54.7, "Message Formats".
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Literal, NamedTuple
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+READ_BYTES = 64 * 1024
+
+# What happens to a connection: it ends, by FIN or by RST, or nothing comes through it any
+# more and nobody is told.  What it carried at that moment is lost.
+Action = Literal["cut", "reset", "blackhole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A statement on its way to the server, or its reply on the way back.
+
+    Attributes:
+        number: of the statement, over all connections, from 0.
+        text: of the statement, also where it was prepared before.
+        is_answered: whether the server has done it; the client does not know yet.
+    """
+
+    number: int
+    text: str
+    is_answered: bool
+
+
+# What happens at a moment; None if nothing does.  It may take its time.
+Plan = Callable[[Moment], Action | None]
+
+
+class Wire:
+    """Carries what client and server say.
+
+    Attributes:
+        speaks_sql: whether it tells statements apart; one that does not counts bytes.
+        plan: asked at each moment.
+        latency_s: before each piece, in both directions.
+        slice_bytes: the size of a piece, at most.
+        cut_after: bytes from the server, over all connections, after which `action`
+            happens, once.
+        is_refusing: a new connection is closed at once.
+        is_silent: a new connection is taken, and nothing comes through it.
+        statements: what has been sent so far.
+        is_over: set when the test is.
+    """
+
+    def __init__(
+        self, connect: Callable[[], socket.socket], *, speaks_sql: bool
+    ) -> None:
+        self.plan: Plan = lambda _: None
+        self.latency_s = 0.0
+        self.slice_bytes = READ_BYTES
+        self.cut_after: int | None = None
+        self.action: Action = "cut"
+        self.is_refusing = self.is_silent = False
+        self.statements: list[str] = []
+        self.is_over = Event()
+        self.speaks_sql = speaks_sql
+        self._connect = connect
+        self._lock = Lock()
+        self._carried = 0
+
+    def carry(self, client: socket.socket) -> None:
+        """Connect a client with the server, and return at once."""
+        if self.is_refusing:
+            client.close()
+            return
+        try:
+            server = self._connect()
+        except OSError:  # it is down
+            client.close()
+            return
+        Thread(target=_Connection(self, client, server).run, daemon=True).start()
+
+    def begin(self, text: str) -> Moment:
+        """A statement is on its way."""
+        with self._lock:
+            self.statements.append(text)
+            return Moment(len(self.statements) - 1, text, is_answered=False)
+
+    def came(self, count: int) -> Action | None:
+        """Bytes came from the server."""
+        with self._lock:
+            self._carried += count
+            if self.cut_after is None or self._carried < self.cut_after:
+                return None
+            self.cut_after = None
+            return self.action
+
+
+class _Ended(Exception):
+    pass
+
+
+class _Message(NamedTuple):
+    """One message of the protocol; the first of a client has no kind."""
+
+    kind: bytes
+    body: bytes
+    raw: bytes
+
+
+class _Connection:
+    """One connection, carried by one thread."""
+
+    def __init__(
+        self, wire: Wire, client: socket.socket, server: socket.socket
+    ) -> None:
+        self._wire = wire
+        self._client = client
+        self._server = server
+        self._is_dark = wire.is_silent
+        self._up = _Messages(has_startup=True)
+        self._down = _Messages(has_startup=False)
+        self._prepared: dict[bytes, str] = {}
+        self._text = ""
+        self._asked: list[Moment] = []
+
+    def run(self) -> None:
+        with suppress(OSError, _Ended):
+            while not self._is_dark:
+                ready, _, _ = select.select([self._client, self._server], [], [])
+                for end in ready:
+                    said = end.recv(READ_BYTES)
+                    if not said:
+                        raise _Ended
+                    self._pass_on(end, said)
+            # Not even that the other one has hung up gets through.
+            self._wire.is_over.wait()
+        for end in (self._client, self._server):
+            with suppress(OSError):
+                end.close()
+
+    def _pass_on(self, end: socket.socket, said: bytes) -> None:
+        is_up = end is self._client
+        if self._wire.speaks_sql:
+            messages = self._up if is_up else self._down
+            for message in messages.read(said):
+                (self._go_up if is_up else self._come_down)(message)
+        elif is_up:
+            self._send(self._server, said)
+        else:
+            self._send(self._client, said)
+            self._do(self._wire.came(len(said)))
+
+    def _go_up(self, message: _Message) -> None:
+        if message.kind == b"P":
+            name, text = message.body.split(b"\0")[:2]
+            self._prepared[name] = text.decode()
+        elif message.kind == b"B":
+            self._text = self._prepared.get(message.body.split(b"\0")[1], "")
+        elif message.kind == b"Q":
+            self._text = message.body[:-1].decode()
+        if message.kind in (b"Q", b"E"):
+            moment = self._wire.begin(self._text)
+            self._do(self._wire.plan(moment))
+            self._asked.append(moment)
+        self._send(self._server, message.raw)
+
+    def _come_down(self, message: _Message) -> None:
+        # CommandComplete, or the ErrorResponse in its stead.
+        if message.kind in (b"C", b"E") and self._asked:
+            asked = self._asked.pop(0)
+            self._do(self._wire.plan(replace(asked, is_answered=True)))
+        self._send(self._client, message.raw)
+
+    def _send(self, end: socket.socket, data: bytes) -> None:
+        if self._is_dark:
+            return
+        for start in range(0, len(data), self._wire.slice_bytes):
+            if self._wire.latency_s:
+                time.sleep(self._wire.latency_s)
+            end.sendall(data[start : start + self._wire.slice_bytes])
+
+    def _do(self, action: Action | None) -> None:
+        if action is None:
+            return
+        if action == "blackhole":
+            self._is_dark = True
+            return
+        if action == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        raise _Ended
+
+
+class _Messages:
+    """Puts together what the network took apart."""
+
+    def __init__(self, *, has_startup: bool) -> None:
+        self._buffer = b""
+        self._has_startup = has_startup
+
+    def read(self, said: bytes) -> Iterator[_Message]:
+        """The messages that are complete by now."""
+        self._buffer += said
+        while True:
+            kind = 0 if self._has_startup else 1
+            if len(self._buffer) < kind + 4:
+                return
+            [length] = struct.unpack_from("!i", self._buffer, kind)
+            end = kind + length
+            if len(self._buffer) < end:
+                return
+            raw, self._buffer = self._buffer[:end], self._buffer[end:]
+            self._has_startup = False
+            yield _Message(raw[:kind], raw[kind + 4 :], raw)
+
+
+@contextmanager
+def postgres_wire(conninfo: str) -> Iterator[tuple[str, Wire]]:
+    """Conninfo that leads to the same database over a wire."""
+    wire = Wire(lambda: _connect(conninfo), speaks_sql=True)
+    with _listening(wire) as port:
+        # The wire does not understand what is encrypted.
+        plain = {"sslmode": "disable", "gssencmode": "disable"}
+        yield (
+            make_conninfo(conninfo, host="127.0.0.1", hostaddr="", port=port, **plain),
+            wire,
+        )
+
+
+@contextmanager
+def http_wire(host: str, port: int) -> Iterator[tuple[str, Wire]]:
+    """URL that leads to an HTTP server over a wire."""
+    wire = Wire(lambda: socket.create_connection((host, port)), speaks_sql=False)
+    with _listening(wire) as own_port:
+        yield f"http://127.0.0.1:{own_port}", wire
+
+
+def _connect(conninfo: str) -> socket.socket:
+    known = conninfo_to_dict(conninfo)
+    host, port = str(known["host"]), str(known.get("port", 5432))
+    if not host.startswith("/"):
+        return socket.create_connection((host, int(port)))
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(str(Path(host, f".s.PGSQL.{port}")))
+    return server
+
+
+@contextmanager
+def _listening(wire: Wire) -> Iterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                wire.carry(listener.accept()[0])
+
+    Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        wire.is_over.set()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
