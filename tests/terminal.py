@@ -14,7 +14,7 @@ from typing import IO, Any
 SALESPRO = Path(sys.executable).with_name("salespro")
 # What would make a command do something else than on another machine.
 _FOREIGN = re.compile(
-    "(AWS|BATCH|CHECKPOINT|DATABASE|DB|INVALID|REPORT|SALESPRO|SOURCE|TQDM)_"
+    "(AWS|BATCH|CHECKPOINT|DATABASE|DB|INVALID|MAX|REPORT|SALESPRO|SOURCE|TQDM)_"
     "|PYTHON(?!PATH)|COLUMNS|LINES"
 )
 

@@ -438,6 +438,60 @@ def test_a_label_that_would_name_the_terminal_does_not(terminal: Terminal) -> No
     assert "\x1b" not in error
 
 
+def test_a_file_above_its_error_budget_is_refused_and_its_rejects_are_kept(
+    terminal: Terminal, conn: Connection
+) -> None:
+    """A dry run says the same; a corrected file, or a larger budget, is imported."""
+    bad = appointment("A2", saleAmount="much"), appointment("A3", saleAmount="little")
+    path = terminal.write("three.csv", csv_bytes(appointment("A1"), *bad))
+    budget = {"MAX_REJECTED_ROWS": "1", "MAX_REJECTED_PERCENT": "66.6"}
+
+    dry = terminal.run("import", "--dry-run", "three.csv", **budget)
+    before = stored(conn, HISTORY_TABLE)
+    done = terminal.run("import", "three.csv", **budget)
+    as_json = terminal.run("import", "--json", "three.csv", **budget)
+    unwritten = stored(conn, APPOINTMENT_TABLE)
+    row = latest(conn)
+    path.write_bytes(path.read_bytes().replace(b"much", b"7.25"))
+    corrected = terminal.run("import", "--json", "three.csv", **budget)
+
+    told, _, place = done.error.partition(" Rejected rows: ")
+    assert (
+        told
+        == dry.error.partition(" Rejected rows: ")[0]
+        == (
+            "2 of 3 rows would be rejected, more than MAX_REJECTED_ROWS (1) and "
+            "MAX_REJECTED_PERCENT (66.6) allow. Nothing was imported. The first: "
+            "line 3: saleAmount is not an amount such as 23245.09; "
+            "line 4: saleAmount is not an amount such as 23245.09. "
+            "Correct them in the file (rejects.csv has them all) or raise the setting; "
+            "then upload the file again."
+        )
+    )
+    rejects = (terminal.folder / place).read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in rejects] == ["reject_line", "3", "4"]
+    assert (as_json.json()["status"], as_json.json()["error"]) == ("failed", told)
+    assert (before, unwritten, done.out) == ({}, {}, "")
+    assert (row["status"], row["error_message"]) == ("failed", told)
+    assert counts(corrected) == {"created": 2, "rejected": 1}
+
+
+def test_a_pipe_has_no_error_budget(terminal: Terminal, conn: Connection) -> None:
+    """It can be read once, and would have to be read twice."""
+    with (
+        fed(terminal.folder / "pipe", csv_bytes(appointment())),
+        terminal.start("import", "pipe", MAX_REJECTED_ROWS="0") as process,
+    ):
+        done = ended(process)
+
+    assert done.error == (
+        "MAX_REJECTED_ROWS and MAX_REJECTED_PERCENT need a file that can be read twice, "
+        "which a pipe cannot: import a file, or unset them"
+    )
+    assert latest(conn)["error_message"] == done.error
+    assert stored(conn, APPOINTMENT_TABLE) == {}
+
+
 # --- what can be wrong around it
 
 
@@ -503,11 +557,15 @@ def test_all_mistakes_in_the_settings_are_one_line(
         CHECKPOINT_ROWS="0",
         SOURCE_TIMEZONE="Mars/Olympus",
         INVALID_VALUES="perhaps",
+        MAX_REJECTED_ROWS="few",
+        MAX_REJECTED_PERCENT="5%",
     )
 
     for name in ("BATCH_SIZE", "CHECKPOINT_ROWS", "SOURCE_TIMEZONE", "INVALID_VALUES"):
         assert name in done.error
-    for value in ("many", "Mars", "perhaps"):
+    assert "MAX_REJECTED_ROWS" in done.error
+    assert "MAX_REJECTED_PERCENT" in done.error
+    for value in ("many", "Mars", "perhaps", "few", "5%"):
         assert value not in done.error
     assert stored(conn, HISTORY_TABLE) == {}
 
@@ -771,6 +829,23 @@ def test_an_object_is_imported_once(bucket: Bucket, conn: Connection) -> None:
     assert contents(conn) == before
 
 
+def test_an_object_above_its_error_budget_is_refused(
+    bucket: Bucket, conn: Connection
+) -> None:
+    """With a larger one it is imported, read from its start again."""
+    rows = [appointment(f"A{place}") for place in range(2_000)]
+    uri = bucket.put("a.csv", csv_bytes(*rows, appointment("B", saleAmount="much")))
+
+    refused = bucket.terminal.run("import", uri, MAX_REJECTED_ROWS="0")
+    unwritten = stored(conn, APPOINTMENT_TABLE)
+    done = bucket.terminal.run("import", "--json", uri, MAX_REJECTED_ROWS="1")
+
+    assert refused.error.startswith("1 of 2,001 rows would be rejected, more than")
+    assert unwritten == {}
+    assert counts(done) == {"created": 2_000, "rejected": 1}
+    assert done.json()["attempts"] == 2
+
+
 def test_a_missing_object_is_named(bucket: Bucket) -> None:
     uri = f"s3://{bucket.name}/missing.csv"
 
@@ -917,6 +992,22 @@ def test_a_terminal_shows_how_far_the_import_is(terminal: Terminal) -> None:
     # Nothing of it is left when the report comes.
     assert last.startswith(f"{SAMPLE.name} is imported. 2,374 rows: 2,374 created.")
     assert "%" not in last
+
+
+def test_a_terminal_shows_a_file_that_is_read_twice_from_its_start_again(
+    terminal: Terminal,
+) -> None:
+    """Or the bar would come to 200%."""
+    shutil.copy(SAMPLE, terminal.folder)
+    budget = {"MAX_REJECTED_ROWS": "0", "CHECKPOINT_ROWS": "100"}
+
+    sent = on_a_terminal(
+        Terminal(terminal.folder, terminal.environ | budget), "import", SAMPLE.name
+    )
+
+    *bars, _, _ = re.split(r"\r(?!\n)", sent)
+    assert len([bar for bar in bars if " 0.00/360k" in bar]) == 2
+    assert re.search(r"100%\|.*\| 360k/360k \[.*, 2,374 rows\]", bars[-1])
 
 
 def test_a_terminal_shows_the_history_in_colours(

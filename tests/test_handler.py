@@ -560,3 +560,86 @@ def test_the_connection_is_kept_and_made_anew_when_it_has_died(
     assert len(pids[2]) == 1
     assert pids[2] != pids[0]
     assert len(table(conn, "salespro_appointment")) == 3
+
+
+def test_a_file_above_its_error_budget_is_refused_until_it_is_corrected(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Acknowledged like any refused file; its report has what is to be corrected."""
+    monkeypatch.setenv("MAX_REJECTED_ROWS", "1000")
+    monkeypatch.setenv("MAX_REJECTED_PERCENT", "0.02")
+    canary = "Xaviera-Quibble"
+    # More than the buffer holds: the object is asked for twice.
+    rows = [appointment(f"A-{i}") for i in range(9_997)]
+    rows += [appointment(f"B-{i}", saleAmount=canary) for i in range(3)]
+    version = cloud.put("a.csv", csv_bytes(*rows))
+
+    answer = cloud.invoke(cloud.receive())
+
+    assert answer == {"batchItemFailures": []}
+    told = (
+        "3 of 10,000 rows would be rejected, more than MAX_REJECTED_PERCENT (0.02) "
+        "allows. Nothing was imported."
+    )
+    assert table(conn, "salespro_appointment") == []
+    refused = latest_import(conn)
+    assert refused is not None
+    assert (refused.status, refused.counts) == ("failed", Counts())
+    assert str(refused.error_message).startswith(told)
+    assert refused.report_location == f"s3://{REPORTS}/a.csv/{version}/"
+    reports = cloud.reports()
+    rejects = reports[f"a.csv/{version}/rejects.csv"].decode().splitlines()
+    assert [line.split(",")[0] for line in rejects] == [
+        "reject_line",
+        *("9999", "10000", "10001"),
+    ]
+    report = json.loads(reports[f"a.csv/{version}/report.json"])
+    assert (report["status"], len(report["rejects"])) == ("failed", 3)
+    [line] = cloud.lines()
+    assert (line["message"], line["error"]) == ("import failed", refused.error_message)
+    assert (line["records_processed"], line["sync_type"]) == (0, "csv_appointments")
+    assert canary not in json.dumps(line) + str(refused) + json.dumps(report)
+
+    cloud.put("a.csv", csv_bytes(*rows[:-1], appointment("B-2")))
+    cloud.invoke(cloud.receive())
+
+    corrected = latest_import(conn)
+    assert corrected is not None
+    assert (corrected.status, corrected.counts) == (
+        "completed",
+        Counts(created=9_998, rejected=2),
+    )
+
+
+def test_a_dry_run_of_a_file_above_its_error_budget_says_so(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_REJECTED_ROWS", "0")
+    row = appointment("A-1", saleAmount="many")
+    version = cloud.put("dryrun/a.csv", csv_bytes(row))
+
+    answer = cloud.invoke(s3_event("dryrun/a.csv"))
+
+    [facts] = answer["imports"]
+    assert (facts["status"], facts["dry_run"]) == ("failed", True)
+    assert facts["error"].startswith("1 of 1 row would be rejected, more than MAX_REJ")
+    assert recent_imports(conn) == []
+    assert f"dryrun/a.csv/{version}/rejects.csv" in cloud.reports()
+
+
+def test_a_validation_that_runs_out_of_time_comes_again(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_REJECTED_ROWS", "0")
+    monkeypatch.setenv("CHECKPOINT_ROWS", "10")
+    cloud.put("a.csv", csv_bytes(*(appointment(f"A-{i}") for i in range(50))))
+
+    late = cloud.invoke(cloud.receive(), seconds=0)
+    [line] = cloud.lines()
+    done = cloud.invoke(cloud.receive())
+
+    assert late == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert line["message"] == "import interrupted"
+    assert "give the function more memory" in line["error"]
+    assert done == {"batchItemFailures": []}
+    assert [i.counts for i in recent_imports(conn)] == [Counts(created=50)]

@@ -160,6 +160,21 @@ def test_a_commit_renews_the_lease(conn: Connection) -> None:
     assert 240 <= refused.value.retry_after_s <= 300
 
 
+def test_a_lease_is_renewed_without_a_commit(conn: Connection) -> None:
+    """A validation may take longer than the lease, and commits nothing."""
+    held = claim(conn, upload(), lease=timedelta(minutes=5))
+    before = history_of(conn, held)
+    conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
+
+    history.renew(conn, held)
+
+    row = history_of(conn, held)
+    assert row == before | {"lease_expires_at": row["lease_expires_at"]}
+    with pytest.raises(ClaimHeld) as refused:
+        claim(conn, upload())
+    assert 240 <= refused.value.retry_after_s <= 300
+
+
 def test_recognising_the_export_renews_the_lease(conn: Connection) -> None:
     """It is the last commit before rows are read over, perhaps many of them."""
     held = claim(conn, upload(), lease=timedelta(minutes=5))
@@ -332,6 +347,7 @@ FINISH = [
     pytest.param(lambda c, h: history.complete(c, h, report=None), id="complete"),
     pytest.param(lambda c, h: history.fail(c, h, "no luck"), id="fail"),
     pytest.param(lambda c, h: history.recognised(c, h, "csv_users"), id="recognised"),
+    pytest.param(history.renew, id="renew"),
     pytest.param(history.release, id="release"),
 ]
 

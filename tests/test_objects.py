@@ -513,3 +513,131 @@ def test_boto3_is_told_how_often_and_how_long(server: ObjectServer) -> None:
     assert config.retries == {"mode": "standard", "total_max_attempts": 3}
     assert (config.connect_timeout, config.read_timeout) == (5, 5)
     assert config.response_checksum_validation == "when_supported"
+
+
+# --- from its start again ---
+
+
+@pytest.mark.parametrize("kind", kinds(BodyFault | LyingHead | NoAnswer))
+def test_it_can_be_read_twice_through_any_fault(
+    server: ObjectServer, s3: S3Client, kind: Kind
+) -> None:
+    """A file with an error budget is validated first, and then imported."""
+    faults = [Fault("cut", 500), HONEST, Fault("cut", 300), Fault(kind, 900)]
+    notification = server.put(KEY, CSV, *faults, version_id="v1", has_checksum=True)
+
+    with io.BufferedReader(ObjectStream(s3, notification), 512) as reader:
+        first = reader.read()
+        place = reader.seek(0)
+        if kind == "garbled":
+            with pytest.raises(ObjectUnavailable, match="does not have the checksum"):
+                reader.read()
+        else:
+            assert (reader.read(), reader.read(1)) == (CSV, b"")
+
+    assert (first, place) == (CSV, 0)
+    after = f"bytes={900 if kind in kinds(BodyFault) else 300}-"
+    assert server.objects[KEY].asked == [None, "bytes=500-", None, "bytes=300-", after]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_reader_sees_the_same_rows_twice_through_any_faults(
+    server: ObjectServer, s3: S3Client, seed: int
+) -> None:
+    """Wherever the cuts are, and whichever of the readings they hit."""
+    random_ = random.Random(seed)
+    cuts = [Fault("reset" if n % 3 else "cut", n) for n in DELICATE]
+    faults = sorted(random_.sample(cuts, 9), key=lambda f: f.until)
+    faults += [HONEST, *sorted(random_.sample(cuts, 9), key=lambda f: f.until)]
+    notification = server.put(f"twice-{seed}.csv", CSV, *faults, has_checksum=True)
+    whole = items(io.BytesIO(CSV))
+
+    with io.BufferedReader(ObjectStream(s3, notification), 512) as reader:
+        first = items(reader)
+        reader.seek(0)
+        second = items(reader)
+
+    assert first == second == whole
+
+
+@pytest.mark.parametrize("kind", ["trickle", "garbled", "cut", "stall"])
+def test_a_reading_that_was_left_in_the_middle_leaves_no_trace(
+    server: ObjectServer, s3: S3Client, kind: Kind
+) -> None:
+    """Neither of its position nor of its checksum."""
+    notification = server.put(KEY, CSV, Fault(kind, 700), has_checksum=True)
+
+    with closing(ObjectStream(s3, notification)) as stream:
+        begun = b"".join(iter(lambda: stream.read(700 - stream.tell()), b""))
+        stream.seek(0)
+        start = stream.tell()
+
+        assert stream.readall() == CSV
+        assert stream.tell() == len(CSV)
+
+    assert (len(begun), start) == (700, 0)
+    assert server.objects[KEY].asked == [None, None]
+
+
+@pytest.mark.parametrize("version_id", ["v1", None], ids=["version", "ETag"])
+def test_what_is_read_twice_is_one_version(
+    server: ObjectServer, s3: S3Client, version_id: str | None
+) -> None:
+    """What was validated is what is imported, or nothing is."""
+    faults = [HONEST, Fault("replaced")]
+    notification = server.put(KEY, CSV, *faults, version_id=version_id)
+
+    with closing(ObjectStream(s3, notification)) as stream:
+        assert stream.readall() == CSV
+        stream.seek(0)
+        if version_id:
+            assert stream.readall() == CSV
+        else:
+            with pytest.raises(ObjectGone, match="was replaced while being read"):
+                stream.readall()
+
+
+def test_breaks_are_those_of_both_readings(server: ObjectServer, s3: S3Client) -> None:
+    """An object that breaks again and again is given up, however it is read."""
+    cuts = [Fault("cut", at + 1) for at in range(60)]
+    notification = server.put(KEY, CSV, *cuts, HONEST, *cuts)
+
+    with closing(ObjectStream(s3, notification)) as stream:
+        stream.readall()
+        stream.seek(0)
+        with pytest.raises(ObjectUnavailable, match="breaks: 100, in a row: 1"):
+            stream.readall()
+
+    assert len(server.objects[KEY].asked) == BREAKS + 1
+
+
+@pytest.mark.parametrize(
+    ("offset", "whence"), [(1, 0), (-1, 0), (0, 1), (0, 2), (-5, 2)], ids=str
+)
+def test_only_the_start_can_be_sought(
+    server: ObjectServer, s3: S3Client, offset: int, whence: int
+) -> None:
+    """Nobody needs another place, and its checksum would not be known there."""
+    with closing(ObjectStream(s3, server.put(KEY, CSV))) as stream:
+        head = stream.read(10)
+        with pytest.raises(io.UnsupportedOperation, match="only its start"):
+            stream.seek(offset, whence)
+
+        assert (stream.seekable(), stream.tell()) == (True, 10)
+        assert head + stream.readall() == CSV
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", CSV], ids=["empty", "one byte", "whole"])
+@pytest.mark.parametrize("buffer_bytes", [16, 1024 * 1024])
+def test_a_buffer_around_it_can_be_rewound(
+    server: ObjectServer, s3: S3Client, body: bytes, buffer_bytes: int
+) -> None:
+    """Also one that holds all of it."""
+    notification = server.put(KEY, body, has_checksum=True)
+
+    with io.BufferedReader(ObjectStream(s3, notification), buffer_bytes) as reader:
+        assert (reader.seekable(), reader.tell()) == (True, 0)
+        for at in (1, 17, len(body)):
+            assert reader.read(at) == body[:at]
+            assert reader.seek(0) == reader.tell() == 0
+        assert reader.read() == body

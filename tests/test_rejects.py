@@ -98,6 +98,24 @@ def test_a_file_without_rejects_makes_none() -> None:
         assert rejects.count == 0
 
 
+def test_what_is_forgotten_is_in_neither_the_file_nor_the_sample() -> None:
+    """A file that is validated is read twice; its rejects are told once."""
+    body = csv_bytes(appointment("A"), appointment("B", saleAmount="x"))
+    corrected = rejected(body)  # with labels of ours, that another file does not have
+    with Rejects() as rejects:
+        for data in (corrected, body):
+            rejects.clear()
+            reading = open_upload(
+                io.BytesIO(data), (APPOINTMENTS,), rejects, is_lenient=False
+            )
+            deque(reading.items, maxlen=0)
+
+        file = rejects.open()
+        assert file is not None
+        assert file.read() == corrected
+        assert (rejects.count, [each.line for each in rejects.sample]) == (1, [3])
+
+
 def test_corrected_rows_are_imported_as_if_they_had_been_right_at_once() -> None:
     good = [appointment(f"A-{n}", resultFullString='a "b",\r\nc') for n in range(3)]
     bad = [good[0] | {"saleAmount": "NaN"}, good[1] | {"_updated_at": "x"}, good[2] | {"_id": ""}]  # fmt: skip

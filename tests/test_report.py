@@ -175,6 +175,34 @@ All of them, to be corrected and uploaded again: rejects.csv""",
         id="refused-midway",
     ),
     pytest.param(
+        outcome(
+            status="failed",
+            counts=Counts(),
+            rejects=(reject(3), reject(7)),
+            error="2 of 10 rows would be rejected.",
+        ),
+        "rejects.csv",
+        f"""\
+{FILE} is refused. 2 of 10 rows would be rejected.
+
+Would be rejected, the first 2:
+  line 3: saleAmount is not an amount such as 23245.09
+  line 7: saleAmount is not an amount such as 23245.09
+All that were found, to be corrected in the file: rejects.csv""",
+        id="refused-for-its-rejects",
+    ),
+    pytest.param(
+        outcome(
+            status="failed",
+            counts=Counts(created=4),
+            rejects=(reject(9),),
+            error="The gzip file is broken.",
+        ),
+        "rejects.csv",
+        f"{FILE} is refused. The gzip file is broken.",
+        id="refused-behind-the-last-commit",
+    ),
+    pytest.param(
         outcome(already_imported=True, counts=Counts(created=10)),
         None,
         f"{FILE} was imported before. Nothing was done.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,8 @@ def test_everything_that_is_set_is_read() -> None:
             "CHECKPOINT_ROWS": "1",
             "SOURCE_TIMEZONE": "America/New_York",
             "INVALID_VALUES": "NULL",
+            "MAX_REJECTED_ROWS": "0",
+            "MAX_REJECTED_PERCENT": "2.5",
         }
     )
 
@@ -82,7 +85,12 @@ def test_everything_that_is_set_is_read() -> None:
         ssl_root_cert="/var/task/global-bundle.pem",
         report_bucket="salespro-reports",
         options=Options(
-            exports=(), batch_size=100_000, checkpoint_rows=1, is_lenient=True
+            exports=(),
+            batch_size=100_000,
+            checkpoint_rows=1,
+            is_lenient=True,
+            max_rejected_rows=0,
+            max_rejected_percent=Decimal("2.5"),
         ),
     )
     assert created_at(settings.options, "2025-06-06 08:00:00").endswith(
@@ -198,6 +206,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         CHECKPOINT_ROWS="x",
         SOURCE_TIMEZONE="x",
         INVALID_VALUES="x",
+        MAX_REJECTED_ROWS="x",
+        MAX_REJECTED_PERCENT="x",
     )
 
     assert [problem.split()[0] for problem in found] == [
@@ -210,6 +220,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         "BATCH_SIZE",
         "CHECKPOINT_ROWS",
         "INVALID_VALUES",
+        "MAX_REJECTED_ROWS",
+        "MAX_REJECTED_PERCENT",
     ]
 
 
@@ -244,8 +256,14 @@ def test_options_have_defaults() -> None:
     options = Options.from_env({})
 
     assert replace(options, exports=()) == Options(
-        exports=(), batch_size=500, checkpoint_rows=5000, is_lenient=False
+        exports=(),
+        batch_size=500,
+        checkpoint_rows=5000,
+        is_lenient=False,
+        max_rejected_rows=None,
+        max_rejected_percent=None,
     )
+    assert not options.has_budget
     assert [export.sync_type for export in options.exports] == [
         "csv_appointments",
         "csv_users",
@@ -313,3 +331,52 @@ def test_another_word_for_invalid_values_is_a_mistake() -> None:
         Options.from_env({"INVALID_VALUES": "skip"})
 
     assert caught.value.problems == ("INVALID_VALUES is `reject` or `null`",)
+
+
+@pytest.mark.parametrize(
+    ("environ", "budget"),
+    [
+        ({"MAX_REJECTED_ROWS": "0"}, (0, None)),
+        ({"MAX_REJECTED_ROWS": " 999999999\n"}, (999_999_999, None)),
+        ({"MAX_REJECTED_PERCENT": "0"}, (None, Decimal(0))),
+        ({"MAX_REJECTED_PERCENT": "0.000000001"}, (None, Decimal("1e-9"))),
+        ({"MAX_REJECTED_PERCENT": "100.0"}, (None, Decimal(100))),
+        ({"MAX_REJECTED_ROWS": "7", "MAX_REJECTED_PERCENT": "5"}, (7, Decimal(5))),
+    ],
+    ids=str,
+)
+def test_an_error_budget_is_in_rows_or_in_percent_or_both(
+    environ: dict[str, str], budget: tuple[int | None, Decimal | None]
+) -> None:
+    """0 is a budget, too: one bad row is too many."""
+    options = Options.from_env(environ)
+
+    assert (options.max_rejected_rows, options.max_rejected_percent) == budget
+    assert options.has_budget
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "1_0", "many", "5%", "9" * 10])
+def test_a_budget_in_rows_is_a_number_of_rows(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Options.from_env({"MAX_REJECTED_ROWS": text})
+
+    assert caught.value.problems == (
+        "MAX_REJECTED_ROWS is a number of rows from 0 to 999,999,999",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-1", "100.1", "101", "5%", "2,5", ".5", "5.", "1e1", "NaN", "Infinity"),
+        *("few", "\N{ARABIC-INDIC DIGIT FIVE}", "0.0000000001"),
+    ],
+)
+def test_a_budget_in_percent_is_a_number_from_0_to_100(text: str) -> None:
+    """Decimal would read some of these."""
+    with pytest.raises(ConfigError) as caught:
+        Options.from_env({"MAX_REJECTED_PERCENT": text})
+
+    assert caught.value.problems == (
+        "MAX_REJECTED_PERCENT is a number from 0 to 100 such as 2.5",
+    )

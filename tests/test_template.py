@@ -1,6 +1,7 @@
 """template.yaml: what `sam validate --lint` cannot know about it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import yaml
 
 from handler.notifications import DRY_RUN_PREFIX, SUFFIXES
+from salespro_core.errors import ConfigError
+from salespro_core.options import Options
 
 ROOT = Path(__file__).parents[1]
 
@@ -285,6 +288,51 @@ def test_settings_that_are_not_given_are_not_set(function: dict[str, Any]) -> No
 
     for name in optional | {"DB_SSLROOTCERT"}:
         assert variables[name]["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "variable"),
+    [
+        ("MaxRejectedRows", "MAX_REJECTED_ROWS"),
+        ("MaxRejectedPercent", "MAX_REJECTED_PERCENT"),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "0",
+            "7",
+            "2.5",
+            "100",
+            "100.0",
+            "100.1",
+            "101",
+            "999999999",
+            "1000000000",
+        ),
+        *("-1", "5%", ".5", "5.", "099", "1e1", "0.000000001", "0.0000000001", "few"),
+    ],
+)
+def test_a_deployment_takes_the_error_budgets_that_the_function_takes(
+    template: dict[str, Any],
+    function: dict[str, Any],
+    parameter: str,
+    variable: str,
+    text: str,
+) -> None:
+    """Or every import would fail until somebody reads the log."""
+    declared = template["Parameters"][parameter]
+    try:
+        Options.from_env({variable: text})
+        is_read = True
+    except ConfigError:
+        is_read = False
+
+    assert bool(re.fullmatch(declared["AllowedPattern"], text)) is is_read
+    assert (declared["Type"], declared["Default"]) == ("String", "")
+    assert function["Environment"]["Variables"][variable] == {"Ref": parameter}
 
 
 def test_the_outputs_are_lines_to_paste(template: dict[str, Any]) -> None:

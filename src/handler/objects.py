@@ -44,6 +44,7 @@ class ObjectStream(io.RawIOBase):
     boto3 retries a request, and never a body that breaks halfway.  This one counts the
     bytes against Content-Length and asks for the rest, of the very same version.  An
     answer that is not to the question (another range, length or version) is a break too.
+    It can be read from its start again, and is the same version still.
 
     Attributes:
         upload: what is being read.
@@ -112,6 +113,27 @@ class ObjectStream(io.RawIOBase):
     def readable(self) -> bool:
         """It is, and nothing else."""
         return True
+
+    def seekable(self) -> bool:
+        """To its start, and to no other place."""
+        return True
+
+    def tell(self) -> int:
+        """How many bytes were read since the start."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go back to the start; the bytes are asked for when they are read.
+
+        Raises:
+            io.UnsupportedOperation: that is no way to the start.
+        """
+        if (offset, whence) != (0, io.SEEK_SET):
+            raise io.UnsupportedOperation("only its start can be sought")
+        self._drop()
+        # The breaks keep counting: it is the same object that breaks too often.
+        self._position = self._crc = 0
+        return 0
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 -- typeshed's WriteableBuffer
         """Read what has come, asking again for what a broken body still owes.

@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -22,7 +23,7 @@ from salespro_cli import embedded
 from salespro_cli import sample as samples
 from salespro_cli.databases import connection, database_url, describe_database
 from salespro_cli.embedded import EmbeddedPostgresError
-from salespro_cli.interrupts import kept_back
+from salespro_cli.interrupts import Interrupts, kept_back
 from salespro_cli.reports import reports_folder, write_report
 from salespro_cli.sources import opened
 from salespro_cli.tables import history_json, history_tables
@@ -73,8 +74,8 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
     A row that cannot be imported goes to rejects.csv, beside the report under
     .salespro/reports/; correct it there and import that file.
 
-    BATCH_SIZE, CHECKPOINT_ROWS, SOURCE_TIMEZONE and INVALID_VALUES are read from the
-    environment.
+    BATCH_SIZE, CHECKPOINT_ROWS, SOURCE_TIMEZONE, INVALID_VALUES, MAX_REJECTED_ROWS and
+    MAX_REJECTED_PERCENT are read from the environment.
     """
     options = Options.from_env(os.environ)
     place_of_reports = reports_folder()
@@ -98,18 +99,6 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
         ) as bar,
         kept_back() as interrupts,
     ):
-        read = stream.read
-
-        def counted_read(size: int = -1) -> bytes:
-            try:
-                with interrupts.welcome():
-                    piece = read(size)
-            except OSError as error:  # a disk, or a network drive, that has gone away
-                raise ObjectUnavailable(
-                    f"Reading {file} failed: {error.strerror}."
-                ) from error
-            bar.update(len(piece))
-            return piece
 
         def show(outcome: Outcome) -> None:
             bar.set_postfix_str(f"{outcome.counts.processed:,} rows")
@@ -122,7 +111,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
         outcome = run(
             conn,
             upload,
-            _Reader(counted_read),  # type: ignore[arg-type]
+            _Reader(stream, file, bar, interrupts),  # type: ignore[arg-type]
             options=options,
             hooks=Hooks(publish=publish, on_commit=show),
         )
@@ -135,7 +124,8 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
         if folders:
             click.echo(f"Report: {folders[-1]}")
     if outcome.error is not None:
-        raise click.ClickException(outcome.error)
+        rejected = f" Rejected rows: {place}" if place else ""
+        raise click.ClickException(f"{outcome.error}{rejected}")
 
 
 @cli.command(
@@ -240,10 +230,40 @@ def sandbox(*, port: int) -> None:
 
 
 class _Reader:
-    """A stream of which only `read` is asked for."""
+    """What is asked for of a stream, shown on the bar."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self.read = read
+    def __init__(
+        self, stream: BinaryIO, name: str, bar: tqdm[NoReturn], interrupts: Interrupts
+    ) -> None:
+        self._stream = stream
+        self._name = name
+        self._bar = bar
+        self._interrupts = interrupts
+        self.seekable = stream.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; Ctrl-C is let through while they are waited for."""
+        with self._told(), self._interrupts.welcome():
+            piece = self._stream.read(size)
+        self._bar.update(len(piece))
+        return piece
+
+    def seek(self, offset: int) -> int:
+        """Go back to the start, with the bar."""
+        with self._told():
+            self._stream.seek(offset)
+        self._bar.reset()
+        return offset
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A disk, or a network drive, that has gone away is told in our words."""
+        try:
+            yield
+        except OSError as error:
+            raise ObjectUnavailable(
+                f"Reading {self._name} failed: {error.strerror}."
+            ) from error
 
 
 def main() -> NoReturn:

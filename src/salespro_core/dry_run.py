@@ -10,8 +10,9 @@ from typing import BinaryIO
 from psycopg import Connection
 
 from salespro_core import history
+from salespro_core.budget import within_budget
 from salespro_core.database import store_errors
-from salespro_core.errors import InputError
+from salespro_core.errors import InputError, OutOfTime
 from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import SILENCE_S
 from salespro_core.options import DEFAULTS, Options
@@ -47,6 +48,7 @@ def dry_run_upload(
     Raises:
         StoreUnavailable, StoreRefused, ObjectUnavailable, ObjectRefused: it could not be
             found out.
+        ConfigError: there is an error budget, and the stream cannot be read twice.
     """
     started = time.monotonic()
     outcome = Outcome(upload=upload, status="completed", is_dry_run=True, seconds=0.0)
@@ -60,7 +62,7 @@ def dry_run_upload(
     limit_s = hooks.remaining_s() + LEAST_S
     with Rejects() as rejects, watched(conn, limit_s):
         try:
-            for so_far in _dry_run(conn, outcome, stream, rejects, options):
+            for so_far in _dry_run(conn, outcome, stream, rejects, options, hooks):
                 outcome = so_far
                 hooks.on_commit(outcome)
                 if hooks.remaining_s() <= 0:
@@ -70,7 +72,7 @@ def dry_run_upload(
                         "Run it from a terminal: salespro import --dry-run FILE"
                     )
             outcome = replace(outcome, seconds=time.monotonic() - started)
-        except InputError as error:
+        except (InputError, OutOfTime) as error:
             outcome = outcome.noted(rejects.sample).refused(
                 error, seconds=time.monotonic() - started
             )
@@ -84,14 +86,18 @@ def _dry_run(
     stream: BinaryIO,
     rejects: Rejects,
     options: Options,
+    hooks: Hooks,
 ) -> Iterator[Outcome]:
     """Do the same on shadows; the last outcome has the samples."""
     reading = open_upload(
         stream, options.exports, rejects, is_lenient=options.is_lenient
     )
     layout = reading.layout
-    outcome = outcome.recognised(reading.layout)
+    outcome = outcome.recognised(layout)
     yield outcome
+    reading = within_budget(
+        reading, stream, rejects, options, remaining_s=hooks.remaining_s
+    )
     with store_errors("doing a dry run"), shadowed(conn, layout.export) as shadows:
         for span in reading.spans(options):
             for batch in span.batches:

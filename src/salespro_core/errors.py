@@ -6,6 +6,7 @@ SalesProError                      retryable = False
 │  ├─ UnknownExport                the header is no known export's
 │  ├─ HeaderMismatch               a label stands in the header twice
 │  ├─ UnreadableObject             not CSV text, or broken gzip
+│  ├─ TooManyRejects               more bad rows than the error budget allows
 │  └─ ObjectGone                   deleted or replaced before it could be read
 ├─ ObjectError                     S3 is at fault; the client's error is __cause__
 │  ├─ ObjectUnavailable            retryable: a timeout, a cut that outlasted our patience
@@ -14,7 +15,7 @@ SalesProError                      retryable = False
 │  ├─ StoreUnavailable             retryable: lost connection, deadlock, timeout
 │  └─ StoreRefused                 wrong schema, permission, constraint
 └─ Unfinished                      retryable: the import goes on with another delivery
-   ├─ OutOfTime                    stopped at a commit, since the time is nearly up
+   ├─ OutOfTime                    stopped at a commit or before the first, for lack of time
    ├─ ClaimHeld                    another attempt's lease is live
    └─ ClaimLost                    another attempt took over; nothing more was written
 
@@ -82,6 +83,20 @@ class UnreadableObject(InputError):
     """The bytes are no CSV text in UTF-8, or so damaged that no row can be made out."""
 
 
+class TooManyRejects(InputError):
+    """More rows would be rejected than the error budget allows; none was written.
+
+    Attributes:
+        rejected: rows that would be.
+        rows: all of the file's.
+    """
+
+    def __init__(self, message: str, *, rejected: int, rows: int) -> None:
+        super().__init__(message)
+        self.rejected = rejected
+        self.rows = rows
+
+
 class ObjectGone(InputError):
     """The object was deleted, or replaced by another, before it was read."""
 
@@ -129,7 +144,7 @@ class Unfinished(SalesProError):
 
 
 class OutOfTime(Unfinished):
-    """Stopped at a commit; the checkpoint is kept and the lease is free."""
+    """Stopped at a commit or before the first; the checkpoint is kept, the lease free."""
 
 
 class ClaimHeld(Unfinished):

@@ -224,6 +224,22 @@ def recognised(conn: Connection, held: Claim, sync_type: str) -> None:
     _write(conn, _RECOGNISED, held, sync_type=sync_type)
 
 
+_RENEW = """
+UPDATE salespro_sync_history
+   SET lease_expires_at = clock_timestamp() + %(lease)s
+ WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
+"""
+
+
+def renew(conn: Connection, held: Claim) -> None:
+    """Keep the import ours while nothing is committed that would renew its lease.
+
+    Raises:
+        ClaimLost: another attempt took over.
+    """
+    _write(conn, _RENEW, held)
+
+
 _COMPLETE = """
 UPDATE salespro_sync_history
    SET status = 'completed',

@@ -23,8 +23,8 @@ class Hooks:
         publish: called once, when the counts are final and before the history says so.
         on_commit: called with the outcome so far, once the export is recognised and after each
             commit.
-        remaining_s: seconds that the attempt may still take; asked after each commit and
-            before anything is waited for.
+        remaining_s: seconds that the attempt may still take; asked after each commit,
+            before anything is waited for, and in a validation now and then.
         reconnect: makes another connection where the first one broke; None if a break is
             the end of the attempt.
     """

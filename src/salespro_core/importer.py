@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from salespro_core import history
 from salespro_core.batches import Span
+from salespro_core.budget import within_budget
 from salespro_core.errors import ClaimLost, InputError, OutOfTime, SalesProError
 from salespro_core.header import Layout
 from salespro_core.hooks import NO_HOOKS, Hooks
@@ -50,7 +51,9 @@ def import_upload(
 
     Raises:
         ClaimHeld, ClaimLost: another attempt is at it.  This one wrote nothing more.
-        OutOfTime: stopped at a commit; another delivery goes on from there.
+        OutOfTime: stopped at a commit, and another delivery goes on from there; or in the
+            validation for the error budget, which each delivery starts anew.
+        ConfigError: there is an error budget, and the stream cannot be read twice.
         StoreUnavailable, StoreRefused, ObjectUnavailable, ObjectRefused: what was
             committed stays, and another delivery goes on from there.  The history says
             `failed`, if it could be reached.
@@ -73,7 +76,7 @@ def import_upload(
     outcome = outcome.counted(held.counts)
     with Rejects() as rejects, _handing_over(link, held):
         try:
-            for so_far in _import(link, outcome, stream, held, rejects, options):
+            for so_far in _import(link, outcome, stream, held, rejects, options, hooks):
                 outcome = so_far
                 hooks.on_commit(outcome)
                 # However short the time is, each attempt gets one commit further.
@@ -136,6 +139,7 @@ def _import(
     held: history.Claim,
     rejects: Rejects,
     options: Options,
+    hooks: Hooks,
 ) -> Iterator[Outcome]:
     """Write what is behind the checkpoint; the outcome so far after each commit."""
     reading = open_upload(
@@ -148,6 +152,18 @@ def _import(
         "noting which export it is",
         lambda conn: history.recognised(conn, held, sync_type),
     )
+    # An earlier attempt that has written anything has passed it.
+    if not held.counts.processed:
+        reading = within_budget(
+            reading,
+            stream,
+            rejects,
+            options,
+            remaining_s=hooks.remaining_s,
+            renew=partial(
+                link.run, "renewing the lease", partial(history.renew, held=held)
+            ),
+        )
     _reread(reading, held, rejects)
     at = held
     for span in reading.spans(options):

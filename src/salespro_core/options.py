@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +17,9 @@ BATCH_SIZE = 500
 CHECKPOINT_ROWS = 5000
 # A span of the file is in memory at once, and so is a batch, twice.
 MOST_ROWS = 100_000
+# No file has so many rows; and rows times percent fit into the 28 digits of a Decimal.
+_COUNT = re.compile(r"[0-9]{1,9}")
+_PERCENT = re.compile(r"100(?:\.0{1,9})?|[0-9]{1,2}(?:\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +34,27 @@ class Options:
             after a crash.
         is_lenient: a bad optional value is left out with a warning and its row imported,
             as in the earlier system (INVALID_VALUES=null); otherwise the row is rejected.
+        max_rejected_rows: a file with more rejects is refused before anything of it is
+            written (MAX_REJECTED_ROWS); None for any number.
+        max_rejected_percent: the same, of all rows of the file, from 0 to 100
+            (MAX_REJECTED_PERCENT).
     """
 
     exports: tuple[Export, ...] = (APPOINTMENTS, USERS)
     batch_size: int = BATCH_SIZE
     checkpoint_rows: int = CHECKPOINT_ROWS
     is_lenient: bool = False
+    max_rejected_rows: int | None = None
+    max_rejected_percent: Decimal | None = None
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether a file has to be validated as a whole before anything is written."""
+        return (self.max_rejected_rows, self.max_rejected_percent) != (None, None)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read BATCH_SIZE, CHECKPOINT_ROWS, SOURCE_TIMEZONE and INVALID_VALUES.
+        """Read the variables that are named above, and SOURCE_TIMEZONE.
 
         Raises:
             ConfigError: with all that is wrong.
@@ -51,6 +67,8 @@ class Options:
                 environ, "CHECKPOINT_ROWS", CHECKPOINT_ROWS, problems
             ),
             is_lenient=_is_lenient(environ, problems),
+            max_rejected_rows=_max_rows(environ, problems),
+            max_rejected_percent=_max_percent(environ, problems),
         )
         if problems:
             raise ConfigError(*problems)
@@ -86,6 +104,26 @@ def _is_lenient(environ: Mapping[str, str], problems: list[str]) -> bool:
     if choice not in ("reject", "null"):
         problems.append("INVALID_VALUES is `reject` or `null`")
     return choice == "null"
+
+
+def _max_rows(environ: Mapping[str, str], problems: list[str]) -> int | None:
+    text = environ.get("MAX_REJECTED_ROWS", "").strip()
+    if not text:
+        return None
+    if _COUNT.fullmatch(text):
+        return int(text)
+    problems.append("MAX_REJECTED_ROWS is a number of rows from 0 to 999,999,999")
+    return None
+
+
+def _max_percent(environ: Mapping[str, str], problems: list[str]) -> Decimal | None:
+    text = environ.get("MAX_REJECTED_PERCENT", "").strip()
+    if not text:
+        return None
+    if _PERCENT.fullmatch(text):
+        return Decimal(text)
+    problems.append("MAX_REJECTED_PERCENT is a number from 0 to 100 such as 2.5")
+    return None
 
 
 DEFAULTS = Options()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from salespro_core.errors import HeaderMismatch, InputError, UnknownExport
+from salespro_core.errors import HeaderMismatch, SalesProError, UnknownExport
 from salespro_core.header import Layout
 from salespro_core.records import Reject
 from salespro_core.uploads import Upload
@@ -134,8 +134,8 @@ class Outcome:
             else tuple(warnings.most_common()),
         )
 
-    def refused(self, error: InputError, *, seconds: float) -> Outcome:
-        """This, ended by a fault of the file."""
+    def refused(self, error: SalesProError, *, seconds: float) -> Outcome:
+        """This, ended by a fault of the file, or a dry run by its lack of time."""
         known = (
             error.sync_type
             if isinstance(error, UnknownExport | HeaderMismatch)

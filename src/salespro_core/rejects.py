@@ -62,6 +62,13 @@ class Rejects:
             ]
         )
 
+    def clear(self) -> None:
+        """Forget them all: the file is read from its start again."""
+        if self._file is not None:
+            self._file.close()
+        self.sample, self.count = [], 0
+        self._file, self._skip = None, 0
+
     def open(self) -> IO[bytes] | None:
         """The file from its start, in bytes; None if there are no rejects."""
         if self._file is None:

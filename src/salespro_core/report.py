@@ -148,13 +148,20 @@ def printable(value: str) -> str:
 
 
 def _rejects(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
-    if not outcome.counts.rejected:
+    some, rejected = outcome.rejects[:SHOWN_REJECTS], outcome.counts.rejected
+    if rejected:
+        title = f"Rejected, the first {len(some)} of {rejected:,}:"
+        whole = "All of them, to be corrected and uploaded again"
+    elif some and not outcome.counts.processed:
+        # Refused as a whole: its bad rows alone, corrected, would leave out the others.
+        title = f"Would be rejected, the first {len(some)}:"
+        whole = "All that were found, to be corrected in the file"
+    else:
         return
     yield ""
-    some = outcome.rejects[:SHOWN_REJECTS]
-    yield f"Rejected, the first {len(some)} of {outcome.counts.rejected:,}:"
+    yield title
     for reject in some:
         problems = "; ".join(str(problem) for problem in reject.problems)
         yield f"  line {reject.line}: {problems}"
     if rejects_file:
-        yield f"All of them, to be corrected and uploaded again: {rejects_file}"
+        yield f"{whole}: {rejects_file}"
