@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handler import ending
 from handler.imports import Importer
 from handler.notifications import (
     Ignored,
@@ -58,13 +59,15 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     Raises:
         SalesProError, MalformedNotification: only without a queue.
     """
-    if _is_from_queue(event):
-        return _import_messages(event, context)
-    try:
-        return {"imports": _import_all(read_notifications(event), context)}
-    except Exception as error:  # raised again: it is told before the runtime tells it
-        _log(error)
-        raise
+    with ending.kept_back():
+        if _is_from_queue(event):
+            return _import_messages(event, context)
+        try:
+            found = read_notifications(event)
+        except MalformedNotification as error:
+            _log_nothing_imported(error, {})
+            raise
+        return {"imports": _import_all(found, context)}
 
 
 def _is_from_queue(event: Mapping[str, Any]) -> bool:
@@ -80,15 +83,22 @@ def _import_messages(event: dict[str, Any], context: LambdaContext) -> dict[str,
 
     def import_message(record: SQSRecord) -> None:
         try:
-            _import_all(read_message(record.body), context)
-        except Exception as error:  # raised again: Powertools would not log it
-            _log(error, message_id=record.message_id)
+            _import_all(_read(record), context)
+        except Exception as error:  # raised again, for Powertools
             ask_again(record, error)
             raise
 
     # An invocation that fails as a whole would bring back what is done as well.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return dict(process_partial_response(event, import_message, processor, context))
+
+
+def _read(record: SQSRecord) -> list[Notification | Ignored]:
+    try:
+        return read_message(record.body)
+    except MalformedNotification as error:
+        _log_nothing_imported(error, {"message_id": record.message_id})
+        raise
 
 
 def _import_all(
@@ -108,7 +118,7 @@ def _import_all(
             )
             continue
         try:
-            done.append(importer().run(notification, context))
+            done.append(_import_one(notification, context))
         except Exception as error:  # noqa: BLE001 -- raised below, after the others
             failures.append(error)
     if failures:
@@ -116,21 +126,37 @@ def _import_all(
     return done
 
 
-def _log(error: Exception, message_id: str | None = None) -> None:
-    """Log what no import has logged: the event, the settings, or a mistake of ours.
+def _import_one(notification: Notification, context: LambdaContext) -> dict[str, Any]:
+    """Import an upload, and log what no import logs: the settings, or a mistake of ours.
 
     Of a mistake of ours only its name and place: its text may hold a cell.
     """
-    match error:
-        case ConfigError() | MalformedNotification():
-            logger.error("nothing imported", error=str(error), message_id=message_id)
-        case SalesProError():
-            return  # its import has logged it
-        case _:
-            frames = traceback.extract_tb(error.__traceback__)
-            logger.critical(
-                "unexpected error, please report it",
-                error_type=type(error).__name__,
-                at=[f"{frame.name}:{frame.lineno}" for frame in frames],
-                message_id=message_id,
-            )
+    upload: dict[str, Any] = {
+        "bucket": notification.bucket,
+        "key": notification.object_key,
+    }
+    try:
+        run = importer().run
+    except ConfigError as error:
+        _log_nothing_imported(error, upload)
+        raise
+    try:
+        return run(notification, context)
+    except SalesProError:  # it has logged it
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        logger.critical(
+            "unexpected error, please report it",
+            error_type=type(error).__name__,
+            at=[f"{frame.name}:{frame.lineno}" for frame in frames],
+            **upload,
+        )
+        raise
+
+
+def _log_nothing_imported(error: Exception, where: dict[str, Any]) -> None:
+    """Say what is wrong with the settings, or with the event."""
+    logger.error(
+        "nothing imported", error=str(error), error_type=type(error).__name__, **where
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +16,19 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from psycopg import Connection
 
+from handler import ending
 from handler.connection import Connections
 from handler.notifications import Notification
 from handler.objects import ObjectStream
 from handler.reports import put_report
 from handler.settings import Settings
+from salespro_core.abandoning import abandon
 from salespro_core.database import CONNECT_TIMEOUT_S
 from salespro_core.dry_run import dry_run_upload
-from salespro_core.errors import InputError, SalesProError
+from salespro_core.errors import ObjectGone, SalesProError, StoreError
 from salespro_core.hooks import Hooks
 from salespro_core.importer import import_upload
+from salespro_core.link import Link, patiently
 from salespro_core.outcome import Outcome
 from salespro_core.rejects import Rejects
 from salespro_core.report import summary
@@ -62,6 +67,7 @@ class Importer:
         started = time.monotonic()
         remaining_s = context.get_remaining_time_in_millis() / 1000
         so_far: deque[Outcome] = deque(maxlen=1)
+        hooks = self._hooks(remaining_s, so_far)
         facts: dict[str, Any] = {
             "bucket": notification.bucket,
             "key": notification.object_key,
@@ -70,17 +76,17 @@ class Importer:
         }
         try:
             give_up_at = started + max(remaining_s - LAST_S, LAST_S)
-            with closing(
-                ObjectStream(self._s3, notification, give_up_at=give_up_at)
-            ) as stream:
-                return self._run(notification, stream, remaining_s, so_far)
-        except InputError as error:
-            # Gone before it could be claimed: there is nothing that a history could tell.
-            facts |= {"status": "failed", "error": str(error)}
-            self._logger.error("import failed", **facts)
-            _count("FilesFailed")
-            return facts
+            try:
+                stream = ObjectStream(self._s3, notification, give_up_at=give_up_at)
+            except ObjectGone as error:
+                return facts | self._gone(notification, error, hooks, facts)
+            with closing(stream):
+                return self._run(notification, stream, hooks)
         except SalesProError as error:
+            if isinstance(error, StoreError):
+                # What was wrong may stay with the session: a role's settings, for one,
+                # are those of its start.  Mended, it is right at the next delivery.
+                self._connections.close()
             facts |= _line(so_far[-1]) if so_far else {}
             facts |= {
                 "status": "interrupted",
@@ -96,12 +102,21 @@ class Importer:
         """Close what is kept."""
         self._connections.close()
 
+    def _hooks(self, remaining_s: float, so_far: deque[Outcome]) -> Hooks:
+        """What an attempt may take, and where it gets its connection."""
+        deadline = time.monotonic() + remaining_s
+        deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
+
+        def left_s() -> float:
+            return 0.0 if ending.is_asked_for() else deadline - time.monotonic()
+
+        def connection() -> Connection:
+            return self._connections.kept(timeout_s=min(CONNECT_TIMEOUT_S, left_s()))
+
+        return Hooks(on_commit=so_far.append, remaining_s=left_s, reconnect=connection)
+
     def _run(
-        self,
-        notification: Notification,
-        stream: ObjectStream,
-        remaining_s: float,
-        so_far: deque[Outcome],
+        self, notification: Notification, stream: ObjectStream, hooks: Hooks
     ) -> dict[str, Any]:
         reports = []
 
@@ -111,21 +126,8 @@ class Importer:
             reports.append(put_report(self._s3, bucket, folder, outcome, rejects))
             return reports[-1]
 
-        deadline = time.monotonic() + remaining_s
-        deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
-
-        def left_s() -> float:
-            return deadline - time.monotonic()
-
-        def connection() -> Connection:
-            return self._connections.kept(timeout_s=min(CONNECT_TIMEOUT_S, left_s()))
-
-        hooks = Hooks(
-            publish=publish,
-            on_commit=so_far.append,
-            remaining_s=left_s,
-            reconnect=connection,
-        )
+        left_s = hooks.remaining_s
+        hooks = replace(hooks, publish=publish)
         bytes_ = BufferedReader(stream, READ_BYTES)
         options = self._settings.options
         if notification.is_dry_run:
@@ -137,15 +139,51 @@ class Importer:
                 )
         else:
             outcome = import_upload(
-                connection(),
-                stream.upload,
-                bytes_,
-                options=options,
-                hooks=hooks,
+                _connected(hooks), stream.upload, bytes_, options=options, hooks=hooks
             )
         facts = _line(outcome, report=next(iter(reports), None))
         self._tell(outcome, facts)
         return facts
+
+    def _gone(
+        self,
+        notification: Notification,
+        error: ObjectGone,
+        hooks: Hooks,
+        facts: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """End what was begun of an upload that cannot be read any more, and tell it.
+
+        Raises:
+            StoreUnavailable, StoreRefused: the history could not be asked.
+        """
+        version = notification.version_id or notification.etag
+        is_completed = False
+        if version and not notification.is_dry_run:
+            link = Link(
+                _connected(hooks),
+                reconnect=hooks.reconnect,
+                remaining_s=hooks.remaining_s,
+            )
+            is_completed = link.run(
+                "noting that the upload is gone",
+                partial(
+                    abandon,
+                    bucket=notification.bucket,
+                    object_key=notification.object_key,
+                    version=version,
+                    error=str(error),
+                ),
+            )
+        if is_completed:
+            done: dict[str, Any] = {"status": "completed", "already_imported": True}
+            self._logger.info("imported before", **facts, **done)
+            _count("FilesImportedBefore")
+            return done
+        failed: dict[str, Any] = {"status": "failed", "error": str(error)}
+        self._logger.error("import failed", **facts, **failed)
+        _count("FilesFailed")
+        return failed
 
     def _tell(self, outcome: Outcome, facts: dict[str, Any]) -> None:
         """One line for people and queries, one for metrics."""
@@ -171,6 +209,12 @@ class Importer:
                 RowsRejected=outcome.counts.rejected,
                 duration_ms=round(outcome.seconds * 1000),
             )
+
+
+def _connected(hooks: Hooks) -> Connection:
+    """The connection for imports, also if Postgres is away for a while."""
+    assert hooks.reconnect is not None  # noqa: S101 -- made above
+    return patiently(hooks.reconnect, remaining_s=hooks.remaining_s)
 
 
 def _line(outcome: Outcome, *, report: str | None = None) -> dict[str, Any]:

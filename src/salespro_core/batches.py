@@ -6,26 +6,50 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
+from typing import Self
 
 from salespro_core.header import Layout
-from salespro_core.records import Record, Reject
-
-# An ordinary span of 5,000 appointments has less than 1 MB.
-SPAN_CHARACTERS = 8 * 1024 * 1024
+from salespro_core.records import Part, Record, Values
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one statement writes.
+    """What one statement writes: records, no two with one key, in the order of their keys.
 
     Attributes:
-        records: at least one, no two with one key, in the order of their keys.
-        omitted: the places in `Record.values` that none of them carries.
+        lines: where each starts in the file.
+        columns: their values, one sequence per column of the layout.
+        cells: their rows as they stand in the file, should Postgres refuse one.
+        omitted: the places in `columns` that none of them carries.
     """
 
-    records: Sequence[Record]
+    lines: Sequence[int] = ()
+    columns: Sequence[Values] = ()
+    cells: Sequence[Sequence[str]] = ()
     omitted: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, records: Sequence[Record], omitted: tuple[int, ...] = ()) -> Self:
+        """A batch of these records."""
+        return cls(
+            [record.line for record in records],
+            list(zip(*(record.values for record in records), strict=True)),
+            [record.cells for record in records],
+            omitted,
+        )
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def part(self, start: int, end: int) -> Batch:
+        """Those records only."""
+        return Batch(
+            self.lines[start:end],
+            [column[start:end] for column in self.columns],
+            self.cells[start:end],
+            self.omitted,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +58,8 @@ class Span:
 
     Its batches are sorted by key across all of them: sorted only inside each, concurrent
     imports deadlock (19 to 22 of 24 did; sorted across the commit, none).  Where lenient
-    mode leaves cells out, that holds for the records without the same columns.
+    mode leaves cells out, that holds for the records without the same columns, and it is
+    not `is_in_order`.
 
     Attributes:
         rows: how many rows of the file it holds.
@@ -48,49 +73,50 @@ class Span:
     duplicate: int
     rejected: int
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether its records come in the order of their keys, over all batches."""
+        return len({batch.omitted for batch in self.batches}) <= 1
 
-def spans(
-    layout: Layout,
-    items: Iterable[Record | Reject],
-    *,
-    checkpoint_rows: int,
-    batch_size: int,
-) -> Iterator[Span]:
-    """Cut a file into spans of `checkpoint_rows` rows; every row is in exactly one.
 
-    A span ends earlier where its rows are so large that they would fill the memory.
+def span_of(layout: Layout, part: Part, *, batch_size: int) -> Span:
+    """Make a part of the file ready to be sent.
 
     Args:
         layout: says where the key and the version of a record are.
-        items: the rows of the file that are not committed yet, in its order.
-        checkpoint_rows: rows that one commit covers.
+        part: what one commit is to cover.
         batch_size: records that one statement writes, at most.
     """
-    rows = iter(items)
-    while part := _part(rows, checkpoint_rows):
-        records = [item for item in part if isinstance(item, Record)]
-        newest = _newest(layout, records)
-        yield Span(
-            rows=len(part),
-            batches=tuple(_batches(newest, batch_size)),
-            duplicate=len(records) - len(newest),
-            rejected=len(part) - len(records),
-        )
+    keys = part.columns[0]
+    records = len(part.lines) + len(part.lenient)
+    if part.lenient or len(set(keys)) < len(keys):
+        newest = _newest(layout, part.records())
+        batches = tuple(_batches(newest, batch_size))
+    else:
+        batches = tuple(_sorted_batches(part, batch_size))
+    return Span(
+        rows=part.rows,
+        batches=batches,
+        duplicate=records - sum(map(len, batches)),
+        rejected=len(part.rejects),
+    )
 
 
-def _part(rows: Iterator[Record | Reject], most: int) -> list[Record | Reject]:
-    """The next rows: that many, or some megabytes of them; none at the end."""
-    part: list[Record | Reject] = []
-    characters = 0
-    for item in islice(rows, most):
-        part.append(item)
-        characters += len("".join(item.cells))
-        if characters > SPAN_CHARACTERS:
-            break
-    return part
+def _sorted_batches(part: Part, batch_size: int) -> Iterator[Batch]:
+    """Cut records of which each has a key of its own, without a look at any of them."""
+    keys = part.columns[0]
+    order = sorted(range(len(keys)), key=keys.__getitem__)  # type: ignore[arg-type]
+    if len(order) < 2:  # noqa: PLR2004 -- itemgetter makes no tuple of one
+        whole = Batch(part.lines, part.columns, part.cells)
+    else:
+        reorder = itemgetter(*order)
+        columns = [reorder(column) for column in part.columns]
+        whole = Batch(reorder(part.lines), columns, reorder(part.cells))
+    for start in range(0, len(whole), batch_size):
+        yield whole.part(start, start + batch_size)
 
 
-def _newest(layout: Layout, records: Sequence[Record]) -> list[Record]:
+def _newest(layout: Layout, records: Iterable[Record]) -> list[Record]:
     """Keep one record of each key, the newest; of equally new ones the last."""
     by_key: dict[str | None, Record] = {}
     for record in records:
@@ -131,9 +157,10 @@ def _batches(records: Sequence[Record], batch_size: int) -> Iterator[Batch]:
     """Cut sorted records where the batch is full, or other columns are left out.
 
     The latter is for lenient mode: there the order holds for the records of each kind
-    only, and an import that deadlocks is tried again.
+    only.  In the order of all keys the batches would be tiny: half of the rows with a bad
+    cell, and the import takes ten times as long and more.
     """
     by_kind = sorted(records, key=attrgetter("omitted"))
     for omitted, alike in groupby(by_kind, key=attrgetter("omitted")):
         while batch := tuple(islice(alike, batch_size)):
-            yield Batch(batch, omitted)
+            yield Batch.of(batch, omitted)

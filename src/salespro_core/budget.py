@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from textwrap import shorten
 from typing import BinaryIO
 
 from salespro_core.errors import ConfigError, OutOfTime, TooManyRejects
 from salespro_core.options import Options
-from salespro_core.reading import Reading, open_upload
+from salespro_core.reading import Reading
 from salespro_core.records import Reject
 from salespro_core.rejects import Rejects
 
@@ -64,7 +63,7 @@ def within_budget(
         )
     rejects.clear()
     stream.seek(0)
-    return open_upload(stream, options.exports, rejects, is_lenient=options.is_lenient)
+    return Reading(stream, options.exports, rejects, is_lenient=options.is_lenient)
 
 
 def _validated(
@@ -76,9 +75,9 @@ def _validated(
     """Read the file to its end; return how many rows it has."""
     rows = 0
     renewed_at = time.monotonic()
-    while (read := sum(1 for _ in islice(reading.items, pause_rows))) == pause_rows:
-        rows += read
-        if remaining_s() <= 0:
+    for part in reading.parts(pause_rows):
+        # Whatever the time, at the end of the file it is done.
+        if rows and remaining_s() <= 0:
             raise OutOfTime(
                 "The validation for MAX_REJECTED_ROWS or MAX_REJECTED_PERCENT did not "
                 f"come to its end in the time there was; it got as far as row {rows:,}. "
@@ -88,7 +87,8 @@ def _validated(
         if time.monotonic() - renewed_at >= RENEW_AFTER_S:
             renew()
             renewed_at = time.monotonic()
-    return rows + read
+        rows += part.rows
+    return rows
 
 
 def _exceeded(options: Options, rejected: int, rows: int) -> Iterator[str]:

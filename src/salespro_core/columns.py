@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
+
+# In place of a value, for a cell that cannot be read: no value holds a NUL.
+_BAD = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,15 @@ class Kind:
             date".  The message never quotes the text, which is personal data.
         is_text: the cell is taken as it stands, and the value may be any text, so that
             it has to be quoted in an array.
+        are_plain: whether `parse` returns all of these non-empty cells as they are, at
+            a price per column and not per cell; it may say no where the answer is yes.
+            None for a kind whose values repeat, so that each is parsed once anyway.
     """
 
     sql: LiteralString
     parse: Callable[[str], str]
     is_text: bool = False
+    are_plain: Callable[[Sequence[str]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,53 @@ class Column:
     required: bool = False
     default: str | None = None
 
+    def read(self, cell: str) -> str | None:
+        """Read one cell.
+
+        Raises:
+            ValueError: with what is wrong, to complete "<label> ...".
+        """
+        if not cell or cell.isspace():
+            if self.required:
+                raise ValueError("is empty")
+            return self.default
+        # Around a text, space is part of it.
+        is_kept = self.kind.is_text
+        value = self.kind.parse(cell if is_kept else cell.strip())
+        return value or self.default
+
+    def read_all(self, cells: Sequence[str], bad: set[int]) -> Sequence[str | None]:
+        """Read this column of many rows.
+
+        Args:
+            cells: one per row.
+            bad: the places of those that cannot be read are added to it.
+
+        Returns:
+            What `read` makes of each; None in the place of a bad one.
+        """
+        filled = [cell for cell in cells if cell] if "" in cells else cells
+        is_plain = self.kind.are_plain and self.kind.are_plain(filled)
+        if is_plain and len(filled) == len(cells):
+            return cells
+        if is_plain and not self.required:
+            default = self.default
+            return [cell or default for cell in cells]
+        known = {cell: self._try(cell) for cell in set(cells)}
+        if _BAD in known.values():
+            bad.update(place for place, cell in enumerate(cells) if known[cell] == _BAD)
+        return [known[cell] for cell in cells]
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The label, then its aliases."""
         return tuple(self.label.split(" | "))
+
+    def _try(self, cell: str) -> str | None:
+        try:
+            return self.read(cell)
+        except ValueError:
+            return _BAD
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import SILENCE_S
 from salespro_core.options import DEFAULTS, Options
 from salespro_core.outcome import Outcome
-from salespro_core.reading import open_upload
+from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
 from salespro_core.shadows import shadowed
 from salespro_core.uploads import Upload
@@ -89,9 +89,7 @@ def _dry_run(
     hooks: Hooks,
 ) -> Iterator[Outcome]:
     """Do the same on shadows; the last outcome has the samples."""
-    reading = open_upload(
-        stream, options.exports, rejects, is_lenient=options.is_lenient
-    )
+    reading = Reading(stream, options.exports, rejects, is_lenient=options.is_lenient)
     layout = reading.layout
     outcome = outcome.recognised(layout)
     yield outcome
@@ -108,6 +106,7 @@ def _dry_run(
                 span,
                 claim=replace(shadows.claim, counts=outcome.counts),
                 uploaded_at=outcome.upload.uploaded_at,
+                is_for_all=False,
             )
             for refused in written.refused:
                 rejects.add(layout, refused)

@@ -14,6 +14,7 @@ SalesProError                      retryable = False
 ├─ StoreError                      Postgres is at fault; psycopg's error is __cause__
 │  ├─ StoreUnavailable             retryable: lost connection, deadlock, timeout
 │  └─ StoreRefused                 wrong schema, permission, constraint
+├─ StorageFull                     the rejects have no room in the temporary folder
 └─ Unfinished                      retryable: the import goes on with another delivery
    ├─ OutOfTime                    stopped at a commit or before the first, for lack of time
    ├─ ClaimHeld                    another attempt's lease is live
@@ -120,9 +121,17 @@ class StoreError(SalesProError):
 
 
 class StoreUnavailable(StoreError):
-    """The connection, a lock or the time ran out; another attempt may do."""
+    """The connection, a lock or the time ran out; another attempt may do.
+
+    Attributes:
+        sqlstate: Postgres' code; None if the connection broke or there was none.
+    """
 
     retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
 
 
 class StoreRefused(StoreError):
@@ -135,6 +144,10 @@ class StoreRefused(StoreError):
     def __init__(self, message: str, sqlstate: str | None = None) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
+
+
+class StorageFull(SalesProError):
+    """The rejects could not be kept; the OSError is `__cause__`."""
 
 
 class Unfinished(SalesProError):

@@ -67,11 +67,16 @@ VALUES (%(unknown)s, clock_timestamp(), 'in_progress',
        lease_expires_at = excluded.lease_expires_at
  WHERE history.status <> 'completed'
    AND coalesce(history.lease_expires_at < clock_timestamp(), true)
-RETURNING *
+-- each by its name: what is prepared for * fails when a column is added
+RETURNING id, status, attempts, sync_type,
+          records_created, records_updated, records_unchanged,
+          records_stale, records_duplicate, records_rejected, refused_rows
 """
 
 _STORED = """
-SELECT *,
+SELECT id, status, attempts, sync_type,
+       records_created, records_updated, records_unchanged,
+       records_stale, records_duplicate, records_rejected, refused_rows,
        ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s
   FROM salespro_sync_history
  WHERE (bucket, object_key, object_version)
@@ -155,7 +160,8 @@ def read_counts(row: dict[str, Any]) -> Counts:
 
 
 _CHECKPOINT = """
-SELECT *
+SELECT records_created, records_updated, records_unchanged,
+       records_stale, records_duplicate, records_rejected, refused_rows
   FROM salespro_sync_history
  WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
    FOR UPDATE
@@ -269,7 +275,9 @@ UPDATE salespro_sync_history
        lease_expires_at = NULL,
        error_message = %(error)s,
        report_location = %(report)s
- WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
+ -- or failed by this very attempt, if only the reply was lost
+ WHERE id = %(import_id)s AND attempts = %(attempt)s
+   AND status IN ('in_progress', 'failed')
 """
 
 

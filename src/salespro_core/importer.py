@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import BinaryIO
 
 from psycopg import Connection
 
 from salespro_core import history
+from salespro_core.ahead import one_ahead
 from salespro_core.batches import Span
 from salespro_core.budget import within_budget
 from salespro_core.errors import ClaimLost, InputError, OutOfTime, SalesProError
@@ -21,8 +21,7 @@ from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import Link
 from salespro_core.options import DEFAULTS, Options
 from salespro_core.outcome import Outcome
-from salespro_core.reading import Reading, open_upload
-from salespro_core.records import Record
+from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
 from salespro_core.uploads import Upload
 from salespro_core.writing import SpanWritten, refused_among, write_span
@@ -142,9 +141,7 @@ def _import(
     hooks: Hooks,
 ) -> Iterator[Outcome]:
     """Write what is behind the checkpoint; the outcome so far after each commit."""
-    reading = open_upload(
-        stream, options.exports, rejects, is_lenient=options.is_lenient
-    )
+    reading = Reading(stream, options.exports, rejects, is_lenient=options.is_lenient)
     outcome = outcome.recognised(reading.layout)
     yield outcome
     sync_type = reading.layout.export.sync_type
@@ -164,24 +161,20 @@ def _import(
                 link.run, "renewing the lease", partial(history.renew, held=held)
             ),
         )
-    _reread(reading, held, rejects)
+    reading.skip(held.counts.processed, held.refused, options)
     at = held
-    for span in reading.spans(options):
-        written = _write_once(link, reading.layout, span, at, outcome.upload)
+
+    def write(span: Span) -> SpanWritten:
+        return _write_once(link, reading.layout, span, at, outcome.upload)
+
+    # Postgres writes one span while the next is read.
+    for written in one_ahead(write, reading.spans(options), stop=link.cancel):
         for refused in written.refused:
             rejects.add(reading.layout, refused)
         at = _moved(at, written)
         outcome = outcome.counted(written.counts)
         yield outcome
     yield outcome.noted(rejects.sample, reading.warnings)
-
-
-def _reread(reading: Reading, held: history.Claim, rejects: Rejects) -> None:
-    """Read the rows that are committed again, which brings their rejects back."""
-    for item in islice(reading.items, held.counts.processed):
-        if isinstance(item, Record) and item.line in held.refused:
-            [refused] = refused_among([item], held.refused)
-            rejects.add(reading.layout, refused)
 
 
 def _moved(at: history.Claim, written: SpanWritten) -> history.Claim:
@@ -211,9 +204,12 @@ def _write_once(
         if tries > 1:
             now = history.checkpoint(conn, at)
             if now.counts.processed > at.counts.processed:
-                sent = [record for batch in span.batches for record in batch.records]
-                refused = tuple(refused_among(sent, now.refused))
-                return SpanWritten(now.counts - at.counts, refused)
+                refused = [
+                    reject
+                    for batch in span.batches
+                    for reject in refused_among(batch.lines, batch.cells, now.refused)
+                ]
+                return SpanWritten(now.counts - at.counts, tuple(refused))
         return write_span(conn, layout, span, claim=at, uploaded_at=upload.uploaded_at)
 
     return link.run(f"writing the rows after row {at.counts.processed}", write)

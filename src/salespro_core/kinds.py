@@ -7,6 +7,8 @@ neither a datetime nor a Decimal per cell is worth its price.
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, tzinfo
 
 from salespro_core.columns import Kind
@@ -21,6 +23,8 @@ _BOOLEANS = {
 _EXPORTED_INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
 )
+_SHAPE = "0000-00-00T00:00:00.000Z"
+_DIGITS = str.maketrans("123456789", "000000000")
 # RFC 3339, section 5.6, and the same without an offset.  Second 60 and hour 24 are left
 # out: Postgres would move both to another instant.
 _INSTANT = re.compile(
@@ -46,13 +50,31 @@ def text(limit: int | None = None) -> Kind:
             raise ValueError("contains a NUL character")
         return cell
 
-    return Kind("varchar", parse, is_text=True)
+    def are_plain(cells: Sequence[str]) -> bool:
+        longest = max(map(len, cells), default=0)
+        return (
+            (limit is None or longest <= limit)
+            and "\0" not in "".join(cells)
+            and not any(map(str.isspace, cells))
+        )
+
+    return Kind("varchar", parse, is_text=True, are_plain=are_plain)
 
 
 def key(limit: int) -> Kind:
     """Text that identifies a row: without the space around it."""
     checked = text(limit).parse
-    return Kind("varchar", lambda cell: checked(cell.strip()), is_text=True)
+
+    def are_plain(cells: Sequence[str]) -> bool:
+        longest = max(map(len, cells), default=0)
+        return longest <= limit and "".join(cells).isalnum()
+
+    return Kind(
+        "varchar",
+        lambda cell: checked(cell.strip()),
+        is_text=True,
+        are_plain=are_plain,
+    )
 
 
 def instant(source_timezone: tzinfo = UTC) -> Kind:
@@ -80,7 +102,20 @@ def instant(source_timezone: tzinfo = UTC) -> Kind:
         except OverflowError:
             raise ValueError("is beyond the years 1 to 9999") from None
 
-    return Kind("timestamptz", parse)
+    return Kind("timestamptz", parse, are_plain=_are_exported_instants)
+
+
+def _are_exported_instants(cells: Sequence[str]) -> bool:
+    """Whether they are all as SalesPro writes them, and days of the calendar."""
+    text = "".join(cells)
+    if text.translate(_DIGITS) != _SHAPE * len(cells) or "T24" in text:
+        return False
+    try:
+        # For its errors: it has the calendar and the clock, but reads other forms too.
+        deque(map(datetime.fromisoformat, cells), maxlen=0)
+    except ValueError:
+        return False
+    return True
 
 
 def money(precision: int, scale: int = 2) -> Kind:

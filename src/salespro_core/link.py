@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import psycopg
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
 from salespro_core.database import STATEMENT_TIMEOUT_S, store_errors
 from salespro_core.errors import SalesProError, StoreUnavailable
@@ -27,6 +28,42 @@ LONGEST_PAUSE_S = 5.0
 # then never will: its connection leads nowhere, and keepalives may not notice (a proxy
 # or a NAT gateway answers them).
 SILENCE_S = STATEMENT_TIMEOUT_S + 15.0
+# Another connection may do better: this one broke, or it leads to a server that is
+# read-only and, to this session, stays so (after a failover, the former primary).
+_NOT_HERE = (None, "25006")
+
+
+def patiently(
+    action: Callable[[], T],
+    *,
+    remaining_s: Callable[[], float],
+    is_final: Callable[[], bool] = lambda: False,
+) -> T:
+    """Return what the action returns, trying again while Postgres is away or busy.
+
+    Args:
+        action: what may raise StoreUnavailable.
+        remaining_s: seconds that the attempt has left.
+        is_final: asked after a failure; whether another try is out of the question.
+
+    Raises:
+        StoreUnavailable: Postgres was away for longer than our patience or our time.
+    """
+    impatient_at = time.monotonic() + PATIENCE_S
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return action()
+        except StoreUnavailable:
+            # Jittered, so that many functions do not come back as one.
+            pause = pause_s * random.uniform(0.5, 1)  # noqa: S311
+            if is_final() or time.monotonic() + pause >= impatient_at:
+                raise
+            # A try takes its LEAST_S, so none is begun with less.
+            if pause + LEAST_S >= remaining_s():
+                raise
+        time.sleep(pause)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 class Link:
@@ -53,6 +90,7 @@ class Link:
         self.conn = conn
         self._reconnect = reconnect
         self._remaining_s = remaining_s
+        self._is_cancelled = False
 
     def run(self, doing: str, action: Callable[[Connection], T]) -> T:
         """Return what the action returns.
@@ -66,25 +104,25 @@ class Link:
             StoreUnavailable: Postgres was away for longer than our patience or our time.
             StoreRefused: another try would fail in the same way.
         """
-        impatient_at = time.monotonic() + PATIENCE_S
-        pause_s = FIRST_PAUSE_S
-        while True:
+
+        def once() -> T:
             try:
                 with store_errors(doing):
                     self._ensure_connected()
                     with watched(self.conn, self._limit_s()):
                         return action(self.conn)
-            except StoreUnavailable:
-                # Jittered, so that many functions do not come back as one.
-                pause = pause_s * random.uniform(0.5, 1)  # noqa: S311
-                if self._reconnect is None and self.conn.closed:
-                    raise
-                if time.monotonic() + pause >= impatient_at:
-                    raise
-                if pause >= self._remaining_s():
-                    raise
-            time.sleep(pause)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            except StoreUnavailable as error:
+                if error.sqlstate in _NOT_HERE:
+                    self.conn.close()
+                raise
+
+        return patiently(
+            once,
+            remaining_s=self._remaining_s,
+            is_final=lambda: (
+                self._is_cancelled or (self._reconnect is None and self.conn.closed)
+            ),
+        )
 
     def try_once(self, action: Callable[[Connection], object]) -> None:
         """Run what is well meant: whatever fails, nobody learns of it.
@@ -96,9 +134,25 @@ class Link:
             with watched(self.conn, LEAST_S):
                 action(self.conn)
 
+    def cancel(self) -> None:
+        """Have the server give up what it is doing for us; it is not tried again.
+
+        From another thread than that which waits for it.
+        """
+        self._is_cancelled = True
+        with suppress(psycopg.Error):
+            self.conn.cancel_safe(timeout=LEAST_S)
+
     def _ensure_connected(self) -> None:
+        # A break that libpq meets while it sends a statement can leave a connection that
+        # is not closed and takes no other: "another command is already in progress".
+        if not self.conn.closed and not self._is_idle():
+            self.conn.close()
         if self.conn.closed and self._reconnect is not None:
             self.conn = self._reconnect()
+
+    def _is_idle(self) -> bool:
+        return self.conn.info.transaction_status == TransactionStatus.IDLE
 
     def _limit_s(self) -> float:
         return min(SILENCE_S, self._remaining_s())

@@ -47,12 +47,19 @@ class Counts:
     @property
     def processed(self) -> int:
         """All of them."""
-        return sum(asdict(self).values())
+        written = self.created + self.updated + self.unchanged + self.stale
+        return written + self.duplicate + self.rejected
 
     def __add__(self, other: Counts) -> Counts:
         """Add count by count."""
-        mine, theirs = asdict(self), asdict(other)
-        return Counts(**{name: mine[name] + theirs[name] for name in mine})
+        return Counts(
+            created=self.created + other.created,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+            stale=self.stale + other.stale,
+            duplicate=self.duplicate + other.duplicate,
+            rejected=self.rejected + other.rejected,
+        )
 
     def __sub__(self, other: Counts) -> Counts:
         """Subtract count by count."""

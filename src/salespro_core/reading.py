@@ -3,78 +3,116 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from salespro_core.batches import Span, spans
+from salespro_core.batches import Span, span_of
+from salespro_core.blocks import Block, joined, read_blocks
 from salespro_core.columns import Export
 from salespro_core.errors import UnreadableObject
-from salespro_core.header import Layout, read_header
+from salespro_core.header import read_header
 from salespro_core.options import Options
 from salespro_core.outcome import MAYBE_CUT
-from salespro_core.records import Record, Reject, read_records
+from salespro_core.records import Part, read_records
 from salespro_core.rejects import Rejects
 from salespro_core.resync import CUT
-from salespro_core.rows import Row, read_rows
+from salespro_core.writing import refused_among
+
+# An ordinary span of 5,000 appointments has less than 1 MB.
+SPAN_CHARACTERS = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
 class Reading:
     """One pass over one file.
 
+    As its rows pass, rejects go to the rejects file and warnings are counted.
+
     Attributes:
-        items: its rows, each once and in order; to be consumed once.  As they pass,
-            rejects go to the rejects file and warnings are counted.
+        layout: what its rows hold.
         warnings: lenient mode: label and reason -> cells that were left out so far; and
             MAYBE_CUT, if the last row is not complete.
     """
 
-    layout: Layout
-    items: Iterator[Record | Reject]
-    warnings: Counter[str]
+    def __init__(
+        self,
+        stream: BinaryIO,
+        exports: Sequence[Export],
+        rejects: Rejects,
+        *,
+        is_lenient: bool,
+    ) -> None:
+        """Recognise the export by its header.
+
+        Raises:
+            InputError: the file cannot be read, or is no export that we know.
+        """
+        self._blocks = read_blocks(stream)
+        self._rest: Block | None = None
+        self._rejects = rejects
+        self._is_lenient = is_lenient
+        header = next(self._blocks, None)
+        if header is None:
+            raise UnreadableObject("The file holds only blank lines. Export it again.")
+        [first] = header
+        self.layout = read_header(first.cells, exports, line=first.line)
+        self.warnings: Counter[str] = Counter()
+
+    def parts(self, most_rows: int) -> Iterator[Part]:
+        """What is left of the file, cut into so many rows each.
+
+        A part ends earlier where its rows are so large that they would fill the memory.
+
+        Raises:
+            InputError, ObjectUnavailable, ObjectRefused: it cannot be read to its end.
+        """
+        while part := self._part(most_rows):
+            yield part
 
     def spans(self, options: Options) -> Iterator[Span]:
-        """What is left of the rows, cut into what one commit covers each."""
-        return spans(
-            self.layout,
-            self.items,
-            checkpoint_rows=options.checkpoint_rows,
-            batch_size=options.batch_size,
-        )
+        """What is left of the file, cut into what one commit covers each.
 
+        Raises:
+            InputError, ObjectUnavailable, ObjectRefused: it cannot be read to its end.
+        """
+        for part in self.parts(options.checkpoint_rows):
+            yield span_of(self.layout, part, batch_size=options.batch_size)
 
-def open_upload(
-    stream: BinaryIO, exports: Sequence[Export], rejects: Rejects, *, is_lenient: bool
-) -> Reading:
-    """Recognise the export by its header, and make ready to read its rows.
+    def skip(self, rows: int, refused: Mapping[int, str], options: Options) -> None:
+        """Pass over rows that are committed, which brings their rejects back.
 
-    Raises:
-        InputError: the file cannot be read, or is no export that we know.
-    """
-    rows = read_rows(stream)
-    header = next(rows, None)
-    if header is None:
-        raise UnreadableObject("The file holds only blank lines. Export it again.")
-    layout = read_header(header.cells, exports, line=header.line)
-    warnings: Counter[str] = Counter()
-    items = _noted(layout, rows, rejects, warnings, is_lenient=is_lenient)
-    return Reading(layout, items, warnings)
+        Args:
+            rows: how many.
+            refused: line -> why Postgres refused it.
+            options: as of `spans`.
+        """
+        while rows > 0 and (part := self._part(min(rows, options.checkpoint_rows))):
+            rows -= part.rows
+            for reject in refused_among(part.lines, part.cells, refused):
+                self._rejects.add(self.layout, reject)
 
+    def _part(self, most_rows: int) -> Part | None:
+        block = self._take(most_rows)
+        if block is None:
+            return None
+        part = read_records(self.layout, block, is_lenient=self._is_lenient)
+        for reject in part.rejects:
+            self._rejects.add(self.layout, reject)
+            if reject.problems[0].reason in CUT:
+                self.warnings[MAYBE_CUT] += 1
+        for record in part.lenient:
+            self.warnings.update(str(problem) for problem in record.invalid)
+        return part
 
-def _noted(
-    layout: Layout,
-    rows: Iterator[Row],
-    rejects: Rejects,
-    warnings: Counter[str],
-    *,
-    is_lenient: bool,
-) -> Iterator[Record | Reject]:
-    for item in read_records(layout, rows, is_lenient=is_lenient):
-        if isinstance(item, Reject):
-            rejects.add(layout, item)
-            if item.problems[0].reason in CUT:
-                warnings[MAYBE_CUT] += 1
-        elif item.invalid:
-            warnings.update(str(problem) for problem in item.invalid)
-        yield item
+    def _take(self, most_rows: int) -> Block | None:
+        """The next rows: that many, or some megabytes of them; None at the end."""
+        taken: list[Block] = []
+        rows = characters = 0
+        while rows < most_rows and characters < SPAN_CHARACTERS:
+            block = self._rest or next(filter(len, self._blocks), None)
+            if block is None:
+                break
+            block, self._rest = block.cut(most_rows - rows)
+            taken.append(block)
+            rows += len(block)
+            characters += block.characters
+        return joined(taken) if taken else None

@@ -1,14 +1,17 @@
-"""Rows to records and rejects, one at a time."""
+"""Rows to records and rejects, a column at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import compress
+from typing import NamedTuple, TypeVar
 
-from salespro_core.columns import Column
+from salespro_core.blocks import Block, is_utf8
 from salespro_core.header import Layout
-from salespro_core.rows import Row
+
+T = TypeVar("T")
+Values = Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Problem:
 
 
 class Record(NamedTuple):
-    """A valid row: a tuple, since there is one per row.
+    """A valid row.
 
     Attributes:
         line: where the row starts in the file; the header is line 1.
@@ -48,56 +51,121 @@ class Reject(NamedTuple):
     cells: tuple[str, ...]
 
 
-def read_records(
-    layout: Layout, rows: Iterable[Row], *, is_lenient: bool = False
-) -> Iterator[Record | Reject]:
-    """Read each row as the layout says; every row comes out once, in the file's order.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the rows of a part of the file are, each once.
 
-    Every cell is tried, so that a reject lists all problems of its row and a file can be
+    Attributes:
+        rows: how many there are: those of `lines`, `lenient` and `rejects`.
+        lines: of the records that are whole.
+        columns: their values, one sequence per column of the layout.
+        cells: their rows as they stand in the file.
+        lenient: the records that leave cells out.
+        rejects: in the order of the file, as the others are.
+    """
+
+    rows: int
+    lines: Sequence[int]
+    columns: Sequence[Values]
+    cells: Sequence[Sequence[str]]
+    lenient: Sequence[Record] = ()
+    rejects: Sequence[Reject] = ()
+
+    def records(self) -> Iterator[Record]:
+        """All records, one by one, in the order of the file."""
+        values = zip(*self.columns, strict=True)
+        whole = (
+            Record(line, value, cells=cells)
+            for line, value, cells in zip(self.lines, values, self.cells, strict=True)
+        )
+        if not self.lenient:
+            yield from whole
+        else:
+            yield from sorted([*whole, *self.lenient], key=lambda record: record.line)
+
+
+def read_records(layout: Layout, block: Block, *, is_lenient: bool = False) -> Part:
+    """Read each row as the layout says.
+
+    A column is read at once; only a row in which something is amiss is read by itself,
+    every cell of it, so that a reject lists all problems of its row and a file can be
     corrected in one round.
 
     Args:
         layout: what the cells of a row are.
-        rows: those below the header.
+        block: rows below the header.
         is_lenient: an optional cell that cannot be read is left out, not the row.
     """
-    width = len(layout.labels)
-    readers = [
-        (position, _reader(column))
+    # place in the block -> what is wrong with the row as such
+    misfits = {
+        p: found
+        for p in _suspects(layout, block)
+        if (found := _misfit(layout, block, p))
+    }
+    fits = [place not in misfits for place in range(len(block))] if misfits else None
+    lines, rows = _kept(block.lines, fits), _kept(block.rows, fits)
+    cells = list(zip(*rows, strict=True)) or [()] * len(layout.labels)
+    bad: set[int] = set()
+    columns = [
+        column.read_all(cells[position], bad)
         for column, position in zip(layout.columns, layout.positions, strict=True)
     ]
-    for row in rows:
-        line, cells, problem = row
-        if problem or len(cells) != width or not _is_utf8(cells):
-            yield Reject(line, tuple(_row_problems(layout, row)), tuple(cells))
-            continue
-        try:
-            values = tuple([read(cells[position]) for position, read in readers])
-        except ValueError:
-            yield _read_closely(layout, line, cells, is_lenient=is_lenient)
-        else:
-            yield Record(line, values, cells=cells)
+    rejects = [
+        Reject(block.lines[p], tuple(problems), tuple(block.rows[p]))
+        for p, problems in misfits.items()
+    ]
+    lenient: list[Record] = []
+    for place in sorted(bad):
+        item = _read_closely(layout, lines[place], rows[place], is_lenient=is_lenient)
+        (rejects if isinstance(item, Reject) else lenient).append(item)  # type: ignore[arg-type]
+    if misfits:
+        rejects.sort(key=lambda reject: reject.line)
+    good = [place not in bad for place in range(len(rows))] if bad else None
+    return Part(
+        len(block),
+        _kept(lines, good),
+        [_kept(column, good) for column in columns],
+        _kept(rows, good),
+        lenient,
+        rejects,
+    )
 
 
-def _reader(column: Column) -> Callable[[str], str | None]:
-    """Return the function that reads one cell of this column."""
-    parse, default = column.kind.parse, column.default
+def _kept(items: Sequence[T], which: list[bool] | None) -> Sequence[T]:
+    return items if which is None else list(compress(items, which))
 
-    def read_text(cell: str) -> str | None:
-        return (parse(cell) or default) if cell and not cell.isspace() else default
 
-    def read_stripped(cell: str) -> str | None:
-        stripped = cell.strip()
-        return parse(stripped) if stripped else default
+def _suspects(layout: Layout, block: Block) -> Iterator[int]:
+    """The places of rows that may not be what a row has to be."""
+    if not block.is_utf8:
+        yield from range(len(block))
+        return
+    width = len(layout.labels)
+    if set(map(len, block.rows)) <= {width}:
+        yield from block.problems
+        return
+    for place, cells in enumerate(block.rows):
+        if len(cells) != width or place in block.problems:
+            yield place
 
-    def read_required(cell: str) -> str | None:
-        if not cell or cell.isspace():
-            raise ValueError("is empty")
-        return parse(cell)
 
-    if column.required:
-        return read_required
-    return read_text if column.kind.is_text else read_stripped
+def _misfit(layout: Layout, block: Block, place: int) -> list[Problem]:
+    """What is wrong with a row, whatever its cells are."""
+    if what := block.problems.get(place):
+        return [Problem(None, what)]
+    problems = []
+    width, cells = len(layout.labels), block.rows[place]
+    # Empty ones at the end, too: where the last column is blank, they are what a comma
+    # without quotes makes of a row, and its cells stand in the wrong columns.
+    if len(cells) != width:
+        problems.append(
+            Problem(None, f"has {len(cells)} cells where the header has {width}")
+        )
+    for at, cell in enumerate(cells):
+        if not is_utf8(cell):
+            label = layout.labels[at].strip() if at < width else None
+            problems.append(Problem(label, "is not UTF-8 text"))
+    return problems
 
 
 def _read_closely(
@@ -111,7 +179,7 @@ def _read_closely(
     columns = zip(layout.columns, layout.positions, strict=True)
     for place, (column, position) in enumerate(columns):
         try:
-            values.append(_reader(column)(cells[position]))
+            values.append(column.read(cells[position]))
         except ValueError as error:
             values.append(column.default)
             omitted.append(place)
@@ -120,30 +188,3 @@ def _read_closely(
     if is_rejected:
         return Reject(line, tuple(dict.fromkeys(problems)), tuple(cells))
     return Record(line, tuple(values), tuple(problems), tuple(omitted), cells)
-
-
-def _is_utf8(cells: list[str]) -> bool:
-    """Whether no cell holds a byte that did not decode; those came as lone surrogates."""
-    text = "".join(cells)
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _row_problems(layout: Layout, row: Row) -> Iterator[Problem]:
-    if row.problem:
-        yield Problem(None, row.problem)
-        return
-    width, cells = len(layout.labels), row.cells
-    # Empty ones at the end, too: where the last column is blank, they are what a comma
-    # without quotes makes of a row, and its cells stand in the wrong columns.
-    if len(cells) != width:
-        yield Problem(None, f"has {len(cells)} cells where the header has {width}")
-    for place, cell in enumerate(cells):
-        if not _is_utf8([cell]):
-            label = layout.labels[place].strip() if place < width else None
-            yield Problem(label, "is not UTF-8 text")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, Self
 
+from salespro_core.errors import StorageFull
 from salespro_core.header import REJECT_LABELS, Layout
 from salespro_core.records import Reject
 
@@ -43,10 +46,17 @@ class Rejects:
         traceback: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(
+                OSError
+            ):  # of what is to be written still; it is told already
+                self._file.close()
 
     def add(self, layout: Layout, reject: Reject) -> None:
-        """Keep one more; all of a file have the same layout."""
+        """Keep one more; all of a file have the same layout.
+
+        Raises:
+            StorageFull: the temporary folder has no room for it.
+        """
         if self._file is None:
             self._file = self._start(layout)
         if len(self.sample) < SAMPLE:
@@ -70,17 +80,23 @@ class Rejects:
         self._file, self._skip = None, 0
 
     def open(self) -> IO[bytes] | None:
-        """The file from its start, in bytes; None if there are no rejects."""
+        """The file from its start, in bytes; None if there are no rejects.
+
+        Raises:
+            StorageFull: the temporary folder has no room for it.
+        """
         if self._file is None:
             return None
-        self._file.flush()
+        with _storage_errors():
+            self._file.flush()
         self._file.seek(0)
         return self._file.buffer  # type: ignore[attr-defined, no-any-return]
 
     def _start(self, layout: Layout) -> IO[str]:
-        file = tempfile.TemporaryFile(  # noqa: SIM115 -- closed when the context ends
-            "w+", encoding="utf-8", errors="surrogateescape", newline=""
-        )
+        with _storage_errors():
+            file = tempfile.TemporaryFile(  # noqa: SIM115 -- closed when the context ends
+                "w+", encoding="utf-8", errors="surrogateescape", newline=""
+            )
         self._file = file
         # A corrected rejects file has our labels already.
         if layout.labels[: len(REJECT_LABELS)] == REJECT_LABELS:
@@ -89,4 +105,17 @@ class Rejects:
         return file
 
     def _write(self, cells: list[str]) -> None:
-        csv.writer(self._file).writerow(cells)  # type: ignore[arg-type]
+        with _storage_errors():
+            csv.writer(self._file).writerow(cells)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFull(
+            f"While keeping the rejected rows: {error.strerror} in the temporary folder. "
+            "Make room there (a function's EphemeralStorage); the import goes on when it "
+            "is started again."
+        ) from error

@@ -42,7 +42,7 @@ class Shadows:
 
     def copy_stored(self, batch: Batch) -> None:
         """Copy what is stored under the keys of this batch, unless it is here already."""
-        keys = [record.values[0] for record in batch.records]
+        keys = list(batch.columns[0])
         for table in _tables(self.export):
             self.conn.execute(
                 sql.SQL("""

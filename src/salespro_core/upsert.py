@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import cast
 
-from psycopg import Connection
+from psycopg import Connection, RawCursor
 
 from salespro_core.batches import Batch
 from salespro_core.columns import Column, Export
@@ -15,6 +17,8 @@ from salespro_core.errors import ClaimLost
 from salespro_core.header import Layout
 from salespro_core.history import Claim
 from salespro_core.statement import upsert_statement
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,32 @@ class Beside:
     rejected: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A batch on its way."""
+
+    _cursor: RawCursor
+    _records: int
+
+    def written(self) -> Written:
+        """Wait for what the table did with it.
+
+        Raises:
+            ClaimLost: another attempt took over, or this batch is written already.
+                Nothing was written, here and from now on.
+        """
+        row = self._cursor.fetchone()
+        if row is None:
+            raise ClaimLost
+        created, updated, stale = row
+        return Written(
+            created=created,
+            updated=updated,
+            stale=stale,
+            unchanged=self._records - created - updated - stale,
+        )
+
+
 def upsert(
     conn: Connection,
     layout: Layout,
@@ -44,7 +74,7 @@ def upsert(
     checkpoint: int,
     uploaded_at: datetime,
     beside: Beside,
-) -> Written:
+) -> Sent:
     """Write a batch and move the checkpoint of its import past it, in one statement.
 
     Args:
@@ -56,18 +86,17 @@ def upsert(
         uploaded_at: what orders rows whose file carries no timestamp.
         beside: rows to account for with this batch.
 
-    Raises:
-        ClaimLost: another attempt took over, or this batch is written already.  Nothing
-            was written, here and from now on.
+    Returns:
+        What becomes of the batch, once the server has come to it.
     """
     columns = _carried(layout.columns, batch.omitted)
-    values = (record.values for record in batch.records)
-    # unnest() pads a short array with NULLs in silence; strict=True makes sure that all
-    # are of one length.
-    arrays = list(zip(*values, strict=True)) or [()] * len(layout.columns)
+    # unnest() pads a short array with NULLs in silence, and takes a long one as it is.
+    if any(len(values) != len(batch) for values in batch.columns):
+        raise ValueError("the columns of the batch are not of one length")
+    values = batch.columns or [()] * len(layout.columns)
     parameters: dict[str, object] = {
         column.name: array_text(cells, is_text=column.kind.is_text)
-        for column, cells in zip(layout.columns, arrays, strict=True)
+        for column, cells in zip(layout.columns, values, strict=True)
     }
     parameters |= {
         "import_id": claim.import_id,
@@ -75,23 +104,18 @@ def upsert(
         "lease": claim.lease,
         "checkpoint": checkpoint,
         "uploaded_at": uploaded_at,
-        "sent": len(batch.records),
+        "sent": len(batch),
         "duplicate": beside.duplicate,
         "rejected": beside.rejected,
     }
-    row = conn.execute(_statement(layout.export, columns), parameters).fetchone()
-    if row is None:
-        raise ClaimLost
-    created, updated, stale = row
-    return Written(
-        created=created,
-        updated=updated,
-        stale=stale,
-        unchanged=len(batch.records) - created - updated - stale,
-    )
+    statement, names = _statement(layout.export, columns)
+    # Raw: its names would be looked for anew for each batch, which costs as much as
+    # reading a column.
+    cursor = RawCursor(conn)
+    return Sent(cursor.execute(statement, [parameters[n] for n in names]), len(batch))
 
 
-def array_text(values: Iterable[str | None], *, is_text: bool) -> str:
+def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
     """Return a Postgres array literal of these values; None is NULL.
 
     Source: PostgreSQL documentation, section 8.15.6, "Array Input and Output Syntax".
@@ -102,20 +126,22 @@ def array_text(values: Iterable[str | None], *, is_text: bool) -> str:
         values: text that Postgres reads as the element's type.
         is_text: a value may hold anything, so that each has to be quoted.
     """
+    if None in values:
+        shown = ["NULL" if v is None else _quoted(v) if is_text else v for v in values]
+        return "{" + ",".join(shown) + "}"
+    whole = cast("Sequence[str]", values)
     if not is_text:
-        return "{" + ",".join([value or "NULL" for value in values]) + "}"
-    return (
-        "{"
-        + ",".join(
-            [
-                "NULL"
-                if value is None
-                else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-                for value in values
-            ]
-        )
-        + "}"
-    )
+        return "{" + ",".join(whole) + "}"
+    text = '","'.join(whole)
+    if not whole or "\\" in text or text.count('"') > 2 * (len(whole) - 1):
+        return "{" + ",".join(map(_quoted, whole)) + "}"
+    return '{"' + text + '"}'
+
+
+def _quoted(value: str) -> str:
+    if '"' in value or "\\" in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 @cache
@@ -126,5 +152,11 @@ def _carried(
 
 
 @cache
-def _statement(export: Export, columns: tuple[Column, ...]) -> bytes:
-    return upsert_statement(export, columns).as_bytes()
+def _statement(
+    export: Export, columns: tuple[Column, ...]
+) -> tuple[bytes, tuple[str, ...]]:
+    """The statement with numbered parameters, and the name of each."""
+    named = upsert_statement(export, columns).as_bytes().decode()
+    names = tuple(dict.fromkeys(_PARAMETER.findall(named)))
+    numbered = _PARAMETER.sub(lambda m: f"${names.index(m[1]) + 1}", named)
+    return numbered.encode(), names

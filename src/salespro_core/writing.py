@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import NotNullViolation
 
 from salespro_core import history
 from salespro_core.batches import Batch, Span
 from salespro_core.database import is_rows_fault, refusal
 from salespro_core.header import Layout
 from salespro_core.outcome import Counts
-from salespro_core.records import Problem, Record, Reject
-from salespro_core.upsert import Beside, upsert
+from salespro_core.records import Problem, Reject
+from salespro_core.upsert import Beside, Sent, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class SpanWritten:
         return SpanWritten(self.counts + other.counts, self.refused + other.refused)
 
 
-# Writes a batch with what is counted beside it, behind this many rows of the file.
-_Put = Callable[[Batch, Beside, int], SpanWritten]
+# Sends a batch with what is counted beside it, behind this many rows of the file.
+_Send = Callable[[Batch, Beside, int], Sent]
 
 
 def write_span(
@@ -47,6 +48,7 @@ def write_span(
     *,
     claim: history.Claim,
     uploaded_at: datetime,
+    is_for_all: bool = True,
 ) -> SpanWritten:
     """Write a span, its counts and the checkpoint: all or nothing.
 
@@ -56,79 +58,157 @@ def write_span(
         span: what is behind the checkpoint.
         claim: the attempt; its counts are the checkpoint.
         uploaded_at: what orders rows whose file carries no timestamp.
+        is_for_all: others may be writing the same rows; false for shadows.
 
     Raises:
         ClaimLost: another attempt took over, or the span is written already.
         StoreRefused: Postgres refuses more rows than can be noted.
         psycopg.Error: nothing was written, or the reply to the COMMIT was lost.
     """
-
-    def put(batch: Batch, beside: Beside, checkpoint: int) -> SpanWritten:
-        written = upsert(
-            conn,
-            layout,
-            batch,
-            claim=claim,
-            checkpoint=checkpoint,
-            uploaded_at=uploaded_at,
-            beside=beside,
-        )
-        return SpanWritten(Counts(**asdict(written), **asdict(beside)))
-
+    send = partial(_send, conn, layout, claim, uploaded_at)
+    checkpoint = claim.counts.processed
     try:
-        with conn.transaction():
-            return _put_all(put, span, claim.counts.processed)
+        with conn.transaction(), conn.pipeline():
+            if is_for_all:
+                _await_turn(conn, layout, span)
+            return _all(send, span, checkpoint)
     except psycopg.Error as error:
-        if not is_rows_fault(error):
+        if not _is_rows_fault(error, layout):
             raise
     # Once more, this time around the rows at fault.
     with conn.transaction():
-        written = _put_all(partial(_isolated, conn, put), span, claim.counts.processed)
+        # What is deferred would be found out at the COMMIT, where no row can be told.
+        conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if is_for_all:
+            _await_turn(conn, layout, span)
+        written = _all_but_the_bad(conn, layout, send, span, checkpoint)
         history.note_refused(conn, claim, written.refused)
     return written
 
 
-def refused_among(records: list[Record], reasons: Mapping[int, str]) -> list[Reject]:
+def _send(
+    conn: Connection,
+    layout: Layout,
+    claim: history.Claim,
+    uploaded_at: datetime,
+    batch: Batch,
+    beside: Beside,
+    checkpoint: int,
+) -> Sent:
+    return upsert(
+        conn,
+        layout,
+        batch,
+        claim=claim,
+        checkpoint=checkpoint,
+        uploaded_at=uploaded_at,
+        beside=beside,
+    )
+
+
+def refused_among(
+    lines: Sequence[int], cells: Sequence[Sequence[str]], reasons: Mapping[int, str]
+) -> list[Reject]:
     """The rejects of those records whose lines Postgres refused, for these reasons."""
+    if not reasons:
+        return []
     return [
-        _reject(record, reasons[record.line])
-        for record in records
-        if record.line in reasons
+        _reject(line, row, reasons[line])
+        for line, row in zip(lines, cells, strict=True)
+        if line in reasons
     ]
 
 
-def _put_all(put: _Put, span: Span, checkpoint: int) -> SpanWritten:
-    written = SpanWritten()
+_TOGETHER = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
+_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+
+def _await_turn(conn: Connection, layout: Layout, span: Span) -> None:
+    """Let spans that lock rows in the order of their keys be written together.
+
+    Another one is written alone, or it would deadlock with all that overlap (of eight
+    lenient imports at once, until some of them gave up).
+    """
+    turn = _TOGETHER if span.is_in_order else _ALONE
+    conn.execute(turn, [layout.export.table])
+
+
+def _with_beside(span: Span) -> Iterator[tuple[Batch, Beside]]:
+    """The batches; what is counted beside them goes with the first."""
     beside = Beside(duplicate=span.duplicate, rejected=span.rejected)
     # A span may have rejects only; they are accounted for all the same.
-    for batch in span.batches or (Batch(()),):
-        written += put(batch, beside, checkpoint + written.counts.processed)
+    for batch in span.batches or (Batch(),):
+        yield batch, beside
         beside = Beside()
+
+
+def _all(send: _Send, span: Span, checkpoint: int) -> SpanWritten:
+    """Send all batches, and only then wait for what becomes of them."""
+    sent = []
+    for batch, beside in _with_beside(span):
+        sent.append((send(batch, beside, checkpoint), beside))
+        checkpoint += len(batch) + beside.duplicate + beside.rejected
+    written = SpanWritten()
+    for one, beside in sent:
+        written += _counted(one, beside)
+    return written
+
+
+def _all_but_the_bad(
+    conn: Connection, layout: Layout, send: _Send, span: Span, checkpoint: int
+) -> SpanWritten:
+    """Write the batches one by one, but for the rows that Postgres refuses."""
+    written = SpanWritten()
+    for batch, beside in _with_beside(span):
+        behind = checkpoint + written.counts.processed
+        written += _isolated(conn, layout, send, batch, beside, behind)
     return written
 
 
 def _isolated(
-    conn: Connection, put: _Put, batch: Batch, beside: Beside, checkpoint: int
+    conn: Connection,
+    layout: Layout,
+    send: _Send,
+    batch: Batch,
+    beside: Beside,
+    checkpoint: int,
 ) -> SpanWritten:
     """Write a batch but for the rows that Postgres refuses, which halving it finds."""
     try:
         with conn.transaction():  # a savepoint
-            return put(batch, beside, checkpoint)
+            return _counted(send(batch, beside, checkpoint), beside)
     except psycopg.Error as error:
-        if not is_rows_fault(error) or not batch.records:
+        if not _is_rows_fault(error, layout) or not batch:
             raise
         reason = refusal(error)
-    if len(batch.records) == 1:
-        refused = _reject(batch.records[0], reason)
+    if len(batch) == 1:
+        refused = _reject(batch.lines[0], batch.cells[0], reason)
         beside = Beside(duplicate=beside.duplicate, rejected=beside.rejected + 1)
-        return put(Batch(()), beside, checkpoint) + SpanWritten(refused=(refused,))
-    middle = len(batch.records) // 2
-    former = Batch(batch.records[:middle], batch.omitted)
-    latter = Batch(batch.records[middle:], batch.omitted)
-    written = _isolated(conn, put, former, beside, checkpoint)
+        counted = _counted(send(Batch(), beside, checkpoint), beside)
+        return counted + SpanWritten(refused=(refused,))
+    middle = len(batch) // 2
+    former, latter = batch.part(0, middle), batch.part(middle, len(batch))
+    written = _isolated(conn, layout, send, former, beside, checkpoint)
     behind = checkpoint + written.counts.processed
-    return written + _isolated(conn, put, latter, Beside(), behind)
+    return written + _isolated(conn, layout, send, latter, Beside(), behind)
 
 
-def _reject(record: Record, reason: str) -> Reject:
-    return Reject(record.line, (Problem(None, reason),), tuple(record.cells))
+def _is_rows_fault(error: psycopg.Error, layout: Layout) -> bool:
+    """Whether a row is to be rejected, and not the table to be mended.
+
+    A NULL in a column that the file does not carry would cost all of its rows.
+    """
+    is_uncarried = (
+        error.sqlstate == NotNullViolation.sqlstate
+        and error.diag.table_name == layout.export.table
+        and error.diag.column_name not in [column.name for column in layout.columns]
+    )
+    return is_rows_fault(error) and not is_uncarried
+
+
+def _counted(sent: Sent, beside: Beside) -> SpanWritten:
+    return SpanWritten(Counts(**asdict(sent.written()), **asdict(beside)))
+
+
+def _reject(line: int, cells: Sequence[str], reason: str) -> Reject:
+    return Reject(line, (Problem(None, reason),), tuple(cells))
