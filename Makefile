@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test check format bench lock sandbox validate clean
+.PHONY: help demo test faults crashes simulation soak check format bench lock sandbox validate clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,7 +26,22 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro history --limit 5
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not faults and not crashes and not simulation" $(ARGS)
+
+# The long parts; each writes its section of docs/reliability.md when all of it has passed.
+HARD := -m pytest -n 2 --dist worksteal --write-reliability
+faults: $(VENV)/ready  ## break all that may break around the function
+	@$(BIN)/python $(HARD) -m faults $(ARGS)
+
+crashes: $(VENV)/ready  ## kill, freeze and race the importer
+	@$(BIN)/python $(HARD) -m crashes $(ARGS)
+
+simulation: $(VENV)/ready  ## a thousand seeded schedules (one of them: SIMULATION_SEED=1234 make simulation)
+	@$(BIN)/python $(HARD) -m simulation $(ARGS)
+
+MINUTES ?= 30
+soak: $(VENV)/ready  ## the same from a new seed, for so long (make soak MINUTES=30)
+	@SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m simulation -k test_soak $(ARGS)
 
 check: $(VENV)/ready  ## formatting, lint and types
 	@$(BIN)/ruff format --check src tests benchmarks

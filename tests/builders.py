@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain
+from typing import Any, BinaryIO
 
 from salespro_core.batches import Batch
+from salespro_core.blocks import block_of, read_blocks
 from salespro_core.columns import Export
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import Layout, read_header
-from salespro_core.records import Record, read_records
-from salespro_core.rows import read_rows
+from salespro_core.reading import Reading
+from salespro_core.records import Part, Record, Reject, read_records
+from salespro_core.rows import Row
 from salespro_core.uploads import Upload
 
 APPOINTMENT = {
@@ -86,16 +90,41 @@ def records(
     lines = read_rows(io.BytesIO(csv_bytes(*rows)))
     exports = (export,) if export else (APPOINTMENTS, USERS)
     layout = read_header(next(lines).cells, exports)
-    items = list(read_records(layout, lines))
+    items = read_items(layout, lines)
     found = [item for item in items if isinstance(item, Record)]
     assert found == items
     return layout, found
 
 
+def read_rows(stream: BinaryIO) -> Iterator[Row]:
+    """The rows of a file one by one, as they come out of the reader's blocks."""
+    return chain.from_iterable(read_blocks(stream))
+
+
+def read_items(
+    layout: Layout, rows: Iterable[Row], *, is_lenient: bool = False
+) -> list[Record | Reject]:
+    """What becomes of these rows, in the order of the file."""
+    part = read_records(layout, block_of(list(rows)), is_lenient=is_lenient)
+    return _items(part)
+
+
+def items_of(reading: Reading) -> list[Record | Reject]:
+    """What becomes of the rows of a file, in its order."""
+    # Seven, so that small files have several parts, too.
+    return [item for part in reading.parts(7) for item in _items(part)]
+
+
+def _items(part: Part) -> list[Record | Reject]:
+    assert part.rows == len(part.lines) + len(part.lenient) + len(part.rejects)
+    items: list[Record | Reject] = [*part.records(), *part.rejects]
+    return sorted(items, key=lambda item: item.line)
+
+
 def batch(*rows: dict[str, str]) -> tuple[Layout, Batch]:
     """These rows as one batch."""
     layout, found = records(*rows)
-    return layout, Batch(sorted(found, key=lambda record: str(record.values[0])))
+    return layout, Batch.of(sorted(found, key=lambda record: str(record.values[0])))
 
 
 def upload(**details: Any) -> Upload:  # noqa: ANN401 -- the fields of Upload

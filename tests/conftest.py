@@ -13,11 +13,37 @@ import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 from psycopg import Connection, sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+import crashes_report
+import reliability
+from children import Children, fork_server
+from own_server import OwnServer
+from own_server import own_server as an_own_server
 from salespro_cli import embedded
 from salespro_core import database
+from simulation import Ground, a_ground
 from world import World, a_world
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        reliability.OPTION,
+        action="store_true",
+        help="write what a full run has shown to docs/reliability.md",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Only in the process that hears of all tests: workers have an input.
+    if config.getoption(reliability.OPTION) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(reliability.Tally())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    name = item.name.partition("[")[0]
+    if name in crashes_report.SHOWN:
+        item.user_properties.append((crashes_report.SHOWN[name].section, name))
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +138,61 @@ def world(
     """The function with all that is around it, each part of which may fail."""
     with a_world(database_url, moto_endpoint, monkeypatch) as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[OwnServer]:
+    """A server of this process alone, which its tests stop and kill."""
+    with an_own_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_world(
+    own_server: OwnServer,
+    moto_endpoint: tuple[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """A world on that server."""
+    with new_database(own_server.conninfo, template="template0") as name:
+        url = make_conninfo(own_server.conninfo, dbname=name)
+        with database.connect(url) as conn:
+            database.migrate(conn)
+        with a_world(url, moto_endpoint, monkeypatch) as world:
+            yield world
+
+
+@pytest.fixture
+def straight(world: World, database_url: str) -> str:  # noqa: ARG001 -- sets DATABASE_URL
+    """Conninfo of the function's own role that does without the wire."""
+    known = conninfo_to_dict(database_url)
+    return make_conninfo(
+        os.environ["DATABASE_URL"], host=known["host"], port=known.get("port", 5432)
+    )
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[None]:
+    """What children are forked from."""
+    with fork_server():
+        yield
+
+
+@pytest.fixture
+def children(forks: None, tmp_path: Path) -> Iterator[Children]:  # noqa: ARG001
+    """Processes of this test's own, none of which outlives it."""
+    children = Children(tmp_path)
+    try:
+        yield children
+    finally:
+        children.end()
+
+
+@pytest.fixture(scope="session")
+def ground(server: str, template: str) -> Iterator[Ground]:
+    """What the scenarios of this process share: a database, and ways to it that fail."""
+    with (
+        new_database(server, template=template) as name,
+        a_ground(make_conninfo(server, dbname=name)) as ground,
+    ):
+        yield ground

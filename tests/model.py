@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from salespro_core.outcome import Counts
+
+Values = Mapping[str, str | None]
 
 
 class Row(NamedTuple):
@@ -14,19 +17,30 @@ class Row(NamedTuple):
 
     Attributes:
         version: `_updated_at`, or the time of the upload; as text, which orders them.
-        values: what the table has of it; None if the row cannot be imported.
+        values: what the file carries of it; None if the row cannot be imported.
+        line: where it stands in its file, if that matters.
     """
 
     key: str
     version: str
-    values: tuple[str | None, ...] | None
+    values: Values | None
+    line: int = 0
 
 
 @dataclass
 class Model:
-    """The table: key -> its newest row; of equally new ones the last."""
+    """The table: key -> its newest row; of equally new ones the last.
+
+    Attributes:
+        blank: what a new row has in the columns that its file does not carry.
+        refuses: whether Postgres refuses what would be stored, for a reason of its own.
+        refused: the rows that it did.
+    """
 
     table: dict[str, Row] = field(default_factory=dict)
+    blank: Values = field(default_factory=dict)
+    refuses: Callable[[Values], bool] = lambda _values: False
+    refused: list[Row] = field(default_factory=list)
 
     def commit(self, span: list[Row]) -> Counts:
         """Take in what one commit covers, and say what becomes of its rows."""
@@ -40,18 +54,29 @@ class Model:
             newest[row.key] = _newer(newest.get(row.key), row)
         for row in newest.values():
             stored = self.table.get(row.key)
-            fates[_fate(stored, row)] += 1
-            self.table[row.key] = _newer(stored, row)
+            new = _newer(stored or row._replace(version="", values=self.blank), row)
+            fate = _fate(stored, row, new)
+            if fate in ("created", "updated") and self.refuses(new.values or {}):
+                fate = "rejected"
+                self.refused.append(row)
+            else:
+                self.table[row.key] = new
+            fates[fate] += 1
         return Counts(**fates)
 
 
 def _newer(former: Row | None, latter: Row) -> Row:
-    return former if former and former.version > latter.version else latter
+    """The newer one, which leaves alone what it does not carry."""
+    if former is None:
+        return latter
+    if former.version > latter.version:
+        return former
+    return latter._replace(values={**(former.values or {}), **(latter.values or {})})
 
 
-def _fate(stored: Row | None, row: Row) -> str:
+def _fate(stored: Row | None, row: Row, new: Row) -> str:
     if stored is None:
         return "created"
     if stored.version > row.version:
         return "stale"
-    return "unchanged" if stored.values == row.values else "updated"
+    return "unchanged" if stored.values == new.values else "updated"

@@ -62,18 +62,27 @@ def clear(conn: Connection) -> None:
 
 def wait_until_blocked(conn: Connection, pid: int) -> None:
     """Return when that session waits for a lock."""
-    _wait_until(conn, "SELECT cardinality(pg_blocking_pids(%s))", pid)
+    wait_until(conn, "SELECT cardinality(pg_blocking_pids(%s))", pid)
 
 
 def wait_until_gone(conn: Connection, pid: int) -> None:
     """Return when the server has ended that session."""
-    _wait_until(conn, "SELECT 1 - count(*) FROM pg_stat_activity WHERE pid = %s", pid)
+    wait_until(conn, "SELECT 1 - count(*) FROM pg_stat_activity WHERE pid = %s", pid)
 
 
-def _wait_until(conn: Connection, query: str, pid: int) -> None:
-    """Wait for a number other than 0."""
+def wait_until_quiet(conn: Connection) -> None:
+    """Return when the server is done with the work of those who are gone."""
+    wait_until(
+        conn,
+        "SELECT 1 - least(count(*), 1) FROM pg_stat_activity WHERE state <> 'idle'"
+        " AND datname = current_database() AND pid <> pg_backend_pid()",
+    )
+
+
+def wait_until(conn: Connection, query: str, *values: object) -> None:
+    """Return when the query finds a number other than 0."""
     deadline = time.monotonic() + 30
-    while number(conn, query, pid) == 0:
+    while number(conn, query, *values) == 0:
         assert time.monotonic() < deadline, query
         time.sleep(0.002)
 
@@ -87,15 +96,16 @@ def role(conninfo: str, *grants: str) -> Iterator[str]:
         grants: without the role: `SELECT ON salespro_users`.
     """
     name = f"role_{uuid4().hex}"
+    who = sql.Identifier(name)
     with psycopg.connect(conninfo, autocommit=True) as admin:
-        who = sql.Identifier(name)
         # A password, in case the server of TEST_DATABASE_URL asks for one.
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(who, name))
-        try:
-            for grant in grants:
-                admin.execute(f"GRANT {grant} TO {name}".encode())
-            yield make_conninfo(conninfo, user=name, password=name)
-        finally:
+        for grant in grants:
+            admin.execute(f"GRANT {grant} TO {name}".encode())
+    try:
+        yield make_conninfo(conninfo, user=name, password=name)
+    finally:
+        with psycopg.connect(conninfo, autocommit=True) as admin:
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE usename = %s",

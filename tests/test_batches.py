@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from itertools import count, islice, pairwise
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import appointment, csv_bytes, user
-from salespro_core import batches
-from salespro_core.batches import Batch, Span, spans
+from builders import appointment, csv_bytes, records, user
+from salespro_core import batches, blocks, reading
+from salespro_core.batches import Batch, Span
 from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.header import Layout, read_header
-from salespro_core.records import Record, Reject, read_records
-from salespro_core.rows import read_rows
+from salespro_core.options import Options
+from salespro_core.reading import Reading
+from salespro_core.rejects import Rejects
 
 BAD = "NaN"  # as an amount
 
 
-def read(body: bytes, *, is_lenient: bool = False) -> tuple[Layout, Iterator[Record | Reject]]:  # fmt: skip
-    rows = read_rows(io.BytesIO(body))
-    layout = read_header(next(rows).cells, (APPOINTMENTS, USERS))
-    return layout, read_records(layout, rows, is_lenient=is_lenient)
+def cut_bytes(
+    body: bytes,
+    *,
+    checkpoint_rows: int = 100,
+    batch_size: int = 100,
+    is_lenient: bool = False,
+) -> list[Span]:
+    options = Options(checkpoint_rows=checkpoint_rows, batch_size=batch_size)
+    with Rejects() as rejects:
+        stream = io.BytesIO(body)
+        found = Reading(stream, (APPOINTMENTS, USERS), rejects, is_lenient=is_lenient)
+        return list(found.spans(options))
 
 
 def cut(
@@ -33,31 +40,59 @@ def cut(
     batch_size: int = 100,
     is_lenient: bool = False,
 ) -> list[Span]:
-    layout, items = read(csv_bytes(*rows), is_lenient=is_lenient)
-    return list(
-        spans(layout, items, checkpoint_rows=checkpoint_rows, batch_size=batch_size)
+    return cut_bytes(
+        csv_bytes(*rows),
+        checkpoint_rows=checkpoint_rows,
+        batch_size=batch_size,
+        is_lenient=is_lenient,
     )
 
 
 def sent(span: Span) -> list[list[tuple[str | None, int]]]:
     """Key and line of each record that is sent, by batch."""
-    return [[(r.values[0], r.line) for r in batch.records] for batch in span.batches]
+    return [
+        list(zip(batch.columns[0], batch.lines, strict=True)) for batch in span.batches
+    ]
 
 
 def test_a_span_sends_its_records_in_the_order_of_their_keys() -> None:
-    layout, items = read(
-        csv_bytes(appointment("B"), appointment("a"), appointment("A"))
-    )
-    b, a, capital_a = items
+    """Each whole: its line, its values and its cells go together."""
+    found = [appointment(key, saleAmount=f"{n}.00") for n, key in enumerate("BaA")]
 
-    [span] = spans(layout, [b, a, capital_a], checkpoint_rows=9, batch_size=9)
+    [span] = cut(*found, checkpoint_rows=9, batch_size=9)
 
-    assert isinstance(a, Record)
-    assert isinstance(b, Record)
-    assert isinstance(capital_a, Record)
-    assert span == Span(
-        rows=3, batches=(Batch((capital_a, b, a)),), duplicate=0, rejected=0
-    )
+    _, (b, a, capital_a) = records(*found)
+    assert (span.rows, span.duplicate, span.rejected) == (3, 0, 0)
+    [batch] = span.batches
+    assert list(batch.lines) == [4, 2, 3]
+    assert list(zip(*batch.columns, strict=True)) == [
+        record.values for record in (capital_a, b, a)
+    ]
+    assert [list(cells) for cells in batch.cells] == [
+        list(record.cells) for record in (capital_a, b, a)
+    ]
+
+
+@given(st.data())
+def test_both_ways_to_cut_a_span_make_the_same_of_it(data: st.DataObject) -> None:
+    """Where no key is there twice, nobody looks at a record by itself."""
+    keys = data.draw(st.lists(st.text("ab1", min_size=1), unique=True, max_size=9))
+    size = data.draw(st.integers(1, 4))
+    rows = [appointment(key) for key in keys]
+    layout, found = records(*rows) if rows else (records(appointment())[0], [])
+
+    spans = cut(*rows, batch_size=size) if rows else []
+
+    newest = batches._newest(layout, found)  # noqa: SLF001 -- the other way
+    others = [Batch.of(newest[i : i + size]) for i in range(0, len(newest), size)]
+    assert [plain(batch) for span in spans for batch in span.batches] == [
+        plain(batch) for batch in others
+    ]
+
+
+def plain(batch: Batch) -> list[list[object]]:
+    """A batch, whatever sorts of sequence it is made of."""
+    return [list(part) for part in (batch.lines, *batch.columns, *batch.cells)]
 
 
 def test_records_are_sorted_across_all_batches_of_a_span() -> None:
@@ -101,13 +136,11 @@ def test_spans_and_batches_are_as_large_as_asked(
         batch_size=batch_size,
     )
 
-    assert [[len(batch.records) for batch in s.batches] for s in found] == sizes
+    assert [[len(batch) for batch in s.batches] for s in found] == sizes
 
 
 def test_a_file_without_rows_has_no_spans() -> None:
-    layout, _ = read(b"_id\n")
-
-    assert list(spans(layout, [], checkpoint_rows=3, batch_size=3)) == []
+    assert cut_bytes(b"_id\n") == []
 
 
 def test_a_span_may_have_rejects_only() -> None:
@@ -118,14 +151,14 @@ def test_a_span_may_have_rejects_only() -> None:
 
 def test_a_span_is_cut_before_the_next_is_read() -> None:
     """A file may have millions of rows."""
-    layout, _ = read(b"_id\n")
-    lines = count(2)
-    endless = (Record(line, (f"A-{line}",)) for line in lines)
+    stream = io.BytesIO(b"_id\n" + b"".join(b"A-%d\n" % n for n in range(500_000)))
+    with Rejects() as rejects:
+        found = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=False)
 
-    first, second = islice(spans(layout, endless, checkpoint_rows=3, batch_size=3), 2)
+        first = next(found.spans(Options(checkpoint_rows=3, batch_size=3)))
 
-    assert (first.rows, second.rows) == (3, 3)
-    assert next(lines) == 8
+    assert first.rows == 3
+    assert stream.tell() < 2_000_000
 
 
 MORNING = "2025-06-07T10:00:00.000Z"
@@ -185,8 +218,7 @@ def test_a_file_without_timestamps_sends_the_later_record() -> None:
     [users] = cut(
         user("U", Last_Login="2025-06-18"), user("U", Last_Login="2025-06-01")
     )
-    layout, items = read(b"_id,isSale\nA,TRUE\nA,FALSE\n")
-    [appointments] = spans(layout, items, checkpoint_rows=9, batch_size=9)
+    [appointments] = cut_bytes(b"_id,isSale\nA,TRUE\nA,FALSE\n")
 
     assert sent(users) == [[("U", 3)]]
     assert sent(appointments) == [[("A", 3)]]
@@ -271,10 +303,9 @@ def test_every_row_is_in_one_span_and_sent_once_or_counted_once(
         assert span.rows == len(part)
         assert span.duplicate == good - len(newest)
         assert span.rejected == len(part) - good
-        assert all(r.omitted == b.omitted for b in span.batches for r in b.records)
-        assert all(1 <= len(batch.records) <= batch_size for batch in span.batches)
+        assert all(1 <= len(batch) <= batch_size for batch in span.batches)
         assert all(
-            len(a.records) == batch_size or a.omitted != b.omitted
+            len(a) == batch_size or a.omitted != b.omitted
             for a, b in pairwise(span.batches)
         )
     assert sum(span.rows for span in found) == len(rows)
@@ -292,16 +323,17 @@ def test_a_value_that_could_not_be_read_is_that_of_the_older_duplicate(
         is_lenient=True,
     )
 
-    [last] = found[-1].batches[-1].records
+    last = found[-1].batches[-1]
     is_alone = checkpoint_rows == 1
-    assert last.line == 3
-    assert last.values[11] == (None if is_alone else "100.0")
+    assert list(last.lines) == [3]
+    assert list(last.columns[11]) == [None if is_alone else "100.0"]
     assert last.omitted == ((11,) if is_alone else ())
 
 
 def test_a_span_of_very_large_rows_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are in memory until their commit, and a cell may have megabytes."""
-    monkeypatch.setattr(batches, "SPAN_CHARACTERS", 1000)
+    monkeypatch.setattr(reading, "SPAN_CHARACTERS", 1000)
+    monkeypatch.setattr(blocks, "BLOCK_CHARACTERS", 1)
     large = [appointment(f"{n}", resultFullString="x" * 400) for n in range(7)]
 
     assert [span.rows for span in cut(*large)] == [2, 2, 2, 1]

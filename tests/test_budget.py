@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from builders import APPOINTMENT, appointment, csv_bytes, upload
+from builders import APPOINTMENT, appointment, csv_bytes, items_of, upload
 from runs import Pieces, another, dry_run, run
-from salespro_core import budget, database, history
+from salespro_core import blocks, budget, database, history
 from salespro_core.budget import SHOWN_REJECTS, within_budget
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import (
@@ -37,7 +37,7 @@ from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.importer import import_upload
 from salespro_core.options import Options
 from salespro_core.outcome import Counts, Outcome
-from salespro_core.reading import open_upload
+from salespro_core.reading import Reading
 from salespro_core.recent import Import, latest_import
 from salespro_core.records import Problem, Reject
 from salespro_core.rejects import Rejects
@@ -614,6 +614,7 @@ def test_a_slow_validation_keeps_its_lease(
 ) -> None:
     """Nothing is committed meanwhile that would renew it; somebody would take over."""
     monkeypatch.setattr(budget, "RENEW_AFTER_S", 0)
+    monkeypatch.setattr(blocks, "BLOCK_CHARACTERS", 8 * 1024)  # less than a step
     of = another()
     held: list[int] = []
     with database.connect(database_url) as other:
@@ -661,7 +662,7 @@ def test_the_lease_is_renewed_now_and_then_and_not_at_each_look(
         return math.inf
 
     with Rejects() as rejects:
-        reading = open_upload(stream, options.exports, rejects, is_lenient=False)
+        reading = Reading(stream, options.exports, rejects, is_lenient=False)
         started = time.monotonic()
         within_budget(
             reading,
@@ -806,7 +807,7 @@ def test_a_pipe_cannot_be_validated(conn: Connection, database_url: str) -> None
 def test_who_handles_the_error_gets_the_numbers() -> None:
     stream = io.BytesIO(file(12, 3))
     with Rejects() as rejects:
-        reading = open_upload(stream, NONE.exports, rejects, is_lenient=False)
+        reading = Reading(stream, NONE.exports, rejects, is_lenient=False)
 
         with pytest.raises(TooManyRejects) as refused:
             within_budget(
@@ -820,12 +821,12 @@ def test_who_handles_the_error_gets_the_numbers() -> None:
 def test_what_has_passed_is_read_anew_without_the_rejects_of_the_validation() -> None:
     stream = io.BytesIO(file(12, 3))
     with Rejects() as rejects:
-        first = open_upload(stream, PASSED.exports, rejects, is_lenient=False)
+        first = Reading(stream, PASSED.exports, rejects, is_lenient=False)
 
         again = within_budget(
             first, stream, rejects, PASSED, remaining_s=NO_HOOKS.remaining_s
         )
 
         assert (rejects.count, rejects.sample, rejects.open()) == (0, [], None)
-        assert len(list(again.items)) == 12
+        assert len(items_of(again)) == 12
         assert rejects.count == len(rejects.sample) == 3

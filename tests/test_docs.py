@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from psycopg import Connection
 
+import reliability
+from faults.catalogue import FAULTS
 from handler import settings
 from salespro_cli.main import cli
 from salespro_core import errors
@@ -152,3 +154,15 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     }
 
     assert drawn | {"SalesProError"} == classes
+
+
+def test_the_page_on_reliability_names_every_fault_and_its_runs() -> None:
+    """It is written by the run; a fault that is added has to be run."""
+    section = reliability.section("faults")
+    rows = re.findall(
+        r"^\| (?!fault |---)(.+?) \|.*\| (\d+) \|$", section, re.MULTILINE
+    )
+
+    assert {name for name, _ in rows} == {fault.name for fault in FAULTS}
+    assert len(rows) >= 45
+    assert sum(int(runs) for _, runs in rows) >= 150

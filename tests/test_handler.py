@@ -484,14 +484,15 @@ def test_a_database_that_is_away_brings_the_message_back(
     monkeypatch.setenv("DATABASE_URL", "host=127.0.0.1 port=1 user=x dbname=x")
     cloud.put("a.csv", csv_bytes(appointment("A-1")))
 
-    answer = cloud.invoke(cloud.receive())
+    # It is tried again, as long as there is time.
+    answer = cloud.invoke(cloud.receive(), seconds=8)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     [line] = cloud.lines()
     assert line["message"] == "import interrupted"
     assert "could not be reached" in line["error"]
     with pytest.raises(StoreUnavailable):
-        cloud.invoke(s3_event("a.csv"))
+        cloud.invoke(s3_event("a.csv"), seconds=8)
 
 
 def test_a_report_that_cannot_be_written_leaves_the_import_open(

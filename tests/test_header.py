@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import APPOINTMENT, USER
+from builders import APPOINTMENT, USER, read_rows
 from salespro_core.columns import Export
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import REJECT_LABELS, Layout, read_header
-from salespro_core.rows import read_rows
 
 EXPORTS = (APPOINTMENTS, USERS)
 

@@ -40,7 +40,7 @@ def write_one_row(conn: Connection, held: Claim) -> None:
         checkpoint=held.counts.processed,
         uploaded_at=MORNING,
         beside=beside,
-    )
+    ).written()
 
 
 def now(conn: Connection) -> datetime:
@@ -391,6 +391,18 @@ def test_completing_again_is_the_same(conn: Connection) -> None:
     history.complete(conn, held, report="r/")
 
     assert history_of(conn, held) == before
+
+
+def test_failing_again_is_no_lost_claim(conn: Connection) -> None:
+    """The same; it used to say that another attempt had taken over."""
+    held = claim(conn, upload())
+    history.fail(conn, held, "The file is empty.", report="r/")
+    before = history_of(conn, held)
+
+    history.fail(conn, held, "The file is empty.", report="r/")
+
+    after = history_of(conn, held)
+    assert after == before | {"completed_at": after["completed_at"]}
 
 
 # --- many at once ---------------------------------------------------------------------

@@ -6,7 +6,9 @@ import time
 
 import pytest
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
+from salespro_core import database
 from salespro_core.errors import StoreRefused, StoreUnavailable
 from salespro_core.link import Link
 from salespro_core.watch import LEAST_S
@@ -23,7 +25,8 @@ def test_a_connection_that_does_not_answer_is_ended_by_our_own_clock(
         link.run("waiting", lambda own: own.execute("SELECT pg_sleep(60)"))
 
     assert time.monotonic() - started < 30
-    assert conn.closed
+    # Cancelled by then, or broken: either way nothing is under way on it.
+    assert conn.closed or conn.info.transaction_status == TransactionStatus.IDLE
 
 
 def test_what_answers_in_time_is_left_alone(conn: Connection) -> None:
@@ -34,6 +37,24 @@ def test_what_answers_in_time_is_left_alone(conn: Connection) -> None:
     assert row == (1,)
     time.sleep(LEAST_S + 0.5)  # past the moment in which its watch would have struck
     assert conn.execute("SELECT 2").fetchone() == (2,)
+
+
+def test_a_connection_that_is_stuck_in_a_statement_is_made_anew(
+    database_url: str, conn: Connection
+) -> None:
+    """A session that is terminated can leave one that is neither closed nor of any use.
+
+    It used to be asked again for a minute, although another was to be had.
+    """
+    conn.pgconn.send_query(b"SELECT pg_sleep(60)")
+
+    with database.connect(database_url) as other:
+        link = Link(conn, reconnect=lambda: other)
+        row = link.run("asking", lambda own: own.execute("SELECT 1").fetchone())
+
+    assert row == (1,)
+    # Cancelled by then, or broken: either way nothing is under way on it.
+    assert conn.closed or conn.info.transaction_status == TransactionStatus.IDLE
 
 
 def test_when_the_time_is_up_it_is_not_tried_again(conn: Connection) -> None:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from builders import appointment, csv_bytes
+from builders import appointment, csv_bytes, items_of
 from handler import objects
 from handler.notifications import Notification
 from handler.objects import BREAKS, CLIENT, TRIES, ObjectStream
@@ -46,7 +46,7 @@ from salespro_core.errors import (
     SalesProError,
 )
 from salespro_core.exports import APPOINTMENTS
-from salespro_core.reading import open_upload
+from salespro_core.reading import Reading
 from salespro_core.records import Record, Reject
 from salespro_core.rejects import Rejects
 
@@ -186,9 +186,7 @@ def read(s3: S3Client, notification: Notification, read_bytes: int = 8192) -> by
 def items(stream: BinaryIO) -> list[Record | Reject]:
     """What the importer sees."""
     with Rejects() as rejects:
-        return list(
-            open_upload(stream, [APPOINTMENTS], rejects, is_lenient=False).items
-        )
+        return items_of(Reading(stream, [APPOINTMENTS], rejects, is_lenient=False))
 
 
 def seeds() -> list[range]:

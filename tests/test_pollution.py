@@ -13,16 +13,16 @@ from random import Random
 
 import pytest
 
-from builders import appointment, csv_bytes
+from builders import appointment, csv_bytes, items_of, read_rows
 from salespro_cli import sample
 from salespro_core import resync
 from salespro_core.errors import InputError
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.outcome import MAYBE_CUT
-from salespro_core.reading import open_upload
+from salespro_core.reading import Reading
 from salespro_core.records import Record, Reject
 from salespro_core.rejects import Rejects
-from salespro_core.rows import Row, read_rows
+from salespro_core.rows import Row
 
 ROWS = 40
 LABELS = {
@@ -133,10 +133,10 @@ def keys(export: str) -> list[str]:
 def imported(body: bytes) -> tuple[list[str | None], list[Reject], Counter[str]]:
     """The keys of the records, the rejects, and the warnings."""
     with Rejects() as rejects:
-        reading = open_upload(
+        reading = Reading(
             io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
         )
-        items = list(reading.items)
+        items = items_of(reading)
     return (
         [item.values[0] for item in items if isinstance(item, Record)],
         [item for item in items if isinstance(item, Reject)],
@@ -267,10 +267,10 @@ def test_the_rejects_file_has_every_character_of_a_bad_row() -> None:
     body = f"_id,_created_at,resultFullString,isSale\r\nA-1,,,\r\n{bad}\r\nA-3,,,\r\n"
 
     with Rejects() as rejects:
-        reading = open_upload(
+        reading = Reading(
             io.BytesIO(body.encode()), (APPOINTMENTS,), rejects, is_lenient=False
         )
-        assert [item.line for item in reading.items] == [2, 3, 5]
+        assert [item.line for item in items_of(reading)] == [2, 3, 5]
         file = rejects.open()
         assert file is not None
         text = file.read().decode()
@@ -433,8 +433,6 @@ def test_formulas_are_text(corpus: Path | None) -> None:
 
 def items(body: bytes) -> list[Record | Reject]:
     with Rejects() as rejects:
-        return list(
-            open_upload(
-                io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
-            ).items
-        )
+        stream = io.BytesIO(body)
+        exports = (APPOINTMENTS, USERS)
+        return items_of(Reading(stream, exports, rejects, is_lenient=False))

@@ -9,12 +9,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from builders import APPOINTMENT, USER, appointment, csv_bytes, records, user
+from builders import (
+    APPOINTMENT,
+    USER,
+    appointment,
+    csv_bytes,
+    read_items,
+    read_rows,
+    records,
+    user,
+)
 from salespro_core.columns import Export
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import Layout, read_header
-from salespro_core.records import Problem, Record, Reject, read_records
-from salespro_core.rows import read_rows
+from salespro_core.records import Problem, Record, Reject
 
 pure = settings(deadline=None, max_examples=150)
 
@@ -25,7 +33,7 @@ def items(body: bytes, *, is_lenient: bool = False) -> list[Record | Reject]:
     layout = read_header(next(rows).cells, (APPOINTMENTS, USERS))
     return [
         item._replace(cells=()) if isinstance(item, Record) else item
-        for item in read_records(layout, rows, is_lenient=is_lenient)
+        for item in read_items(layout, rows, is_lenient=is_lenient)
     ]
 
 
@@ -35,7 +43,7 @@ def test_a_record_carries_its_cells_should_postgres_refuse_it(amount: str) -> No
     rows = read_rows(io.BytesIO(f"Notes,_id,saleAmount\n{','.join(cells)}\n".encode()))
     layout = read_header(next(rows).cells, (APPOINTMENTS, USERS))
 
-    [record] = read_records(layout, rows, is_lenient=True)
+    [record] = read_items(layout, rows, is_lenient=True)
 
     assert isinstance(record, Record)
     assert list(record.cells) == cells

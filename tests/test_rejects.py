@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import deque
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from builders import appointment, csv_bytes, records
+from builders import appointment, csv_bytes, items_of, read_rows, records
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import REJECT_LABELS, read_header
-from salespro_core.reading import open_upload
+from salespro_core.reading import Reading
 from salespro_core.records import Problem, Record, Reject
 from salespro_core.rejects import SAMPLE, Rejects
-from salespro_core.rows import read_rows
 
 pure = settings(deadline=None, max_examples=150)
 
@@ -24,11 +22,9 @@ pure = settings(deadline=None, max_examples=150)
 def read(body: bytes) -> tuple[list[Record | Reject], bytes]:
     """Read a file, and its rejects file: empty if there is none."""
     with Rejects() as rejects:
-        items = list(
-            open_upload(
-                io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
-            ).items
-        )
+        stream = io.BytesIO(body)
+        exports = (APPOINTMENTS, USERS)
+        items = items_of(Reading(stream, exports, rejects, is_lenient=False))
         file = rejects.open()
         return items, file.read() if file else b""
 
@@ -88,10 +84,10 @@ def test_labels_stand_as_they_did_in_the_file() -> None:
 
 def test_a_file_without_rejects_makes_none() -> None:
     with Rejects() as rejects:
-        reading = open_upload(
+        reading = Reading(
             io.BytesIO(csv_bytes(appointment())), (APPOINTMENTS,), rejects, is_lenient=False
         )  # fmt: skip
-        deque(reading.items, maxlen=0)
+        items_of(reading)
 
         assert rejects.open() is None
         assert rejects.sample == []
@@ -105,10 +101,10 @@ def test_what_is_forgotten_is_in_neither_the_file_nor_the_sample() -> None:
     with Rejects() as rejects:
         for data in (corrected, body):
             rejects.clear()
-            reading = open_upload(
+            reading = Reading(
                 io.BytesIO(data), (APPOINTMENTS,), rejects, is_lenient=False
             )
-            deque(reading.items, maxlen=0)
+            items_of(reading)
 
         file = rejects.open()
         assert file is not None
@@ -197,8 +193,8 @@ def test_memory_keeps_the_first_rejects_and_the_file_all() -> None:
     body = b"_id,saleAmount\n" + b"A-1,x\n" * (SAMPLE + 150)
 
     with Rejects() as rejects:
-        reading = open_upload(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)  # fmt: skip
-        deque(reading.items, maxlen=0)
+        reading = Reading(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)  # fmt: skip
+        items_of(reading)
         file = rejects.open()
 
         assert file
@@ -216,8 +212,8 @@ def test_the_file_is_read_from_its_start_each_time_and_gone_in_the_end() -> None
     """An upload of it that fails is tried again."""
     with Rejects() as rejects:
         body = io.BytesIO(b"_id\n\x20\n")
-        reading = open_upload(body, (APPOINTMENTS,), rejects, is_lenient=False)
-        deque(reading.items, maxlen=0)
+        reading = Reading(body, (APPOINTMENTS,), rejects, is_lenient=False)
+        items_of(reading)
         first, second = rejects.open(), rejects.open()
 
         assert first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +18,20 @@ from hypothesis import strategies as st
 from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
-from builders import MORNING, appointment, batch, records, upload, user
+from builders import MORNING, appointment, batch, csv_bytes, upload, user
 from conftest import new_database
 from salespro_core import database, history
-from salespro_core.batches import Batch, Span, spans
+from salespro_core.batches import Span
 from salespro_core.columns import Export
 from salespro_core.database import store_errors
 from salespro_core.errors import ClaimLost, StoreRefused
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import Layout
 from salespro_core.history import Claim, claim, read_counts
+from salespro_core.options import Options
 from salespro_core.outcome import Counts
+from salespro_core.reading import Reading
+from salespro_core.rejects import Rejects
 from salespro_core.statement import upsert_statement
 from salespro_core.upsert import Beside, Written, array_text, upsert
 from salespro_core.writing import write_span
@@ -75,7 +79,7 @@ def write(
         checkpoint=checkpoint(conn, held),
         uploaded_at=uploaded_at,
         beside=beside,
-    )
+    ).written()
 
 
 def checkpoint(conn: Connection, held: Claim) -> int:
@@ -528,12 +532,12 @@ def test_a_value_that_a_batch_omits_is_left_alone(
     written = upsert(
         conn,
         layout,
-        Batch(sent.records, omitted=(place,)),
+        replace(sent, omitted=(place,)),
         claim=held,
         checkpoint=checkpoint(conn, held),
         uploaded_at=MORNING,
         beside=Beside(),
-    )
+    ).written()
 
     row = stored(conn, APPOINTMENT_TABLE)["A"]
     assert written == Written(updated=1)
@@ -840,9 +844,11 @@ def test_a_row_twice_in_one_batch_is_refused(
 
 def cut(*rows: Row, size: int) -> tuple[Layout, Span]:
     """These rows as one span with batches of at most `size` records."""
-    layout, found = records(*rows)
-    (span,) = spans(layout, found, checkpoint_rows=len(rows), batch_size=size)
-    return layout, span
+    with Rejects() as rejects:
+        stream = io.BytesIO(csv_bytes(*rows))
+        reading = Reading(stream, (APPOINTMENTS, USERS), rejects, is_lenient=False)
+        (span,) = reading.spans(Options(checkpoint_rows=len(rows), batch_size=size))
+    return reading.layout, span
 
 
 def test_a_span_is_written_batch_by_batch_and_counted_once(
@@ -852,7 +858,7 @@ def test_a_span_is_written_batch_by_batch_and_counted_once(
     write(conn, held, appointment("B"), appointment("C"))
     rows = [*(appointment(key) for key in "ABCDE"), appointment("C", saleAmount="1")]
     layout, span = cut(*rows, size=2)
-    assert [len(part.records) for part in span.batches] == [2, 2, 1]
+    assert [len(part) for part in span.batches] == [2, 2, 1]
 
     so_far = replace(held, counts=Counts(created=2))
     counts = write_span(conn, layout, span, claim=so_far, uploaded_at=MORNING).counts
@@ -1040,10 +1046,9 @@ def explain(
 ) -> dict[str, Any]:
     """The plan of the very statement, with these rows as psycopg sends them."""
     layout, sent = batch(*rows)
-    arrays = zip(*(record.values for record in sent.records), strict=True)
     parameters: dict[str, object] = {
         column.name: array_text(cells, is_text=column.kind.is_text)
-        for column, cells in zip(layout.columns, arrays, strict=True)
+        for column, cells in zip(layout.columns, sent.columns, strict=True)
     }
     parameters |= {
         "import_id": held.import_id if held else 1,

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection, sql
 
+from builders import read_items, read_rows
 from salespro_core.columns import Export
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import read_header
 from salespro_core.kinds import BOOLEAN, DATE, instant, money
-from salespro_core.records import Record, read_records
-from salespro_core.rows import read_rows
+from salespro_core.records import Record
 from salespro_core.upsert import array_text
 
 # The database is the test's own, and the examples leave nothing in it.
@@ -145,7 +145,7 @@ def test_naughty_strings_come_back_as_they_were(
 
     rows = read_rows(io.BytesIO(file.getvalue().encode()))
     layout = read_header(next(rows).cells, (APPOINTMENTS,))
-    items = list(read_records(layout, rows))
+    items = read_items(layout, rows)
     cells = [item.values[1] for item in items if isinstance(item, Record)]
 
     assert len(strings) > 500
@@ -197,7 +197,7 @@ def test_whatever_becomes_a_record_fits_its_table(
     layout = read_header(next(rows).cells, (export,))
     records = [
         item
-        for item in read_records(layout, rows, is_lenient=True)
+        for item in read_items(layout, rows, is_lenient=True)
         if isinstance(item, Record)
     ]
     columns = list(zip(*(record.values for record in records), strict=True))

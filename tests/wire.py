@@ -22,9 +22,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 READ_BYTES = 64 * 1024
 
-# What happens to a connection: it ends, by FIN or by RST, or nothing comes through it any
-# more and nobody is told.  What it carried at that moment is lost.
-Action = Literal["cut", "reset", "blackhole"]
+# What happens to a connection: it ends, by FIN or by RST, or after bytes that are no
+# answer; or nothing comes through it any more and nobody is told.  What it carried at
+# that moment is lost.
+Action = Literal["cut", "reset", "garble", "blackhole"]
+GARBAGE = b"\x00\xffno answer\x00" * 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,13 @@ class Wire:
         latency_s: before each piece, in both directions.
         slice_bytes: the size of a piece, at most.
         cut_after: bytes from the server, over all connections, after which `action`
-            happens, once.
+            happens; once, unless `again_after` so many more.
+        on_connection: told the number of a new connection, from 0, before it is taken.
         is_refusing: a new connection is closed at once.
         is_silent: a new connection is taken, and nothing comes through it.
         statements: what has been sent so far.
+        connections: how many have been made so far.
+        cuts: how often `action` has happened.
         is_over: set when the test is.
     """
 
@@ -69,17 +74,22 @@ class Wire:
         self.latency_s = 0.0
         self.slice_bytes = READ_BYTES
         self.cut_after: int | None = None
+        self.again_after: int | None = None
         self.action: Action = "cut"
+        self.on_connection: Callable[[int], None] = lambda _: None
         self.is_refusing = self.is_silent = False
         self.statements: list[str] = []
+        self.cuts = 0
         self.is_over = Event()
         self.speaks_sql = speaks_sql
         self._connect = connect
         self._lock = Lock()
-        self._carried = 0
+        self.connections = 0
 
     def carry(self, client: socket.socket) -> None:
         """Connect a client with the server, and return at once."""
+        self.on_connection(self.connections)
+        self.connections += 1
         if self.is_refusing:
             client.close()
             return
@@ -88,6 +98,9 @@ class Wire:
         except OSError:  # it is down
             client.close()
             return
+        for end in (client, server):
+            if end.family == socket.AF_INET:  # or each small piece waits for 40 ms
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         Thread(target=_Connection(self, client, server).run, daemon=True).start()
 
     def begin(self, text: str) -> Moment:
@@ -96,14 +109,17 @@ class Wire:
             self.statements.append(text)
             return Moment(len(self.statements) - 1, text, is_answered=False)
 
-    def came(self, count: int) -> Action | None:
-        """Bytes came from the server."""
+    def let_through(self, count: int) -> tuple[int, Action | None]:
+        """How many of these bytes from the server get through, and what happens then."""
         with self._lock:
-            self._carried += count
-            if self.cut_after is None or self._carried < self.cut_after:
-                return None
-            self.cut_after = None
-            return self.action
+            if self.cut_after is None:
+                return count, None
+            if count < self.cut_after:
+                self.cut_after -= count
+                return count, None
+            through, self.cut_after = self.cut_after, self.again_after
+            self.cuts += 1
+            return through, self.action
 
 
 class _Ended(Exception):
@@ -131,8 +147,10 @@ class _Connection:
         self._up = _Messages(has_startup=True)
         self._down = _Messages(has_startup=False)
         self._prepared: dict[bytes, str] = {}
+        self._kept_back: list[bytes] = []
         self._text = ""
-        self._asked: list[Moment] = []
+        # A None is where the client waits for all that it has asked before.
+        self._asked: list[Moment | None] = []
 
     def run(self) -> None:
         with suppress(OSError, _Ended):
@@ -158,8 +176,9 @@ class _Connection:
         elif is_up:
             self._send(self._server, said)
         else:
-            self._send(self._client, said)
-            self._do(self._wire.came(len(said)))
+            through, action = self._wire.let_through(len(said))
+            self._send(self._client, said[:through])
+            self._do(action)
 
     def _go_up(self, message: _Message) -> None:
         if message.kind == b"P":
@@ -169,17 +188,28 @@ class _Connection:
             self._text = self._prepared.get(message.body.split(b"\0")[1], "")
         elif message.kind == b"Q":
             self._text = message.body[:-1].decode()
+        self._kept_back.append(message.raw)
+        if message.kind in (b"P", b"B", b"D"):
+            # They go with the Execute: a statement that is parsed has its locks already.
+            return
         if message.kind in (b"Q", b"E"):
             moment = self._wire.begin(self._text)
             self._do(self._wire.plan(moment))
             self._asked.append(moment)
-        self._send(self._server, message.raw)
+        if message.kind in (b"Q", b"S"):
+            self._asked.append(None)
+        raw, self._kept_back = b"".join(self._kept_back), []
+        self._send(self._server, raw)
 
     def _come_down(self, message: _Message) -> None:
         # CommandComplete, or the ErrorResponse in its stead.
         if message.kind in (b"C", b"E") and self._asked:
             asked = self._asked.pop(0)
-            self._do(self._wire.plan(replace(asked, is_answered=True)))
+            if asked is not None:
+                self._do(self._wire.plan(replace(asked, is_answered=True)))
+        # ReadyForQuery: what was asked behind an error is not answered at all.
+        if message.kind == b"Z" and None in self._asked:
+            del self._asked[: self._asked.index(None) + 1]
         self._send(self._client, message.raw)
 
     def _send(self, end: socket.socket, data: bytes) -> None:
@@ -196,6 +226,8 @@ class _Connection:
         if action == "blackhole":
             self._is_dark = True
             return
+        if action == "garble":
+            self._client.sendall(GARBAGE)
         if action == "reset":
             linger = struct.pack("ii", 1, 0)
             self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -252,7 +284,11 @@ def _connect(conninfo: str) -> socket.socket:
     if not host.startswith("/"):
         return socket.create_connection((host, int(port)))
     server = socket.socket(socket.AF_UNIX)
-    server.connect(str(Path(host, f".s.PGSQL.{port}")))
+    try:
+        server.connect(str(Path(host, f".s.PGSQL.{port}")))
+    except OSError:
+        server.close()
+        raise
     return server
 
 
