@@ -68,10 +68,11 @@ def write_span(
     send = partial(_send, conn, layout, claim, uploaded_at)
     checkpoint = claim.counts.processed
     try:
-        with conn.transaction(), conn.pipeline():
+        with conn.transaction(), conn.pipeline() as pipeline:
             if is_for_all:
                 _await_turn(conn, layout, span)
-            return _all(send, span, checkpoint)
+                pipeline.sync()
+            return _all(send, span, checkpoint, pipeline.sync)
     except psycopg.Error as error:
         if not _is_rows_fault(error, layout):
             raise
@@ -142,11 +143,16 @@ def _with_beside(span: Span) -> Iterator[tuple[Batch, Beside]]:
         beside = Beside()
 
 
-def _all(send: _Send, span: Span, checkpoint: int) -> SpanWritten:
+def _all(
+    send: _Send, span: Span, checkpoint: int, sync: Callable[[], None]
+) -> SpanWritten:
     """Send all batches, and only then wait for what becomes of them."""
     sent = []
     for batch, beside in _with_beside(span):
         sent.append((send(batch, beside, checkpoint), beside))
+        # Or a client that froze here would hold its locks for ever: without a Sync the
+        # session is not idle, and no timeout of the server's ends it.
+        sync()
         checkpoint += len(batch) + beside.duplicate + beside.rejected
     written = SpanWritten()
     for one, beside in sent:
