@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from random import Random
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -76,7 +77,8 @@ def a_ground(conninfo: str) -> Iterator[Ground]:
             "one_ahead",
             lambda work, items, stop: map(work, items),  # noqa: ARG005
         )
-        patch.setattr(Connection, "pipeline", lambda _: nullcontext())
+        no_pipeline = SimpleNamespace(sync=lambda: None)
+        patch.setattr(Connection, "pipeline", lambda _: nullcontext(no_pipeline))
         patch.setattr(watch, "LEAST_S", 3600.0)
         patch.setattr(text, "HEAD_BYTES", 512)
         yield Ground(conninfo, conn, made)
