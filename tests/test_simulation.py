@@ -58,7 +58,7 @@ def test_a_seed_makes_the_same_history_again(ground: Ground, seed: int) -> None:
 def test_every_kind_of_fault_strikes_in_a_hundred_scenarios(ground: Ground) -> None:
     """A simulation in which nothing happens would find nothing."""
     counted: Counter[str] = Counter()
-    for seed in range(5000, 5100):
+    for seed in range(100):
         counted += simulation.run(seed, ground).counted
 
     assert [fault for fault in FAULTS if not counted[f"fault: {fault}"]] == []
