@@ -121,7 +121,7 @@ FAULTS = (
         what="each connection gets at least one commit further",
         end=End.IN_THE_ATTEMPT,
         runs=tuple(
-            Run(name=f"{n} statements each", inject=living_for(n)) for n in (7, 8, 10)
+            Run(name=f"{n} statements each", inject=living_for(n)) for n in (8, 9, 11)
         ),
     ),
     Fault(
