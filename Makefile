@@ -3,17 +3,23 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+BENCH  := PYTHONPATH=.:src:tests .venv-bench/bin/python -m
 
-.PHONY: help demo test faults crashes simulation soak check format bench lock sandbox validate clean
+.PHONY: help demo test faults crashes simulation soak check format bench bench-scale bench-memory \
+	bench-cold bench-cost package-size lock sandbox validate clean
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+define CHECK_PYTHON
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+  || { echo "This Python has no venv; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+endef
 
 $(VENV)/ready: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	  || { echo "This Python has no venv; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(CHECK_PYTHON)
 	@echo "Setting up $(VENV) (once, a minute or two) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
@@ -52,8 +58,33 @@ format: $(VENV)/ready  ## format, and mend what the linter can mend
 	@$(BIN)/ruff format src tests benchmarks
 	@$(BIN)/ruff check --fix src tests benchmarks
 
-bench: $(VENV)/ready  ## this importer against the earlier system's algorithm
-	@$(BIN)/python benchmarks/against_earlier_system.py
+# The benchmarks' peers live by themselves.  Each target writes its section of
+# docs/performance.md; a part, such as `make bench ROWS=20000 ONLY=floor,local ROUNDS=3`,
+# is only shown.
+.venv-bench/ready: benchmarks/requirements.txt
+	$(CHECK_PYTHON)
+	@echo "Setting up .venv-bench (once, a few minutes) ..."
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r benchmarks/requirements.txt
+	@touch $@
+
+bench: .venv-bench/ready  ## this importer, the floor, the earlier system and its peers (half an hour)
+	@$(BENCH) benchmarks.speed
+
+bench-scale: .venv-bench/ready  ## with millions of rows stored, and in the file
+	@$(BENCH) benchmarks.scale
+
+bench-memory: .venv-bench/ready  ## the peak of a process, by the rows of the file
+	@$(BENCH) benchmarks.memory
+
+bench-cold: .venv-bench/ready  ## what the function's imports cost
+	@$(BENCH) benchmarks.cold
+
+bench-cost: .venv-bench/ready  ## rows per second and dollars, by the size of the function
+	@$(BENCH) benchmarks.cost
+
+package-size: $(VENV)/ready  ## the size of what Lambda gets; fails from 25 MB on
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.package_size
 
 sandbox: $(VENV)/ready  ## S3, SQS, Postgres and the function on localhost
 	@$(BIN)/salespro sandbox
@@ -74,6 +105,7 @@ lock:  ## compile the requirement files from pyproject.toml (make lock UPGRADE=-
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
 	@$(LOCK) --python-version 3.13 -o src/requirements.txt
 	@$(LOCK) --python-version 3.11 --extra cli --extra dev -c src/requirements.txt -o requirements-dev.txt
+	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
 
 clean:  ## remove what the targets made, the embedded database included
-	rm -rf .venv .venv-sam .venv-lock .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-sam .venv-lock .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -45,6 +45,20 @@ class Models:
 @contextmanager
 def earlier_system(conninfo: str, variant: Variant) -> Iterator[Models]:
     """Make the tables in an empty database, and some rows in them."""
+    configure(conninfo)
+    found = django_models(variant)
+    try:
+        with connection.schema_editor() as editor:
+            for model in (found.appointment, found.user, found.history):
+                editor.create_model(model)
+        _fill(found)
+        yield found
+    finally:
+        connection.close()
+
+
+def configure(conninfo: str) -> None:
+    """Lead Django's default connection to this database."""
     if not settings.configured:
         settings.configure(
             DATABASES={"default": {"ENGINE": "django.db.backends.postgresql"}},
@@ -56,18 +70,10 @@ def earlier_system(conninfo: str, variant: Variant) -> Iterator[Models]:
     names = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user"}
     for name, keyword in {**names, "PASSWORD": "password"}.items():
         connection.settings_dict[name] = details.get(keyword, "")
-    found = _models(variant)
-    try:
-        with connection.schema_editor() as editor:
-            for model in (found.appointment, found.user, found.history):
-                editor.create_model(model)
-        _fill(found)
-        yield found
-    finally:
-        connection.close()
 
 
-def _models(variant: Variant) -> Models:
+def django_models(variant: Variant) -> Models:
+    """The models of its tables."""
     registry = Apps()
     id_field = models.BigAutoField if variant.has_big_ids else models.AutoField
 

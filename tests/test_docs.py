@@ -120,12 +120,31 @@ def test_the_commands_exist() -> None:
     code = "\n".join(re.findall(r"`[^`\n]+`", text) + blocks("sh") + blocks("console"))
 
     commands = set(re.findall(r"\bsalespro ([a-z-]+)", code))
-    targets = set(re.findall(r"\bmake ([a-z]+)", code))
+    targets = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", code))
 
     assert commands <= set(cli.commands)
     assert {"import", "history", "migrate", "sandbox"} <= commands
     assert all(f"\n{target}: " in makefile for target in targets)
     assert {"demo", "test", "check"} <= targets
+
+
+def test_each_benchmark_has_its_section_of_the_page_of_performance() -> None:
+    """It is written between two marks, and the command that does it stands above."""
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    written = re.compile(r'page\.write\(\s*wanted\.page, "(\w+)", "make ([\w-]+)"')
+    sections = [
+        match
+        for path in sorted((ROOT / "benchmarks").glob("*.py"))
+        for match in written.findall(path.read_text(encoding="utf-8"))
+    ]
+
+    assert len(sections) == 6
+    for section, target in sections:
+        assert page.count(f"<!-- {section}: begin -->\n") == 1
+        assert page.count(f"<!-- {section}: end -->\n") == 1
+        assert f"| `make {target}` |" in page
+        assert f"\n{target}: " in makefile
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

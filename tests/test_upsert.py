@@ -988,13 +988,24 @@ def analysed(conn: Connection, export: Export, size: int) -> None:
 
 def outdated(conn: Connection, export: Export, size: int) -> None:
     """Grown since the last ANALYZE, which found a single row."""
-    keep = sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)")
-    for table in TABLES:
-        conn.execute(keep.format(sql.Identifier(table)))
+    leave_statistics_alone(conn)
     analysed(conn, export, 1)
     for table in TABLES:
         conn.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
     conn.execute(FILL[export], [size])
+
+
+def analysed_when_empty(conn: Connection, export: Export, size: int) -> None:
+    """Grown since the last ANALYZE, which found nothing: the first large import."""
+    leave_statistics_alone(conn)
+    analysed(conn, export, 0)
+    conn.execute(FILL[export], [size])
+
+
+def leave_statistics_alone(conn: Connection) -> None:
+    keep = sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)")
+    for table in TABLES:
+        conn.execute(keep.format(sql.Identifier(table)))
 
 
 @pytest.mark.parametrize("export", [APPOINTMENTS, USERS], ids=["appointments", "users"])
@@ -1003,8 +1014,10 @@ def outdated(conn: Connection, export: Export, size: int) -> None:
     [
         pytest.param(analysed, 0, id="empty"),
         pytest.param(analysed, 10, id="10-rows"),
-        pytest.param(analysed, 20_000, id="20000-rows"),
+        pytest.param(analysed, 1_000, id="1000-rows"),
+        pytest.param(analysed, 200_000, id="200000-rows"),
         pytest.param(outdated, 20_000, id="outdated-statistics"),
+        pytest.param(analysed_when_empty, 200_000, id="statistics-of-nothing"),
     ],
 )
 def test_no_plan_scans_a_table(

@@ -1,0 +1,134 @@
+"""A server, a cloud and files; and each way of each case in a fresh process and database."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from psycopg import Connection
+
+from benchmarks import child
+from benchmarks.cases import Case
+from benchmarks.child import Ran, WayFailedError
+from benchmarks.cloud import Cloud, a_cloud
+from benchmarks.files import Files
+from benchmarks.server import MB, Contents, Server, a_server, contents
+from benchmarks.ways import FLOOR, S3, Job, Way, floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a way took, and what the server wrote to its log meanwhile."""
+
+    ran: Ran
+    wal_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why there is no measurement, for the table; and in full."""
+
+    why: str
+    detail: str = ""
+
+
+class Bench:
+    """Measures; see `a_bench`.
+
+    Attributes:
+        server, cloud, files: what it measures with.
+    """
+
+    def __init__(
+        self, server: Server, cloud: Cloud, files: Files, limit_s: float
+    ) -> None:
+        self.server = server
+        self.cloud = cloud
+        self.files = files
+        self._limit_s = limit_s
+        self._expected: dict[tuple[Path, str], Contents] = {}
+
+    def case(self, way: Way, case: Case, rows: int) -> Measured | Failed:
+        """Measure a way with a case; the table has to end up as with the floor."""
+        template = self.table(rows if case.is_stored else 0)
+        return self.compared(way, case.path(self.files, rows), template)
+
+    def table(self, rows: int) -> str:
+        """The template whose table holds the base of so many rows."""
+
+        def fill(conn: Connection) -> None:
+            if rows:
+                load(conn, self.files.base(rows))
+
+        return self.template(f"stored_{rows}", fill)
+
+    def template(self, name: str, fill: Callable[[Connection], None]) -> str:
+        """The template of that name, which is made once."""
+        if name not in self.server.templates():
+            self.server.template(name, fill)
+        return name
+
+    def compared(self, way: Way, path: Path, template: str) -> Measured | Failed:
+        """Measure a way with a file, if it leaves what the floor leaves."""
+        expected = self._expected.get((path, template))
+        if expected is None:
+            # What the floor does first is not measured: it warms the caches as well.
+            _, expected = self._once(self.job(FLOOR, path), template)
+            self._expected[path, template] = expected
+        try:
+            measured, found = self._once(self.job(way, path), template)
+        except WayFailedError as error:
+            return Failed("failed", f"{way.title}:\n{error}")
+        except subprocess.TimeoutExpired:
+            return Failed(f"> {self._limit_s:.0f}, stopped")
+        if found != expected:
+            return Failed("other rows", f"{way.title}: {found} and not {expected}")
+        return measured
+
+    def alone(self, job: Job, template: str) -> Measured:
+        """Do a job whose rows are not looked at.
+
+        Raises:
+            WayFailedError: it failed.
+        """
+        return self._once(job, template)[0]
+
+    def job(self, way: Way, path: Path, *, is_dry_run: bool = False) -> Job:
+        """What a process is to do, but for its database."""
+        details = {"dry_run": "yes"} if is_dry_run else {}
+        if way == S3:
+            details |= self.cloud.uploaded(path, is_dry_run=is_dry_run)
+        return Job(way=way.name, conninfo="", path=str(path), details=details)
+
+    def _once(self, job: Job, template: str) -> tuple[Measured, Contents]:
+        with self.server.copy(template) as conninfo:
+            before = self.server.wal_bytes()
+            ran = child.run(replace(job, conninfo=conninfo), limit_s=self._limit_s)
+            wal_mb = (self.server.wal_bytes() - before) / MB
+            return Measured(ran=ran, wal_mb=wal_mb), contents(conninfo)
+
+
+def load(conn: Connection, path: Path) -> None:
+    """Store the rows of a file, as the floor does."""
+    floor.ready(Job(way=FLOOR.name, conninfo=conn.info.dsn, path=str(path)))()
+
+
+def seconds(found: list[Measured]) -> float:
+    """The median."""
+    return median(measured.ran.seconds for measured in found)
+
+
+@contextmanager
+def a_bench(limit_s: float) -> Iterator[Bench]:
+    """Start what is needed, and leave nothing behind."""
+    with (
+        tempfile.TemporaryDirectory(prefix="salespro-bench-") as folder,
+        a_server() as server,
+        a_cloud() as cloud,
+    ):
+        yield Bench(server, cloud, Files(Path(folder)), limit_s)

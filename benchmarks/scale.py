@@ -1,0 +1,168 @@
+"""`make bench-scale`: a commit with many rows stored, and a file with many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+
+from psycopg import Connection, sql
+from tqdm import tqdm
+
+from benchmarks import page
+from benchmarks.bench import Bench, Failed, Measured, a_bench, load, seconds
+from benchmarks.cases import ALL, NEW, UNCHANGED
+from benchmarks.page import Table
+from benchmarks.settings import Wanted
+from benchmarks.ways import COLUMNS, FLOOR, LOCAL, Way
+from salespro_core.options import CHECKPOINT_ROWS
+
+# More rows, as different from each other as those of the file; ids as SalesPro's.
+MORE = """
+INSERT INTO salespro_appointment ({columns})
+SELECT substr(encode(decode(md5(id || '-' || i), 'hex'), 'base64'), 1, 10),
+       created_at - i * interval '11 days', updated_at - i * interval '11 days', {rest}
+  FROM generate_series(1, %s) AS i, salespro_appointment
+ LIMIT %s
+"""
+
+
+@dataclass(slots=True)
+class Pair:
+    """One thing measured at a small and at a large size."""
+
+    title: str
+    way: Way
+    run: Callable[[int], Measured | Failed]
+    found: dict[int, list[Measured]] = field(default_factory=dict)
+
+
+def main() -> None:
+    """Measure, show the tables, and write them down."""
+    wanted = Wanted.from_env(
+        rows=(200_000, 2_000_000),
+        ways=(FLOOR, LOCAL),
+        rounds=3,
+        limit_s=1800,
+        stored=(200_000, 5_000_000),
+    )
+    with a_bench(wanted.limit_s) as bench:
+        tables = [table_of_stored(bench, wanted), table_of_files(bench, wanted)]
+    for table in tables:
+        table.show()
+    parts = [table.markdown() for table in tables]
+    page.write(wanted.page, "scale", "make bench-scale", *parts)
+
+
+def table_of_stored(bench: Bench, wanted: Wanted) -> Table:
+    """The time of a commit, by how much is stored."""
+    rows = min(wanted.stored) // 4
+    files = {
+        NEW: bench.files.base(rows, seed=2),
+        UNCHANGED: UNCHANGED.path(bench.files, rows),
+        ALL: ALL.path(bench.files, rows),
+    }
+
+    def run(way: Way, path: Path) -> Callable[[int], Measured | Failed]:
+        return lambda stored: bench.compared(way, path, many(bench, stored, rows))
+
+    pairs = [
+        Pair(case.title, way, run(way, path))
+        for case, path in files.items()
+        if case in wanted.cases
+        for way in wanted.ways
+    ]
+    measure(pairs, wanted.stored, wanted.rounds, "stored")
+    few, *_, most = wanted.stored
+    commits = ceil(rows / CHECKPOINT_ROWS)
+    names = (
+        *("case", "way", f"{few:,} stored, ms per commit"),
+        *(f"{most:,} stored, ms per commit", "ratio"),
+    )
+    title = f"A commit of {min(rows, CHECKPOINT_ROWS):,} rows, by the rows stored"
+    table = Table(title, names)
+    for pair in pairs:
+        low, high = (seconds(pair.found[size]) / commits for size in (few, most))
+        cells = (f"{low * 1000:.0f}", f"{high * 1000:.0f}", f"{high / low:.2f}")
+        table.rows.append([pair.title, pair.way.title, *cells])
+    table.notes.append(
+        f"A file of {rows:,} rows, connecting included, over its {commits} commits; the "
+        "floor is one commit, and its time is divided alike."
+    )
+    return table
+
+
+def table_of_files(bench: Bench, wanted: Wanted) -> Table:
+    """The time of a file, by its rows."""
+    pairs = [
+        Pair(case.title, way, lambda rows, c=case, w=way: bench.case(w, c, rows))  # type: ignore[misc]
+        for case in (NEW, UNCHANGED)
+        if case in wanted.cases
+        for way in wanted.ways
+    ]
+    measure(pairs, wanted.rows, wanted.rounds, "rows")
+    few, *_, most = wanted.rows
+    times = most / few
+    names = ("case", "way", f"{few:,} rows, s", f"{most:,} rows, s", "ratio")
+    table = Table("A file, by its rows", names)
+    for pair in pairs:
+        low, high = (seconds(pair.found[size]) for size in (few, most))
+        cells = (f"{low:.2f}", f"{high:.2f}", f"{high / low / times:.2f}")
+        table.rows.append([pair.title, pair.way.title, *cells])
+    table.notes.append(f"The ratio is that to {times:g} times the shorter file.")
+    return table
+
+
+def measure(pairs: list[Pair], sizes: tuple[int, ...], rounds: int, unit: str) -> None:
+    """Each pair at each size, round by round.
+
+    Raises:
+        SystemExit: one of them failed.
+    """
+    plan = [(pair, size) for _ in range(rounds) for pair in pairs for size in sizes]
+    for pair, size in (bar := tqdm(plan, unit="run")):
+        bar.set_postfix_str(f"{pair.title}: {pair.way.title}, {size:,} {unit}")
+        match pair.run(size):
+            case Failed() as failed:
+                raise SystemExit(f"{pair.way.title}: {failed.why} {failed.detail}")
+            case Measured() as measured:
+                pair.found.setdefault(size, []).append(measured)
+
+
+def many(bench: Bench, stored: int, rows: int) -> str:
+    """The template that has the base of so many rows stored, and more."""
+
+    def fill(conn: Connection) -> None:
+        load(conn, bench.files.base(rows))
+        add_more(conn, stored - rows, rows)
+
+    return bench.template(f"many_{stored}_{rows}", fill)
+
+
+def add_more(conn: Connection, more: int, rows: int) -> None:
+    """Make more rows of those that are stored; indexes are built over all of them."""
+    table = "salespro_appointment"
+    indexes = conn.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s"
+        " AND indexname <> %s",
+        [table, f"{table}_pkey"],
+    ).fetchall()
+    for name, _ in indexes:
+        conn.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
+    conn.execute(
+        "ALTER TABLE salespro_appointment DROP CONSTRAINT salespro_appointment_pkey"
+    )
+    query = sql.SQL(MORE).format(columns=_listed(COLUMNS), rest=_listed(COLUMNS[3:]))
+    conn.execute(query, [ceil(more / rows), more])
+    conn.execute("ALTER TABLE salespro_appointment ADD PRIMARY KEY (id)")
+    for _, definition in indexes:
+        conn.execute(definition.encode())
+
+
+def _listed(names: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+if __name__ == "__main__":
+    main()

