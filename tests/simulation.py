@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from random import Random
-from types import SimpleNamespace
 
 import psycopg
 import pytest
 from psycopg import Connection
 
-from salespro_core import database, importer, link, text, watch
+from salespro_core import database, link, text, watch
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ClaimLost
 from salespro_core.options import Options
@@ -70,15 +69,9 @@ def a_ground(conninfo: str) -> Iterator[Ground]:
         name = conn.info.dbname
         conn.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 1'.encode())
         patch.setattr(link, "time", Clock())
-        # One schedule of two threads, and one statement at a time: the same each time.
-        # The faults and the crashes meet the others.
-        patch.setattr(
-            importer,
-            "one_ahead",
-            lambda work, items, stop: map(work, items),  # noqa: ARG005
-        )
-        no_pipeline = SimpleNamespace(sync=lambda: None)
-        patch.setattr(Connection, "pipeline", lambda _: nullcontext(no_pipeline))
+        # One statement at a time: the same schedule each time.  The faults and the crashes
+        # meet the others.
+        patch.setattr(Connection, "pipeline", lambda _: nullcontext())
         patch.setattr(watch, "LEAST_S", 3600.0)
         patch.setattr(text, "HEAD_BYTES", 512)
         yield Ground(conninfo, conn, made)

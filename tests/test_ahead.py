@@ -1,118 +1,231 @@
-"""One thing is worked on while the next is made ready, and nothing overlaps but that."""
+"""A span is written while the next is read, as a whole, once, and with nothing left behind."""
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Iterator
+import io
+import time
+from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
+from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
-from salespro_core.ahead import one_ahead
-from salespro_core.errors import ObjectUnavailable
+from builders import MORNING, appointment, csv_bytes, upload
+from salespro_core import database, history
+from salespro_core.ahead import write_ahead
+from salespro_core.batches import Span
+from salespro_core.errors import ClaimLost, ObjectUnavailable, StoreUnavailable
+from salespro_core.exports import APPOINTMENTS
+from salespro_core.header import Layout
+from salespro_core.history import Claim
+from salespro_core.link import Link
+from salespro_core.options import Options
+from salespro_core.outcome import Counts
+from salespro_core.reading import Reading
+from salespro_core.rejects import Rejects
+from salespro_core.writing import SpanWritten
+from tables import APPOINTMENT_TABLE, stored
 
-
-def no_need() -> None:
-    pytest.fail("there is nothing to be stopped")
-
-
-def test_every_item_is_worked_on_once_and_in_order() -> None:
-    assert list(one_ahead(lambda n: n * n, range(5), stop=no_need)) == [0, 1, 4, 9, 16]
-    assert list(one_ahead(lambda n: n, [], stop=no_need)) == []
-
-
-def test_the_next_item_is_made_ready_while_one_is_worked_on() -> None:
-    """Neither could end if one waited for the other."""
-    is_ready = threading.Event()
-
-    def items() -> Iterator[int]:
-        yield 1
-        is_ready.set()
-        yield 2
-
-    def work(_: int) -> bool:
-        return is_ready.wait(30)
-
-    assert list(one_ahead(work, items(), stop=no_need)) == [True, True]
+KEYS = "ABCDEFGHI"
+SMALL = Options(checkpoint_rows=3, batch_size=2)
 
 
-def test_nothing_is_worked_on_while_the_caller_looks_at_a_result() -> None:
-    """The caller may use what the work uses: the connection, for one."""
-    working: list[int] = []
-
-    def work(item: int) -> int:
-        working.append(item)
-        return item
-
-    for result in one_ahead(work, range(4), stop=no_need):
-        assert working == list(range(result + 1))
+@pytest.fixture
+def held(conn: Connection) -> Claim:
+    return history.claim(conn, upload())
 
 
-def test_a_failure_to_make_the_next_ready_comes_after_the_result_before_it() -> None:
+@pytest.fixture
+def layout_and_spans() -> tuple[Layout, list[Span]]:
+    """Three spans of three records each, in two batches."""
+    stream = io.BytesIO(csv_bytes(*(appointment(key) for key in KEYS)))
+    with Rejects() as rejects:
+        reading = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=False)
+        return reading.layout, list(reading.spans(SMALL))
+
+
+class Ahead:
+    """Writes the spans; does something when the next one is asked for."""
+
+    def __init__(
+        self, conn: Connection, held: Claim, given: tuple[Layout, list[Span]], url: str
+    ) -> None:
+        self.link = Link(conn, reconnect=lambda: database.connect(url))
+        self._held = held
+        self._layout, self._spans = given
+
+    def written(
+        self, before: Callable[[int], object] = lambda _: None
+    ) -> Iterator[SpanWritten]:
+        """What became of each span; `before(place)` is called when one is asked for."""
+
+        def spans() -> Iterator[Span]:
+            for place, span in enumerate(self._spans):
+                before(place)
+                yield span
+            before(len(self._spans))
+
+        return write_ahead(
+            self.link, self._layout, spans(), held=self._held, uploaded_at=MORNING
+        )
+
+
+@pytest.fixture
+def ahead(
+    conn: Connection,
+    held: Claim,
+    layout_and_spans: tuple[Layout, list[Span]],
+    database_url: str,
+) -> Iterator[Ahead]:
+    made = Ahead(conn, held, layout_and_spans, database_url)
+    yield made
+    made.link.conn.close()
+
+
+@pytest.fixture
+def other(database_url: str) -> Iterator[Connection]:
+    """Another session, which sees what is committed."""
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        yield conn
+
+
+def keys(conn: Connection) -> str:
+    return "".join(sorted(map(str, stored(conn, APPOINTMENT_TABLE))))
+
+
+def test_every_span_is_written_once_and_in_order(
+    ahead: Ahead, other: Connection
+) -> None:
+    found = [written.counts for written in ahead.written()]
+
+    assert found == [Counts(created=3)] * 3
+    assert keys(other) == KEYS
+
+
+def test_a_span_is_committed_while_the_next_is_read(
+    ahead: Ahead, other: Connection
+) -> None:
+    """Nobody waits for the server in between, and yet it comes to its end."""
+
+    def before(place: int) -> None:
+        deadline = time.monotonic() + 30
+        while keys(other) != KEYS[: 3 * place] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert keys(other) == KEYS[: 3 * place]
+
+    assert len(list(ahead.written(before))) == 3
+
+
+def test_nothing_is_under_way_while_the_caller_looks_at_a_result(ahead: Ahead) -> None:
+    """It may use the connection."""
+    for _ in ahead.written():
+        info = ahead.link.conn.info
+        assert info.transaction_status == TransactionStatus.IDLE
+        assert ahead.link.conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_failure_to_read_on_comes_after_what_is_written(
+    ahead: Ahead, other: Connection
+) -> None:
     """What Postgres has committed is counted before the import ends."""
 
-    def items() -> Iterator[int]:
-        yield 1
-        raise ObjectUnavailable("S3 cut it off.")
+    def before(place: int) -> None:
+        if place == 2:
+            raise ObjectUnavailable("S3 cut it off.")
 
-    found = one_ahead(lambda n: n, items(), stop=no_need)
+    found = ahead.written(before)
 
-    assert next(found) == 1
+    assert [next(found).counts, next(found).counts] == [Counts(created=3)] * 2
     with pytest.raises(ObjectUnavailable):
         next(found)
+    assert keys(other) == KEYS[:6]
 
 
-def test_work_that_fails_is_the_end_and_the_next_item_is_not_begun() -> None:
-    begun: list[int] = []
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_an_interruption_leaves_no_half_of_a_span_and_a_connection_that_works(
+    ahead: Ahead, other: Connection, stop: type[BaseException]
+) -> None:
+    def before(place: int) -> None:
+        if place == 1:
+            raise stop
 
-    def work(item: int) -> int:
-        begun.append(item)
-        raise ObjectUnavailable("It is away.")
+    with pytest.raises(stop):
+        next(ahead.written(before))
 
-    with pytest.raises(ObjectUnavailable):
-        list(one_ahead(work, range(3), stop=no_need))
-
-    assert begun == [0]
-
-
-def test_an_interruption_waits_for_the_work_that_was_begun() -> None:
-    """Otherwise two threads would be at one connection."""
-    done: list[int] = []
-    goes_on = threading.Event()
-
-    def items() -> Iterator[int]:
-        yield 1
-        goes_on.set()
-        raise KeyboardInterrupt
-
-    def work(item: int) -> int:
-        goes_on.wait(30)
-        done.append(item)
-        return item
-
-    with pytest.raises(KeyboardInterrupt):
-        list(one_ahead(work, items(), stop=no_need))
-
-    assert done == [1]
+    assert keys(other) == KEYS[:3]
+    assert ahead.link.conn.info.transaction_status == TransactionStatus.IDLE
 
 
-def test_work_that_takes_long_is_stopped_by_an_interruption() -> None:
-    """It may wait for somebody's lock; whoever pressed Ctrl-C does not want to."""
-    is_stopped = threading.Event()
+def test_a_connection_that_ends_under_way_costs_nothing(
+    ahead: Ahead, other: Connection
+) -> None:
+    """Whether the span that was sent is committed, the checkpoint says."""
+    ended = 0
 
-    def items() -> Iterator[int]:
-        yield 1
-        raise KeyboardInterrupt
+    def before(place: int) -> None:
+        nonlocal ended
+        if place:
+            pid = ahead.link.conn.info.backend_pid
+            row = other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            assert row.fetchone() == (True,)
+            ended += 1
 
-    with pytest.raises(KeyboardInterrupt):
-        list(one_ahead(lambda _: is_stopped.wait(30), items(), stop=is_stopped.set))
+    found = [written.counts for written in ahead.written(before)]
 
-    assert is_stopped.is_set()
+    assert ended == 3
+    assert sum(found[1:], found[0]) == Counts(created=9)
+    assert keys(other) == KEYS
 
 
-def test_python_hands_over_as_before_when_it_is_over() -> None:
-    before = sys.getswitchinterval()
+def test_a_claim_that_is_lost_under_way_is_the_end(
+    ahead: Ahead, other: Connection
+) -> None:
+    def before(place: int) -> None:
+        if place == 1:
+            while keys(other) != KEYS[:3]:
+                time.sleep(0.01)
+            other.execute("UPDATE salespro_sync_history SET attempts = attempts + 1")
 
-    list(one_ahead(lambda n: n, range(2), stop=no_need))
+    found = ahead.written(before)
+    assert next(found).counts == Counts(created=3)
+    with pytest.raises(ClaimLost):
+        next(found)
+    assert keys(other) == KEYS[:3]
 
-    assert sys.getswitchinterval() == before
+
+def test_what_postgres_refuses_at_the_commit_costs_its_row_only(
+    ahead: Ahead, conn: Connection, other: Connection
+) -> None:
+    """The reply to the COMMIT belongs to what is sent: here it refuses the span."""
+    conn.execute("CREATE TABLE rep (id varchar PRIMARY KEY)")
+    conn.execute(f"INSERT INTO rep SELECT unnest('{{{','.join('ABCDFGHI')}}}'::text[])")
+    conn.execute(
+        f"ALTER TABLE {APPOINTMENT_TABLE} ADD FOREIGN KEY (id) REFERENCES rep "
+        "DEFERRABLE INITIALLY DEFERRED"
+    )
+
+    found = [written.counts for written in ahead.written()]
+
+    assert found == [
+        Counts(created=3),
+        Counts(created=2, rejected=1),
+        Counts(created=3),
+    ]
+    assert keys(other) == KEYS.replace("E", "")
+
+
+def test_a_lock_that_is_held_for_long_ends_the_attempt_and_frees_its_own(
+    ahead: Ahead, conn: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("salespro_core.link.PATIENCE_S", 0.5)
+    conn.execute("SET lock_timeout = '50ms'")
+    with other.transaction():
+        other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")
+        with pytest.raises(StoreUnavailable):
+            next(ahead.written())
+        [mine] = other.execute(
+            "SELECT count(*) FROM pg_locks WHERE pid = %s AND locktype <> 'virtualxid'",
+            [ahead.link.conn.info.backend_pid],
+        ).fetchall()
+        assert mine == (0,)

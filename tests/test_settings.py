@@ -257,7 +257,7 @@ def test_options_have_defaults() -> None:
 
     assert replace(options, exports=()) == Options(
         exports=(),
-        batch_size=500,
+        batch_size=5000,
         checkpoint_rows=5000,
         is_lenient=False,
         max_rejected_rows=None,

@@ -1,82 +1,230 @@
-"""Work on one thing while the next one is made ready."""
+"""A span on its way to the table while the next one is read, in one thread."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from itertools import islice
-from typing import TypeVar, cast
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import NamedTuple, Self
 
+import psycopg
+from psycopg import Connection
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
+
+from salespro_core import history
+from salespro_core.batches import Batch, Span
 from salespro_core.errors import SalesProError
+from salespro_core.header import Layout
+from salespro_core.link import SILENCE_S, Link
+from salespro_core.upsert import Beside, Sent, arrays, upsert
+from salespro_core.watch import LEAST_S, watched
+from salespro_core.writing import (
+    SpanWritten,
+    await_turn,
+    counted,
+    refused_among,
+    with_beside,
+    write_span,
+)
 
-HAND_OVER_S = 0.0005
-# A commit takes less, unless it waits for somebody's lock.
-PATIENCE_S = 0.5
-
-T = TypeVar("T")
-R = TypeVar("R")
+# The first version of Postgres that can bound a transaction as a whole.
+_HAS_TRANSACTION_TIMEOUT = 170000
+_TIMEOUT = f"SET LOCAL transaction_timeout = '{SILENCE_S:.0f}s'".encode()
 
 
-def one_ahead(
-    work: Callable[[T], R], items: Iterable[T], *, stop: Callable[[], None]
-) -> Iterator[R]:
-    """What `work` makes of each item, one after the other.
+class Prepared(NamedTuple):
+    """A span, and its batches as they are sent: what is beside each, and its arrays."""
 
-    It works in a thread of its own, which has nothing to do while the caller looks at a
-    result: what it works with may be used there.  However this ends, the work that was
-    begun has come to its end before.
+    span: Span
+    batches: list[tuple[Batch, Beside, dict[str, str]]]
+
+
+def write_ahead(
+    link: Link,
+    layout: Layout,
+    spans: Iterable[Span],
+    *,
+    held: history.Claim,
+    uploaded_at: datetime,
+) -> Iterator[SpanWritten]:
+    """Write span after span, each all or nothing; what became of each.
+
+    The next span is made ready while Postgres writes one.  Nothing is under way while
+    the caller looks at a result.
 
     Args:
-        work: begun when the caller comes for the next result.
-        items: the next is made ready meanwhile.
-        stop: has work that is under way come to its end soon, after an interruption.
+        link: to the database.
+        layout: what the values of a record are.
+        spans: what is behind the checkpoint.
+        held: the claim, with what is committed before.
+        uploaded_at: what orders rows whose file carries no timestamp.
 
     Raises:
-        SalesProError: what `items` raises, after the last result; what `work` raises.
+        ClaimLost: another attempt took over.
+        StoreUnavailable, StoreRefused: as `Link.run` has it.
+        SalesProError: what `spans` raises, after the last result.
     """
-    ready = iter(items)
-    with _quick_hand_over(), ThreadPoolExecutor(max_workers=1) as worker:
-        begun: Future[R] | None = None
-        failure: SalesProError | None = None
-        while True:
-            found: list[T] = []
-            with _stopping(begun, stop):
-                try:
-                    found = list(islice(ready, 1))
-                except SalesProError as error:
-                    failure = error
-                result = begun.result() if begun is not None else None
-            if begun is not None:
-                yield cast("R", result)
-            if failure is not None:
-                raise failure
-            if not found:
-                return
-            begun = worker.submit(work, found[0])
+    at = held
+    ready = _prepared(layout, spans)
+    following: Prepared | SalesProError | None = _next(ready)
+    while isinstance(following, Prepared):
+        prepared = following
+        with _Flight(link, layout, prepared, at, uploaded_at) as flight:
+            following = _next(ready)
+        written = flight.written or _write_once(
+            link, layout, prepared.span, at, uploaded_at
+        )
+        at = _moved(at, written)
+        yield written
+    if following is not None:
+        raise following
 
 
-@contextmanager
-def _stopping(begun: Future[R] | None, stop: Callable[[], None]) -> Iterator[None]:
-    """If this is interrupted, do not wait for what may take long."""
+def _prepared(layout: Layout, spans: Iterable[Span]) -> Iterator[Prepared]:
+    for span in spans:
+        yield Prepared(
+            span, [(b, beside, arrays(layout, b)) for b, beside in with_beside(span)]
+        )
+
+
+def _next(ready: Iterator[Prepared]) -> Prepared | SalesProError | None:
+    """The next one; or what stops them, for when the one before is written."""
     try:
-        yield
-    except BaseException:
-        if begun is not None and wait([begun], timeout=PATIENCE_S).not_done:
-            stop()
-        raise
+        return next(ready, None)
+    except SalesProError as error:
+        return error
 
 
-@contextmanager
-def _quick_hand_over() -> Iterator[None]:
-    """Have the thread that computes make way soon for the one that has an answer.
+class _Flight:
+    """Sends a span when entered, as a transaction in one go, and waits when left.
 
-    Python's default of 5 ms is as long as Postgres takes for a whole batch.
+    What fails is left to another try, which asks the checkpoint first.
+
+    Attributes:
+        written: what became of it; None where that is not known.
     """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(HAND_OVER_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+
+    def __init__(
+        self,
+        link: Link,
+        layout: Layout,
+        prepared: Prepared,
+        at: history.Claim,
+        uploaded_at: datetime,
+    ) -> None:
+        self.written: SpanWritten | None = None
+        self._link = link
+        self._conn = link.conn
+        self._layout = layout
+        self._prepared = prepared
+        self._at = at
+        self._uploaded_at = uploaded_at
+        self._sent: list[tuple[Sent, Beside]] = []
+        self._pipeline = ExitStack()
+
+    def __enter__(self) -> Self:
+        if not self._conn.closed and _is_idle(self._conn):
+            with suppress(psycopg.Error), watched(self._conn, self._link.limit_s()):
+                self._send()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # An interruption does not wait for what may take long.
+        limit_s = self._link.limit_s() if kind is None else LEAST_S
+        with suppress(psycopg.Error), watched(self._conn, limit_s):
+            try:
+                with self._pipeline:
+                    found = [counted(sent, beside) for sent, beside in self._sent]
+                # Known only now: the pipeline ends with the reply to the COMMIT.
+                if found:
+                    self.written = sum(found[1:], found[0])
+            finally:
+                if not self._conn.closed and not _is_idle(self._conn):
+                    self._conn.rollback()
+
+    def _send(self) -> None:
+        conn = self._conn
+        with ExitStack() as stack:
+            stack.enter_context(conn.pipeline())
+            conn.execute("BEGIN")
+            # A client that freezes while it sends is not idle to the server, so that
+            # nothing else would free its locks.
+            if conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
+                conn.execute(_TIMEOUT)
+            await_turn(conn, self._layout, self._prepared.span)
+            checkpoint = self._at.counts.processed
+            sent = []
+            for batch, beside, texts in self._prepared.batches:
+                one = upsert(
+                    conn,
+                    self._layout,
+                    batch,
+                    claim=self._at,
+                    checkpoint=checkpoint,
+                    uploaded_at=self._uploaded_at,
+                    beside=beside,
+                    texts=texts,
+                )
+                sent.append((one, beside))
+                checkpoint += len(batch) + beside.duplicate + beside.rejected
+            conn.execute("COMMIT")
+            # All of it, or the server would wait for the rest while we read on.
+            conn.wait(_flushed(conn.pgconn))
+            self._sent, self._pipeline = sent, stack.pop_all()
+
+
+def _flushed(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
+    """Hand over to the system what libpq still holds.
+
+    Source: PostgreSQL documentation, section 32.4, PQflush.
+    """
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
+
+
+def _is_idle(conn: Connection) -> bool:
+    return conn.info.transaction_status == TransactionStatus.IDLE
+
+
+def _write_once(
+    link: Link, layout: Layout, span: Span, at: history.Claim, uploaded_at: datetime
+) -> SpanWritten:
+    """Write a span that was sent and may be written; return what became of its rows.
+
+    The checkpoint says whether it is: a reply to COMMIT can be lost although the rows
+    are durable.
+
+    Args:
+        at: the claim, with what is committed before this span.
+    """
+
+    def write(conn: Connection) -> SpanWritten:
+        now = history.checkpoint(conn, at)
+        if now.counts.processed > at.counts.processed:
+            refused = [
+                reject
+                for batch in span.batches
+                for reject in refused_among(batch.lines, batch.cells, now.refused)
+            ]
+            return SpanWritten(now.counts - at.counts, tuple(refused))
+        return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+
+    return link.run(f"writing the rows after row {at.counts.processed}", write)
+
+
+def _moved(at: history.Claim, written: SpanWritten) -> history.Claim:
+    """The claim with its checkpoint behind what is written."""
+    reasons = {reject.line: reject.problems[0].reason for reject in written.refused}
+    return replace(
+        at, counts=at.counts + written.counts, refused={**at.refused, **reasons}
+    )

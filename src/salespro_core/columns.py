@@ -73,7 +73,7 @@ class Column:
         Returns:
             What `read` makes of each; None in the place of a bad one.
         """
-        filled = [cell for cell in cells if cell] if "" in cells else cells
+        filled = cells if all(cells) else list(filter(None, cells))
         is_plain = self.kind.are_plain and self.kind.are_plain(filled)
         if is_plain and len(filled) == len(cells):
             return cells

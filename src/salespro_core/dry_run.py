@@ -13,6 +13,7 @@ from salespro_core import history
 from salespro_core.budget import within_budget
 from salespro_core.database import store_errors
 from salespro_core.errors import InputError, OutOfTime
+from salespro_core.garbage import rarely_collected
 from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import SILENCE_S
 from salespro_core.options import DEFAULTS, Options
@@ -60,7 +61,7 @@ def dry_run_upload(
             return replace(outcome, already_imported=True)
     # At its deadline it would be stopped anyway, and it cannot be gone on with.
     limit_s = hooks.remaining_s() + LEAST_S
-    with Rejects() as rejects, watched(conn, limit_s):
+    with rarely_collected(), Rejects() as rejects, watched(conn, limit_s):
         try:
             for so_far in _dry_run(conn, outcome, stream, rejects, options, hooks):
                 outcome = so_far

@@ -12,11 +12,10 @@ from typing import BinaryIO
 from psycopg import Connection
 
 from salespro_core import history
-from salespro_core.ahead import one_ahead
-from salespro_core.batches import Span
+from salespro_core.ahead import write_ahead
 from salespro_core.budget import within_budget
 from salespro_core.errors import ClaimLost, InputError, OutOfTime, SalesProError
-from salespro_core.header import Layout
+from salespro_core.garbage import rarely_collected
 from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import Link
 from salespro_core.options import DEFAULTS, Options
@@ -24,7 +23,6 @@ from salespro_core.outcome import Outcome
 from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
 from salespro_core.uploads import Upload
-from salespro_core.writing import SpanWritten, refused_among, write_span
 
 
 def import_upload(
@@ -73,7 +71,7 @@ def import_upload(
     if held.is_completed:
         return outcome
     outcome = outcome.counted(held.counts)
-    with Rejects() as rejects, _handing_over(link, held):
+    with rarely_collected(), Rejects() as rejects, _handing_over(link, held):
         try:
             for so_far in _import(link, outcome, stream, held, rejects, options, hooks):
                 outcome = so_far
@@ -162,54 +160,13 @@ def _import(
             ),
         )
     reading.skip(held.counts.processed, held.refused, options)
-    at = held
-
-    def write(span: Span) -> SpanWritten:
-        return _write_once(link, reading.layout, span, at, outcome.upload)
-
-    # Postgres writes one span while the next is read.
-    for written in one_ahead(write, reading.spans(options), stop=link.cancel):
+    spans = reading.spans(options)
+    uploaded_at = outcome.upload.uploaded_at
+    for written in write_ahead(
+        link, reading.layout, spans, held=held, uploaded_at=uploaded_at
+    ):
         for refused in written.refused:
             rejects.add(reading.layout, refused)
-        at = _moved(at, written)
         outcome = outcome.counted(written.counts)
         yield outcome
     yield outcome.noted(rejects.sample, reading.warnings)
-
-
-def _moved(at: history.Claim, written: SpanWritten) -> history.Claim:
-    """The claim with its checkpoint behind what is written."""
-    reasons = {reject.line: reject.problems[0].reason for reject in written.refused}
-    return replace(
-        at, counts=at.counts + written.counts, refused={**at.refused, **reasons}
-    )
-
-
-def _write_once(
-    link: Link, layout: Layout, span: Span, at: history.Claim, upload: Upload
-) -> SpanWritten:
-    """Write a span, whatever happens to the connection; return what became of its rows.
-
-    After a fault the checkpoint says whether it is written: a reply to COMMIT can be
-    lost although the rows are durable.
-
-    Args:
-        at: the claim, with what is committed before this span.
-    """
-    tries = 0
-
-    def write(conn: Connection) -> SpanWritten:
-        nonlocal tries
-        tries += 1
-        if tries > 1:
-            now = history.checkpoint(conn, at)
-            if now.counts.processed > at.counts.processed:
-                refused = [
-                    reject
-                    for batch in span.batches
-                    for reject in refused_among(batch.lines, batch.cells, now.refused)
-                ]
-                return SpanWritten(now.counts - at.counts, tuple(refused))
-        return write_span(conn, layout, span, claim=at, uploaded_at=upload.uploaded_at)
-
-    return link.run(f"writing the rows after row {at.counts.processed}", write)

@@ -90,7 +90,6 @@ class Link:
         self.conn = conn
         self._reconnect = reconnect
         self._remaining_s = remaining_s
-        self._is_cancelled = False
 
     def run(self, doing: str, action: Callable[[Connection], T]) -> T:
         """Return what the action returns.
@@ -109,7 +108,7 @@ class Link:
             try:
                 with store_errors(doing):
                     self._ensure_connected()
-                    with watched(self.conn, self._limit_s()):
+                    with watched(self.conn, self.limit_s()):
                         return action(self.conn)
             except StoreUnavailable as error:
                 if error.sqlstate in _NOT_HERE:
@@ -119,9 +118,7 @@ class Link:
         return patiently(
             once,
             remaining_s=self._remaining_s,
-            is_final=lambda: (
-                self._is_cancelled or (self._reconnect is None and self.conn.closed)
-            ),
+            is_final=lambda: self._reconnect is None and self.conn.closed,
         )
 
     def try_once(self, action: Callable[[Connection], object]) -> None:
@@ -134,15 +131,6 @@ class Link:
             with watched(self.conn, LEAST_S):
                 action(self.conn)
 
-    def cancel(self) -> None:
-        """Have the server give up what it is doing for us; it is not tried again.
-
-        From another thread than that which waits for it.
-        """
-        self._is_cancelled = True
-        with suppress(psycopg.Error):
-            self.conn.cancel_safe(timeout=LEAST_S)
-
     def _ensure_connected(self) -> None:
         # A break that libpq meets while it sends a statement can leave a connection that
         # is not closed and takes no other: "another command is already in progress".
@@ -154,5 +142,6 @@ class Link:
     def _is_idle(self) -> bool:
         return self.conn.info.transaction_status == TransactionStatus.IDLE
 
-    def _limit_s(self) -> float:
+    def limit_s(self) -> float:
+        """Seconds after which whoever has not answered is not waited for."""
         return min(SILENCE_S, self._remaining_s())

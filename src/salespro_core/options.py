@@ -13,7 +13,7 @@ from salespro_core.columns import Export
 from salespro_core.errors import ConfigError
 from salespro_core.exports import APPOINTMENTS, USERS, catalogue
 
-BATCH_SIZE = 500
+BATCH_SIZE = 5000
 CHECKPOINT_ROWS = 5000
 # A span of the file is in memory at once, and so is a batch, twice.
 MOST_ROWS = 100_000

@@ -31,7 +31,7 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
                -- what was sent twice, over a connection given up for dead, is done once
                AND records_processed = %(checkpoint)s
                FOR UPDATE
-        ), incoming AS MATERIALIZED (
+        ), incoming AS (
             SELECT *
               FROM unnest({arrays}) AS incoming ({columns})
              WHERE EXISTS (SELECT FROM claim)
@@ -39,11 +39,11 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
             INSERT INTO {table} AS stored ({columns})
             SELECT {columns}
               FROM compared
-             WHERE NOT is_stale AND NOT is_equal
+             WHERE NOT is_stale
                 ON CONFLICT ({key}) {action}
             -- the new version of an updated row carries the lock that DO UPDATE took
             RETURNING stored.xmax = 0 AS was_created
-        ), tally AS (
+        ), tally AS MATERIALIZED (
             SELECT (SELECT count(*) FROM written WHERE was_created) AS created,
                    (SELECT count(*) FROM written WHERE NOT was_created) AS updated,
                    (SELECT count(*) FROM compared WHERE is_stale) AS stale
@@ -87,9 +87,7 @@ def _by_column(export: Export, rest: Sequence[str]) -> sql.Composed:
     assert export.version is not None  # noqa: S101 -- the caller chose by it
     return sql.SQL("""
         compared AS MATERIALIZED (
-            SELECT incoming.*,
-                   coalesce(stored.is_stale, false) AS is_stale,
-                   coalesce(stored.is_equal, false) AS is_equal
+            SELECT incoming.*, coalesce(stored.is_stale, false) AS is_stale
               FROM incoming
               LEFT JOIN LATERAL (
                   SELECT {is_stale} AS is_stale, {is_equal} AS is_equal
@@ -97,6 +95,7 @@ def _by_column(export: Export, rest: Sequence[str]) -> sql.Composed:
                    WHERE stored.{key} = incoming.{key}
                    LIMIT 1
               ) AS stored ON true
+             WHERE stored.is_stale OR stored.is_equal IS NOT TRUE
         )""").format(
         is_stale=_is_stale(export.version, rest, new="incoming"),
         is_equal=sql.SQL("NOT ") + _differs(rest, new="incoming"),
@@ -122,7 +121,7 @@ def _by_upload(export: Export, _rest: Sequence[str]) -> sql.Composed:
              WHERE seen.uploaded_at <= excluded.uploaded_at
             RETURNING {key}
         ), compared AS MATERIALIZED (
-            SELECT incoming.*, seen.{key} IS NULL AS is_stale, false AS is_equal
+            SELECT incoming.*, seen.{key} IS NULL AS is_stale
               FROM incoming
               LEFT JOIN seen ON seen.{key} = incoming.{key}
         )""").format(

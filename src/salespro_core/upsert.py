@@ -74,6 +74,7 @@ def upsert(
     checkpoint: int,
     uploaded_at: datetime,
     beside: Beside,
+    texts: dict[str, str] | None = None,
 ) -> Sent:
     """Write a batch and move the checkpoint of its import past it, in one statement.
 
@@ -85,19 +86,13 @@ def upsert(
         checkpoint: rows of the file that are accounted for before this batch.
         uploaded_at: what orders rows whose file carries no timestamp.
         beside: rows to account for with this batch.
+        texts: its arrays, if they are made already.
 
     Returns:
         What becomes of the batch, once the server has come to it.
     """
     columns = _carried(layout.columns, batch.omitted)
-    # unnest() pads a short array with NULLs in silence, and takes a long one as it is.
-    if any(len(values) != len(batch) for values in batch.columns):
-        raise ValueError("the columns of the batch are not of one length")
-    values = batch.columns or [()] * len(layout.columns)
-    parameters: dict[str, object] = {
-        column.name: array_text(cells, is_text=column.kind.is_text)
-        for column, cells in zip(layout.columns, values, strict=True)
-    }
+    parameters: dict[str, object] = dict(texts or arrays(layout, batch))
     parameters |= {
         "import_id": claim.import_id,
         "attempt": claim.attempt,
@@ -115,6 +110,18 @@ def upsert(
     return Sent(cursor.execute(statement, [parameters[n] for n in names]), len(batch))
 
 
+def arrays(layout: Layout, batch: Batch) -> dict[str, str]:
+    """The columns of a batch, each as the literal of an array."""
+    # unnest() pads a short array with NULLs in silence, and takes a long one as it is.
+    if any(len(values) != len(batch) for values in batch.columns):
+        raise ValueError("the columns of the batch are not of one length")
+    values = batch.columns or [()] * len(layout.columns)
+    return {
+        column.name: array_text(cells, is_text=column.kind.is_text)
+        for column, cells in zip(layout.columns, values, strict=True)
+    }
+
+
 def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
     """Return a Postgres array literal of these values; None is NULL.
 
@@ -126,15 +133,16 @@ def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
         values: text that Postgres reads as the element's type.
         is_text: a value may hold anything, so that each has to be quoted.
     """
-    if None in values:
+    between = '","' if is_text else ","
+    try:
+        text = between.join(cast("Sequence[str]", values))
+    except TypeError:  # there is a None
         shown = ["NULL" if v is None else _quoted(v) if is_text else v for v in values]
         return "{" + ",".join(shown) + "}"
-    whole = cast("Sequence[str]", values)
-    if not is_text:
-        return "{" + ",".join(whole) + "}"
-    text = '","'.join(whole)
-    if not whole or "\\" in text or text.count('"') > 2 * (len(whole) - 1):
-        return "{" + ",".join(map(_quoted, whole)) + "}"
+    if not is_text or not values:
+        return "{" + text + "}"
+    if "\\" in text or text.count('"') > 2 * (len(values) - 1):
+        return "{" + ",".join(map(_quoted, cast("Sequence[str]", values))) + "}"
     return '{"' + text + '"}'
 
 

@@ -68,11 +68,10 @@ def write_span(
     send = partial(_send, conn, layout, claim, uploaded_at)
     checkpoint = claim.counts.processed
     try:
-        with conn.transaction(), conn.pipeline() as pipeline:
+        with conn.transaction():
             if is_for_all:
-                _await_turn(conn, layout, span)
-                pipeline.sync()
-            return _all(send, span, checkpoint, pipeline.sync)
+                await_turn(conn, layout, span)
+            return _all(send, span, checkpoint)
     except psycopg.Error as error:
         if not _is_rows_fault(error, layout):
             raise
@@ -81,7 +80,7 @@ def write_span(
         # What is deferred would be found out at the COMMIT, where no row can be told.
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
         if is_for_all:
-            _await_turn(conn, layout, span)
+            await_turn(conn, layout, span)
         written = _all_but_the_bad(conn, layout, send, span, checkpoint)
         history.note_refused(conn, claim, written.refused)
     return written
@@ -124,7 +123,7 @@ _TOGETHER = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
 _ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
-def _await_turn(conn: Connection, layout: Layout, span: Span) -> None:
+def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
     """Let spans that lock rows in the order of their keys be written together.
 
     Another one is written alone, or it would deadlock with all that overlap (of eight
@@ -134,7 +133,7 @@ def _await_turn(conn: Connection, layout: Layout, span: Span) -> None:
     conn.execute(turn, [layout.export.table])
 
 
-def _with_beside(span: Span) -> Iterator[tuple[Batch, Beside]]:
+def with_beside(span: Span) -> Iterator[tuple[Batch, Beside]]:
     """The batches; what is counted beside them goes with the first."""
     beside = Beside(duplicate=span.duplicate, rejected=span.rejected)
     # A span may have rejects only; they are accounted for all the same.
@@ -143,20 +142,11 @@ def _with_beside(span: Span) -> Iterator[tuple[Batch, Beside]]:
         beside = Beside()
 
 
-def _all(
-    send: _Send, span: Span, checkpoint: int, sync: Callable[[], None]
-) -> SpanWritten:
-    """Send all batches, and only then wait for what becomes of them."""
-    sent = []
-    for batch, beside in _with_beside(span):
-        sent.append((send(batch, beside, checkpoint), beside))
-        # Or a client that froze here would hold its locks for ever: without a Sync the
-        # session is not idle, and no timeout of the server's ends it.
-        sync()
-        checkpoint += len(batch) + beside.duplicate + beside.rejected
+def _all(send: _Send, span: Span, checkpoint: int) -> SpanWritten:
     written = SpanWritten()
-    for one, beside in sent:
-        written += _counted(one, beside)
+    for batch, beside in with_beside(span):
+        behind = checkpoint + written.counts.processed
+        written += counted(send(batch, beside, behind), beside)
     return written
 
 
@@ -165,7 +155,7 @@ def _all_but_the_bad(
 ) -> SpanWritten:
     """Write the batches one by one, but for the rows that Postgres refuses."""
     written = SpanWritten()
-    for batch, beside in _with_beside(span):
+    for batch, beside in with_beside(span):
         behind = checkpoint + written.counts.processed
         written += _isolated(conn, layout, send, batch, beside, behind)
     return written
@@ -182,7 +172,7 @@ def _isolated(
     """Write a batch but for the rows that Postgres refuses, which halving it finds."""
     try:
         with conn.transaction():  # a savepoint
-            return _counted(send(batch, beside, checkpoint), beside)
+            return counted(send(batch, beside, checkpoint), beside)
     except psycopg.Error as error:
         if not _is_rows_fault(error, layout) or not batch:
             raise
@@ -190,8 +180,8 @@ def _isolated(
     if len(batch) == 1:
         refused = _reject(batch.lines[0], batch.cells[0], reason)
         beside = Beside(duplicate=beside.duplicate, rejected=beside.rejected + 1)
-        counted = _counted(send(Batch(), beside, checkpoint), beside)
-        return counted + SpanWritten(refused=(refused,))
+        others = counted(send(Batch(), beside, checkpoint), beside)
+        return others + SpanWritten(refused=(refused,))
     middle = len(batch) // 2
     former, latter = batch.part(0, middle), batch.part(middle, len(batch))
     written = _isolated(conn, layout, send, former, beside, checkpoint)
@@ -212,7 +202,8 @@ def _is_rows_fault(error: psycopg.Error, layout: Layout) -> bool:
     return is_rows_fault(error) and not is_uncarried
 
 
-def _counted(sent: Sent, beside: Beside) -> SpanWritten:
+def counted(sent: Sent, beside: Beside) -> SpanWritten:
+    """Wait for what became of a batch, and count it with what is beside it."""
     return SpanWritten(Counts(**asdict(sent.written()), **asdict(beside)))
 
 
