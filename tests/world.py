@@ -271,7 +271,7 @@ class World:
         for put in self.puts:
             if put.deliveries:
                 self._check_import(put, self.history(put))
-        self._check_telling()
+        self.check_telling()
 
     def check_nothing_is_left(self) -> None:
         """I6, when the database could be reached at the end of the attempt."""
@@ -347,7 +347,8 @@ class World:
             return 0
         return len(list(csv.reader(io.StringIO(found.decode())))) - 1
 
-    def _check_telling(self) -> None:
+    def check_telling(self) -> None:
+        """Hold I5 against all that was said and noted."""
         assert CANARY not in self.told.getvalue(), "I5: personal data was told"
         with self.conn.cursor(row_factory=dict_row) as cur:
             noted = cur.execute("SELECT * FROM salespro_sync_history").fetchall()
