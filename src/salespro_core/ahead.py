@@ -19,7 +19,7 @@ from salespro_core import history
 from salespro_core.batches import Batch, Span
 from salespro_core.errors import SalesProError
 from salespro_core.header import Layout
-from salespro_core.link import SILENCE_S, Link
+from salespro_core.link import Link
 from salespro_core.upsert import Beside, Sent, arrays, upsert
 from salespro_core.watch import LEAST_S, watched
 from salespro_core.writing import (
@@ -30,10 +30,6 @@ from salespro_core.writing import (
     with_beside,
     write_span,
 )
-
-# The first version of Postgres that can bound a transaction as a whole.
-_HAS_TRANSACTION_TIMEOUT = 170000
-_TIMEOUT = f"SET LOCAL transaction_timeout = '{SILENCE_S:.0f}s'".encode()
 
 
 class Prepared(NamedTuple):
@@ -156,10 +152,6 @@ class _Flight:
         with ExitStack() as stack:
             stack.enter_context(conn.pipeline())
             conn.execute("BEGIN")
-            # A client that freezes while it sends is not idle to the server, so that
-            # nothing else would free its locks.
-            if conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
-                conn.execute(_TIMEOUT)
             await_turn(conn, self._layout, self._prepared.span)
             checkpoint = self._at.counts.processed
             sent = []

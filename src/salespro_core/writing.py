@@ -15,6 +15,7 @@ from salespro_core import history
 from salespro_core.batches import Batch, Span
 from salespro_core.database import is_rows_fault, refusal
 from salespro_core.header import Layout
+from salespro_core.link import SILENCE_S
 from salespro_core.outcome import Counts
 from salespro_core.records import Problem, Reject
 from salespro_core.upsert import Beside, Sent, upsert
@@ -119,8 +120,11 @@ def refused_among(
     ]
 
 
-_TOGETHER = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
-_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_TOGETHER = "SELECT {}pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
+_ALONE = "SELECT {}pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# The first version of Postgres that can bound a transaction as a whole.
+_HAS_TRANSACTION_TIMEOUT = 170000
+_BOUNDED = f"set_config('transaction_timeout', '{SILENCE_S:.0f}s', true), "
 
 
 def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
@@ -128,9 +132,14 @@ def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
 
     Another one is written alone, or it would deadlock with all that overlap (of eight
     lenient imports at once, until some of them gave up).
+
+    A client that freezes while it sends is not idle to the server, so that nothing else
+    would free its locks but the end of the transaction's time.
     """
     turn = _TOGETHER if span.is_in_order else _ALONE
-    conn.execute(turn, [layout.export.table])
+    can_bound = conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT
+    turn = turn.format(_BOUNDED if can_bound else "")
+    conn.execute(turn.encode(), [layout.export.table])
 
 
 def with_beside(span: Span) -> Iterator[tuple[Batch, Beside]]:
