@@ -33,7 +33,7 @@ from moments import (
     struck,
 )
 from tables import contents, wait_until, wait_until_quiet
-from wire import Moment
+from wire import Action, Moment
 from world import Put, World
 
 pytestmark = pytest.mark.crashes
@@ -98,23 +98,31 @@ def test_killed_inside_a_statement_the_next_delivery_takes_over(
 
 
 @pytest.mark.parametrize(
-    ("number", "attempts"),
+    ("number", "is_sent", "attempts"),
     [
-        pytest.param(BATCHES[10], 2, id="batch-that-is-rolled-back"),
-        pytest.param(COMMITS[3], 1, id="commit-that-renews-the-lease"),
+        pytest.param(BATCHES[10], False, 2, id="batch-that-is-rolled-back"),
+        pytest.param(BATCHES[10], True, 1, id="batch-that-is-committed"),
+        pytest.param(COMMITS[3], True, 1, id="commit-that-renews-the-lease"),
     ],
 )
 def test_the_next_delivery_waits_for_what_the_server_is_still_doing(
-    world: World, children: Children, number: int, attempts: int
+    world: World,
+    children: Children,
+    number: int,
+    *,
+    is_sent: bool,
+    attempts: int,
 ) -> None:
     """Its lease has run out; whether it has made a commit is known when it is over."""
     put = a_file(world)
     gate = Gate(world.conn)
 
-    def act(moment: Moment) -> None:
+    def act(moment: Moment) -> Action | None:
         if moment.number == BEGINS[3] and not moment.is_answered:
             run_out(world.conn)
         strike(moment)
+        is_commit = moment.number == COMMITS[3] and not moment.is_answered
+        return "cut" if is_commit and not is_sent else None
 
     strike = Strike(number, "before", lambda _: gate.close())
     with struck(world, strike, partial(children.invoke, world, put)) as victim:
@@ -203,7 +211,7 @@ def test_each_attempt_killed_one_statement_further_on_than_the_last(
         checkpoints.append(put.counts.processed)
         world.wait()
 
-    assert number > 10
+    assert number > len(COMMITS)
     # As soon as the first commit is reached, each attempt adds one.
     grown = [0, *(rows for rows in checkpoints if rows)]
     assert checkpoints == [0] * (len(checkpoints) - len(grown) + 1) + grown[1:]

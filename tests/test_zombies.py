@@ -155,7 +155,7 @@ def test_who_wakes_up_while_another_waits_for_its_locks_goes_on(
 def test_who_never_wakes_up_in_a_transaction_is_ended_by_the_server(
     world: World, children: Children
 ) -> None:
-    """By the true clocks: 60 s; when it wakes, its own patience has come to an end."""
+    """By the true clocks: 60 s; when it wakes, it finds out."""
     put = a_file(world)
     with _frozen_in_a_transaction(world, children, put) as (strike, zombie):
         successor = children.invoke(world, put, seconds=300)
@@ -167,7 +167,7 @@ def test_who_never_wakes_up_in_a_transaction_is_ended_by_the_server(
 
     assert everything(world.conn) == before
     assert answer == {"batchItemFailures": []}
-    assert _ends(world, zombie) == ["StoreUnavailable"]
+    assert _ends(world, zombie) == ["ClaimLost"]
     assert _ends(world, successor) == []
     world.settle(put)
     world.check_settled()
@@ -179,7 +179,8 @@ def _frozen_in_a_transaction(
     world: World, children: Children, put: Put
 ) -> Iterator[tuple[Strike, Child]]:
     """An attempt that holds locks, and whose lease has run out by now."""
-    strike = Strike(BATCHES[7], "after", Child.freeze, holds=True)
+    # All of it but the COMMIT has been sent, and is done.
+    strike = Strike(COMMITS[2], "before", Child.freeze, holds=True)
 
     def plan(moment: Moment) -> Action | None:
         if moment.number == BEGINS[2] and not moment.is_answered:

@@ -13,9 +13,8 @@ from psycopg.errors import NotNullViolation
 
 from salespro_core import history
 from salespro_core.batches import Batch, Span
-from salespro_core.database import is_rows_fault, refusal
+from salespro_core.database import STATEMENT_TIMEOUT_S, is_rows_fault, refusal
 from salespro_core.header import Layout
-from salespro_core.link import SILENCE_S
 from salespro_core.outcome import Counts
 from salespro_core.records import Problem, Reject
 from salespro_core.upsert import Beside, Sent, upsert
@@ -124,7 +123,7 @@ _TOGETHER = "SELECT {}pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
 _ALONE = "SELECT {}pg_advisory_xact_lock(hashtextextended(%s, 0))"
 # The first version of Postgres that can bound a transaction as a whole.
 _HAS_TRANSACTION_TIMEOUT = 170000
-_BOUNDED = f"set_config('transaction_timeout', '{SILENCE_S:.0f}s', true), "
+_BOUNDED = f"set_config('transaction_timeout', '{STATEMENT_TIMEOUT_S:.0f}s', true), "
 
 
 def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
