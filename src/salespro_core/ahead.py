@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -17,6 +17,7 @@ from psycopg.waiting import Ready, Wait
 
 from salespro_core import history
 from salespro_core.batches import Batch, Span
+from salespro_core.database import is_rows_fault
 from salespro_core.errors import SalesProError
 from salespro_core.header import Layout
 from salespro_core.link import Link
@@ -71,8 +72,8 @@ def write_ahead(
         prepared = following
         with _Flight(link, layout, prepared, at, uploaded_at) as flight:
             following = _next(ready)
-        written = flight.written or _write_once(
-            link, layout, prepared.span, at, uploaded_at
+        written = flight.written or _write_again(
+            link, layout, prepared.span, at, uploaded_at, flight.failure
         )
         at = _moved(at, written)
         yield written
@@ -98,10 +99,9 @@ def _next(ready: Iterator[Prepared]) -> Prepared | SalesProError | None:
 class _Flight:
     """Sends a span when entered, as a transaction in one go, and waits when left.
 
-    What fails is left to another try, which asks the checkpoint first.
-
     Attributes:
         written: what became of it; None where that is not known.
+        failure: why not, if it was sent.
     """
 
     def __init__(
@@ -113,6 +113,7 @@ class _Flight:
         uploaded_at: datetime,
     ) -> None:
         self.written: SpanWritten | None = None
+        self.failure: psycopg.Error | None = None
         self._link = link
         self._conn = link.conn
         self._layout = layout
@@ -124,7 +125,7 @@ class _Flight:
 
     def __enter__(self) -> Self:
         if not self._conn.closed and _is_idle(self._conn):
-            with suppress(psycopg.Error), watched(self._conn, self._link.limit_s()):
+            with self._noting_failure(), watched(self._conn, self._link.limit_s()):
                 self._send()
         return self
 
@@ -136,16 +137,22 @@ class _Flight:
     ) -> None:
         # An interruption does not wait for what may take long.
         limit_s = self._link.limit_s() if kind is None else LEAST_S
-        with suppress(psycopg.Error), watched(self._conn, limit_s):
-            try:
-                with self._pipeline:
-                    found = [counted(sent, beside) for sent, beside in self._sent]
-                # Known only now: the pipeline ends with the reply to the COMMIT.
-                if found:
-                    self.written = sum(found[1:], found[0])
-            finally:
-                if not self._conn.closed and not _is_idle(self._conn):
+        with watched(self._conn, limit_s):
+            with self._noting_failure(), self._pipeline:
+                found = [counted(sent, beside) for sent, beside in self._sent]
+            # Known only now: the pipeline ends with the reply to the COMMIT.
+            if self._sent and not self.failure:
+                self.written = sum(found[1:], found[0])
+            elif not self._conn.closed and not _is_idle(self._conn):
+                with suppress(psycopg.Error):
                     self._conn.rollback()
+
+    @contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            self.failure = self.failure or error
 
     def _send(self) -> None:
         conn = self._conn
@@ -188,16 +195,22 @@ def _is_idle(conn: Connection) -> bool:
     return conn.info.transaction_status == TransactionStatus.IDLE
 
 
-def _write_once(
-    link: Link, layout: Layout, span: Span, at: history.Claim, uploaded_at: datetime
+def _write_again(
+    link: Link,
+    layout: Layout,
+    span: Span,
+    at: history.Claim,
+    uploaded_at: datetime,
+    failure: psycopg.Error | None,
 ) -> SpanWritten:
-    """Write a span that was sent and may be written; return what became of its rows.
+    """Write a span that may be written already; return what became of its rows.
 
     The checkpoint says whether it is: a reply to COMMIT can be lost although the rows
     are durable.
 
     Args:
         at: the claim, with what is committed before this span.
+        failure: of the first try, which counts as such.
     """
 
     def write(conn: Connection) -> SpanWritten:
@@ -211,7 +224,10 @@ def _write_once(
             return SpanWritten(now.counts - at.counts, tuple(refused))
         return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
 
-    return link.run(f"writing the rows after row {at.counts.processed}", write)
+    doing = f"writing the rows after row {at.counts.processed}"
+    # What a row is to blame for is no reason to wait.
+    is_to_wait = failure is not None and not is_rows_fault(failure)
+    return link.run(doing, write, failed=failure if is_to_wait else None)
 
 
 def _moved(at: history.Claim, written: SpanWritten) -> history.Claim:

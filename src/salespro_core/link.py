@@ -91,13 +91,20 @@ class Link:
         self._reconnect = reconnect
         self._remaining_s = remaining_s
 
-    def run(self, doing: str, action: Callable[[Connection], T]) -> T:
+    def run(
+        self,
+        doing: str,
+        action: Callable[[Connection], T],
+        *,
+        failed: psycopg.Error | None = None,
+    ) -> T:
         """Return what the action returns.
 
         Args:
             doing: for the message, if it fails: `writing the rows after row 5000`.
             action: run again after a fault, and then it has to find out for itself
                 whether it was done: the reply to a COMMIT may have been lost.
+            failed: how the first try ended, if it was made elsewhere.
 
         Raises:
             StoreUnavailable: Postgres was away for longer than our patience or our time.
@@ -105,8 +112,12 @@ class Link:
         """
 
         def once() -> T:
+            nonlocal failed
             try:
                 with store_errors(doing):
+                    if failed is not None:
+                        error, failed = failed, None
+                        raise error
                     self._ensure_connected()
                     with watched(self.conn, self.limit_s()):
                         return action(self.conn)
