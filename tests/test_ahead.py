@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -229,3 +230,32 @@ def test_a_lock_that_is_held_for_long_ends_the_attempt_and_frees_its_own(
             [ahead.link.conn.info.backend_pid],
         ).fetchall()
         assert mine == (0,)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_does_not_wait_for_a_lock_of_others(
+    ahead: Ahead, other: Connection, stop: type[BaseException]
+) -> None:
+    """It comes while the reply is waited for; what was sent is cancelled."""
+
+    def strike(*_: object) -> None:
+        raise stop
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        with other.transaction():
+            other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            with pytest.raises(stop):
+                next(ahead.written())
+            # What frees the lease can be said over this connection, and at once.
+            info = ahead.link.conn.info
+            assert info.transaction_status == TransactionStatus.IDLE
+            [waiting] = other.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            ).fetchall()
+            assert waiting == (0,)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert keys(other) == ""

@@ -138,14 +138,16 @@ class _Flight:
         # An interruption does not wait for what may take long.
         limit_s = self._link.limit_s() if kind is None else LEAST_S
         with watched(self._conn, limit_s):
-            with self._noting_failure(), self._pipeline:
-                found = [counted(sent, beside) for sent, beside in self._sent]
-            # Known only now: the pipeline ends with the reply to the COMMIT.
-            if self._sent and not self.failure:
-                self.written = sum(found[1:], found[0])
-            elif not self._conn.closed and not _is_idle(self._conn):
-                with suppress(psycopg.Error):
-                    self._conn.rollback()
+            try:
+                with self._noting_failure(), self._pipeline, self._cancelling():
+                    found = [counted(sent, beside) for sent, beside in self._sent]
+                # Known only now: the pipeline ends with the reply to the COMMIT.
+                if self._sent and not self.failure:
+                    self.written = sum(found[1:], found[0])
+            finally:
+                if not self._conn.closed and not _is_idle(self._conn):
+                    with suppress(psycopg.Error):
+                        self._conn.rollback()
 
     @contextmanager
     def _noting_failure(self) -> Iterator[None]:
@@ -153,6 +155,16 @@ class _Flight:
             yield
         except psycopg.Error as error:
             self.failure = self.failure or error
+
+    @contextmanager
+    def _cancelling(self) -> Iterator[None]:
+        """Have the server stop if we are stopped: leaving the pipeline waits for it."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            with suppress(psycopg.Error):
+                self._conn.cancel_safe(timeout=LEAST_S)
+            raise
 
     def _send(self) -> None:
         conn = self._conn
