@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -16,7 +18,12 @@ from builders import MORNING, appointment, csv_bytes, upload
 from salespro_core import database, history
 from salespro_core.ahead import write_ahead
 from salespro_core.batches import Span
-from salespro_core.errors import ClaimLost, ObjectUnavailable, StoreUnavailable
+from salespro_core.errors import (
+    ClaimLost,
+    ObjectUnavailable,
+    OutOfTime,
+    StoreUnavailable,
+)
 from salespro_core.exports import APPOINTMENTS
 from salespro_core.header import Layout
 from salespro_core.history import Claim
@@ -53,8 +60,16 @@ class Ahead:
         self, conn: Connection, held: Claim, given: tuple[Layout, list[Span]], url: str
     ) -> None:
         self.link = Link(conn, reconnect=lambda: database.connect(url))
-        self._held = held
+        self.remaining_s = math.inf
+        self.held = held
         self._layout, self._spans = given
+
+    def reads(self, *rows: dict[str, str]) -> None:
+        """Write these, in one span."""
+        with Rejects() as rejects:
+            stream = io.BytesIO(csv_bytes(*rows))
+            reading = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=False)
+            self._layout, self._spans = reading.layout, list(reading.spans(Options()))
 
     def written(
         self, before: Callable[[int], object] = lambda _: None
@@ -68,7 +83,12 @@ class Ahead:
             before(len(self._spans))
 
         return write_ahead(
-            self.link, self._layout, spans(), held=self._held, uploaded_at=MORNING
+            self.link,
+            self._layout,
+            spans(),
+            held=self.held,
+            uploaded_at=MORNING,
+            remaining_s=lambda: self.remaining_s,
         )
 
 
@@ -232,30 +252,85 @@ def test_a_lock_that_is_held_for_long_ends_the_attempt_and_frees_its_own(
         assert mine == (0,)
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_does_not_wait_for_a_lock_of_others(
+def test_a_file_that_cannot_be_read_on_is_told_although_the_time_is_up(
+    ahead: Ahead,
+) -> None:
+    """Or each delivery would say that its time ran out, and none why."""
+
+    def before(place: int) -> None:
+        if place == 1:
+            raise ObjectUnavailable("S3 cut it off.")
+
+    ahead.remaining_s = 0.0
+    found = ahead.written(before)
+
+    assert next(found).counts == Counts(created=3)
+    with pytest.raises(ObjectUnavailable):
+        next(found)
+
+
+def test_each_attempt_gets_one_commit_further(ahead: Ahead, other: Connection) -> None:
+    ahead.remaining_s = 0.0
+    found = ahead.written()
+
+    assert next(found).counts == Counts(created=3)
+    with pytest.raises(OutOfTime, match="after 3 rows"):
+        next(found)
+    assert keys(other) == KEYS[:3]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_why_it_ends_is_not_hidden_by_a_claim_that_is_lost(
     ahead: Ahead, other: Connection, stop: type[BaseException]
 ) -> None:
-    """It comes while the reply is waited for; what was sent is cancelled."""
+    def before(place: int) -> None:
+        if place == 0:
+            other.execute("UPDATE salespro_sync_history SET attempts = attempts + 1")
+        else:
+            raise stop
+
+    with pytest.raises(stop):
+        next(ahead.written(before))
+    assert keys(other) == ""
+
+
+@contextmanager
+def struck_after(seconds: float, stop: type[BaseException]) -> Iterator[None]:
+    """A signal that raises this, wherever the main thread is then."""
 
     def strike(*_: object) -> None:
         raise stop
 
     before = signal.signal(signal.SIGALRM, strike)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        with other.transaction():
-            other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")
-            signal.setitimer(signal.ITIMER_REAL, 0.5)
-            with pytest.raises(stop):
-                next(ahead.written())
-            # What frees the lease can be said over this connection, and at once.
-            info = ahead.link.conn.info
-            assert info.transaction_status == TransactionStatus.IDLE
-            [waiting] = other.execute(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            ).fetchall()
-            assert waiting == (0,)
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def may_be_begun_again(ahead: Ahead, other: Connection) -> bool:
+    """What frees the lease can be said over the connection that there is."""
+    ahead.link.try_once(lambda conn: history.release(conn, ahead.held))
+    row = other.execute("SELECT lease_expires_at FROM salespro_sync_history").fetchone()
+    return row == (None,)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("megabytes", [0, 4])
+def test_an_interruption_does_not_wait_for_a_lock_of_others(
+    ahead: Ahead, other: Connection, stop: type[BaseException], megabytes: int
+) -> None:
+    """While the reply is waited for; or still while so much is sent, which waits, too."""
+    text = "x" * megabytes * 1_000_000
+    ahead.reads(*(appointment(key, resultFullString=text) for key in "ABC"))
+    ahead.link = Link(ahead.link.conn)
+
+    with other.transaction():
+        other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")
+        with struck_after(0.5, stop), pytest.raises(stop):
+            next(ahead.written())
+
+    assert may_be_begun_again(ahead, other)
     assert keys(other) == ""

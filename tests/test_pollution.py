@@ -16,7 +16,7 @@ import pytest
 from builders import appointment, csv_bytes, items_of, read_rows
 from salespro_cli import sample
 from salespro_core import resync
-from salespro_core.errors import InputError
+from salespro_core.errors import InputError, UnreadableObject
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.outcome import MAYBE_CUT
 from salespro_core.reading import Reading
@@ -436,3 +436,27 @@ def items(body: bytes) -> list[Record | Reject]:
         stream = io.BytesIO(body)
         exports = (APPOINTMENTS, USERS)
         return items_of(Reading(stream, exports, rejects, is_lenient=False))
+
+
+def test_a_quote_behind_which_no_row_comes_refuses_the_file() -> None:
+    """One row would be rejected, and with it a hundred thousand be lost."""
+    good = [it for it in written("appointments", "minimal") if '"' not in it]
+    opened = 'X-1,"never closed' + "," * 10
+    odd = [f"{line},and one too many" for line in good] * 13
+    body = file_of("appointments", [*good, opened, *odd], "\r\n")
+
+    with pytest.raises(UnreadableObject, match=f"Line {len(good) + 2} is no CSV"):
+        imported(body)
+
+
+def test_a_last_row_that_is_cut_off_in_a_long_text_is_only_rejected() -> None:
+    """Nothing else is in it."""
+    good = written("appointments", "minimal")
+    text = "\r\n".join(f"line {n} of a mail" for n in range(90))
+    body = file_of("appointments", [*good, f'X-1,,,,"{text}'], "\r\n", ends=False)
+
+    found, rejects, warnings = imported(body)
+
+    assert sorted(map(str, found)) == sorted(keys("appointments"))
+    assert [reject.cells[0] for reject in rejects] == ["X-1"]
+    assert warnings == {MAYBE_CUT: 1}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -11,14 +12,14 @@ from typing import NamedTuple, Self
 
 import psycopg
 from psycopg import Connection
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.waiting import Ready, Wait
 
 from salespro_core import history
 from salespro_core.batches import Batch, Span
 from salespro_core.database import is_rows_fault
-from salespro_core.errors import SalesProError
+from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.header import Layout
 from salespro_core.link import Link
 from salespro_core.upsert import Beside, Sent, arrays, upsert
@@ -47,6 +48,7 @@ def write_ahead(
     *,
     held: history.Claim,
     uploaded_at: datetime,
+    remaining_s: Callable[[], float],
 ) -> Iterator[SpanWritten]:
     """Write span after span, each all or nothing; what became of each.
 
@@ -59,9 +61,12 @@ def write_ahead(
         spans: what is behind the checkpoint.
         held: the claim, with what is committed before.
         uploaded_at: what orders rows whose file carries no timestamp.
+        remaining_s: seconds that the attempt has left.  However few they are, it gets one
+            commit further.
 
     Raises:
         ClaimLost: another attempt took over.
+        OutOfTime: what is committed stays.
         StoreUnavailable, StoreRefused: as `Link.run` has it.
         SalesProError: what `spans` raises, after the last result.
     """
@@ -77,6 +82,12 @@ def write_ahead(
         )
         at = _moved(at, written)
         yield written
+        # If the file could not be read on, that is what to tell.
+        if not isinstance(following, SalesProError) and remaining_s() <= 0:
+            raise OutOfTime(
+                f"The time ran out after {at.counts.processed} rows; "
+                "the next delivery goes on from there."
+            )
     if following is not None:
         raise following
 
@@ -125,7 +136,7 @@ class _Flight:
 
     def __enter__(self) -> Self:
         if not self._conn.closed and _is_idle(self._conn):
-            with self._noting_failure(), watched(self._conn, self._link.limit_s()):
+            with watched(self._conn, self._link.limit_s()), self._leaving_it_idle():
                 self._send()
         return self
 
@@ -138,23 +149,31 @@ class _Flight:
         # An interruption does not wait for what may take long.
         limit_s = self._link.limit_s() if kind is None else LEAST_S
         with watched(self._conn, limit_s):
+            found: list[SpanWritten] = []
             try:
-                with self._noting_failure(), self._pipeline, self._cancelling():
+                with self._leaving_it_idle(), self._pipeline:
                     found = [counted(sent, beside) for sent, beside in self._sent]
-                # Known only now: the pipeline ends with the reply to the COMMIT.
-                if self._sent and not self.failure:
-                    self.written = sum(found[1:], found[0])
-            finally:
-                if not self._conn.closed and not _is_idle(self._conn):
-                    with suppress(psycopg.Error):
-                        self._conn.rollback()
+            except ClaimLost:
+                # Why it ends is then known already.
+                if kind is None:
+                    raise
+            # Known only now: the pipeline ends with the reply to the COMMIT.
+            if found and not self.failure:
+                self.written = sum(found[1:], found[0])
 
     @contextmanager
-    def _noting_failure(self) -> Iterator[None]:
+    def _leaving_it_idle(self) -> Iterator[None]:
+        """Note what fails; whatever it is, the connection can be used again."""
         try:
             yield
         except psycopg.Error as error:
             self.failure = self.failure or error
+        finally:
+            # Once it is sent, that is for the end of the pipeline.
+            is_sent = self._conn.info.pipeline_status == PipelineStatus.ON
+            if not (is_sent or self._conn.closed or _is_idle(self._conn)):
+                with suppress(psycopg.Error):
+                    self._conn.rollback()
 
     @contextmanager
     def _cancelling(self) -> Iterator[None]:
@@ -170,6 +189,7 @@ class _Flight:
         conn = self._conn
         with ExitStack() as stack:
             stack.enter_context(conn.pipeline())
+            stack.enter_context(self._cancelling())
             conn.execute("BEGIN")
             await_turn(conn, self._layout, self._prepared.span)
             checkpoint = self._at.counts.processed
@@ -237,9 +257,10 @@ def _write_again(
         return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
 
     doing = f"writing the rows after row {at.counts.processed}"
-    # What a row is to blame for is no reason to wait.
-    is_to_wait = failure is not None and not is_rows_fault(failure)
-    return link.run(doing, write, failed=failure if is_to_wait else None)
+    if failure is not None and is_rows_fault(failure):
+        # No reason to wait; and halving takes as long as it takes, statement by statement.
+        return link.run(doing, write, silence_s=math.inf)
+    return link.run(doing, write, failed=failure)
 
 
 def _moved(at: history.Claim, written: SpanWritten) -> history.Claim:

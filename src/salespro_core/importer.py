@@ -76,12 +76,6 @@ def import_upload(
             for so_far in _import(link, outcome, stream, held, rejects, options, hooks):
                 outcome = so_far
                 hooks.on_commit(outcome)
-                # However short the time is, each attempt gets one commit further.
-                if outcome.counts != held.counts and hooks.remaining_s() <= 0:
-                    raise OutOfTime(
-                        f"The time ran out after {outcome.counts.processed} rows; "
-                        "the next delivery goes on from there."
-                    )
             outcome = replace(outcome, seconds=time.monotonic() - started)
             report = hooks.publish(outcome, rejects)
             link.run(
@@ -163,7 +157,12 @@ def _import(
     spans = reading.spans(options)
     uploaded_at = outcome.upload.uploaded_at
     for written in write_ahead(
-        link, reading.layout, spans, held=held, uploaded_at=uploaded_at
+        link,
+        reading.layout,
+        spans,
+        held=held,
+        uploaded_at=uploaded_at,
+        remaining_s=hooks.remaining_s,
     ):
         for refused in written.refused:
             rejects.add(reading.layout, refused)

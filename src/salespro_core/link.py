@@ -97,6 +97,7 @@ class Link:
         action: Callable[[Connection], T],
         *,
         failed: psycopg.Error | None = None,
+        silence_s: float = SILENCE_S,
     ) -> T:
         """Return what the action returns.
 
@@ -105,6 +106,7 @@ class Link:
             action: run again after a fault, and then it has to find out for itself
                 whether it was done: the reply to a COMMIT may have been lost.
             failed: how the first try ended, if it was made elsewhere.
+            silence_s: a try that takes longer is ended.
 
         Raises:
             StoreUnavailable: Postgres was away for longer than our patience or our time.
@@ -119,7 +121,7 @@ class Link:
                         error, failed = failed, None
                         raise error
                     self._ensure_connected()
-                    with watched(self.conn, self.limit_s()):
+                    with watched(self.conn, self.limit_s(silence_s)):
                         return action(self.conn)
             except StoreUnavailable as error:
                 if error.sqlstate in _NOT_HERE:
@@ -153,6 +155,6 @@ class Link:
     def _is_idle(self) -> bool:
         return self.conn.info.transaction_status == TransactionStatus.IDLE
 
-    def limit_s(self) -> float:
+    def limit_s(self, silence_s: float = SILENCE_S) -> float:
         """Seconds after which whoever has not answered is not waited for."""
-        return min(SILENCE_S, self._remaining_s())
+        return min(silence_s, self._remaining_s())

@@ -9,6 +9,9 @@ from itertools import accumulate, count
 
 from salespro_core.errors import UnreadableObject
 
+# What a row may take in at the end of the file and still be a row that is cut off: a text
+# of so many lines.  With more, it is no longer one row that is lost.
+FEW_LINES = 100
 # Characters read in search of the next row, those that are read twice counted twice: the
 # longest cell (`rows.CELL_CHARACTERS`) may have taken them in, a row that is tried may
 # take in as many, and there is some way to go behind them.
@@ -97,6 +100,8 @@ class Suspect:
             if place >= self._taken and self.cells is not None:
                 break
             line = next(self._from(place), None)
+            if line is None and place > FEW_LINES:
+                raise self._endless()
             if line is None or _starts_row(
                 line, self._from(place), width, is_legal=is_legal
             ):
@@ -112,11 +117,14 @@ class Suspect:
                     return
             self._characters_left -= len(self.lines[here])
             if self._characters_left < 0:
-                raise UnreadableObject(
-                    f"Line {self._opened()} is no CSV, and no row can be made out behind "
-                    "it: perhaps a quote is opened there and never closed."
-                )
+                raise self._endless()
             yield self.lines[here]
+
+    def _endless(self) -> UnreadableObject:
+        return UnreadableObject(
+            f"Line {self._opened()} is no CSV, and no row can be made out behind it: "
+            "perhaps a quote is opened there and never closed."
+        )
 
     def _opened(self) -> int:
         """The line where the cell starts that cannot be read."""

@@ -132,8 +132,9 @@ def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
     Another one is written alone, or it would deadlock with all that overlap (of eight
     lenient imports at once, until some of them gave up).
 
-    A client that freezes while it sends is not idle to the server, so that nothing else
-    would free its locks but the end of the transaction's time.
+    A client that freezes while it sends a pipeline is not idle to the server: only the
+    end of the transaction's time frees its locks (it is not bounded any more after the
+    first savepoint that is rolled back, but then its statements come one by one).
     """
     turn = _TOGETHER if span.is_in_order else _ALONE
     can_bound = conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT

@@ -13,6 +13,7 @@ from faults.objects import (
     replaced,
     reports_cut,
     silent_at_first,
+    silent_for_good,
 )
 from faults.states import unset
 from faults.wires import slow
@@ -65,6 +66,18 @@ FAULTS = (
         what="after 5 s the rest is asked for",
         end=End.IN_THE_ATTEMPT,
         runs=(Run(name="3,000 bytes", inject=body("blackhole", 3000)),),
+    ),
+    Fault(
+        name="object that goes silent for good",
+        how="from a byte on nothing comes, over any connection, and nobody is told",
+        what="it is given up before the deadline, and the lease is freed",
+        end=End.NEXT_DELIVERY,
+        error="ObjectUnavailable",
+        says=(BROKE,),
+        runs=tuple(
+            Run(name=f"{n:,} bytes", inject=silent_for_good(n), seconds=30)
+            for n in (3000, 6000)
+        ),
     ),
     Fault(
         name="object that cannot be read on",

@@ -30,6 +30,26 @@ def body(action: Action, after: int, again_after: int | None = None) -> Inject:
     return inject
 
 
+def silent_for_good(after: int) -> Inject:
+    """Behind so many bytes nothing comes any more, over any connection."""
+
+    @contextmanager
+    def inject(scene: Scene) -> Iterator[None]:
+        wire = scene.world.s3
+        wire.action, wire.cut_after = "blackhole", after
+
+        def stay_silent(_: int) -> None:
+            wire.is_silent = wire.cuts > 0
+
+        wire.on_connection = stay_silent
+        yield
+        scene.strikes += wire.cuts
+        wire.on_connection = lambda _: None
+        wire.cut_after, wire.is_silent = None, False
+
+    return inject
+
+
 def refused_by_s3(behind: int | None = None, *, times: int = FOREVER) -> Inject:
     """Close so many new connections, perhaps behind some bytes of the present one."""
 
