@@ -17,7 +17,7 @@ from psycopg.waiting import Ready, Wait
 
 from salespro_core import history
 from salespro_core.batches import Batch, Span
-from salespro_core.errors import SalesProError
+from salespro_core.errors import ClaimLost, SalesProError
 from salespro_core.header import Layout
 from salespro_core.link import SILENCE_S, Link
 from salespro_core.upsert import Beside, Sent, arrays, upsert
@@ -208,16 +208,27 @@ def _write_once(
         at: the claim, with what is committed before this span.
     """
 
-    def write(conn: Connection) -> SpanWritten:
+    def found(conn: Connection) -> SpanWritten | None:
         now = history.checkpoint(conn, at)
-        if now.counts.processed > at.counts.processed:
-            refused = [
-                reject
-                for batch in span.batches
-                for reject in refused_among(batch.lines, batch.cells, now.refused)
-            ]
-            return SpanWritten(now.counts - at.counts, tuple(refused))
-        return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+        if now.counts.processed == at.counts.processed:
+            return None
+        refused = [
+            reject
+            for batch in span.batches
+            for reject in refused_among(batch.lines, batch.cells, now.refused)
+        ]
+        return SpanWritten(now.counts - at.counts, tuple(refused))
+
+    def write(conn: Connection) -> SpanWritten:
+        if written := found(conn):
+            return written
+        try:
+            return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+        except ClaimLost:
+            # Or what was left on a broken connection had to wait, and came first.
+            if written := found(conn):
+                return written
+            raise
 
     return link.run(f"writing the rows after row {at.counts.processed}", write)
 
