@@ -240,7 +240,9 @@ class _Connection:
 
 def _told(body: bytes) -> str:
     """The SQLSTATE and the text of an ErrorResponse."""
-    fields = {field[:1]: field[1:].decode() for field in body.split(b"\0")}
+    fields = {
+        field[:1]: field[1:].decode(errors="replace") for field in body.split(b"\0")
+    }
     return f"{fields.get(b'C', '')} {fields.get(b'M', '')}"
 
 
