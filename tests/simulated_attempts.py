@@ -40,6 +40,8 @@ STATEMENTS = {
     "ROLLBACK": "ROLLBACK",
     "SAVEPOINT": "a savepoint",
     "RELEASE": "a savepoint's end",
+    "SET LOCAL": "its time limit",
+    "SET CONSTRAINTS": "the checks at once",
     "INSERT INTO salespro_sync_history": "the claim",
     "WITH claim": "the upsert",
     "SET sync_type": "the recognition",
@@ -47,7 +49,8 @@ STATEMENTS = {
     "SET status = 'completed'": "the completion",
     "SET status = 'failed'": "the failure",
     "SET lease_expires_at = NULL": "the release",
-    "FOR UPDATE": "the checkpoint",
+    "FROM salespro_sync_history\n WHERE id =": "the checkpoint",
+    "pg_advisory_xact_lock": "its turn",
     "set_config": "the session",
     "ceil(": "a look at the lease",
 }
@@ -94,19 +97,30 @@ class Stop:
 
 
 class Slot:
-    """An execution environment: its connection is kept from attempt to attempt."""
+    """An execution environment: its connection is kept from attempt to attempt.
+
+    Attributes:
+        pids: of all sessions that a scenario has had there.
+    """
 
     def __init__(self, url: str, wire: Wire) -> None:
         self.url = url
         self.wire = wire
         self.conn: Connection | None = None
         self.attempt: Attempt | None = None
+        self.pids: set[int] = set()
 
     def ready(self) -> Connection:
         """A connection that answers, for the next attempt."""
         if self.conn is None or not database.is_alive(self.conn):
             self.close()
-            self.conn = database.connect(self.url)
+            return self.connect()
+        return self.conn
+
+    def connect(self) -> Connection:
+        """Another connection."""
+        self.conn = database.connect(self.url)
+        self.pids.add(self.conn.info.backend_pid)
         return self.conn
 
     def close(self) -> None:
@@ -138,6 +152,14 @@ class Clock:
         _here.attempt.stop("pausing")
 
 
+class Jitter:
+    """The randomness of `salespro_core.link`: none, so that a seed always ends as it did."""
+
+    def uniform(self, _least: float, most: float) -> float:
+        """The upper bound."""
+        return most
+
+
 class Attempt:
     """One delivery of a message.
 
@@ -147,6 +169,7 @@ class Attempt:
         transaction: in which it is.
         is_held: it waits for a lock of one that stands.
         struck: the faults that it has met.
+        errors: SQLSTATEs of what Postgres answered, but for those of a busy warehouse.
         refusals: connections that will not be had.
         result, error: how it ended.
     """
@@ -167,6 +190,7 @@ class Attempt:
         self.is_held = self.is_late = self.is_dead = self.is_over = False
         self.is_gone = put.is_gone
         self.struck: set[str] = set()
+        self.errors: set[str] = set()
         self.refusals = 0
         self.reported: list[int] = []
         self.result: Outcome | None = None
@@ -290,6 +314,8 @@ class Attempt:
         name = statement(moment.text)
         ended: Transaction | None = None
         self.put.claims += name == "the claim" and not moment.is_answered
+        if moment.error and not moment.error.endswith("busy"):
+            self.errors.add(moment.error[:5])
         if name == "BEGIN" and not moment.is_answered:
             self.transaction = Transaction()
         if name in ("COMMIT", "ROLLBACK") and moment.is_answered and self.transaction:
@@ -319,12 +345,12 @@ class Attempt:
         self.refusals -= 1
         self.slot.wire.is_refusing = self.refusals >= 0
         try:
-            self.slot.conn = database.connect(self.slot.url)
+            conn = self.slot.connect()
             self.transaction = None
         finally:
             self.slot.wire.is_refusing = False
-        self.pid = self.slot.conn.info.backend_pid
-        return self.slot.conn
+        self.pid = conn.info.backend_pid
+        return conn
 
 
 class _Stream(io.BytesIO):

@@ -35,6 +35,12 @@ ENDS: Mapping[str, type[BaseException]] = {
     "mistake": KeyError,
     "out of time": OutOfTime,
     "away": StoreUnavailable,
+    "cancel": StoreUnavailable,
+}
+# A fault, and what Postgres says of it.
+SAID: Mapping[str, str] = {
+    "cancel": "57014",
+    **dict.fromkeys(("terminate", "away", "away for a moment"), "57P01"),
 }
 BREAKS = {"cut", "reset", "silence", "terminate", "away", "away for a moment"}
 
@@ -166,6 +172,16 @@ class Ledger:
                 same = after.history[version]["attempts"] == row["attempts"]
                 assert same, f"{version}: a claim was taken whose lease was live"
 
+    def check_leases(self, before: Found, after: Found) -> None:
+        """Who has committed rows keeps the import, until it is done with it."""
+        for version, row in after.history.items():
+            was = before.history.get(version, {})
+            until, old = row["lease_expires_at"], was.get("lease_expires_at")
+            if row["records_processed"] == was.get("records_processed", 0) or not until:
+                continue
+            is_renewed = row["is_leased"] and (old is None or until > old)
+            assert is_renewed, f"{version}: a commit did not renew the lease"
+
     def check_end(self, attempt: Attempt, found: Found) -> None:
         """What has come of an attempt, and whether it had a reason to end like that."""
         put, row = attempt.put, found.history.get(str(attempt.put.upload.version))
@@ -173,6 +189,9 @@ class Ledger:
         if conn is not None and not conn.closed:
             status = conn.info.transaction_status
             assert status == TransactionStatus.IDLE, f"I6: {status.name}"
+        # A row that is refused is no surprise; a deadlock would be one.
+        told = attempt.errors - {"23514"} - {SAID.get(each) for each in attempt.struck}
+        assert not told, f"Postgres refused something: {told}"
         # What is not acknowledged comes again, also a second message of what is done.
         put.is_acknowledged = attempt.result is not None
         if attempt.is_dead:

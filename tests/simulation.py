@@ -24,7 +24,7 @@ from salespro_core import database, link, text, watch
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ClaimLost
 from salespro_core.options import Options
-from simulated_attempts import Attempt, Clock, Slot, Stop, Transaction, slots
+from simulated_attempts import Attempt, Clock, Jitter, Slot, Stop, Transaction, slots
 from simulated_faults import EVER, WAREHOUSE, possible, strike
 from simulated_files import APPOINTMENTS, USERS, Put, draw_put
 from simulated_ledger import Found, Ledger
@@ -39,6 +39,10 @@ POINTS = (
     *("after the completion", "after the failure", "pausing", "after the checkpoint"),
     *("after the note of what is refused", "reading", "after the release"),
 )
+# Of a batch and of a span.
+SIZES = ([1, 2, 3, 7, 50], [1, 2, 5, 5, 10, 100])
+# One seed in so many is about races: its attempts stand in the middle of their spans.
+RACES = 5
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def a_ground(conninfo: str) -> Iterator[Ground]:
         name = conn.info.dbname
         conn.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 1'.encode())
         patch.setattr(link, "time", Clock())
+        patch.setattr(link, "random", Jitter())
         # One statement at a time: the same schedule each time.  The faults and the crashes
         # meet the others.
         patch.setattr(Connection, "pipeline", lambda _: nullcontext())
@@ -92,6 +97,7 @@ class Scenario:
         self._ground = ground
         self._is_lenient = random.random() < 0.25
         self._fault_weight = random.choice([0, 1, 2, 4])
+        self._is_race = seed % RACES == 2
         self._stops = random.choice([(1, 1, 2, 3, 5), (1, 2, 5, 10, 20, 50)])
         self._crowd = random.choice([3, 30])
         sorts = random.choice([[APPOINTMENTS], [USERS], [APPOINTMENTS, USERS]])
@@ -162,9 +168,10 @@ class Scenario:
         return [attempt for attempt in self._attempts if attempt.now is not None]
 
     def _options(self) -> Options:
+        sizes = ([1, 1, 2], [10, 100]) if self._is_race else SIZES
         return Options(
-            batch_size=self._random.choice([1, 2, 3, 7, 50]),
-            checkpoint_rows=self._random.choice([1, 2, 5, 5, 10, 100]),
+            batch_size=self._random.choice(sizes[0]),
+            checkpoint_rows=self._random.choice(sizes[1]),
             is_lenient=self._is_lenient,
         )
 
@@ -196,7 +203,9 @@ class Scenario:
 
     def _go_on(self) -> None:
         attempt = self._random.choice(self._standing())
-        until = self._random.choice(["", "", *POINTS])
+        until = self._random.choice(
+            ["", "after the upsert"] if self._is_race else ["", "", *POINTS]
+        )
         stops = self._random.choice(self._stops)
         self._let_go(attempt, 50 if until else stops, until)
         chance = self._fault_weight * (0.1 if until else 0.03)
@@ -205,7 +214,7 @@ class Scenario:
 
     def _let_go(self, attempt: Attempt, stops: int, until: str = "") -> None:
         # Who is let free by what this one does is not to run beside it.
-        is_alone = all(each.now or each is attempt for each in self._attempts)
+        is_alone = not self._sessions.waiting
         transaction = attempt.transaction
         attempt.go(stops if is_alone else 1, until)
         self._observe(attempt, transaction)
@@ -216,7 +225,6 @@ class Scenario:
         self.counted[f"fault: {fault}"] += 1
         at = attempt.now.at if attempt.now else "waiting for a lock"
         self._say(f"{attempt}, {at}: {fault}")
-        self._sessions.are_broken = True
         stop = strike(attempt, fault, self._random, self._ground.conn)
         if stop is not None:
             self._late.append((attempt, stop))
@@ -271,12 +279,13 @@ class Scenario:
     ) -> None:
         """Look at what has come of a step, and hold it against the promises."""
         self.counted["steps"] += 1
-        is_anybody_held = any(attempt.is_held for attempt in self._attempts)
+        is_anybody_held = bool(self._sessions.waiting)
         self._settle()
         before, found = self._found, self._ledger.look()
         self._found = found
         if not is_anybody_held:
             self._ledger.check_claims(before, found)
+        self._ledger.check_leases(before, found)
         keys = self._ledger.follow(found, by, transaction)
         for attempt in self._attempts:
             if attempt is not by and attempt.transaction is not None:
@@ -289,25 +298,27 @@ class Scenario:
             self._attempts.remove(attempt)
             attempt.join()
             self._ledger.check_end(attempt, found)
-            # Lenient mode leaves records unsorted that leave out other columns.
-            is_odd = attempt.struck or self.counted["fault: busy"] or self._is_lenient
-            assert attempt.paused_s == 0 or is_odd, "there was a deadlock"
             self.counted["zombies"] += isinstance(attempt.error, ClaimLost)
             self.counted["crashes"] += attempt.is_dead
         self._ledger.check(found)
 
     def _settle(self) -> None:
-        """Have everybody come to rest, and at most one of them wait for a lock.
+        """Have everybody come to rest, and at most one session wait for a lock.
 
         Postgres wakes all who wait for a transaction together: which of them is first
-        would be another thing in each run.
+        would be another thing in each run.  That of an attempt which has gone counts.
         """
         while fresh := self._sessions.settle():
             self.counted["waits for a lock"] += len(fresh)
-            if sum(attempt.is_held for attempt in self._attempts) < 2:
+            if len(self._sessions.waiting) < 2:
                 return
-            self._say(f"{fresh[-1]} has waited too long for a lock")
-            strike(fresh[-1], "cancel", self._random, self._ground.conn)
+            [pid] = fresh
+            by = next((each for each in self._attempts if each.pid == pid), None)
+            self._say(f"{by or 'what was left'} has waited too long for a lock")
+            if by is not None:
+                strike(by, "cancel", self._random, self._ground.conn)
+            else:
+                self._ground.conn.execute("SELECT pg_cancel_backend(%s)", [pid])
 
     def _tell(self, found: Found) -> None:
         """The log: where everybody stands, and what the history says."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -32,11 +35,13 @@ from salespro_core.options import Options
 from salespro_core.outcome import Counts
 from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
-from salespro_core.writing import SpanWritten
-from tables import APPOINTMENT_TABLE, stored
+from salespro_core.writing import SpanWritten, await_turn
+from tables import APPOINTMENT_TABLE, stored, wait_until
 
 KEYS = "ABCDEFGHI"
 SMALL = Options(checkpoint_rows=3, batch_size=2)
+# How many wait for their turn.
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.fixture
@@ -196,6 +201,41 @@ def test_a_connection_that_ends_under_way_costs_nothing(
 
     assert ended == 3
     assert sum(found[1:], found[0]) == Counts(created=9)
+    assert keys(other) == KEYS
+
+
+def test_what_a_broken_connection_left_under_way_is_no_other_attempt(
+    conn: Connection, held: Claim, database_url: str, other: Connection
+) -> None:
+    """The server does all that was sent to it, also if nobody is there to hear of it."""
+    # Written one span at a time: here behind what was sent before.
+    rows = [appointment(key, saleAmount="lot" if key in "BEH" else "1") for key in KEYS]
+    with Rejects() as rejects:
+        stream = io.BytesIO(csv_bytes(*rows))
+        reading = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=True)
+        given = reading.layout, list(reading.spans(SMALL))
+    ahead = Ahead(conn, held, given, database_url)
+
+    def release() -> None:
+        wait_until(other, WAITING.replace("count(*)", "count(*) / 2"))
+        other.rollback()
+
+    def before(place: int) -> None:
+        if place == 1:
+            wait_until(other, WAITING)
+            with socket.socket(fileno=os.dup(conn.pgconn.socket)) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+            thread.submit(release)
+
+    with ThreadPoolExecutor(1) as thread:
+        other.execute("BEGIN")
+        await_turn(other, given[0], given[1][0])
+        try:
+            found = [written.counts for written in ahead.written(before)]
+        finally:
+            ahead.link.conn.close()
+
+    assert found == [Counts(created=3)] * 3
     assert keys(other) == KEYS
 
 

@@ -288,6 +288,20 @@ def test_a_local_file_is_another_import_each_time(conn: Connection) -> None:
 # --- finishing ------------------------------------------------------------------------
 
 
+def test_the_checkpoint_waits_for_what_is_under_way(
+    conn: Connection, database_url: str
+) -> None:
+    """A connection that we gave up for dead may be alive to the server, and commit."""
+    held = claim(conn, upload())
+    with ThreadPoolExecutor(1) as thread, database.connect(database_url) as former:
+        with former.transaction():
+            write_one_row(former, held)
+            asked = thread.submit(history.checkpoint, conn, held)
+            wait_until_blocked(former, conn.info.backend_pid)
+
+        assert asked.result(30).counts == Counts(created=1, rejected=1)
+
+
 def test_completing_is_noted(conn: Connection) -> None:
     """`completed` is what dashboards of the earlier system look for."""
     held = claim(conn, upload())

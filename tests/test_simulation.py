@@ -45,7 +45,8 @@ def test_whatever_happens_the_tables_and_the_history_are_as_the_model_says(
         record_property("simulation", f"{count} {name}")
 
 
-@pytest.mark.parametrize("seed", [0, 3, 7])
+# The latter are those that did not, when sessions were not yet waited for as they are now.
+@pytest.mark.parametrize("seed", [0, 3, 7, 1011, 1029, 5041, 30111])
 def test_a_seed_makes_the_same_history_again(ground: Ground, seed: int) -> None:
     """Otherwise a failure could not be looked at."""
     first = simulation.run(seed, ground)
@@ -58,7 +59,7 @@ def test_a_seed_makes_the_same_history_again(ground: Ground, seed: int) -> None:
 def test_every_kind_of_fault_strikes_in_a_hundred_scenarios(ground: Ground) -> None:
     """A simulation in which nothing happens would find nothing."""
     counted: Counter[str] = Counter()
-    for seed in range(100):
+    for seed in range(5000, 5100):
         counted += simulation.run(seed, ground).counted
 
     assert [fault for fault in FAULTS if not counted[f"fault: {fault}"]] == []

@@ -96,6 +96,25 @@ def test_what_postgres_refused_before_a_crash_is_in_the_rejects_of_the_next_atte
     assert files[0].count("no_quibbles") == 2
 
 
+def test_what_postgres_refused_of_a_lenient_import_is_not_forgotten_either(
+    choosy: Connection,
+) -> None:
+    """Such a record leaves cells out, so that it is not read with the others."""
+    lenient = Options(batch_size=7, checkpoint_rows=20, is_lenient=True)
+    of, sent = another(), rows(200, 2, 150)
+    for place in (1, 2, 150):
+        sent[place]["saleAmount"] = "a lot"
+    data = csv_bytes(*sent)
+    cut = Pieces(data, after=len(data) - 500, error=ObjectUnavailable("S3 cut it off."))
+    with pytest.raises(ObjectUnavailable):
+        import_upload(choosy, of, cut, options=lenient)
+
+    outcome = run(choosy, data, of, options=lenient)
+
+    assert outcome.counts == Counts(created=198, rejected=2)
+    assert [reject.line for reject in outcome.rejects] == [4, 152]
+
+
 def test_a_table_that_refuses_everything_stops_the_import(
     choosy: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

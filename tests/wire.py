@@ -37,11 +37,13 @@ class Moment:
         number: of the statement, over all connections, from 0.
         text: of the statement, also where it was prepared before.
         is_answered: whether the server has done it; the client does not know yet.
+        error: the reply, if it is one: `40P01 deadlock detected`.
     """
 
     number: int
     text: str
     is_answered: bool
+    error: str = ""
 
 
 # What happens at a moment; None if nothing does.  It may take its time.
@@ -206,7 +208,9 @@ class _Connection:
         if message.kind in (b"C", b"E") and self._asked:
             asked = self._asked.pop(0)
             if asked is not None:
-                self._do(self._wire.plan(replace(asked, is_answered=True)))
+                error = _told(message.body) if message.kind == b"E" else ""
+                moment = replace(asked, is_answered=True, error=error)
+                self._do(self._wire.plan(moment))
         # ReadyForQuery: what was asked behind an error is not answered at all.
         if message.kind == b"Z" and None in self._asked:
             del self._asked[: self._asked.index(None) + 1]
@@ -232,6 +236,14 @@ class _Connection:
             linger = struct.pack("ii", 1, 0)
             self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         raise _Ended
+
+
+def _told(body: bytes) -> str:
+    """The SQLSTATE and the text of an ErrorResponse."""
+    fields = {
+        field[:1]: field[1:].decode(errors="replace") for field in body.split(b"\0")
+    }
+    return f"{fields.get(b'C', '')} {fields.get(b'M', '')}"
 
 
 class _Messages:

@@ -245,16 +245,27 @@ def _write_again(
         failure: of the first try, which counts as such.
     """
 
-    def write(conn: Connection) -> SpanWritten:
+    def found(conn: Connection) -> SpanWritten | None:
         now = history.checkpoint(conn, at)
-        if now.counts.processed > at.counts.processed:
-            refused = [
-                reject
-                for batch in span.batches
-                for reject in refused_among(batch.lines, batch.cells, now.refused)
-            ]
-            return SpanWritten(now.counts - at.counts, tuple(refused))
-        return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+        if now.counts.processed == at.counts.processed:
+            return None
+        refused = [
+            reject
+            for batch in span.batches
+            for reject in refused_among(batch.lines, batch.cells, now.refused)
+        ]
+        return SpanWritten(now.counts - at.counts, tuple(refused))
+
+    def write(conn: Connection) -> SpanWritten:
+        if written := found(conn):
+            return written
+        try:
+            return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+        except ClaimLost:
+            # Or what was left on a broken connection had to wait, and came first.
+            if written := found(conn):
+                return written
+            raise
 
     doing = f"writing the rows after row {at.counts.processed}"
     if failure is not None and is_rows_fault(failure):

@@ -87,7 +87,10 @@ class Reading:
         """
         while rows > 0 and (part := self._part(min(rows, options.checkpoint_rows))):
             rows -= part.rows
-            for reject in refused_among(part.lines, part.cells, refused):
+            lenient = part.lenient
+            lines = [*part.lines, *(record.line for record in lenient)]
+            cells = [*part.cells, *(record.cells for record in lenient)]
+            for reject in refused_among(lines, cells, refused):
                 self._rejects.add(self.layout, reject)
 
     def _part(self, most_rows: int) -> Part | None:
