@@ -10,10 +10,12 @@ from typing import NoReturn
 
 import click
 
+from salespro_cli.commands.analyze import analyze
 from salespro_cli.commands.databases import migrate, psql_
-from salespro_cli.commands.history import history
+from salespro_cli.commands.history import history, show
 from salespro_cli.commands.importing import import_
 from salespro_cli.commands.trying import sample, sandbox
+from salespro_cli.commands.watch import watch
 from salespro_cli.embedded import EmbeddedPostgresError
 from salespro_core.errors import SalesProError
 from salespro_core.report import printable
@@ -29,7 +31,17 @@ def cli() -> None:
     """
 
 
-for _command in (history, import_, migrate, psql_, sample, sandbox):
+for _command in (
+    analyze,
+    history,
+    import_,
+    migrate,
+    psql_,
+    sample,
+    sandbox,
+    show,
+    watch,
+):
     cli.add_command(_command)
 
 

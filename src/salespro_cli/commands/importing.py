@@ -12,6 +12,7 @@ from tqdm import tqdm
 from salespro_cli.commands.examples import example
 from salespro_cli.databases import connection
 from salespro_cli.interrupts import kept_back
+from salespro_cli.opening import open_report
 from salespro_cli.reader import Reader
 from salespro_cli.reports import reports_folder, write_report
 from salespro_cli.sources import opened
@@ -37,7 +38,8 @@ from salespro_core.report import as_json, as_text, printable
     "--dry-run", is_flag=True, help="Report what would change; change nothing."
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
-def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
+@click.option("--open", "opens", is_flag=True, help="Open the report when it is done.")
+def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
     """Import FILE, a path or an s3://bucket/key, into Postgres.
 
     A row that cannot be imported goes to rejects.csv, beside the report under
@@ -92,6 +94,8 @@ def import_(file: str, *, dry_run: bool, wants_json: bool) -> None:
         click.echo(as_text(outcome, place))
         if folders:
             click.echo(f"Report: {folders[-1]}")
+    if opens and folders:
+        open_report(folders[-1])
     if outcome.error is not None:
         rejected = f" Rejected rows: {place}" if place else ""
         raise click.ClickException(f"{outcome.error}{rejected}")
