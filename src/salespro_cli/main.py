@@ -14,6 +14,7 @@ from salespro_cli.commands.analyze import analyze
 from salespro_cli.commands.databases import migrate, psql_
 from salespro_cli.commands.history import history, show
 from salespro_cli.commands.importing import import_
+from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.trying import sample, sandbox
 from salespro_cli.commands.watch import watch
 from salespro_cli.embedded import EmbeddedPostgresError
@@ -32,15 +33,8 @@ def cli() -> None:
 
 
 for _command in (
-    analyze,
-    history,
-    import_,
-    migrate,
-    psql_,
-    sample,
-    sandbox,
-    show,
-    watch,
+    *(analyze, history, import_, migrate, psql_, reconcile, sample, sandbox),
+    *(show, watch),
 ):
     cli.add_command(_command)
 
