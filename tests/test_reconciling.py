@@ -228,30 +228,55 @@ def test_what_is_uploaded_again_after_a_deletion_is_missed(
     cloud.put("a.csv")
     cloud.delete("a.csv")
     after = cloud.put("a.csv")
-    pages = list(
-        cloud.s3.get_paginator("list_object_versions").paginate(Bucket=cloud.bucket)
-    )
-    # moto is faster than the seconds that S3 has.
-    order = {True: 2, False: 0}
-    base = datetime(2025, 6, 18, tzinfo=UTC)
-    for page in pages:
-        for version in page["Versions"]:
-            version["LastModified"] = base + timedelta(
-                seconds=order[version["IsLatest"]]
-            )
-        for marker in page["DeleteMarkers"]:
-            marker["LastModified"] = base + timedelta(seconds=1)
-
-    class Listing:
-        def paginate(self, **_: object) -> list[Any]:
-            return pages
-
-    monkeypatch.setattr(cloud.s3, "get_paginator", lambda _: Listing())
+    list_times(cloud, monkeypatch, newest=2, older=0, mark=1)
 
     found, tally = cloud.find(conn)
 
     assert [one.notification.version_id for one in found] == [after]
     assert tally == Tally(missed=1, gone=1)
+
+
+def test_what_is_deleted_in_the_second_of_its_upload_is_gone(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the mark is the newest, that is; else the upload may be the later one."""
+    cloud.put("a.csv")
+    cloud.delete("a.csv")
+    cloud.put("b.csv")
+    cloud.delete("b.csv")
+    cloud.put("b.csv")
+    list_times(cloud, monkeypatch, newest=0, older=0, mark=0)
+
+    found, tally = cloud.find(conn)
+
+    assert states(found) == [("b.csv", "missed"), ("b.csv", "missed")]
+    assert tally == Tally(missed=2, gone=1)
+
+
+def list_times(
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    newest: int,
+    older: int,
+    mark: int,
+) -> None:
+    """Have the listing say these seconds: moto tells parts of them, and S3 does not."""
+    listing = cloud.s3.get_paginator("list_object_versions")
+    pages: Any = list(listing.paginate(Bucket=cloud.bucket))
+    base = datetime(2025, 6, 18, tzinfo=UTC)
+    for page in pages:
+        for version in page["Versions"]:
+            seconds = newest if version["IsLatest"] else older
+            version["LastModified"] = base + timedelta(seconds=seconds)
+        for marker in page["DeleteMarkers"]:
+            marker["LastModified"] = base + timedelta(seconds=mark)
+
+    class Listing:
+        def paginate(self, **_: object) -> list[Any]:
+            return pages  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(cloud.s3, "get_paginator", lambda _: Listing())
 
 
 def test_a_bucket_without_versioning_is_known_by_etag_and_time(

@@ -69,9 +69,8 @@ def pages_of_versions(
 def _note_deletion(deleted_at: dict[str, datetime], marker: Mapping[str, Any]) -> None:
     """Note the newest mark of a deletion; what is older than it was deleted."""
     key, at = marker["Key"], marker["LastModified"]
-    if marker[
-        "IsLatest"
-    ]:  # all of its versions are older, those of the same second too
+    if marker["IsLatest"]:
+        # All of its versions are older, those of the same second too.
         at = datetime.max.replace(tzinfo=UTC)
     deleted_at[key] = max(at, deleted_at.get(key, at))
 
