@@ -131,7 +131,7 @@ def test_the_commands_exist() -> None:
 def test_the_table_of_commands_has_them_all_with_an_example() -> None:
     table = README.split("## Commands")[1].split("## ")[0]
     told = re.findall(
-        r"^\| `([a-z]+)` \|.*\| `salespro ([a-z]+)\b[^`]*` \|$", table, re.M
+        r"^\| `([a-z]+)` \|.*\| `salespro ([a-z]+)\b[^`]*` \|$", table, re.MULTILINE
     )
 
     assert sorted(told) == [(name, name) for name in sorted(cli.commands)]
