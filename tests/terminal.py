@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
+import pty
 import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -106,3 +112,41 @@ def ended(process: subprocess.Popen[str]) -> Done:
         out, err = process.communicate()
         raise AssertionError(f"It does not end: {out!r}, {err!r}") from None
     return Done(process.returncode, out or "", err or "")
+
+
+def on_a_terminal(
+    terminal: Terminal,
+    *args: str,
+    columns: int = 100,
+    until: str | None = None,
+) -> str:
+    """What a terminal is sent.
+
+    Args:
+        terminal: where the command is run.
+        args: of the command.
+        columns: how wide it is.
+        until: Ctrl-C is pressed when it has shown this.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    sent = io.BytesIO()
+    with (
+        open(theirs, "w", encoding="utf-8") as tty,  # noqa: PTH123 -- no path
+        terminal.start(*args, stdout=tty, stderr=tty) as process,
+    ):
+        tty.close()
+        # Linux says EIO when the other end is closed.
+        try:
+            while piece := os.read(ours, 65536):
+                sent.write(piece)
+                if until is not None and until in sent.getvalue().decode(
+                    errors="replace"
+                ):
+                    until = None
+                    process.send_signal(signal.SIGINT)
+        except OSError:
+            pass
+        assert process.wait(timeout=30) == 0
+    os.close(ours)
+    return sent.getvalue().decode()

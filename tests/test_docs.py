@@ -128,6 +128,15 @@ def test_the_commands_exist() -> None:
     assert {"demo", "test", "check"} <= targets
 
 
+def test_the_table_of_commands_has_them_all_with_an_example() -> None:
+    table = README.split("## Commands")[1].split("## ")[0]
+    told = re.findall(
+        r"^\| `([a-z]+)` \|.*\| `salespro ([a-z]+)\b[^`]*` \|$", table, re.MULTILINE
+    )
+
+    assert sorted(told) == [(name, name) for name in sorted(cli.commands)]
+
+
 def test_each_benchmark_has_its_section_of_the_page_of_performance() -> None:
     """It is written between two marks, and the command that does it stands above."""
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")

@@ -1,11 +1,13 @@
-"""What S3 answers, held against what it was asked."""
+"""What AWS answers, held against what it was asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from handler.notifications import Notification
 from salespro_core.errors import (
@@ -100,3 +102,35 @@ def _cure(code: str) -> str:
         case "InvalidObjectState":
             return "it is archived; restore it, then have its message delivered again"
     return "look the code up in the S3 API reference, under Error responses"
+
+
+@contextmanager
+def aws_errors(doing: str, privilege: str) -> Iterator[None]:
+    """Turn errors of AWS into ours.
+
+    Args:
+        doing: what was being done, for the message: `listing s3://bucket`.
+        privilege: what it takes: `s3:ListBucketVersions on the bucket`.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response["Error"]["Code"])
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status in range(400, 500) and status not in (408, 429):
+            raise ObjectRefused(
+                f"While {doing}: AWS refuses ({code}). Check the name, the region and "
+                f"that the role has {privilege}."
+            ) from error
+        raise ObjectUnavailable(
+            f"While {doing}: AWS answered {code}. Another try may do."
+        ) from error
+    except BotoCoreError as error:
+        raise ObjectUnavailable(
+            f"While {doing}: AWS could not be asked ({error}). Check the network, the "
+            "credentials and the region."
+        ) from error
+    except ResponseParserError as error:  # its text repeats the answer
+        raise ObjectUnavailable(
+            f"While {doing}: what came is no answer of AWS. Another try may do."
+        ) from error

@@ -12,8 +12,9 @@ must end in the dead-letter queue, where it is seen, and not in a success.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 DRY_RUN_PREFIX = "dryrun/"
 SUFFIXES = (".csv", ".csv.gz")  # in any case: Windows tools write SALES.CSV
@@ -117,10 +118,8 @@ def _read_entry(
             raise MalformedNotification("expected the names of a bucket and an object")
     if not created:
         return Ignored(f"{name} does not announce an upload", object_key)
-    if object_key.endswith("/"):
-        return Ignored("the object stands for a folder", object_key)
-    if not object_key.lower().endswith(SUFFIXES):
-        return Ignored("the object is neither .csv nor .csv.gz", object_key)
+    if reason := reason_to_ignore(object_key):
+        return Ignored(reason, object_key)
     size = facts.get("size")
     if not (size is None or isinstance(size, int)):
         raise MalformedNotification("expected the size as a whole number")
@@ -133,6 +132,47 @@ def _read_entry(
         size_bytes=size,
         sequencer=_text(facts, "sequencer"),
     )
+
+
+def reason_to_ignore(object_key: str) -> str | None:
+    """Why an object of this name is no upload; None if it is one."""
+    if object_key.endswith("/"):
+        return "the object stands for a folder"
+    if not object_key.lower().endswith(SUFFIXES):
+        return "the object is neither .csv nor .csv.gz"
+    return None
+
+
+def write_message(notification: Notification, at: datetime) -> str:
+    """The message that S3 would have sent to the queue; `read_message` reads it.
+
+    Args:
+        notification: its key becomes form-encoded, as S3 does it.
+        at: when the object was created; aware.
+    """
+    facts = {
+        "key": quote_plus(notification.object_key),
+        "size": notification.size_bytes,
+        "eTag": notification.etag,
+        "versionId": notification.version_id,
+        "sequencer": notification.sequencer,
+    }
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventTime": at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "salespro-reconcile",
+            "bucket": {
+                "name": notification.bucket,
+                "arn": f"arn:aws:s3:::{notification.bucket}",
+            },
+            "object": {name: fact for name, fact in facts.items() if fact is not None},
+        },
+    }
+    return json.dumps({"Records": [record]})
 
 
 def _decode(key: str) -> str:

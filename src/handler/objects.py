@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from handler.answers import announced, as_ours, is_amiss, the_rest
 from handler.notifications import Notification
 from salespro_core.errors import ObjectUnavailable
-from salespro_core.uploads import Upload
+from salespro_core.uploads import Upload, version_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -104,8 +104,7 @@ class ObjectStream(io.RawIOBase):
         self.upload = Upload(
             bucket=notification.bucket,
             object_key=notification.object_key,
-            version=self.version_id
-            or f"{self.etag} {answer['LastModified']:%Y-%m-%dT%H:%M:%SZ}",
+            version=version_of(self.version_id, self.etag, answer["LastModified"]),
             uploaded_at=answer["LastModified"],
             size_bytes=size,
         )

@@ -32,3 +32,14 @@ class Upload:
         return (
             f"s3://{self.bucket}/{self.object_key}" if self.bucket else self.object_key
         )
+
+
+def version_of(version_id: str | None, etag: str, uploaded_at: datetime) -> str:
+    """What identifies a version of an object: see `Upload.version`.
+
+    Args:
+        version_id: None without versioning.
+        etag: without quotes.
+        uploaded_at: LastModified, in UTC.
+    """
+    return version_id or f"{etag} {uploaded_at:%Y-%m-%dT%H:%M:%SZ}"

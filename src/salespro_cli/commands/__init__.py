@@ -1,0 +1,1 @@
+"""The commands of `salespro`, by what they are about."""

@@ -1,0 +1,56 @@
+"""`salespro sample` and `salespro sandbox`: to try the product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from salespro_cli import sample as samples
+from salespro_cli.commands.examples import example
+
+
+@click.command(
+    short_help="Write a realistic export of any size.",
+    epilog=example("salespro sample --rows 200000 --seed 7 big.csv.gz"),
+)
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--export",
+    "kind",
+    default="appointments",
+    show_default=True,
+    type=click.Choice(list(samples.PRODUCTION_ROWS)),
+    help="Which export to write.",
+)
+@click.option("--rows", type=click.IntRange(min=0), help="Default: as in production.")
+@click.option("--seed", default=1, show_default=True, help="Another one, other rows.")
+def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> None:
+    """Write a made-up export to OUT, gzipped if its name ends in .gz."""
+    if not out.name:
+        raise click.ClickException("OUT is the name of a file to be written.")
+    rows = samples.PRODUCTION_ROWS[kind] if rows is None else rows
+    try:
+        samples.write_sample(kind, rows, seed, out)
+    except OSError as error:
+        raise click.ClickException(f"{error.strerror}: {out}") from None
+    click.echo(f"{out}: {rows:,} {kind}, {out.stat().st_size:,} bytes")
+
+
+@click.command(
+    short_help="S3, SQS, Postgres and the function on localhost.",
+    epilog=example("salespro sandbox"),
+)
+@click.option(
+    "--port",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Of S3 and SQS; 0 is any free one.",
+)
+def sandbox(*, port: int) -> None:
+    """Run the whole product on localhost: drop a file in the bucket and watch."""
+    # Imported here: the servers are heavy, and no other command needs them.
+    from salespro_cli.sandbox import run_sandbox  # noqa: PLC0415
+
+    run_sandbox(port)
