@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
 import tempfile
@@ -62,35 +63,34 @@ def _runs() -> Iterator[tuple[str, bytes, Callable[..., Outcome]]]:
 
 
 def edited(sample: bytes) -> bytes:
-    """The sample with rows that are changed, new, older than the stored ones, or twice."""
-    header, *rows = sample.splitlines(keepends=True)
-    changed = [
-        row.replace(b"Sold", b"Sold after all").replace(b",FALSE,", b",TRUE,")
-        for row in rows[:12]
-    ]
-    old = [b",".join([*row.split(b",")[:2], OLD.encode(), *row.split(b",")[3:]]) for row in rows[12:40]]  # fmt: skip
-    new = csv_bytes(
-        *(appointment(f"new-{n:06}", saleAmount=f"{n}99.00") for n in range(1, 31)),
-    ).splitlines(keepends=True)[1:]
-    return b"".join([header, *changed, *old, *rows[40:], *new, rows[-1]])
+    """The sample with rows that are changed, older than the stored ones, new, and twice."""
+    rows = _rows(sample)
+    for row in rows[:12]:
+        row |= {"resultFullString": "Sold - Financed, at last", "isSale": "TRUE"}
+    for row in rows[12:40]:
+        row["_updated_at"] = OLD
+    new = [appointment(f"new-{n:06}", saleAmount=f"{n}99.00") for n in range(1, 31)]
+    return csv_bytes(*rows, *new, rows[-1])
 
 
 def damaged(sample: bytes) -> bytes:
     """The sample with rows in which something is wrong."""
-    header, *rows = sample.splitlines(keepends=True)
-    for place in range(0, 90, 3):
-        key, created, *rest = rows[place].split(b",")
-        rows[place] = b",".join([key, created[:8] + b"31" + created[10:], *rest])
-    for place in range(100, 108):
-        rows[place] = rows[place].rstrip() + b"ca. 12,5\r\n"
-    rows[200] = b"," + rows[200]
-    rows[201] = b"," + rows[201].partition(b",")[2]
-    rows[202] = rows[202].replace(b"Sold", b"N\xfa\xf1ez").replace(b"Not", b"N\xfat")
-    rows[203] = b'"' + rows[203]
-    rows[204] = csv_bytes(
-        appointment("=1+1", saleAmount="<script>alert(1)</script>")
-    ).splitlines(keepends=True)[1]  # fmt: skip
-    return header + b"".join(rows)
+    rows = _rows(sample)
+    for row in rows[:90:3]:
+        row["_created_at"] = row["_created_at"].replace("2025-06-06", "2025-06-31")
+    for row in rows[100:108]:
+        row["saleAmount"] = "ca. 12,5"
+    rows[110] |= {"_id": "", "isSale": "perhaps"}
+    rows[111] |= {"_id": "=1+1", "saleAmount": "<script>alert(1)</script>"}
+    rows[112]["customer.nameLast"] = "N\udcfa\udcf1ez"
+    rows[113]["customer.nameFirst"] = 101 * "x"
+    header, *lines = csv_bytes(*rows).splitlines(keepends=True)
+    lines[1] = lines[1].rstrip() + b",one more\r\n"
+    return header + b"".join(lines)
+
+
+def _rows(sample: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(sample.decode(), newline="")))
 
 
 def main(folder: Path) -> None:

@@ -24,8 +24,9 @@ def rows(count: int) -> str:
 
 
 def percent(part: float) -> str:
-    """`22.3 %`."""
-    return f"{100 * part:.1f}\N{NO-BREAK SPACE}%"
+    """`22.3 %`; what is there is never none, and not all is never all."""
+    shown = min(max(100 * part, 0.1 if part else 0.0), 99.9 if part < 1 else 100.0)
+    return f"{shown:.1f}\N{NO-BREAK SPACE}%"
 
 
 def size(count: int) -> str:

@@ -129,6 +129,7 @@ def _rejected(
     return {
         # Refused as a whole: its bad rows alone, corrected, would leave out the others.
         "is_whole_file": not outcome.counts.rejected,
+        "is_foreseen": outcome.is_dry_run or not outcome.counts.rejected,
         "count": rows(outcome.counts.rejected),
         "file": rejects_file and cut(rejects_file, 2000),
         "more": len(outcome.reasons) - len(shown),
