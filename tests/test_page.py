@@ -345,7 +345,9 @@ def test_whatever_is_in_a_cell_a_label_or_a_key_it_is_text_and_not_too_much(
         Reason(reason, 2_000_000, (Example(2, text, text),) * MOST_EXAMPLES)
         for _ in range(MOST_REASONS)
     )
-    fields = {f"column_{n}": (text, text + "x") for n in range(12)}
+    fields: dict[str, tuple[str | None, str | None]] = {
+        f"column_{n}": (text, text + "x") for n in range(12)
+    }
     days = tuple(
         Day(day=str(date(2025, 1, 1) + timedelta(days=n)), appointments=n, sales=n)
         for n in range(1, 400)
