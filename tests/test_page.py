@@ -52,7 +52,7 @@ def page_of(of: Outcome, rejects_file: str | None = None) -> Page:
 HEADINGS = {
     "clean": ["What became of the rows", "What the file holds", "The facts"],
     "dry-run": [
-        "What became of the rows",
+        "What would become of the rows",
         "What an import would change",
         "What the file holds",
         "The facts",
@@ -187,7 +187,7 @@ def test_every_fate_is_a_figure_and_a_part_of_the_bar() -> None:
             [
                 "Rows that would be rejected",
                 "The file was refused as a whole: correct them in it",
-                "rejects.csv has all of them, with all of their cells.",
+                "rejects.csv (somewhere/rejects.csv) has all of them, with all of their cells.",
             ],
             id="refused-for-its-rejects",
         ),

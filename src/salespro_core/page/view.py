@@ -47,6 +47,7 @@ def view(outcome: Outcome, rejects_file: str | None, limits: Limits) -> dict[str
     return {
         "file": cut(outcome.upload.object_key.rpartition("/")[2], 200),
         "place": cut(outcome.upload.location, 2000),
+        "is_dry_run": outcome.is_dry_run,
         "tone": _tone(outcome),
         "status": _status(outcome),
         "headline": _headline(outcome),
