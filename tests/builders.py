@@ -80,7 +80,7 @@ def csv_bytes(*rows: dict[str, str], header: list[str] | None = None) -> bytes:
     writer = csv.writer(text)
     writer.writerow(labels)
     writer.writerows([row.get(label, "") for label in labels] for row in rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="surrogateescape")
 
 
 def records(

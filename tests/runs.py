@@ -66,11 +66,15 @@ def run(
     options: Options = DEFAULTS,
     hooks: Hooks = NO_HOOKS,
 ) -> Outcome:
-    """Import these bytes, as a new upload unless one is named; without the time it took."""
+    """Import these bytes, as a new upload unless one is named.
+
+    What comes back is without the time it took, and what is for the report alone: that
+    has tests of its own.
+    """
     outcome = import_upload(
         conn, of or another(), Pieces(data), options=options, hooks=hooks
     )
-    return replace(outcome, seconds=0.0)
+    return plain(outcome)
 
 
 def dry_run(
@@ -81,12 +85,17 @@ def dry_run(
     options: Options = DEFAULTS,
     hooks: Hooks = NO_HOOKS,
 ) -> Outcome:
-    """Try these bytes, in a session of its own; without the time it took."""
+    """Try these bytes, in a session of its own; what comes back is as of `run`."""
     with database.connect(conninfo) as own:
         outcome = dry_run_upload(
             own, of or another(), Pieces(data), options=options, hooks=hooks
         )
-    return replace(outcome, seconds=0.0)
+    return plain(outcome)
+
+
+def plain(outcome: Outcome) -> Outcome:
+    """Without the time it took, and what is for the report alone."""
+    return replace(outcome, seconds=0.0, reasons=(), contents=None, settings=())
 
 
 class File(NamedTuple):

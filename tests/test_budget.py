@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from builders import APPOINTMENT, appointment, csv_bytes, items_of, upload
-from runs import Pieces, another, dry_run, run
+from runs import Pieces, another, dry_run, plain, run
 from salespro_core import blocks, budget, database, history
 from salespro_core.budget import SHOWN_REJECTS, within_budget
 from salespro_core.dry_run import dry_run_upload
@@ -111,7 +111,7 @@ def published(into: list[Report]) -> Hooks:
         text = kept.read().decode() if kept else ""
         into.append(
             Report(
-                replace(outcome, seconds=0.0),
+                plain(outcome),
                 as_text(outcome, "r/rejects.csv"),
                 as_json(outcome, "r/rejects.csv"),
                 list(csv.reader(io.StringIO(text, newline=""))),

@@ -173,7 +173,8 @@ def test_people_read_what_became_of_their_rows(
     assert verdict == "two.csv is imported. 2 rows: 2 created."
     assert re.fullmatch(r"csv_appointments, \d+\.\d\d s, [\d,]+ rows/s", pace)
     folder = terminal.folder / report.removeprefix("Report: ")
-    assert {path.name for path in folder.iterdir()} == {"report.json", "report.txt"}
+    files = {"report.html", "report.json", "report.txt"}
+    assert {path.name for path in folder.iterdir()} == files
     assert (folder / "report.txt").read_text().splitlines() == [verdict, pace]
     assert latest(conn)["report_location"] == report.removeprefix("Report: ")
 

@@ -17,6 +17,8 @@ HEAVY = {
     "flask",
     "hypothesis",
     "jinja2",
+    "jsonschema",
+    "markupsafe",
     "matplotlib",
     "moto",
     "numpy",
@@ -35,6 +37,11 @@ HEAVY = {
 
 def loaded_by(statement: str) -> set[str]:
     """The names at the top that a fresh interpreter knows after it."""
+    return {name.partition(".")[0] for name in modules_after(statement)}
+
+
+def modules_after(statement: str) -> set[str]:
+    """The names that a fresh interpreter knows after it."""
     code = f"{statement}; import sys; print(*sys.modules)"
     done = subprocess.run(  # noqa: S603 -- ourselves
         [sys.executable, "-c", code],
@@ -43,7 +50,7 @@ def loaded_by(statement: str) -> set[str]:
         text=True,
         check=True,
     )
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    return set(done.stdout.split())
 
 
 def test_the_function_loads_nothing_heavy_that_it_does_not_need() -> None:
@@ -52,6 +59,15 @@ def test_the_function_loads_nothing_heavy_that_it_does_not_need() -> None:
 
     assert {"handler", "salespro_core", "boto3", "psycopg"} <= loaded
     assert loaded & HEAVY == set()
+
+
+def test_pages_are_made_by_what_is_loaded_when_one_is_written() -> None:
+    """The report of the first file is not part of the start of the function."""
+    loaded = modules_after("import handler.app")
+
+    assert "salespro_core.report" in loaded
+    assert [name for name in loaded if name.startswith("salespro_core.page")] == []
+    assert "jinja2" in modules_after("import salespro_core.page.render")
 
 
 def test_something_heavy_would_be_seen() -> None:

@@ -22,7 +22,7 @@ from salespro_core.errors import ObjectUnavailable, StoreRefused
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.hooks import Hooks
 from salespro_core.options import Options
-from salespro_core.outcome import Change, Counts, Outcome
+from salespro_core.outcome import Change, Counts, Outcome, Stale
 from salespro_core.records import Problem, Reject
 from salespro_core.shadows import SAMPLE, shadowed
 from tables import TABLES, clear, everything, number, role
@@ -186,6 +186,13 @@ def test_a_dry_run_shows_what_would_change_field_by_field(
                 5,
                 (Problem("saleAmount", "is not an amount such as 23245.09"),),
                 tuple(appointment("bad", saleAmount="a lot").values()),
+            ),
+        ),
+        stale=(
+            Stale(
+                key="newer",
+                stored="2025-06-08 10:00:00+00",
+                incoming="2025-06-07 09:00:00+00",
             ),
         ),
         changes=(

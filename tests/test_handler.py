@@ -227,11 +227,13 @@ def test_the_reports_lie_under_the_key_and_the_version(
     reports = cloud.reports()
     assert sorted(reports) == [
         f"{folder}/rejects.csv",
+        f"{folder}/report.html",
         f"{folder}/report.json",
         f"{folder}/report.txt",
     ]
     assert json.loads(reports[f"{folder}/report.json"])["rejected"] == 1
     assert b"A-1" in reports[f"{folder}/rejects.csv"]
+    assert b"1 created, 1 rejected." in reports[f"{folder}/report.html"]
     latest = latest_import(conn)
     assert latest is not None
     assert latest.report_location == f"s3://{REPORTS}/{folder}/"

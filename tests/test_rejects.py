@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from builders import appointment, csv_bytes, items_of, read_rows, records
 from salespro_core.exports import APPOINTMENTS, USERS
+from salespro_core.formulas import original
 from salespro_core.header import REJECT_LABELS, read_header
 from salespro_core.reading import Reading
 from salespro_core.records import Problem, Record, Reject
@@ -180,12 +181,42 @@ def test_bytes_that_are_not_utf_8_survive(cell: bytes) -> None:
     )
 
 
-def test_formulas_stay_as_they_were() -> None:
-    """The file is uploaded again; what people open in a spreadsheet is the report."""
-    out = rejected(csv_bytes(appointment(customer_nameLast="=1+1", saleAmount="-x")))
+def test_a_spreadsheet_runs_nothing_and_an_import_gets_what_there_was() -> None:
+    """What is corrected there is uploaded again."""
+    row = appointment(
+        customer_nameLast="=1+1", customer_nameFirst="'@x", saleAmount="-x"
+    )
+    body = csv_bytes(row | {"=label": "+1 555"})
 
-    assert cells(out)[1][8] == "=1+1"
-    assert cells(out)[1][-1] == "-x"
+    out = rejected(body)
+
+    assert cells(out)[0][-1] == "'=label"
+    assert cells(out)[1][8:10] == ["'=1+1", "''@x"]
+    assert cells(out)[1][-2:] == ["'-x", "'+1 555"]
+    [again], _ = read(out)
+    [once], _ = read(body)
+    assert isinstance(again, Reject)
+    assert isinstance(once, Reject)
+    assert again.cells[len(REJECT_LABELS) :] == once.cells
+    assert rejected(out) == out
+
+
+def test_a_corrected_amount_is_read_with_and_without_the_apostrophe() -> None:
+    """A spreadsheet keeps it, and a person may type over it."""
+    out = rejected(csv_bytes(appointment("A", saleAmount="-x"), appointment("B", saleAmount="-y"))).decode()  # fmt: skip
+
+    items, still_rejected = read(
+        out.replace("'-x", "'-5").replace("'-y", "-6").encode()
+    )
+
+    amounts = [item.values[-1] for item in items if isinstance(item, Record)]
+    assert (amounts, still_rejected) == (["-5.0", "-6.0"], b"")
+
+
+def test_in_other_files_an_apostrophe_is_an_apostrophe() -> None:
+    _, [record] = records(appointment(customer_nameLast="'=x"))
+
+    assert "'=x" in record.values
 
 
 def test_memory_keeps_the_first_rejects_and_the_file_all() -> None:
@@ -252,8 +283,8 @@ def test_any_bytes_come_back_as_they_were_in_every_round(
     first = rejected(body)
     second = rejected(first)
 
-    original = cells(body)
-    assert [row[3:] for row in cells(first)] == original
-    assert [row[3:] for row in cells(second)] == original
+    was = cells(body)
+    assert [[original(c) for c in row[3:]] for row in cells(first)] == was
+    assert [[original(c) for c in row[3:]] for row in cells(second)] == was
     # Lines and lengths are those of a rejects file from now on.
     assert rejected(second) == second

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from builders import upload
-from salespro_core.outcome import MAYBE_CUT, Change, Counts, Outcome
+from salespro_core.contents import Contents, Day, Rep
+from salespro_core.outcome import MAYBE_CUT, Change, Counts, Outcome, Stale
+from salespro_core.reasons import Example, Reason
 from salespro_core.records import Problem, Reject
-from salespro_core.report import as_json, as_text, printable, summary
+from salespro_core.report import as_json, as_text, next_step, printable, summary
 
 FILE = "s3://salespro-uploads/SalesPro2025-06-18.csv"
 BAD_DATE = Problem("_created_at", "is not a day of the calendar")
@@ -290,6 +293,56 @@ def test_what_a_terminal_would_obey_is_a_space(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        pytest.param(outcome(), "Nothing else to do.", id="all-is-well"),
+        pytest.param(
+            outcome(counts=Counts(created=9, rejected=1)),
+            "Correct the rejected row in rejects.csv and upload that file.",
+            id="one-reject",
+        ),
+        pytest.param(
+            outcome(counts=Counts(created=9, rejected=1200)),
+            "Correct the 1,200 rejected rows in rejects.csv and upload that file.",
+            id="rejects",
+        ),
+        pytest.param(
+            outcome(is_dry_run=True),
+            "Nothing was changed. Import the file to have it so.",
+            id="dry-run",
+        ),
+        pytest.param(
+            outcome(is_dry_run=True, counts=Counts(unchanged=9, stale=1)),
+            "Nothing was changed. An import would change nothing either.",
+            id="dry-run-of-nothing",
+        ),
+        pytest.param(
+            outcome(status="failed", counts=Counts(), error="It is no CSV."),
+            "Nothing of it was imported. Correct the file and upload it again.",
+            id="refused",
+        ),
+        pytest.param(
+            outcome(status="failed", error="The gzip file is broken."),
+            "What came before is imported. Correct the file and upload it again.",
+            id="refused-midway",
+        ),
+        pytest.param(
+            outcome(status="failed", is_dry_run=True, error="The gzip file is broken."),
+            "Nothing of it was imported. Correct the file and upload it again.",
+            id="refused-midway-dry",
+        ),
+        pytest.param(
+            outcome(warnings=((MAYBE_CUT, 1),), counts=Counts(rejected=1)),
+            "The file may have been cut on the way: export it again and upload it.",
+            id="perhaps-cut",
+        ),
+    ],
+)
+def test_people_are_told_what_to_do_now(of: Outcome, told: str) -> None:
+    assert next_step(of) == told
+
+
 FACTS = {
     "status": "completed",
     "sync_type": "csv_appointments",
@@ -314,6 +367,27 @@ FACTS = {
     "warnings": [{"problem": "isSale is not TRUE or FALSE", "cells": 2}],
     "error": None,
 }
+CONTENTS = Contents(
+    rows=15,
+    sales=6,
+    amounts=2,
+    revenue=Decimal("25.01"),
+    least=Decimal("5.01"),
+    most=Decimal("20.00"),
+    days=(Day(day="2025-06-06", appointments=14, sales=6),),
+    earlier=0,
+    undated=1,
+    reps=(
+        Rep(
+            email=f"{CANARY}@example.com",
+            name=CANARY,
+            appointments=15,
+            sales=6,
+            revenue=Decimal("25.01"),
+        ),
+    ),
+    other_reps=0,
+)
 
 
 def full() -> Outcome:
@@ -333,6 +407,14 @@ def full() -> Outcome:
             Change(key="A1", is_new=False, fields={"a": (f"{CANARY} old", CANARY)}),
             Change(key="A2", is_new=True, fields={"a": (None, CANARY)}),
         ),
+        stale=(Stale(key="A3", stored="2025-06-08", incoming=None),),
+        reasons=(
+            Reason(BAD_DATE, 1, (Example(2, CANARY, CANARY),)),
+            Reason(Problem(None, "is odd"), 5, (Example(2, "", None),)),
+            Reason(None, 3),
+        ),
+        contents=CONTENTS,
+        settings=(("BATCH_SIZE", "5000"),),
     )
 
 
@@ -345,8 +427,26 @@ def test_a_program_gets_the_facts_the_rejects_and_the_changes() -> None:
 
     assert told == FACTS | {
         "report_version": 1,
+        "verdict": f"{FILE} would be imported. 21 rows: 1 created, 2 updated, "
+        "3 unchanged, 4 stale, 5 duplicate, 6 rejected.",
+        "next_step": "Nothing was changed. Correct the 6 rejected rows in the file and "
+        "then import it, or import it as it is and correct them in rejects.csv.",
+        "resumed_at": 0,
+        "settings": {"BATCH_SIZE": "5000"},
         "file": FILE,
         "rejects_file": "rejects.csv",
+        "reject_reasons": [
+            {
+                "problem": {
+                    "label": "_created_at",
+                    "reason": "is not a day of the calendar",
+                },
+                "rows": 1,
+                "lines": [2],
+            },
+            {"problem": {"label": None, "reason": "is odd"}, "rows": 5, "lines": [2]},
+            {"problem": None, "rows": 3, "lines": []},
+        ],
         "rejects": [
             {
                 "line": 2,
@@ -368,6 +468,30 @@ def test_a_program_gets_the_facts_the_rejects_and_the_changes() -> None:
                 "fields": {"a": {"old": None, "new": CANARY}},
             },
         ],
+        "stale_rows": [{"key": "A3", "stored": "2025-06-08", "incoming": None}],
+        "contents": {
+            "rows": 15,
+            "sales": 6,
+            "sales_with_amount": 2,
+            "conversion": 0.4,
+            "revenue": "25.01",
+            "average": "12.50",
+            "least": "5.01",
+            "most": "20.00",
+            "days": [{"day": "2025-06-06", "appointments": 14, "sales": 6}],
+            "earlier": 0,
+            "undated": 1,
+            "reps": [
+                {
+                    "email": f"{CANARY}@example.com",
+                    "name": CANARY,
+                    "appointments": 15,
+                    "sales": 6,
+                    "revenue": "25.01",
+                }
+            ],
+            "other_reps": 0,
+        },
     }
     assert json.loads(json.dumps(told)) == told
 
@@ -409,10 +533,12 @@ def test_no_cell_gets_into_the_log() -> None:
     assert CANARY not in json.dumps(summary(full()))
 
 
-def test_in_json_only_the_changes_hold_cells() -> None:
+def test_in_json_only_the_changes_and_the_contents_hold_cells() -> None:
+    """Of the rejects there are lines and labels; rejects.csv has their cells."""
     told = as_json(full())
 
     assert CANARY in json.dumps(told.pop("changes"))
+    assert CANARY in json.dumps(told.pop("contents"))
     assert CANARY not in json.dumps(told)
 
 

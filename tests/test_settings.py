@@ -91,6 +91,7 @@ def test_everything_that_is_set_is_read() -> None:
             is_lenient=True,
             max_rejected_rows=0,
             max_rejected_percent=Decimal("2.5"),
+            source_timezone="America/New_York",
         ),
     )
     assert created_at(settings.options, "2025-06-06 08:00:00").endswith(

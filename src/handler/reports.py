@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 _TEXT = "text/plain; charset=utf-8"
 _CSV = "text/csv; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 
 
 def put_report(
     s3: S3Client, bucket: str, folder: str, outcome: Outcome, rejects: Rejects
 ) -> str:
-    """Write report.txt, report.json and, if there are any, rejects.csv.
+    """Write report.html, report.json, report.txt and, if there are any, rejects.csv.
 
     A second attempt at the same version writes the same names again.
 
@@ -44,6 +45,10 @@ def put_report(
     rejects_file = f"{place}rejects.csv" if rejects.count else None
     facts = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
     text = as_text(outcome, rejects_file) + "\n"
+    # Not before it is needed: what makes pages of templates is no part of a cold start.
+    from salespro_core.page.render import as_html  # noqa: PLC0415
+
+    page = as_html(outcome, rejects_file)
     try:
         # The rejects first: a report that is there names only what is there.
         if (file := rejects.open()) is not None:
@@ -53,6 +58,7 @@ def put_report(
         for name, body, kind in (
             ("report.json", facts, _JSON),
             ("report.txt", text, _TEXT),
+            ("report.html", page, _HTML),
         ):
             s3.put_object(
                 Bucket=bucket,

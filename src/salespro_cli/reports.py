@@ -32,7 +32,7 @@ def reports_folder() -> Path:
 
 
 def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
-    """Write report.txt, report.json and, if there are any, rejects.csv.
+    """Write report.html, report.json, report.txt and, if there are any, rejects.csv.
 
     Returns:
         The folder that holds them, new for each import.
@@ -45,7 +45,7 @@ def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
     folder = parent / name / stamp
     try:
         folder.mkdir(parents=True)
-        _write(folder, outcome, rejects)
+        write_into(folder, outcome, rejects)
     except OSError as error:
         raise ObjectRefused(
             f"The report could not be written to {folder} ({error.strerror})."
@@ -53,7 +53,12 @@ def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
     return folder
 
 
-def _write(folder: Path, outcome: Outcome, rejects: Rejects) -> None:
+def write_into(folder: Path, outcome: Outcome, rejects: Rejects) -> None:
+    """Write them into a folder that is there.
+
+    Raises:
+        OSError: they may not be complete.
+    """
     rejects_file = None
     if (file := rejects.open()) is not None:
         with (folder / "rejects.csv").open("wb") as out:
@@ -61,5 +66,13 @@ def _write(folder: Path, outcome: Outcome, rejects: Rejects) -> None:
         rejects_file = str(folder / "rejects.csv")
     facts = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
     text = as_text(outcome, rejects_file)
-    for report, body in (("report.json", facts), ("report.txt", text)):
+    # Not before it is needed: it would be a third of what other commands load.
+    from salespro_core.page.render import as_html  # noqa: PLC0415
+
+    page = as_html(outcome, rejects_file)
+    for report, body in (
+        ("report.json", facts),
+        ("report.txt", text),
+        ("report.html", page),
+    ):
         (folder / report).write_text(body + "\n", encoding="utf-8", errors="replace")

@@ -52,7 +52,13 @@ def dry_run_upload(
         ConfigError: there is an error budget, and the stream cannot be read twice.
     """
     started = time.monotonic()
-    outcome = Outcome(upload=upload, status="completed", is_dry_run=True, seconds=0.0)
+    outcome = Outcome(
+        upload=upload,
+        status="completed",
+        is_dry_run=True,
+        seconds=0.0,
+        settings=options.told(),
+    )
     with (
         store_errors("looking the upload up in the history"),
         watched(conn, min(SILENCE_S, hooks.remaining_s())),
@@ -74,7 +80,7 @@ def dry_run_upload(
                     )
             outcome = replace(outcome, seconds=time.monotonic() - started)
         except (InputError, OutOfTime) as error:
-            outcome = outcome.noted(rejects.sample).refused(
+            outcome = outcome.noted(rejects).refused(
                 error, seconds=time.monotonic() - started
             )
         hooks.publish(outcome, rejects)
@@ -112,6 +118,10 @@ def _dry_run(
             for refused in written.refused:
                 rejects.add(layout, refused)
             outcome = outcome.counted(written.counts)
+            if written.counts.stale:
+                shadows.note_stale(layout, span, outcome.upload.uploaded_at)
             yield outcome
-        outcome = replace(outcome, changes=shadows.changes(layout))
-    yield outcome.noted(rejects.sample, reading.warnings)
+        outcome = replace(
+            outcome, changes=shadows.changes(layout), stale=tuple(shadows.stale)
+        )
+    yield outcome.noted(rejects).read(reading)

@@ -9,6 +9,7 @@ from textwrap import shorten
 
 from salespro_core.columns import Column, Export
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
+from salespro_core.formulas import original
 
 # What this project adds to rejects.csv; a corrected one may be uploaded as it is.
 REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
@@ -31,6 +32,8 @@ class Layout:
         columns: those the file carries, in the order of `export.columns`.
         positions: for each of `columns`, where its cell stands in a row.
         ignored: labels that the table does not know, each once, without blank ones.
+        is_of_rejects: whether it is a rejects file of ours, whose first labels are those
+            that we added and whose cells are neutral to spreadsheets.
     """
 
     export: Export
@@ -38,6 +41,7 @@ class Layout:
     columns: tuple[Column, ...]
     positions: tuple[int, ...]
     ignored: tuple[str, ...]
+    is_of_rejects: bool = False
 
 
 def read_header(
@@ -59,6 +63,9 @@ def read_header(
         UnreadableObject: the labels are no UTF-8 text, or not parted by commas.
     """
     _check_text(labels)
+    is_of_rejects = tuple(labels[: len(REJECT_LABELS)]) == REJECT_LABELS
+    if is_of_rejects:
+        labels = [original(label) for label in labels]
     found = [(export, _positions(labels, export)) for export in exports]
     complete = [pair for pair in found if pair[0].columns[0] in pair[1]]
     if not complete:
@@ -78,6 +85,7 @@ def read_header(
                 if place not in known and _folded(label) not in ("", *REJECT_LABELS)
             )
         ),
+        is_of_rejects=is_of_rejects,
     )
 
 

@@ -64,6 +64,7 @@ def import_upload(
         is_dry_run=False,
         seconds=0.0,
         sync_type=held.sync_type,
+        settings=options.told(),
         attempts=held.attempt,
         resumed_at=held.counts.processed,
         already_imported=held.is_completed,
@@ -83,7 +84,7 @@ def import_upload(
                 lambda conn: history.complete(conn, held, report=report),
             )
         except InputError as error:
-            outcome = outcome.noted(rejects.sample).refused(
+            outcome = outcome.noted(rejects).refused(
                 error, seconds=time.monotonic() - started
             )
             refusal = partial(
@@ -168,4 +169,4 @@ def _import(
             rejects.add(reading.layout, refused)
         outcome = outcome.counted(written.counts)
         yield outcome
-    yield outcome.noted(rejects.sample, reading.warnings)
+    yield outcome.noted(rejects).read(reading)

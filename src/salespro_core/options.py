@@ -38,6 +38,7 @@ class Options:
             written (MAX_REJECTED_ROWS); None for any number.
         max_rejected_percent: the same, of all rows of the file, from 0 to 100
             (MAX_REJECTED_PERCENT).
+        source_timezone: the name of the zone in `exports` (SOURCE_TIMEZONE).
     """
 
     exports: tuple[Export, ...] = (APPOINTMENTS, USERS)
@@ -46,6 +47,21 @@ class Options:
     is_lenient: bool = False
     max_rejected_rows: int | None = None
     max_rejected_percent: Decimal | None = None
+    source_timezone: str = "UTC"
+
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """What was set, by the names of the variables."""
+        budget = {
+            "MAX_REJECTED_ROWS": self.max_rejected_rows,
+            "MAX_REJECTED_PERCENT": self.max_rejected_percent,
+        }
+        return (
+            ("BATCH_SIZE", str(self.batch_size)),
+            ("CHECKPOINT_ROWS", str(self.checkpoint_rows)),
+            ("SOURCE_TIMEZONE", self.source_timezone),
+            ("INVALID_VALUES", "null" if self.is_lenient else "reject"),
+            *((name, str(n)) for name, n in budget.items() if n is not None),
+        )
 
     @property
     def has_budget(self) -> bool:
@@ -69,6 +85,7 @@ class Options:
             is_lenient=_is_lenient(environ, problems),
             max_rejected_rows=_max_rows(environ, problems),
             max_rejected_percent=_max_percent(environ, problems),
+            source_timezone=_timezone(environ),
         )
         if problems:
             raise ConfigError(*problems)
@@ -89,14 +106,17 @@ def _rows(
 
 
 def _exports(environ: Mapping[str, str], problems: list[str]) -> tuple[Export, ...]:
-    name = environ.get("SOURCE_TIMEZONE", "").strip() or "UTC"
     try:
-        return catalogue(ZoneInfo(name))
+        return catalogue(ZoneInfo(_timezone(environ)))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         problems.append(
             "SOURCE_TIMEZONE is the IANA name of a time zone such as America/New_York"
         )
         return (APPOINTMENTS, USERS)
+
+
+def _timezone(environ: Mapping[str, str]) -> str:
+    return environ.get("SOURCE_TIMEZONE", "").strip() or "UTC"
 
 
 def _is_lenient(environ: Mapping[str, str], problems: list[str]) -> bool:

@@ -5,15 +5,19 @@ processed = created + updated + unchanged + stale + duplicate + rejected
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from salespro_core.contents import Contents
 from salespro_core.errors import HeaderMismatch, SalesProError, UnknownExport
 from salespro_core.header import Layout
+from salespro_core.reasons import Reason
 from salespro_core.records import Reject
+from salespro_core.rejects import Rejects
 from salespro_core.uploads import Upload
+
+if TYPE_CHECKING:  # it knows MAYBE_CUT
+    from salespro_core.reading import Reading
 
 # A warning about the file, where all others are about cells.
 MAYBE_CUT = (
@@ -82,6 +86,20 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """A row of which a dry run found that the stored one is newer.
+
+    Attributes:
+        stored: what orders the two, of the stored row; as Postgres writes it, in UTC.
+        incoming: the same of the file's row; None if it has no timestamp.
+    """
+
+    key: str
+    stored: str
+    incoming: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came of one attempt at one upload.
 
@@ -96,6 +114,11 @@ class Outcome:
         warnings: lenient mode: (label and reason, how many cells); and MAYBE_CUT, once.
         ignored: labels of the header that the table does not know.
         changes: dry run: the first rows that would be written.
+        stale: dry run: the first rows that are stale.
+        reasons: why rows were rejected; all of them, each with its number of rows.
+        contents: what the file holds, once it is read to its end; None for an export that
+            has no such numbers.
+        settings: the options of the import, by the names of their variables.
         already_imported: an earlier attempt had completed it; nothing was done.
         error: why it failed.
     """
@@ -112,6 +135,10 @@ class Outcome:
     warnings: tuple[tuple[str, int], ...] = ()
     ignored: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+    stale: tuple[Stale, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    contents: Contents | None = None
+    settings: tuple[tuple[str, str], ...] = ()
     already_imported: bool = False
     error: str | None = None
 
@@ -129,16 +156,18 @@ class Outcome:
         """This, with the counts of some more rows."""
         return replace(self, counts=self.counts + counts)
 
-    def noted(
-        self, rejects: Sequence[Reject], warnings: Counter[str] | None = None
-    ) -> Outcome:
-        """This, with what was wrong with rows and cells."""
+    def noted(self, rejects: Rejects) -> Outcome:
+        """This, with what was wrong with rows."""
+        return replace(
+            self, rejects=tuple(rejects.sample), reasons=rejects.reasons.all()
+        )
+
+    def read(self, reading: Reading) -> Outcome:
+        """This, with what was found in a file that is read to its end."""
         return replace(
             self,
-            rejects=tuple(rejects),
-            warnings=self.warnings
-            if warnings is None
-            else tuple(warnings.most_common()),
+            warnings=tuple(reading.warnings.most_common()),
+            contents=reading.contents(),
         )
 
     def refused(self, error: SalesProError, *, seconds: float) -> Outcome:

@@ -9,7 +9,10 @@ from typing import BinaryIO
 from salespro_core.batches import Span, span_of
 from salespro_core.blocks import Block, joined, read_blocks
 from salespro_core.columns import Export
+from salespro_core.contents import Contents
 from salespro_core.errors import UnreadableObject
+from salespro_core.formulas import originals
+from salespro_core.gathering import Gathering
 from salespro_core.header import read_header
 from salespro_core.options import Options
 from salespro_core.outcome import MAYBE_CUT
@@ -56,6 +59,7 @@ class Reading:
         [first] = header
         self.layout = read_header(first.cells, exports, line=first.line)
         self.warnings: Counter[str] = Counter()
+        self._gathering = Gathering(self.layout)
 
     def parts(self, most_rows: int) -> Iterator[Part]:
         """What is left of the file, cut into so many rows each.
@@ -93,11 +97,18 @@ class Reading:
             for reject in refused_among(lines, cells, refused):
                 self._rejects.add(self.layout, reject)
 
+    def contents(self) -> Contents | None:
+        """What the rows hold that were read, skipped ones included."""
+        return self._gathering.contents()
+
     def _part(self, most_rows: int) -> Part | None:
         block = self._take(most_rows)
         if block is None:
             return None
+        if self.layout.is_of_rejects:
+            block = originals(block)
         part = read_records(self.layout, block, is_lenient=self._is_lenient)
+        self._gathering.add(part)
         for reject in part.rejects:
             self._rejects.add(self.layout, reject)
             if reject.problems[0].reason in CUT:

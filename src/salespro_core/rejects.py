@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from salespro_core.errors import StorageFull
+from salespro_core.formulas import neutral
 from salespro_core.header import REJECT_LABELS, Layout
+from salespro_core.reasons import Reasons
 from salespro_core.records import Reject
 
 # How many are kept in memory for the report; the file holds all.
@@ -21,18 +23,21 @@ class Rejects:
     """A CSV of the rejected rows: what is wrong, then the original cells.
 
     The labels are those of the file, after three of ours that an import ignores.  Cells
-    are kept as they were, bytes that are not UTF-8 included, so that nothing is lost on
-    the way back.  The file is temporary, made when the first row comes, and gone when
+    are kept, bytes that are not UTF-8 included, so that nothing is lost on the way back;
+    those that a spreadsheet would run are made neutral, and an import of this file takes
+    that off again.  The file is temporary, made when the first row comes, and gone when
     the context ends.
 
     Attributes:
         sample: the first of them.
         count: all of them.
+        reasons: how many there are for each reason.
     """
 
     def __init__(self) -> None:
         self.sample: list[Reject] = []
         self.count = 0
+        self.reasons = Reasons()
         self._file: IO[str] | None = None
         self._skip = 0
 
@@ -62,6 +67,7 @@ class Rejects:
         if len(self.sample) < SAMPLE:
             self.sample.append(reject)
         self.count += 1
+        self.reasons.add(layout, reject)
         columns = dict.fromkeys(p.label for p in reject.problems if p.label)
         self._write(
             [
@@ -76,7 +82,7 @@ class Rejects:
         """Forget them all: the file is read from its start again."""
         if self._file is not None:
             self._file.close()
-        self.sample, self.count = [], 0
+        self.sample, self.count, self.reasons = [], 0, Reasons()
         self._file, self._skip = None, 0
 
     def open(self) -> IO[bytes] | None:
@@ -99,14 +105,14 @@ class Rejects:
             )
         self._file = file
         # A corrected rejects file has our labels already.
-        if layout.labels[: len(REJECT_LABELS)] == REJECT_LABELS:
+        if layout.is_of_rejects:
             self._skip = len(REJECT_LABELS)
         self._write([*REJECT_LABELS, *layout.labels[self._skip :]])
         return file
 
     def _write(self, cells: list[str]) -> None:
         with _storage_errors():
-            csv.writer(self._file).writerow(cells)  # type: ignore[arg-type]
+            csv.writer(self._file).writerow(map(neutral, cells))  # type: ignore[arg-type]
 
 
 @contextmanager

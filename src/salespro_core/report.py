@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from salespro_core.facts import facts
 from salespro_core.outcome import MAYBE_CUT, Counts, Outcome
 
 # Increased when a field of the JSON form changes its meaning or goes away.
@@ -42,7 +43,9 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
 
 def as_json(outcome: Outcome, rejects_file: str | None = None) -> dict[str, Any]:
-    """The outcome for programs.  Of all its fields only `changes` holds cells.
+    """The outcome for programs, as docs/report.md and report.schema.json have it.
+
+    Of all its fields only `changes`, `stale_rows` and `contents` hold cells.
 
     Args:
         outcome: of an import or a dry run.
@@ -51,26 +54,11 @@ def as_json(outcome: Outcome, rejects_file: str | None = None) -> dict[str, Any]
     return {
         "report_version": VERSION,
         **summary(outcome),
+        "verdict": verdict(outcome),
+        "next_step": next_step(outcome),
         "file": outcome.upload.location,
         "rejects_file": rejects_file,
-        "rejects": [
-            {
-                "line": reject.line,
-                "problems": [asdict(problem) for problem in reject.problems],
-            }
-            for reject in outcome.rejects
-        ],
-        "changes": [
-            {
-                "key": change.key,
-                "is_new": change.is_new,
-                "fields": {
-                    name: {"old": old, "new": new}
-                    for name, (old, new) in change.fields.items()
-                },
-            }
-            for change in outcome.changes
-        ],
+        **facts(outcome),
     }
 
 
@@ -93,6 +81,40 @@ def verdict(outcome: Outcome) -> str:
         return f"{name} {done}. It has a header and no rows."
     rows = f"{count:,} row{'' if count == 1 else 's'}"
     return f"{name} {done}. {rows}: {fates(outcome.counts)}."
+
+
+def next_step(outcome: Outcome) -> str:
+    """What is to be done now, in one sentence or two."""
+    counts = outcome.counts
+    if outcome.error is not None:
+        is_begun = counts.processed and not outcome.is_dry_run
+        done = "What came before is" if is_begun else "Nothing of it was"
+        return f"{done} imported. Correct the file and upload it again."
+    if any(problem == MAYBE_CUT for problem, _ in outcome.warnings):
+        return "The file may have been cut on the way: export it again and upload it."
+    if outcome.is_dry_run:
+        return f"Nothing was changed. {_before_import(counts)}"
+    if counts.rejected:
+        return f"Correct {_the_rejected(counts)} in rejects.csv and upload that file."
+    return "Nothing else to do."
+
+
+def _before_import(counts: Counts) -> str:
+    if counts.rejected:
+        return (
+            f"Correct {_the_rejected(counts)} in the file and then import it, or import "
+            "it as it is and correct them in rejects.csv."
+        )
+    if counts.created or counts.updated:
+        return "Import the file to have it so."
+    return "An import would change nothing either."
+
+
+def _the_rejected(counts: Counts) -> str:
+    one = counts.rejected == 1
+    return (
+        f"the {'' if one else f'{counts.rejected:,} '}rejected row{'' if one else 's'}"
+    )
 
 
 def fates(counts: Counts) -> str:

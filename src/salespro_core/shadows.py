@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from salespro_core.batches import Batch
+from salespro_core.batches import Batch, Span
 from salespro_core.columns import Export
 from salespro_core.errors import StoreRefused
 from salespro_core.header import Layout
 from salespro_core.history import LEASE, Claim
-from salespro_core.outcome import Change, Counts
+from salespro_core.outcome import Change, Counts, Stale
+from salespro_core.stale import stale_rows
 
 HISTORY = "salespro_sync_history"
 # How many changes of each sort a report shows.
@@ -33,12 +35,14 @@ class Shadows:
     Attributes:
         schema: where the real tables are.
         claim: of the shadow history's only row.
+        stale: the first rows of the file that are older than the stored ones.
     """
 
     conn: Connection
     export: Export
     schema: str
     claim: Claim
+    stale: list[Stale] = field(default_factory=list)
 
     def copy_stored(self, batch: Batch) -> None:
         """Copy what is stored under the keys of this batch, unless it is here already."""
@@ -56,6 +60,23 @@ class Shadows:
                 ),
                 {"keys": keys},
             )
+
+    def note_stale(self, layout: Layout, span: Span, uploaded_at: datetime) -> None:
+        """Keep a few of the stale rows of a span that was written a moment ago.
+
+        What is newer than the file's row even now was not written by it.
+        """
+        for batch in span.batches:
+            if len(self.stale) < SAMPLE:
+                self.stale.extend(
+                    stale_rows(
+                        self.conn,
+                        layout,
+                        batch,
+                        uploaded_at=uploaded_at,
+                        most=SAMPLE - len(self.stale),
+                    )
+                )
 
     def changes(self, layout: Layout) -> tuple[Change, ...]:
         """The first rows that would be updated, then the first that would be created."""
