@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -15,6 +16,10 @@ from salespro_core.records import Reject
 
 # How many are kept in memory for the report; the file holds all.
 SAMPLE = 100
+# Reasons that are told apart, and the length of one: the label in it is the file's own.
+MOST_REASONS = 100
+REASON_CHARACTERS = 200
+OTHER_REASONS = "other reasons"
 
 
 class Rejects:
@@ -28,11 +33,13 @@ class Rejects:
     Attributes:
         sample: the first of them.
         count: all of them.
+        reasons: what is wrong -> how many rows; a row may have several.
     """
 
     def __init__(self) -> None:
         self.sample: list[Reject] = []
         self.count = 0
+        self.reasons: Counter[str] = Counter()
         self._file: IO[str] | None = None
         self._skip = 0
 
@@ -62,6 +69,7 @@ class Rejects:
         if len(self.sample) < SAMPLE:
             self.sample.append(reject)
         self.count += 1
+        self._tally(reject)
         columns = dict.fromkeys(p.label for p in reject.problems if p.label)
         self._write(
             [
@@ -77,6 +85,7 @@ class Rejects:
         if self._file is not None:
             self._file.close()
         self.sample, self.count = [], 0
+        self.reasons.clear()
         self._file, self._skip = None, 0
 
     def open(self) -> IO[bytes] | None:
@@ -91,6 +100,12 @@ class Rejects:
             self._file.flush()
         self._file.seek(0)
         return self._file.buffer  # type: ignore[attr-defined, no-any-return]
+
+    def _tally(self, reject: Reject) -> None:
+        for problem in reject.problems:
+            reason = str(problem)[:REASON_CHARACTERS]
+            is_known = reason in self.reasons or len(self.reasons) < MOST_REASONS
+            self.reasons[reason if is_known else OTHER_REASONS] += 1
 
     def _start(self, layout: Layout) -> IO[str]:
         with _storage_errors():
