@@ -10,11 +10,12 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
 
 from handler import notices
 from salespro_cli.sandbox import REGION
 from world import CANARY, World, rows
+
+ACCOUNT = 123456789012  # moto's
 
 Message = dict[str, Any]
 
@@ -28,7 +29,7 @@ class Mailbox:
         self._queue = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         sns: Any = boto3.client("sns")
         self.topic: str = sns.create_topic(Name=name)["TopicArn"]
-        arn = f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:{name}"
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
         sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
 
     def messages(self) -> list[tuple[str, str]]:
@@ -126,7 +127,7 @@ def unsent(world: World) -> list[dict[str, Any]]:
 def test_a_topic_that_refuses_does_not_fail_the_import(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arn = f"arn:aws:sns:{REGION}:{DEFAULT_ACCOUNT_ID}:nobody"
+    arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:nobody"
     monkeypatch.setenv("NOTIFY_TOPIC_ARN", arn)
     world.start_cold()
     put = world.put(rows(5, bad=2), "a.csv")
@@ -146,7 +147,7 @@ def test_a_topic_that_cannot_be_reached_does_not_fail_the_import(
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", f"http://127.0.0.1:{port}")
-    arn = f"arn:aws:sns:{REGION}:{DEFAULT_ACCOUNT_ID}:far"
+    arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:far"
     monkeypatch.setenv("NOTIFY_TOPIC_ARN", arn)
     world.start_cold()
     put = world.put(rows(5, bad=2), "a.csv")

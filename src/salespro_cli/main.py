@@ -30,6 +30,7 @@ from salespro_cli.tables import history_json, history_tables
 from salespro_core import database
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ObjectUnavailable, SalesProError
+from salespro_core.grants import grants as privileges
 from salespro_core.hooks import Hooks
 from salespro_core.importer import import_upload
 from salespro_core.options import Options
@@ -181,6 +182,22 @@ def migrate() -> None:
     with connection() as conn:
         database.migrate(conn)
     click.echo(f"The tables are up to date in {describe_database()}.")
+
+
+@cli.command(
+    short_help="Print the privileges that a role needs to import.",
+    epilog=_example("salespro grants importer", "salespro grants importer | psql"),
+)
+@click.argument("role")
+def grants(role: str) -> None:
+    """Print the GRANT statements for ROLE: what the function needs, and no more.
+
+    Run them as the owner of the tables.
+    """
+    with connection() as conn, database.store_errors("looking for the tables"):
+        statements = privileges(conn, role)
+    for statement in statements:
+        click.echo(statement)
 
 
 @cli.command(
