@@ -5,8 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  := PYTHONPATH=.:src:tests .venv-bench/bin/python -m
 
-.PHONY: help demo test faults crashes simulation soak check format bench bench-scale bench-memory \
-	bench-cold bench-cost package-size lock sandbox validate clean
+.PHONY: help demo test faults crashes simulation soak tls check format bench bench-scale bench-memory \
+	bench-cold bench-cost package-size lock sandbox validate secure certificates clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,7 +32,7 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro history --limit 5
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not faults and not crashes and not simulation" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not faults and not crashes and not simulation and not tls" $(ARGS)
 
 # The long parts; each writes its section of docs/reliability.md when all of it has passed.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
@@ -49,14 +49,20 @@ MINUTES ?= 30
 soak: $(VENV)/ready  ## the same from a new seed, for so long (make soak MINUTES=30)
 	@SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m simulation -k test_soak $(ARGS)
 
+# The embedded Postgres has no TLS; Debian's has.
+tls: $(VENV)/ready  ## certificates, right and wrong, shown by Debian's Postgres (installed if there is none)
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
+	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends postgresql; }
+	@$(BIN)/python -m pytest -n 0 -m tls $(ARGS)
+
 check: $(VENV)/ready  ## formatting, lint and types
-	@$(BIN)/ruff format --check src tests benchmarks
-	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks tools
+	@$(BIN)/ruff check src tests benchmarks tools
 	@$(BIN)/mypy
 
 format: $(VENV)/ready  ## format, and mend what the linter can mend
-	@$(BIN)/ruff format src tests benchmarks
-	@$(BIN)/ruff check --fix src tests benchmarks
+	@$(BIN)/ruff format src tests benchmarks tools
+	@$(BIN)/ruff check --fix src tests benchmarks tools
 
 # The benchmarks' peers live by themselves.  Each target writes its section of
 # docs/performance.md; a part, such as `make bench ROWS=20000 ONLY=floor,local ROUNDS=3`,
@@ -98,6 +104,24 @@ sandbox: $(VENV)/ready  ## S3, SQS, Postgres and the function on localhost
 validate: .venv-sam/ready  ## check template.yaml as SAM and cfn-lint see it
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
+# So does checkov.  It reads SAM as it stands, without its transform.
+.venv-checkov/ready:
+	@$(PYTHON) -m venv .venv-checkov
+	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check 'checkov==3.3.30'
+	@touch $@
+
+TEMPLATES := template.yaml .aws-sam/translated.json
+secure: .venv-sam/ready .venv-checkov/ready  ## checkov and cfn-lint on template.yaml, also as SAM translates it
+	@.venv-sam/bin/python tools/translate.py $(TEMPLATES)
+	@.venv-sam/bin/cfn-lint --regions eu-central-1 -- $(TEMPLATES)
+	@.venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES)
+
+# As Amazon publishes it: RDS User Guide, "Using SSL/TLS to encrypt a connection".
+certificates:  ## put the certificates of RDS beside the code, for the build (DbSslRootCert)
+	@curl --fail --silent --show-error --location -o src/global-bundle.pem \
+	  https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
+	@echo "src/global-bundle.pem: $$(grep -c 'BEGIN CERTIFICATE' src/global-bundle.pem) certificates"
+
 # Versions and hashes only: no file of the repository records where a package came from.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
@@ -108,4 +132,4 @@ lock:  ## compile the requirement files from pyproject.toml (make lock UPGRADE=-
 	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
 
 clean:  ## remove what the targets made, the embedded database included
-	rm -rf .venv .venv-bench .venv-sam .venv-lock .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis

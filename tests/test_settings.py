@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,6 @@ from handler.settings import NAMES, SSL_MODES, Settings
 from salespro_core.errors import ConfigError
 from salespro_core.options import Options
 
-TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 URL = "postgresql://ann@db.example/sales"
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:sales"
 PASSWORD = "canary-in-a-password"  # noqa: S105 -- of nobody
@@ -241,16 +238,6 @@ def test_a_password_is_not_told_with_another_mistake() -> None:
 
     assert len(found) == 3
     assert PASSWORD not in "".join(found)
-
-
-def test_the_template_sets_what_is_read_and_nothing_else() -> None:
-    """A variable that is spelled differently in the two would be ignored in silence."""
-    variables = TEMPLATE.read_text(encoding="utf-8").split("Variables:\n")[1]
-    block = variables.split("\n      Events:")[0]
-    named = set(re.findall(r"^ {10}([A-Z_]+):", block, re.MULTILINE))
-
-    # The template has no database to name by URL.
-    assert named == set(NAMES) - {"DATABASE_URL"}
 
 
 def test_options_have_defaults() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -30,8 +31,10 @@ NAMES = (
     "INVALID_VALUES",
     "MAX_REJECTED_ROWS",
     "MAX_REJECTED_PERCENT",
+    "NOTIFY_TOPIC_ARN",
     "LOG_LEVEL",
 )
+_TOPIC = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -48,6 +51,7 @@ class Settings:
         ssl_mode: libpq's `sslmode`, for the second and the third way.
         ssl_root_cert: path of the certificates that a verifying mode trusts.
         report_bucket: another than that of the uploads, or reports would be imported.
+        notify_topic_arn: an SNS topic that hears of failures and rejects; None for none.
     """
 
     database_url: str | None
@@ -60,6 +64,7 @@ class Settings:
     ssl_root_cert: str | None
     report_bucket: str
     options: Options
+    notify_topic_arn: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -88,6 +93,7 @@ class Settings:
             ssl_root_cert=given.get("DB_SSLROOTCERT"),
             report_bucket=given["REPORT_BUCKET"],
             options=options,
+            notify_topic_arn=given.get("NOTIFY_TOPIC_ARN"),
         )
 
 
@@ -115,11 +121,20 @@ def _problems(given: Mapping[str, str]) -> list[str]:
         problems.append("DB_PORT is a number from 1 to 65535")
     if given.get("DB_SSLMODE", "require") not in SSL_MODES:
         problems.append(f"DB_SSLMODE is one of {', '.join(SSL_MODES)}")
+    return [*problems, *_problems_of_telling(given)]
+
+
+def _problems_of_telling(given: Mapping[str, str]) -> list[str]:
+    problems = []
     if given.get("LOG_LEVEL", "INFO").upper() not in LOG_LEVELS:
         problems.append(f"LOG_LEVEL is one of {', '.join(LOG_LEVELS)}")
     if "REPORT_BUCKET" not in given:
         problems.append(
             "REPORT_BUCKET is missing: the bucket for reports and rejected rows"
+        )
+    if (topic := given.get("NOTIFY_TOPIC_ARN")) and not _TOPIC.fullmatch(topic):
+        problems.append(
+            "NOTIFY_TOPIC_ARN is the ARN of an SNS topic, arn:aws:sns:region:account:name"
         )
     return problems
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from salespro_cli.commands.analyze import analyze
-from salespro_cli.commands.databases import migrate, psql_
+from salespro_cli.commands.databases import grants, migrate, psql_
 from salespro_cli.commands.history import history, show
 from salespro_cli.commands.importing import import_
 from salespro_cli.commands.reconcile import reconcile
@@ -33,8 +33,8 @@ def cli() -> None:
 
 
 for _command in (
-    *(analyze, history, import_, migrate, psql_, reconcile, sample, sandbox),
-    *(show, watch),
+    *(analyze, grants, history, import_, migrate, psql_, reconcile, sample),
+    *(sandbox, show, watch),
 ):
     cli.add_command(_command)
 

@@ -81,6 +81,27 @@ _CONNECT_FAILURES = (
         "The server has no TLS, which sslmode asks for: set sslmode, or DB_SSLMODE.",
     ),
     (
+        ("root certificate file",),
+        (
+            "DB_SSLROOTCERT, or sslrootcert, names no file of certificates: put the bundle "
+            "there before the build (`make certificates`), or correct the path."
+        ),
+    ),
+    (
+        ("certificate", "does not match host name"),
+        (
+            "The server's certificate is for another host than DB_HOST, or the secret, "
+            "names: use the name that stands in the certificate."
+        ),
+    ),
+    (
+        ("certificate verify failed",),
+        (
+            "The server's certificate is not trusted: it has expired, or none of "
+            "DB_SSLROOTCERT has signed it. Renew it, or bring the bundle up to date."
+        ),
+    ),
+    (
         ("certificate",),
         "The server's certificate is not trusted: check DB_SSLROOTCERT, and the host.",
     ),

@@ -1,4 +1,4 @@
-"""`salespro migrate` and `salespro psql`."""
+"""`salespro migrate`, `salespro grants` and `salespro psql`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from salespro_cli import embedded
 from salespro_cli.commands.examples import example
 from salespro_cli.databases import connection, database_url, describe_database
 from salespro_core import database
+from salespro_core.grants import grants as privileges
 
 
 @click.command(
@@ -53,3 +54,19 @@ def migrate() -> None:
     with connection() as conn:
         database.migrate(conn)
     click.echo(f"The tables are up to date in {describe_database()}.")
+
+
+@click.command(
+    short_help="Print the privileges that a role needs to import.",
+    epilog=example("salespro grants importer", "salespro grants importer | psql"),
+)
+@click.argument("role")
+def grants(role: str) -> None:
+    """Print the GRANT statements for ROLE: what the function needs, and no more.
+
+    Run them as the owner of the tables.
+    """
+    with connection() as conn, database.store_errors("looking for the tables"):
+        statements = privileges(conn, role)
+    for statement in statements:
+        click.echo(statement)
