@@ -5,8 +5,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  := PYTHONPATH=.:src:tests .venv-bench/bin/python -m
 
+# The runtime's version, for the build and for what runs it: pyenv has it more often than PATH.
+PYTHON_3_13 ?= $(shell for it in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python; do \
+	$$it -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
+	&& command -v $$it && break; done)
+NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 with venv, the runtime's version, on PATH, from pyenv or by name: make $@ PYTHON_3_13=/path/to/python3.13"
+
 .PHONY: help demo test faults crashes simulation soak check format bench bench-scale bench-memory \
-	bench-cold bench-cost package-size lock sandbox validate clean
+	bench-cold bench-cost package-size lock sandbox validate clean build invoke runtime licences \
+	bandit audit sbom
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,7 +39,7 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro history --limit 5
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not faults and not crashes and not simulation" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not faults and not crashes and not simulation and not runtime" $(ARGS)
 
 # The long parts; each writes its section of docs/reliability.md when all of it has passed.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
@@ -50,13 +57,13 @@ soak: $(VENV)/ready  ## the same from a new seed, for so long (make soak MINUTES
 	@SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m simulation -k test_soak $(ARGS)
 
 check: $(VENV)/ready  ## formatting, lint and types
-	@$(BIN)/ruff format --check src tests benchmarks
-	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks tools
+	@$(BIN)/ruff check src tests benchmarks tools
 	@$(BIN)/mypy
 
 format: $(VENV)/ready  ## format, and mend what the linter can mend
-	@$(BIN)/ruff format src tests benchmarks
-	@$(BIN)/ruff check --fix src tests benchmarks
+	@$(BIN)/ruff format src tests benchmarks tools
+	@$(BIN)/ruff check --fix src tests benchmarks tools
 
 # The benchmarks' peers live by themselves.  Each target writes its section of
 # docs/performance.md; a part, such as `make bench ROWS=20000 ONLY=floor,local ROUNDS=3`,
@@ -83,7 +90,7 @@ bench-cold: .venv-bench/ready  ## what the function's imports cost
 bench-cost: .venv-bench/ready  ## rows per second and dollars, by the size of the function
 	@$(BENCH) benchmarks.cost
 
-package-size: $(VENV)/ready  ## the size of what Lambda gets; fails from 25 MB on
+package-size: $(VENV)/ready build  ## the size of what Lambda gets; fails from 25 MB on
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.package_size
 
 sandbox: $(VENV)/ready  ## S3, SQS, Postgres and the function on localhost
@@ -98,6 +105,29 @@ sandbox: $(VENV)/ready  ## S3, SQS, Postgres and the function on localhost
 validate: .venv-sam/ready  ## check template.yaml as SAM and cfn-lint see it
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
+# A Python of the runtime's version beside which nothing is installed but Lambda's client.
+.venv-runtime/ready:
+	@test -n "$(PYTHON_3_13)" || { echo $(NO_RUNTIME); exit 1; }
+	@$(PYTHON_3_13) -m venv .venv-runtime
+	@.venv-runtime/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'awslambdaric==4.2.2'
+	@touch $@
+
+build: .venv-sam/ready .venv-runtime/ready  ## what is deployed, in .aws-sam/build (sam build, without Docker)
+	@PYTHON_3_13=$(CURDIR)/.venv-runtime/bin/python SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
+
+EVENT ?= events/s3-put.json
+invoke: $(VENV)/ready build  ## run what is built in Lambda's emulator: make invoke EVENT=events/s3-put.json
+	@PYTHONPATH=.:src $(BIN)/python -m tools.invoke $(EVENT)
+
+# Without that Python it says so and passes, unless RUNTIME=required.
+runtime: $(VENV)/ready  ## test what is built in Lambda's emulator, every file of events/
+ifeq ($(PYTHON_3_13),)
+	@echo $(NO_RUNTIME); test "$(RUNTIME)" != required
+else
+	@$(MAKE) --no-print-directory build
+	@$(BIN)/python -m pytest -n 0 -m runtime tests/test_runtime.py $(ARGS)
+endif
+
 # Versions and hashes only: no file of the repository records where a package came from.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
@@ -108,4 +138,4 @@ lock:  ## compile the requirement files from pyproject.toml (make lock UPGRADE=-
 	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
 
 clean:  ## remove what the targets made, the embedded database included
-	rm -rf .venv .venv-bench .venv-sam .venv-lock .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-sam .venv-lock .venv-runtime .venv-audit .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
