@@ -128,6 +128,30 @@ else
 	@$(BIN)/python -m pytest -n 0 -m runtime tests/test_runtime.py $(ARGS)
 endif
 
+licences: $(VENV)/ready  ## list the licences of what ships, in docs/licences.md
+	@PYTHONPATH=. $(BIN)/python -m tools.licences
+
+# Tools that only look; they live by themselves.
+.venv-audit/ready:
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check \
+	  'bandit==1.9.4' 'cyclonedx-bom==7.5.0' 'pip-audit==2.10.1'
+	@touch $@
+
+bandit: .venv-audit/ready  ## look for what is dangerous in the source
+	@.venv-audit/bin/bandit -q -c pyproject.toml -r src tools
+
+audit: .venv-audit/ready  ## ask PyPI whether anything that ships is known to be vulnerable
+	@.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r src/requirements.txt
+
+# An interpreter without anything, to which the built folder is shown: what is found is what ships.
+sbom: .venv-audit/ready build  ## list what ships in CycloneDX, in .aws-sam/sbom.json
+	@.venv-runtime/bin/python -m venv --without-pip --clear .venv-audit/nothing
+	@echo "$(CURDIR)/.aws-sam/build/Importer" > .venv-audit/nothing/lib/python3.13/site-packages/build.pth
+	@.venv-audit/bin/cyclonedx-py environment .venv-audit/nothing --pyproject pyproject.toml \
+	  --output-reproducible -o .aws-sam/sbom.json
+	@echo "The software bill of materials is .aws-sam/sbom.json"
+
 # Versions and hashes only: no file of the repository records where a package came from.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
