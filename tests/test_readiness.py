@@ -100,7 +100,7 @@ def test_the_tables_of_the_earlier_system_lack_columns(empty_database_url: str) 
         ),
         (
             "ALTER TABLE salespro_users ALTER is_active DROP DEFAULT",
-            "default of missing: salespro_users.is_active",
+            "default missing: salespro_users.is_active",
         ),
         (
             "DROP INDEX salespro_sync_history_file",

@@ -31,12 +31,13 @@ LIBRARIES: Final = {
 _BUNDLED: Final = re.compile(r"psycopg_binary\.libs/(\w+)-\w+\.so")
 _HEAD: Final = """\
 # Licences of what ships
-The package that `make build` makes has these packages in it, with the licence files that they bring, and nothing else of
-anybody's. Written by `make licences` from src/requirements.txt and what each package says of itself; a test compares.
+The package that `make build` makes has these packages in it, with the licence files that they bring, and nothing
+else of anybody's. Written by `make licences` from src/requirements.txt and what each package says of itself; a test
+compares.
 
-To run them in an account of one's own passes them on to nobody. Whoever does pass the package on gives the notices along,
-and for psycopg and the libraries under the LGPL also the right to put other versions in their place: they are files of their
-own, and stay so.
+To run them in an account of one's own passes them on to nobody. Whoever does pass the package on gives the notices
+along, and for psycopg and the libraries under the LGPL also the right to put other versions in their place: they are
+files of their own, and stay so.
 """
 
 
@@ -71,8 +72,8 @@ def pins() -> list[tuple[str, str]]:
 def licence(distribution: Distribution) -> str:
     """What the package says of itself, in the newest of the three ways."""
     told = distribution.metadata
-    if expression := told.get("License-Expression"):
-        return str(expression)
+    if expression := told.get_all("License-Expression"):
+        return str(expression[0])
     classifiers = [
         line.rpartition(" :: ")[2]
         for line in told.get_all("Classifier", [])

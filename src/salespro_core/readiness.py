@@ -55,7 +55,7 @@ def schema_problems(conn: Connection) -> Iterator[Problem]:
     for what, missing in (
         ("table", _absent(conn, _TABLES, wanted.tables)),
         ("column", _absent(conn, _COLUMNS, _dotted(wanted.columns))),
-        ("default of", _absent(conn, _DEFAULTS, _dotted(wanted.defaults))),
+        ("default", _absent(conn, _DEFAULTS, _dotted(wanted.defaults))),
         ("index", _absent(conn, _INDEXES, wanted.indexes)),
         ("constraint", _absent(conn, _CONSTRAINTS, wanted.constraints)),
     ):
