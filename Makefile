@@ -5,8 +5,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  := PYTHONPATH=.:src:tests .venv-bench/bin/python -m
 
-.PHONY: help demo test faults crashes simulation soak tls check format bench bench-scale bench-memory \
-	bench-cold bench-cost package-size lock sandbox validate secure certificates clean
+# The runtime's version, for the build and for what runs it: pyenv has it more often than PATH.
+PYTHON_3_13 ?= $(shell for it in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python; do \
+	$$it -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
+	&& command -v $$it && break; done)
+NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 with venv, the runtime's version, on PATH, from pyenv or by name: make $@ PYTHON_3_13=/path/to/python3.13"
+
+.PHONY: help demo test faults crashes simulation soak browser pictures tls runtime check format \
+	bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
+	certificates build invoke licences bandit audit sbom clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,8 +38,9 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro history --limit 5
 
+QUICK := $(foreach it,faults crashes simulation browser tls,not $(it) and) not runtime
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not faults and not crashes and not simulation and not tls" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(QUICK)" $(ARGS)
 
 # The long parts; each writes its section of docs/reliability.md when all of it has passed.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
@@ -44,6 +52,12 @@ crashes: $(VENV)/ready  ## kill, freeze and race the importer
 
 simulation: $(VENV)/ready  ## a thousand seeded schedules (one of them: SIMULATION_SEED=1234 make simulation)
 	@$(BIN)/python $(HARD) -m simulation $(ARGS)
+
+browser: $(VENV)/ready  ## look at the reports in Chromium (Debian: apt-get install chromium)
+	@$(BIN)/python -m pytest -n 2 -m browser tests/test_browser.py $(ARGS)
+
+pictures: $(VENV)/ready  ## take the pictures of the README anew
+	@$(BIN)/python -m pytest -n 0 -m browser tests/test_browser.py -k pictures --write-pictures
 
 MINUTES ?= 30
 soak: $(VENV)/ready  ## the same from a new seed, for so long (make soak MINUTES=30)
@@ -89,7 +103,7 @@ bench-cold: .venv-bench/ready  ## what the function's imports cost
 bench-cost: .venv-bench/ready  ## rows per second and dollars, by the size of the function
 	@$(BENCH) benchmarks.cost
 
-package-size: $(VENV)/ready  ## the size of what Lambda gets; fails from 25 MB on
+package-size: $(VENV)/ready build  ## the size of what Lambda gets; fails from 25 MB on
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.package_size
 
 sandbox: $(VENV)/ready  ## S3, SQS, Postgres and the function on localhost
@@ -122,6 +136,53 @@ certificates:  ## put the certificates of RDS beside the code, for the build (Db
 	  https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 	@echo "src/global-bundle.pem: $$(grep -c 'BEGIN CERTIFICATE' src/global-bundle.pem) certificates"
 
+# A Python of the runtime's version beside which nothing is installed but Lambda's client.
+.venv-runtime/ready:
+	@test -n "$(PYTHON_3_13)" || { echo $(NO_RUNTIME); exit 1; }
+	@$(PYTHON_3_13) -m venv .venv-runtime
+	@.venv-runtime/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'awslambdaric==4.2.2'
+	@touch $@
+
+build: .venv-sam/ready .venv-runtime/ready  ## what is deployed, in .aws-sam/build (sam build, without Docker)
+	@PYTHON_3_13=$(CURDIR)/.venv-runtime/bin/python SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
+
+EVENT ?= events/s3-put.json
+invoke: $(VENV)/ready build  ## run what is built in Lambda's emulator: make invoke EVENT=events/s3-put.json
+	@PYTHONPATH=.:src $(BIN)/python -m tools.invoke $(EVENT)
+
+# Without that Python it says so and passes, unless RUNTIME=required.
+runtime: $(VENV)/ready  ## test what is built in Lambda's emulator, every file of events/
+ifeq ($(PYTHON_3_13),)
+	@echo $(NO_RUNTIME); test "$(RUNTIME)" != required
+else
+	@$(MAKE) --no-print-directory build
+	@$(BIN)/python -m pytest -n 0 -m runtime tests/test_runtime.py $(ARGS)
+endif
+
+licences: $(VENV)/ready  ## list the licences of what ships, in docs/licences.md
+	@PYTHONPATH=. $(BIN)/python -m tools.licences
+
+# Tools that only look; they live by themselves.
+.venv-audit/ready:
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check \
+	  'bandit==1.9.4' 'cyclonedx-bom==7.5.0' 'pip-audit==2.10.1'
+	@touch $@
+
+bandit: .venv-audit/ready  ## look for what is dangerous in the source
+	@.venv-audit/bin/bandit -q -c pyproject.toml -r src tools
+
+audit: .venv-audit/ready  ## ask PyPI whether anything that ships is known to be vulnerable
+	@.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r src/requirements.txt
+
+# An interpreter without anything, to which the built folder is shown: what is found is what ships.
+sbom: .venv-audit/ready build  ## list what ships in CycloneDX, in .aws-sam/sbom.json
+	@.venv-runtime/bin/python -m venv --without-pip --clear .venv-audit/nothing
+	@echo "$(CURDIR)/.aws-sam/build/Importer" > .venv-audit/nothing/lib/python3.13/site-packages/build.pth
+	@.venv-audit/bin/cyclonedx-py environment .venv-audit/nothing --pyproject pyproject.toml \
+	  --output-reproducible -o .aws-sam/sbom.json
+	@echo "The software bill of materials is .aws-sam/sbom.json"
+
 # Versions and hashes only: no file of the repository records where a package came from.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
@@ -132,4 +193,5 @@ lock:  ## compile the requirement files from pyproject.toml (make lock UPGRADE=-
 	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
 
 clean:  ## remove what the targets made, the embedded database included
-	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .salespro .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .salespro .aws-sam \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis

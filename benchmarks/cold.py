@@ -77,8 +77,8 @@ def table_of_times(rounds: int) -> Table:
     names = ("", "third parties alone, ms", "handler.app, ms", "ratio")
     table = Table(f"Import, median of {rounds} fresh interpreters", names, left=1)
     for title, environs in (
-        ("with bytecode (.pyc)", with_bytecode),
-        ("without, as `sam build` packs it", without_bytecode),
+        ("with bytecode (.pyc), as `make build` packs it", with_bytecode),
+        ("without", without_bytecode),
     ):
         took: dict[str, list[float]] = {way: [] for way in ways}
         with tempfile.TemporaryDirectory() as folder:

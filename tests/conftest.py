@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what a full run has shown to docs/reliability.md",
     )
+    parser.addoption(
+        "--write-pictures",
+        action="store_true",
+        help="write pictures of the reports to docs/images",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

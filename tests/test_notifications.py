@@ -231,7 +231,9 @@ CORPUS_FILES = sorted(
 )
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EVENTS.glob("*.json")))
+@pytest.mark.parametrize(
+    "name", sorted({path.name for path in EVENTS.glob("*.json")} - {"local.env.json"})
+)
 def test_our_events_say_what_their_readme_says(name: str) -> None:
     """The table has every file, so an event without a verdict is an error."""
     assert read_as_delivered(load(EVENTS / name)) == OURS[name]

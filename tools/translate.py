@@ -3,7 +3,6 @@
 Offline: nothing of an account is looked up, and no credentials are needed.
 """
 
-# ruff: noqa: INP001 -- a script
 from __future__ import annotations
 
 import json

@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handler import ending
+from handler import actions, ending
 from handler.imports import Importer
 from handler.notifications import (
     Ignored,
@@ -52,13 +52,18 @@ def importer() -> Importer:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Import what the event announces, in any of the forms of `notifications`.
 
+    An event with an `action` announces nothing: it asks for one of `actions.ACTIONS`.
+
     From a queue, the answer names the messages that are to come again; all others are
     done with.  An event without a queue fails as a whole if anything of it is to be tried
     again: what of it is imported will not be imported twice.
 
     Raises:
         SalesProError, MalformedNotification: only without a queue.
+        UnknownAction: there is no such action.
     """
+    if "action" in event:
+        return actions.answer(event, logger)
     with ending.kept_back():
         if _is_from_queue(event):
             return _import_messages(event, context)

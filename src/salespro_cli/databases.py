@@ -16,11 +16,19 @@ from salespro_core import database
 HOME = Path(".salespro")
 
 
+def is_given() -> bool:
+    """Whether DATABASE_URL names one; else the embedded one is used."""
+    return bool(os.environ.get("DATABASE_URL", "").strip())
+
+
 @contextmanager
-def database_url() -> Iterator[str]:
+def database_url(*, host: str | None = None) -> Iterator[str]:
     """Conninfo of the database, which answers as long as the context lasts.
 
     The embedded one is ours alone, so its tables are brought up without being asked for.
+
+    Args:
+        host: an address that the embedded one listens on as well.
 
     Raises:
         StoreUnavailable, StoreRefused: DATABASE_URL leads nowhere.
@@ -29,7 +37,7 @@ def database_url() -> Iterator[str]:
     if url := os.environ.get("DATABASE_URL", "").strip():
         yield url
         return
-    with embedded.running(HOME / "postgres") as url:
+    with embedded.running(HOME / "postgres", host=host) as url:
         with database.connect(url) as conn:
             database.migrate(conn)
         yield url

@@ -50,6 +50,9 @@ _INITDB = (
     *("--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"),
 )
 _SETTINGS = ("listen_addresses=", "max_connections=100", "shared_buffers=128MB")
+PORT = 5432  # over TCP, where that is asked for
+# Who comes over the network needs a password, which the superuser has not got.
+_NETWORK = "local all all trust\nhost all all all scram-sha-256\n"
 _NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -64,6 +67,7 @@ def running(
     version: Literal[16, 18] = 18,
     durable: bool = True,
     keep: bool = True,
+    host: str | None = None,
 ) -> Iterator[str]:
     """Start the server of `data_dir`, or join it if it runs; the last to leave stops it.
 
@@ -77,6 +81,8 @@ def running(
         durable: false risks the data in a power cut and is faster, as tests like it.
             A server that is joined stays as it was started.
         keep: false deletes the cluster if we are the last to leave.
+        host: an address to listen on as well, at PORT, for roles with a password; a
+            server that is joined listens there only if it was started so.
 
     Raises:
         EmbeddedPostgresError: no binaries; a directory that is not ours; a cluster of
@@ -87,7 +93,7 @@ def running(
     with _locked(server.home / "users.lock", fcntl.LOCK_SH) as users:
         try:
             with _locked(server.home / "start.lock"), _explained():
-                server.bring_up(version, durable=durable)
+                server.bring_up(version, durable=durable, host=host)
                 conninfo = _conninfo(server.socket.readlink())
             yield conninfo
         finally:
@@ -187,7 +193,7 @@ class _Server:
     def unfinished(self) -> Path:
         return self.home / "unfinished"
 
-    def bring_up(self, version: int, *, durable: bool) -> None:
+    def bring_up(self, version: int, *, durable: bool, host: str | None) -> None:
         if self.pgdata.exists():
             found = (self.pgdata / "PG_VERSION").read_text().strip()
             if found != str(version):
@@ -205,7 +211,7 @@ class _Server:
             else:
                 if not self.pgdata.exists():
                     self._make_cluster()
-                self._start(durable=durable)
+                self._start(durable=durable, host=host)
                 started = True
             time.sleep(_POLL_SECONDS)
         raise self._failure("does not start")
@@ -240,13 +246,24 @@ class _Server:
             raise self._failure("cannot be set up")
         self.unfinished.rename(self.pgdata)
 
-    def _start(self, *, durable: bool) -> None:
+    def _start(self, *, durable: bool, host: str | None) -> None:
         self._forget_pid()
         self.forget(self.socket)
         directory = self._private_directory("salespro-", _SOCKETS)
         self.socket.symlink_to(directory)
         settings = _SETTINGS + (() if durable else _NOT_DURABLE)
-        options = ["-k", str(directory), "-p", "5432", *(f"-c{it}" for it in settings)]
+        if host:
+            who = directory / "pg_hba.conf"
+            who.write_text(_NETWORK, encoding="ascii")
+            who.chmod(0o644)  # in a directory that only the server's user can enter
+            settings += (f"listen_addresses={host}", f"hba_file={who}")
+        options = [
+            "-k",
+            str(directory),
+            "-p",
+            str(PORT),
+            *(f"-c{it}" for it in settings),
+        ]
         start = ("start", "--no-wait", "-o", shlex.join(options))
         self._run_locked("pg_ctl", *start)
 

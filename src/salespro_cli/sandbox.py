@@ -16,7 +16,8 @@ import boto3
 import click
 from moto.server import ThreadedMotoServer
 
-from salespro_cli.databases import database_url, describe_database
+from salespro_cli.containers import let_containers_in, reachable
+from salespro_cli.databases import database_url, describe_database, is_given
 from salespro_core import database
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 UPLOADS = "salespro-uploads"
 REPORTS = "salespro-reports"
+LOCALHOST = "127.0.0.1"
 TIMEOUT_S = 300
 REGION: Final = "eu-central-1"
 
@@ -47,52 +49,69 @@ class Invocation:
         return max(0, round((self.deadline - time.monotonic()) * 1000))
 
 
-def run_sandbox(port: int) -> None:
+def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) -> None:
     """Serve until interrupted; see `salespro sandbox --help`.
+
+    Args:
+        port: of S3 and SQS.
+        host: what they listen on, and the embedded Postgres unless it is localhost.
+        has_function: false leaves the uploads to another, such as one in a container.
 
     Raises:
         click.ClickException: the port is taken.
         StoreUnavailable, StoreRefused: DATABASE_URL leads nowhere.
         EmbeddedPostgresError: the embedded Postgres did not start.
     """
-    with database_url() as url, _cloud(port) as endpoint:
-        database.connect(url).close()
+    is_open = host != LOCALHOST
+    with (
+        database_url(host=host if is_open else None) as url,
+        cloud(host, port) as endpoint,
+    ):
+        with database.connect(url) as conn:
+            if is_open and not is_given():
+                let_containers_in(conn, host)
         # Before DATABASE_URL is set, which may then have a password.
         described = describe_database()
         os.environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue_url = set_up(s3, sqs)
-        click.echo(_welcome(endpoint))
+        click.echo(_welcome(endpoint, has_function=has_function))
         try:
             while True:
-                serve_once(s3, sqs, queue_url)
+                if has_function:
+                    serve_once(s3, sqs, queue_url)
+                else:
+                    time.sleep(1)
         except KeyboardInterrupt:
             click.echo(f"\nThe sandbox is closed; its rows are kept in {described}.")
 
 
 @contextmanager
-def _cloud(port: int) -> Iterator[str]:
-    """S3 and SQS on localhost, and an environment in which boto3 finds only them."""
+def cloud(host: str, port: int) -> Iterator[str]:
+    """S3 and SQS on this machine, and an environment in which boto3 finds only them.
+
+    Raises:
+        click.ClickException: the port is taken.
+    """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     try:
         # moto's server would find out in a thread of its own, and never say.
-        socket.create_server(("127.0.0.1", port)).close()
+        socket.create_server((host, port)).close()
     except OSError as error:
         raise click.ClickException(
             f"Port {port} cannot be had ({os.strerror(error.errno or 0)}); "
             "choose another with --port."
         ) from None
-    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server = ThreadedMotoServer(host, port, verbose=False)
     server.start()
-    host, actual_port = server.get_host_and_port()
-    endpoint = f"http://{host}:{actual_port}"
+    endpoint = f"http://{reachable(host)}:{server.get_host_and_port()[1]}"
     os.environ |= {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": REGION,
         # A proxy of this machine knows another localhost.
-        "no_proxy": "127.0.0.1",
+        "no_proxy": reachable(host),
     }
     try:
         yield endpoint
@@ -183,9 +202,10 @@ def _reports(s3: S3Client) -> set[str]:
     }
 
 
-def _welcome(endpoint: str) -> str:
+def _welcome(endpoint: str, *, has_function: bool) -> str:
+    waits = "the function waits for uploads" if has_function else "no function runs"
     return f"""\
-S3 and SQS listen on {endpoint}, Postgres is up, and the function waits for uploads.
+S3 and SQS listen on {endpoint}, Postgres is up, and {waits}.
 
 Drop a file in the bucket, from another terminal:
     curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/SalesPro2025-06-18.csv

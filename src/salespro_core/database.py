@@ -6,13 +6,13 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 
 import psycopg
 from psycopg import Connection, pq
 from psycopg.conninfo import make_conninfo
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
+from salespro_core.schema import script
 from salespro_core.watch import LEAST_S, watched
 
 CONNECT_TIMEOUT_S = 10
@@ -198,12 +198,11 @@ def migrate(conn: Connection) -> None:
         StoreRefused: the role may not create tables, or a view is in the way; nothing
             was changed.
     """
-    schema = resources.files("salespro_core").joinpath("schema.sql").read_bytes()
     with store_errors("migrating"), conn.transaction():
         # An index on a large table takes longer than a batch may.
         conn.execute("SET LOCAL statement_timeout = 0")
         try:
-            conn.execute(schema)
+            conn.execute(script())
         except psycopg.errors.FeatureNotSupported as error:
             raise StoreRefused(
                 "While migrating: a view uses error_message or file_path of "

@@ -48,9 +48,23 @@ def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> 
     type=click.IntRange(0, 65535),
     help="Of S3 and SQS; 0 is any free one.",
 )
-def sandbox(*, port: int) -> None:
-    """Run the whole product on localhost: drop a file in the bucket and watch."""
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where it listens; 0.0.0.0 for containers, and then Postgres at port 5432, too.",
+)
+@click.option(
+    "--no-function",
+    is_flag=True,
+    help="Leave the uploads to a function that runs elsewhere, as in `sam local invoke`.",
+)
+def sandbox(*, port: int, host: str, no_function: bool) -> None:
+    """Run the whole product on localhost: drop a file in the bucket and watch.
+
+    With another --host, everybody who reaches this machine reaches it: invented data only.
+    """
     # Imported here: the servers are heavy, and no other command needs them.
     from salespro_cli.sandbox import run_sandbox  # noqa: PLC0415
 
-    run_sandbox(port)
+    run_sandbox(port, host=host, has_function=not no_function)

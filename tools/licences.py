@@ -1,0 +1,93 @@
+"""`make licences`: docs/licences.md, from what the packages that ship say of themselves."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from importlib.metadata import Distribution
+from typing import Final
+
+from tools.emulator import ROOT
+
+PAGE: Final = ROOT / "docs" / "licences.md"
+PINS: Final = ROOT / "src" / "requirements.txt"
+# psycopg-binary brings its C libraries along, and does not say what their licences are.
+# Source: the licence file of each project.
+LIBRARIES: Final = {
+    "libcom_err": ("MIT Kerberos and e2fsprogs", "MIT"),
+    "libcrypt": ("glibc", "LGPL-2.1-or-later"),
+    "libcrypto": ("OpenSSL", "Apache-2.0"),
+    "libgssapi_krb5": ("MIT Kerberos", "MIT"),
+    "libk5crypto": ("MIT Kerberos", "MIT"),
+    "libkeyutils": ("keyutils", "LGPL-2.1-or-later"),
+    "libkrb5": ("MIT Kerberos", "MIT"),
+    "libkrb5support": ("MIT Kerberos", "MIT"),
+    "liblber": ("OpenLDAP", "OLDAP-2.8"),
+    "libldap": ("OpenLDAP", "OLDAP-2.8"),
+    "libpq": ("PostgreSQL", "PostgreSQL"),
+    "libsasl2": ("Cyrus SASL", "BSD with an acknowledgement"),
+    "libssl": ("OpenSSL", "Apache-2.0"),
+}
+_BUNDLED: Final = re.compile(r"psycopg_binary\.libs/(\w+)-\w+\.so")
+_HEAD: Final = """\
+# Licences of what ships
+The package that `make build` makes has these packages in it, with the licence files that they bring, and nothing
+else of anybody's. Written by `make licences` from src/requirements.txt and what each package says of itself; a test
+compares.
+
+To run them in an account of one's own passes them on to nobody. Whoever does pass the package on gives the notices
+along, and for psycopg and the libraries under the LGPL also the right to put other versions in their place: they are
+files of their own, and stay so.
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """The page, as it has to be with what is installed here.
+
+    Raises:
+        PackageNotFoundError: something that ships is not installed.
+        KeyError: a library is bundled that nobody has looked at.
+    """
+    found = [(name, metadata.distribution(name)) for name, _ in pins()]
+    lines = [_HEAD, "| package | version | licence |", "| --- | --- | --- |"]
+    lines += [f"| {name} | {it.version} | {licence(it)} |" for name, it in found]
+    lines += ["", "psycopg-binary has these libraries in it:", ""]
+    lines += ["| library | of | licence |", "| --- | --- | --- |"]
+    for name in bundled(metadata.distribution("psycopg-binary")):
+        project, terms = LIBRARIES[name]
+        lines.append(f"| {name} | {project} | {terms} |")
+    return "\n".join(lines) + "\n"
+
+
+def pins() -> list[tuple[str, str]]:
+    """Name and version of each package that ships."""
+    return re.findall(r"^([\w.-]+)==([\w.]+)", PINS.read_text("utf-8"), re.MULTILINE)
+
+
+def licence(distribution: Distribution) -> str:
+    """What the package says of itself, in the newest of the three ways."""
+    told = distribution.metadata
+    if expression := told.get_all("License-Expression"):
+        return str(expression[0])
+    classifiers = [
+        line.rpartition(" :: ")[2]
+        for line in told.get_all("Classifier", [])
+        if line.startswith("License :: ")
+    ]
+    names = [name for name in classifiers if name != "OSI Approved"]
+    return " or ".join(names) or str(told["License"])
+
+
+def bundled(distribution: Distribution) -> list[str]:
+    """The shared libraries that came along, without versions."""
+    names = {_BUNDLED.match(str(path)) for path in distribution.files or []}
+    return sorted({found[1] for found in names if found})
+
+
+if __name__ == "__main__":
+    main()

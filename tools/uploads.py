@@ -1,0 +1,13 @@
+"""The sample exports under the keys that the sample events name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Key -> file of events/.
+FILES: Final = {
+    "SalesPro2025-06-18.csv": "SalesPro2025-06-18.csv",
+    "june exports/Müller + Söhne 2025-06-18.csv": "SalesPro2025-06-18.csv",
+    "dryrun/SalesPro2025-06-18.csv": "SalesPro2025-06-18.csv",
+    "Combined_Active_Users.csv": "Combined_Active_Users.csv",
+}
