@@ -48,6 +48,7 @@ from tables import (
     wait_until_blocked,
 )
 from terminal import Done, Terminal, ended, on_a_terminal
+from wire import Action, Moment, postgres_wire
 
 SAMPLE = Path(__file__).parents[1] / "events" / "SalesPro2025-06-18.csv"
 FATES = ("created", "updated", "unchanged", "stale", "duplicate", "rejected")
@@ -500,6 +501,27 @@ def test_a_database_that_is_away_is_one_line(terminal: Terminal) -> None:
 
     assert "Postgres could not be reached" in done.error
     assert PASSWORD not in done.error
+
+
+def test_a_connection_that_breaks_costs_nothing(
+    terminal: Terminal, conn: Connection, database_url: str
+) -> None:
+    """As in the function: connect again, ask the checkpoint, go on."""
+    with postgres_wire(database_url) as (url, wire):
+
+        def cut_the_reply_to_a_commit(moment: Moment) -> Action | None:
+            is_first = moment.text == "COMMIT" and moment.is_answered and not cuts
+            if is_first:
+                cuts.append(moment)
+            return "cut" if is_first else None
+
+        cuts: list[Moment] = []
+        wire.plan = cut_the_reply_to_a_commit
+        done = terminal.run("import", str(SAMPLE), DATABASE_URL=url)
+
+    assert done.code == 0
+    assert cuts
+    assert latest(conn)["records_created"] == len(sample_rows())
 
 
 def test_a_database_that_does_not_exist_is_one_line(

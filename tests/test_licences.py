@@ -29,6 +29,8 @@ def test_a_package_that_is_listed_is_under_a_licence_that_lets_us_use_it() -> No
     """The list of those that were looked at; another one is for people to decide."""
     looked_at = {
         "Apache Software License",
+        "BSD License",
+        "BSD-3-Clause",
         "Apache Software License or BSD License",
         "BSD License or Apache Software License",
         "Apache-2.0",

@@ -43,6 +43,8 @@ MARGIN_PART = 0.25
 # Reading ends this long before the function does, or with half of the time: a request that
 # is begun just before may take 11 s (`objects.CLIENT`), and then the lease is to be freed.
 LAST_S = 16.0
+# However little there is.
+LEAST_S = 5.0
 READ_BYTES = 1024 * 1024
 
 
@@ -77,7 +79,7 @@ class Importer:
         }
         hooks = self._hooks(remaining_s, so_far, facts)
         try:
-            give_up_at = started + max(remaining_s - LAST_S, remaining_s / 2)
+            give_up_at = started + max(remaining_s - LAST_S, remaining_s / 2, LEAST_S)
             try:
                 stream = ObjectStream(self._s3, notification, give_up_at=give_up_at)
             except ObjectGone as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from psycopg import Connection
@@ -58,3 +58,10 @@ def connection() -> Iterator[Connection]:
     """A connection to that database; see `database_url`."""
     with database_url() as url, database.connect(url) as conn:
         yield conn
+
+
+@contextmanager
+def connections() -> Iterator[Callable[[], Connection]]:
+    """What makes connections to that database, all of which are closed in the end."""
+    with database_url() as url, ExitStack() as stack:
+        yield lambda: stack.enter_context(database.connect(url))

@@ -10,7 +10,7 @@ import click
 from tqdm import tqdm
 
 from salespro_cli.commands.examples import example
-from salespro_cli.databases import connection
+from salespro_cli.databases import connections
 from salespro_cli.interrupts import kept_back
 from salespro_cli.opening import open_report
 from salespro_cli.reader import Reader
@@ -58,7 +58,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
 
     with (
         opened(file) as (upload, stream),
-        connection() as conn,
+        connections() as connect,
         tqdm(
             total=upload.size_bytes,
             unit="B",
@@ -80,11 +80,11 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
         is_tried = upload.bucket is not None and upload.object_key.startswith("dryrun/")
         run = dry_run_upload if dry_run or is_tried else import_upload
         outcome = run(
-            conn,
+            connect(),
             upload,
             Reader(stream, file, bar, interrupts),  # type: ignore[arg-type]
             options=options,
-            hooks=Hooks(publish=publish, on_commit=show),
+            hooks=Hooks(publish=publish, on_commit=show, reconnect=connect),
         )
     rejects_file = folders[-1] / "rejects.csv" if folders else None
     place = str(rejects_file) if rejects_file and rejects_file.exists() else None
