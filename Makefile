@@ -35,8 +35,8 @@ $(VENV)/ready: requirements-dev.txt
 
 demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and show what became of it
 	@$(BIN)/salespro migrate
+	@$(BIN)/salespro import --dry-run events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
-	@$(BIN)/salespro history --limit 5
 
 QUICK := $(foreach it,faults crashes simulation browser tls,not $(it) and) not runtime
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)

@@ -173,11 +173,12 @@ def test_people_read_what_became_of_their_rows(
     assert (done.code, done.err) == (0, "")
     assert verdict == "two.csv is imported. 2 rows: 2 created."
     assert re.fullmatch(r"csv_appointments, \d+\.\d\d s, [\d,]+ rows/s", pace)
-    folder = terminal.folder / report.removeprefix("Report: ")
+    page = report.removeprefix("Report: ")
+    folder = (terminal.folder / page).parent
     files = {"report.html", "report.json", "report.txt"}
     assert {path.name for path in folder.iterdir()} == files
     assert (folder / "report.txt").read_text().splitlines() == [verdict, pace]
-    assert latest(conn)["report_location"] == report.removeprefix("Report: ")
+    assert page == f"{latest(conn)['report_location']}/report.html"
 
 
 def test_json_is_one_object_with_all_that_a_script_needs(

@@ -93,7 +93,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
     elif outcome.error is None:
         click.echo(as_text(outcome, place))
         if folders:
-            click.echo(f"Report: {folders[-1]}")
+            click.echo(f"Report: {folders[-1] / 'report.html'}")
     if opens and folders:
         open_report(folders[-1])
     if outcome.error is not None:
