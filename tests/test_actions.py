@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -332,3 +333,68 @@ def test_an_unknown_action_is_refused_with_the_list_of_those_there_are(
     for known in ACTIONS:
         assert f'{{"action": "{known}"}}' in str(refused.value)
     assert "drop" not in str(refused.value) + log.getvalue()
+
+
+# --- reconcile ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queue_url() -> str:
+    """Of a queue with nothing in it."""
+    url: str = boto3.client("sqs").create_queue(QueueName="empty")["QueueUrl"]
+    return url
+
+
+def test_an_upload_that_was_never_imported_is_sent_to_the_queue(
+    database_url: str, queue_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As S3 would have announced it."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr("handler.actions.ON_ITS_WAY", timedelta(minutes=-1))
+    boto3.client("s3").put_object(Bucket=UPLOADS, Key="missed.csv", Body=b"_id\r\n")
+
+    answer = ask("reconcile", bucket=UPLOADS, queue_url=queue_url)
+
+    assert (answer["ok"], answer["missed"], answer["sent"]) == (True, 1, 1)
+    [message] = boto3.client("sqs").receive_message(QueueUrl=queue_url)["Messages"]
+    assert "missed.csv" in message["Body"]
+
+
+def test_an_upload_that_may_be_on_its_way_is_let_alone(
+    database_url: str, queue_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    boto3.client("s3").put_object(Bucket=UPLOADS, Key="new.csv", Body=b"_id\r\n")
+
+    answer = ask("reconcile", bucket=UPLOADS, queue_url=queue_url)
+
+    assert (answer["ok"], answer["outside"], answer["sent"]) == (True, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"bucket": UPLOADS},
+        {"bucket": UPLOADS, "queue_url": 7},
+        {"bucket": UPLOADS, "queue_url": "https://sqs.example", "hours": 0},
+        {"bucket": UPLOADS, "queue_url": "https://sqs.example", "hours": True},
+        {"bucket": UPLOADS, "queue_url": "https://sqs.example", "hours": "72"},
+    ],
+)
+def test_a_reconciliation_of_nothing_says_what_it_needs(event: dict[str, Any]) -> None:
+    answer = ask("reconcile", **event)
+
+    assert answer["ok"] is False
+    assert '"queue_url"' in answer["remedy"]
+
+
+def test_a_bucket_that_cannot_be_listed_is_an_answer(
+    database_url: str, queue_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    answer = ask("reconcile", bucket="of-nobody", queue_url=queue_url)
+
+    assert answer["ok"] is False
+    assert "of-nobody" in answer["says"]

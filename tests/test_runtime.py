@@ -385,7 +385,8 @@ def test_check_and_migrate_are_answered(stage: Stage) -> None:
     # The role of the README may import, and not alter what it does not own.
     assert migrated["ok"] is False
     assert unknown["errorType"] == "UnknownAction"
-    assert '{"action": "check"} and {"action": "migrate"}' in unknown["errorMessage"]
+    for known in ("check", "migrate", "reconcile"):
+        assert f'{{"action": "{known}"}}' in unknown["errorMessage"]
 
 
 # --- in a container -------------------------------------------------------------------

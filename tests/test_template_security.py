@@ -172,6 +172,7 @@ def test_the_function_may_do_what_is_named_here_and_nothing_else() -> None:
         *("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"),
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
         *("sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
+        *("s3:ListBucketVersions", "sqs:SendMessage"),  # to reconcile
         *("logs:CreateLogStream", "logs:PutLogEvents"),
         *("secretsmanager:GetSecretValue", "rds-db:connect"),
         *("kms:Decrypt", "kms:GenerateDataKey", "sns:Publish"),
@@ -197,6 +198,7 @@ def test_whatever_is_allowed_is_named() -> None:
         ("connect-as-db-user", "UsesIam"),
         ("use-key", "HasKey"),
         ("notify", "HasNotifyTopic"),
+        ("reconcile", "Reconciles"),
         ("network-interfaces", "InVpc"),
     ],
 )

@@ -1,7 +1,7 @@
-"""What the function does when it is asked by hand: `{"action": "check"}` or "migrate".
+"""What the function does when it is asked: `{"action": "check"}`, "migrate", "reconcile".
 
-For a database that only the function can reach, such as one in a VPC, and for after a
-deployment.  Each answer is meant to be read by people, and has no secret in it.
+By hand, for a database that only the function can reach, such as one in a VPC; or by a
+schedule.  Each answer is meant to be read by people, and has no secret in it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,12 +20,19 @@ from aws_lambda_powertools import Logger
 from handler.checks import check_all
 from handler.connection import Connections
 from handler.objects import CLIENT
+from handler.reconciling import reconcile as hold_against_history
 from handler.settings import Settings
 from salespro_core import database
 from salespro_core.errors import SalesProError
 from salespro_core.schema import schema
 
 Answer = dict[str, Any]
+
+
+# How far back a reconciliation looks; and what is younger may be on its way.
+HOURS = 72
+MOST_HOURS = 24 * 365
+ON_ITS_WAY = timedelta(hours=1)
 
 
 class UnknownAction(ValueError):
@@ -41,7 +50,7 @@ def answer(event: Mapping[str, Any], logger: Logger) -> Answer:
     """
     name = event["action"]
     if not isinstance(name, str) or name not in ACTIONS:
-        known = " and ".join(f'{{"action": "{known}"}}' for known in sorted(ACTIONS))
+        known = ", ".join(f'{{"action": "{known}"}}' for known in sorted(ACTIONS))
         logger.error("unknown action")
         # What was asked for is not repeated: nobody knows what it is.
         raise UnknownAction(f"There is no such action. There are {known}.")
@@ -94,6 +103,59 @@ def migrate(_event: Mapping[str, Any]) -> Answer:
     }
 
 
+def reconcile(event: Mapping[str, Any]) -> Answer:
+    """Send the uploads that were never imported to the queue, but for refused files.
+
+    Args:
+        event: its `bucket` and `queue_url`, and perhaps for how many `hours`.
+    """
+    bucket, queue_url = event.get("bucket"), event.get("queue_url")
+    hours = event.get("hours", HOURS)
+    # Not bool, which is an int to Python.
+    if not (
+        isinstance(bucket, str)
+        and isinstance(queue_url, str)
+        and type(hours) is int
+        and 0 < hours <= MOST_HOURS
+    ):
+        return {
+            "action": "reconcile",
+            "ok": False,
+            "says": "Nothing was looked at: the event lacks what to look at.",
+            "remedy": (
+                'Ask with {"action": "reconcile", "bucket": …, "queue_url": …}, and '
+                f'perhaps "hours", from 1 to {MOST_HOURS:,}.'
+            ),
+        }
+    now = datetime.now(UTC)
+    try:
+        connections = Connections(Settings.from_env(os.environ))
+        with closing(connections.new()) as conn:
+            tally = hold_against_history(
+                boto3.client("s3", config=CLIENT),
+                bucket,
+                conn,
+                sqs=boto3.client("sqs"),
+                queue_url=queue_url,
+                since=now - timedelta(hours=hours),
+                until=now - ON_ITS_WAY,
+                skip_failed=True,
+            )
+    except SalesProError as error:
+        return {
+            "action": "reconcile",
+            "ok": False,
+            "says": f"It did not come to its end. {error}",
+            "remedy": "See to that, and ask again; what was sent twice is imported once.",
+        }
+    return {
+        "action": "reconcile",
+        "ok": True,
+        "says": f"{tally.sent} of {tally.uploads} uploads are sent to the queue again.",
+        **asdict(tally),
+    }
+
+
 ACTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Answer]]] = MappingProxyType(
-    {"check": check, "migrate": migrate}
+    {"check": check, "migrate": migrate, "reconcile": reconcile}
 )
