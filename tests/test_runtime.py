@@ -174,7 +174,7 @@ class Expected:
 
 
 def reports(*keys: str) -> set[str]:
-    return {f"{key}/report.{kind}" for key in keys for kind in ("json", "txt")}
+    return {f"{key}/report.{kind}" for key in keys for kind in ("html", "json", "txt")}
 
 
 PLAIN, SPECIAL, TRIED, USERS = FILES
