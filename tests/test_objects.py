@@ -505,10 +505,10 @@ def test_boto3_is_told_how_often_and_how_long(server: ObjectServer) -> None:
     config: Any = CLIENT
     s3 = client(server.url, retries=config.retries)
     with closing(s3):
-        notification = server.put(KEY, CSV, Fault("503"))
+        notification = server.put(KEY, CSV, Fault("503"), Fault("hung up"))
         assert read(s3, notification) == CSV
 
-    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
     assert (config.connect_timeout, config.read_timeout) == (5, 5)
     assert config.response_checksum_validation == "when_supported"
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 MARGIN_S = 20.0
 MARGIN_PART = 0.25
 # Reading ends this long before the function does, or with half of the time: a request that
-# is begun just before may take 11 s (`objects.CLIENT`), and then the lease is to be freed.
-LAST_S = 16.0
+# is begun just before may take 18 s (`objects.CLIENT`), and then the lease is to be freed.
+LAST_S = 20.0
 # However little there is.
 LEAST_S = 5.0
 READ_BYTES = 1024 * 1024

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # The mode is said out loud, since boto3's default changed between 1.43 and 1.44.  A
-# request that is never answered ends after 2 x 5 s and at most 1 s of botocore's backoff:
+# request that is never answered ends after 3 x 5 s and at most 3 s of botocore's backoff:
 # within what an attempt keeps back (`imports.LAST_S`).
 CLIENT = Config(
-    retries={"mode": "standard", "total_max_attempts": 2},
+    retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=5,
     read_timeout=5,
     response_checksum_validation="when_supported",  # S3 is asked to send its checksum

@@ -74,10 +74,7 @@ FAULTS = (
         end=End.NEXT_DELIVERY,
         error="ObjectUnavailable",
         says=(BROKE,),
-        runs=tuple(
-            Run(name=f"{n:,} bytes", inject=silent_for_good(n), seconds=30)
-            for n in (3000, 6000)
-        ),
+        runs=(Run(name="6,000 bytes", inject=silent_for_good(6000), seconds=45),),
     ),
     Fault(
         name="object that cannot be read on",
