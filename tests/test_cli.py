@@ -346,6 +346,14 @@ def test_a_pipe_is_imported_like_a_file(terminal: Terminal, conn: Connection) ->
 # --- what can be wrong with the file
 
 
+def test_without_a_command_it_shows_which_there_are(terminal: Terminal) -> None:
+    done = terminal.run()
+
+    assert done.code == 2
+    assert "Error" not in done.err
+    assert len([line for line in done.err.splitlines() if line.startswith("  ")]) > 10
+
+
 def test_a_missing_file_is_named(terminal: Terminal, conn: Connection) -> None:
     done = terminal.run("import", "missing.csv")
 

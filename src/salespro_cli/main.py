@@ -49,6 +49,9 @@ def main() -> NoReturn:
         sys.exit(exit_.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", 130)
+    except click.exceptions.NoArgsIsHelpError as help_:
+        help_.show()
+        sys.exit(help_.exit_code)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "salespro"
         _fail(f"{error.format_message()} Try: {command} --help", 2)
