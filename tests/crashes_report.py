@@ -40,7 +40,7 @@ SHOWN = {
     ),
     "test_the_next_delivery_waits_for_what_the_server_is_still_doing": Shown(
         "crashes",
-        2,
+        3,
         "the next delivery comes while the server is still at what the killed one asked for",
         "it waits, and takes over, or finds the lease renewed",
     ),
