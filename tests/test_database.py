@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -339,6 +340,10 @@ def test_a_transaction_of_ours_that_stood_idle_is_worth_another_try(
         frozen.execute("SET idle_in_transaction_session_timeout = '1ms'")
         frozen.execute("BEGIN")
         wait_until_gone(conn, frozen.info.backend_pid)
+        # What is asked just before the server closes its socket may cost its last word.
+        hung_up = select.poll()
+        hung_up.register(frozen.pgconn.socket, select.POLLRDHUP)
+        assert hung_up.poll(30_000)
 
         said = broken_by(StoreUnavailable, execute(frozen, "SELECT 1"))
 
