@@ -197,7 +197,6 @@ def test_whatever_is_allowed_is_named() -> None:
         ("connect-as-db-user", "UsesIam"),
         ("use-key", "HasKey"),
         ("notify", "HasNotifyTopic"),
-        ("reconcile", "Reconciles"),
         ("network-interfaces", "InVpc"),
     ],
 )
