@@ -145,7 +145,7 @@ def reconcile(event: Mapping[str, Any]) -> Answer:
                 boto3.client("s3", config=CLIENT),
                 bucket,
                 conn,
-                sqs=boto3.client("sqs"),
+                sqs=boto3.client("sqs", config=CLIENT),
                 queue_url=queue_url,
                 since=now - timedelta(hours=hours),
                 until=now - ON_ITS_WAY,
