@@ -17,6 +17,7 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes
 from handler import app, redelivery
+from handler.imports import MARGIN_S
 from handler.notifications import MalformedNotification
 from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, Invocation, set_up
 from salespro_core import history
@@ -646,3 +647,13 @@ def test_a_validation_that_runs_out_of_time_comes_again(
     assert "give the function more memory" in line["error"]
     assert done == {"batchItemFailures": []}
     assert [i.counts for i in recent_imports(conn)] == [Counts(created=50)]
+
+
+def test_a_queue_that_does_not_answer_is_given_up_in_time(
+    cloud: Cloud,  # noqa: ARG001 -- sets the region
+) -> None:
+    """In a VPC without a way to SQS: what is kept back at the end would not do."""
+    config: Any = redelivery.sqs_client().meta.config
+    waits_s = config.connect_timeout + config.read_timeout
+
+    assert config.retries["total_max_attempts"] * waits_s <= MARGIN_S
