@@ -108,7 +108,7 @@ def published(into: list[Report]) -> Hooks:
 
     def publish(outcome: Outcome, rejects: Rejects) -> str:
         kept = rejects.open()
-        text = kept.read().decode() if kept else ""
+        text = kept.read().decode("utf-8-sig") if kept else ""
         into.append(
             Report(
                 plain(outcome),

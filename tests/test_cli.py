@@ -475,7 +475,7 @@ def test_a_file_above_its_error_budget_is_refused_and_its_rejects_are_kept(
             "then upload the file again."
         )
     )
-    rejects = (terminal.folder / place).read_text(encoding="utf-8").splitlines()
+    rejects = (terminal.folder / place).read_text(encoding="utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in rejects] == ["reject_line", "3", "4"]
     assert (as_json.json()["status"], as_json.json()["error"]) == ("failed", told)
     assert (before, unwritten) == ({}, {})
