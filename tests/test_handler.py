@@ -592,7 +592,7 @@ def test_a_file_above_its_error_budget_is_refused_until_it_is_corrected(
     assert str(refused.error_message).startswith(told)
     assert refused.report_location == f"s3://{REPORTS}/a.csv/{version}/"
     reports = cloud.reports()
-    rejects = reports[f"a.csv/{version}/rejects.csv"].decode().splitlines()
+    rejects = reports[f"a.csv/{version}/rejects.csv"].decode("utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in rejects] == [
         "reject_line",
         *("9999", "10000", "10001"),
