@@ -41,6 +41,7 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 QUICK := $(foreach it,faults crashes simulation browser tls,not $(it) and) not runtime
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(QUICK)" $(ARGS)
+	@echo "Those of the browser, TLS, the runtime, faults, crashes and simulation are targets of their own: make help"
 
 # The long parts; each writes its section of docs/reliability.md when all of it has passed.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability

@@ -8,11 +8,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from builders import appointment, csv_bytes, upload
+from handler.reports import put_report
 from runs import another
 from salespro_cli import embedded
-from salespro_cli.reports import write_into
 from salespro_core import database
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.hooks import Hooks
@@ -23,6 +24,22 @@ from salespro_core.rejects import Rejects
 SAMPLE = Path(__file__).parents[1] / "events" / "SalesPro2025-06-18.csv"
 KINDS = ("clean", "dry-run", "rejects", "refused", "empty")
 OLD = "2025-06-01T00:00:00.000Z"
+
+
+class Disk:
+    """S3 as far as a report needs it: its objects are files of one folder.
+
+    So the pages name a bucket, as those of the function do, and no place of this machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put_object(self, **put: Any) -> None:  # noqa: ANN401 -- as boto3 has it
+        """Write it under the last part of its key."""
+        body = put["Body"]
+        file = self._folder / put["Key"].rpartition("/")[2]
+        file.write_bytes(body if isinstance(body, bytes) else body.read())
 
 
 def gallery(conninfo: str, folder: Path) -> dict[str, Path]:
@@ -41,8 +58,10 @@ def gallery(conninfo: str, folder: Path) -> dict[str, Path]:
         place.mkdir(parents=True, exist_ok=True)
 
         def publish(outcome: Outcome, rejects: Rejects, place: Path = place) -> str:
-            write_into(place, outcome, rejects)
-            return str(place)
+            s3: Any = Disk(place)
+            of = outcome.upload
+            key = f"{of.object_key}/{of.version}/"
+            return put_report(s3, "salespro-reports", key, outcome, rejects)
 
         of = another(upload(size_bytes=len(data)))
         # A dry run's session is its own.

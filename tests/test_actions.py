@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -16,13 +17,14 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
 from handler import app
-from handler.actions import ACTIONS, UnknownAction
+from handler.actions import ACTIONS, NotDone, UnknownAction
 from handler.checks import PROBE
 from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, Invocation, set_up
 from salespro_core import database
 from salespro_core.readiness import schema_problems
 from salespro_core.schema import schema
 from tables import number, role
+from template import as_list, properties, statements
 from world import GRANT
 
 Answer = dict[str, Any]
@@ -233,33 +235,43 @@ def test_a_role_that_may_not_is_told_what_it_needs(
     allowed: list[str],
     refused: str,
 ) -> None:
-    """Moto holds the calls against the policy, as IAM does."""
     monkeypatch.setenv("DATABASE_URL", database_url)
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}],
-    }
-    iam = boto3.client("iam")
-    iam.create_user(UserName="importer")
-    iam.put_user_policy(
-        UserName="importer", PolicyName="p", PolicyDocument=json.dumps(policy)
-    )
-    key = iam.create_access_key(UserName="importer")["AccessKey"]
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
 
-    @set_initial_no_auth_action_count(0)
-    def asked() -> Answer:
-        boto3.setup_default_session()  # with these credentials
-        return ask("check", bucket=UPLOADS)
-
-    answer = asked()
-    boto3.setup_default_session()
+    answer = ask_as(allowed, monkeypatch, "check", bucket=UPLOADS)
 
     assert [check for check, ok in checks(answer).items() if not ok] == [refused]
     [problem] = problems(answer)
     assert "AccessDenied" in problem["says"]
     assert "s3:" in problem["remedy"]
+
+
+def ask_as(
+    allowed: list[str], monkeypatch: pytest.MonkeyPatch, action: str, **more: object
+) -> Answer:
+    """Ask as one of whom moto holds the calls against a policy, as IAM does."""
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}],
+    }
+    iam = boto3.client("iam")
+    name = f"importer-{uuid4()}"
+    iam.create_user(UserName=name)
+    iam.put_user_policy(
+        UserName=name, PolicyName="p", PolicyDocument=json.dumps(policy)
+    )
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+
+    @set_initial_no_auth_action_count(0)
+    def asked() -> Answer:
+        boto3.setup_default_session()  # with these credentials
+        return ask(action, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        answer = asked()
+    boto3.setup_default_session()
+    return answer
 
 
 # --- migrate --------------------------------------------------------------------------
@@ -358,6 +370,58 @@ def test_an_upload_that_was_never_imported_is_sent_to_the_queue(
     assert (answer["ok"], answer["missed"], answer["sent"]) == (True, 1, 1)
     [message] = boto3.client("sqs").receive_message(QueueUrl=queue_url)["Messages"]
     assert "missed.csv" in message["Body"]
+
+
+def test_the_template_allows_by_default_what_can_be_asked_for(
+    database_url: str, queue_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked for by hand works in a stack that has no schedule for it."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr("handler.actions.ON_ITS_WAY", timedelta(minutes=-1))
+    boto3.client("s3").put_object(Bucket=UPLOADS, Key="missed.csv", Body=b"_id\r\n")
+    policies = properties("ImporterRole")["Policies"]
+    always = [policy for policy in policies if "Fn::If" not in policy]
+    allowed = [str(a) for s in statements(always) for a in as_list(s["Action"])]
+    # IAM has one action for both ways to send, of which moto does not know.
+    assert "sqs:SendMessage" in allowed
+    allowed.append("sqs:SendMessageBatch")
+
+    checked = ask_as(allowed, monkeypatch, "check", bucket=UPLOADS)
+    sent = ask_as(
+        allowed, monkeypatch, "reconcile", bucket=UPLOADS, queue_url=queue_url
+    )
+
+    assert (checked["ok"], sent["ok"]) == (True, True)
+    assert sent["sent"] == 1
+
+
+def test_what_the_template_asks_for_on_its_schedule_is_done(
+    database_url: str, queue_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    [target] = properties("ReconcileRule")["Targets"]
+    text = target["Input"]["Fn::Sub"]
+    text = text.replace("${UploadBucket}", UPLOADS).replace("${UploadQueue}", queue_url)
+
+    assert ask(**json.loads(text))["ok"] is True
+
+
+def test_a_schedule_that_fails_is_an_error_of_the_function(
+    database_url: str,
+    queue_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    log: io.StringIO,
+) -> None:
+    """Nobody reads its answer; an error is tried again, and an alarm rings."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    event = {"bucket": "of-nobody", "queue_url": queue_url, "scheduled": True}
+
+    with pytest.raises(NotDone, match="reconcile is not done"):
+        ask("reconcile", **event)
+
+    [line] = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert line["message"] == "action failed"
+    assert "of-nobody" in line["says"]
 
 
 def test_an_upload_that_may_be_on_its_way_is_let_alone(

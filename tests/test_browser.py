@@ -160,6 +160,8 @@ def test_it_is_printed_without_loss(browser: Browser, path: Path) -> None:
         seen.page.emulate_media(media="print")
         # The width of A4 between its margins, in CSS pixels.
         seen.page.set_viewport_size({"width": 718, "height": 1000})
+        tables = seen.page.locator("table")
+        assert all(table.is_visible() for table in tables.all())
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 718
         assert len(seen.page.pdf(format="A4")) > 1000
 

@@ -108,7 +108,7 @@ def published(into: list[Report]) -> Hooks:
 
     def publish(outcome: Outcome, rejects: Rejects) -> str:
         kept = rejects.open()
-        text = kept.read().decode() if kept else ""
+        text = kept.read().decode("utf-8-sig") if kept else ""
         into.append(
             Report(
                 plain(outcome),
@@ -750,6 +750,7 @@ def test_a_dry_run_that_runs_out_of_time_in_its_validation_says_what_to_do(
     outcome = dry_run(database_url, file(100, 1), options=BY_TEN, hooks=hooks)
 
     assert (outcome.status, outcome.error) == ("failed", LATE)
+    assert outcome.is_unfinished
     assert [report.outcome for report in reports] == [outcome]
     assert everything(conn) == before
 

@@ -408,8 +408,9 @@ def test_a_refused_file_is_one_line_and_a_failed_import(
 
     done = terminal.run("import", "hello.csv")
 
-    assert (done.error, done.out) == (REFUSED, "")
     row = latest(conn)
+    assert done.error == REFUSED
+    assert done.out == f"Report: {row['report_location']}/report.html\n"
     assert (row["status"], row["error_message"], row["records_processed"]) == (
         "failed",
         REFUSED,
@@ -474,10 +475,11 @@ def test_a_file_above_its_error_budget_is_refused_and_its_rejects_are_kept(
             "then upload the file again."
         )
     )
-    rejects = (terminal.folder / place).read_text(encoding="utf-8").splitlines()
+    rejects = (terminal.folder / place).read_text(encoding="utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in rejects] == ["reject_line", "3", "4"]
     assert (as_json.json()["status"], as_json.json()["error"]) == ("failed", told)
-    assert (before, unwritten, done.out) == ({}, {}, "")
+    assert (before, unwritten) == ({}, {})
+    assert done.out.startswith("Report: ")
     assert (row["status"], row["error_message"]) == ("failed", told)
     assert counts(corrected) == {"created": 2, "rejected": 1}
 
@@ -849,10 +851,12 @@ def test_an_object_is_imported_once(bucket: Bucket, conn: Connection) -> None:
     before = contents(conn)
     second = bucket.terminal.run("import", uri)
     third = bucket.terminal.run("import", uri, "--json")
+    opened = bucket.terminal.run("import", uri, "--open")
 
     assert counts(predicted) == counts(first) == {"created": 1}
     assert second == Done(0, f"{uri} was imported before. Nothing was done.\n", "")
     assert (counts(third), third.json()["already_imported"]) == ({}, True)
+    assert opened.err.startswith("No report was written now.")
     assert contents(conn) == before
 
 

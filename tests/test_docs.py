@@ -165,6 +165,17 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_every_picture_is_shown_somewhere() -> None:
+    """`make pictures` takes them all anew; one that nobody sees would grow old."""
+    shown = {
+        (page.parent / link).resolve()
+        for page in PAGES
+        for link in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+    }
+
+    assert shown == {*(ROOT / "docs" / "images").iterdir()}
+
+
 def test_every_label_and_column_is_in_the_page_of_exports() -> None:
     page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
 

@@ -403,6 +403,7 @@ def test_a_dry_run_that_runs_out_of_time_says_how_to_do_it(
 
     assert (outcome.status, outcome.counts) == ("failed", Counts(created=8))
     assert "salespro import --dry-run" in str(outcome.error)
+    assert outcome.is_unfinished
     assert state(conn) == before
 
 

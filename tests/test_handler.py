@@ -17,6 +17,7 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes
 from handler import app, redelivery
+from handler.imports import MARGIN_S
 from handler.notifications import MalformedNotification
 from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, Invocation, set_up
 from salespro_core import history
@@ -591,7 +592,7 @@ def test_a_file_above_its_error_budget_is_refused_until_it_is_corrected(
     assert str(refused.error_message).startswith(told)
     assert refused.report_location == f"s3://{REPORTS}/a.csv/{version}/"
     reports = cloud.reports()
-    rejects = reports[f"a.csv/{version}/rejects.csv"].decode().splitlines()
+    rejects = reports[f"a.csv/{version}/rejects.csv"].decode("utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in rejects] == [
         "reject_line",
         *("9999", "10000", "10001"),
@@ -646,3 +647,14 @@ def test_a_validation_that_runs_out_of_time_comes_again(
     assert "give the function more memory" in line["error"]
     assert done == {"batchItemFailures": []}
     assert [i.counts for i in recent_imports(conn)] == [Counts(created=50)]
+
+
+def test_a_queue_that_does_not_answer_is_given_up_in_time(
+    cloud: Cloud,  # noqa: ARG001 -- sets the region
+) -> None:
+    """In a VPC without a way to SQS: what is kept back at the end would not do."""
+    config: Any = redelivery.sqs_client().meta.config
+    # A try waits for the connection, or for the answer; between two there is a second.
+    waits_s = max(config.connect_timeout, config.read_timeout) + 1
+
+    assert config.retries["total_max_attempts"] * waits_s <= MARGIN_S

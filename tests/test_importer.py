@@ -238,7 +238,7 @@ def test_a_bad_row_is_rejected_with_all_its_problems_and_the_rest_imported(
     def publish(_outcome: Outcome, rejects: Rejects) -> str:
         file = rejects.open()
         assert file is not None
-        text = file.read().decode("utf-8", "surrogateescape")
+        text = file.read().decode("utf-8-sig", "surrogateescape")
         published.append(list(csv.reader(io.StringIO(text, newline=""))))
         return "s3://reports/1/"
 

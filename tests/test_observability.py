@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 
-from handler import ending, telling
+from handler import app, ending, telling
+from handler.actions import UnknownAction
 from insights import QueryError, Row, run
+from salespro_cli.sandbox import Invocation
 from template import ROOT, as_list, of_type, properties, template
 from world import CANARY, World, rows
 
@@ -45,6 +48,7 @@ def told(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     _break(world, monkeypatch)
     _notify_nobody(world, monkeypatch)
     _misconfigure(world, monkeypatch)
+    _ask(world)
     return [line for line in world.told.getvalue().splitlines() if line]
 
 
@@ -76,6 +80,17 @@ def _misconfigure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setenv("BATCH_SIZE", "many")
         world.start_cold()
         world.invoke(world.put(rows(1), "unset.csv"))
+
+
+def _ask(world: World) -> None:
+    """Ask for what can be done, what cannot, and what nobody knows."""
+    context: Any = Invocation()
+    queue = boto3.client("sqs").create_queue(QueueName=world.uploads)
+    known = {"action": "reconcile", "bucket": world.uploads}
+    app.lambda_handler(known | {"queue_url": queue["QueueUrl"]}, context)
+    app.lambda_handler(known, context)
+    with pytest.raises(UnknownAction):
+        app.lambda_handler({"action": "drop"}, context)
 
 
 def queries() -> dict[str, str]:
@@ -117,6 +132,8 @@ def test_the_saved_queries_find_what_the_function_wrote(told: list[str]) -> None
         "nothing imported",
         "unexpected error, please report it",
         "notice not sent",
+        "action failed",
+        "unknown action",
     }
     assert found["rejects by reason"] == [
         {

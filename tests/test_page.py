@@ -71,10 +71,10 @@ VERDICTS = {
     "dry-run": (
         "Dry run: nothing was changed",
         "2,405 rows: 30 created, 12 updated, 2,334 unchanged, 28 stale, 1 duplicate.",
-        "Nothing was changed. Import the file to have it so.",
+        "Nothing was changed. Import the file to make these changes.",
     ),
     "rejects": (
-        "Imported, but for some rows",
+        "Imported, except for some rows",
         "2,374 rows: 2,331 unchanged, 43 rejected.",
         "Correct the 43 rejected rows in rejects.csv and upload that file.",
     ),
@@ -186,10 +186,43 @@ def test_every_fate_is_a_figure_and_a_part_of_the_bar() -> None:
             ),
             [
                 "Rows that would be rejected",
-                "The file was refused as a whole: correct them in it",
+                "Correct them in the file before you upload it again.",
                 "rejects.csv (somewhere/rejects.csv) has all of them, with all of their cells.",
             ],
             id="refused-for-its-rejects",
+        ),
+        pytest.param(
+            outcome(
+                status="failed",
+                counts=Counts(created=8),
+                error="The gzip file is broken.",
+                reasons=full().reasons,
+            ),
+            [
+                "What came before is imported.",
+                "Correct them in the file before you upload it again.",
+            ],
+            id="refused-with-rejects-behind-the-last-commit",
+        ),
+        pytest.param(
+            outcome(counts=Counts(rejected=2)),
+            ["No row imported", "2 rows: 2 rejected."],
+            id="all-rejected",
+        ),
+        pytest.param(
+            outcome(
+                status="failed",
+                is_dry_run=True,
+                is_unfinished=True,
+                error="It is late.",
+            ),
+            [
+                "Dry run: not done",
+                "This dry run did not come to its end.",
+                "It is late.",
+                "Nothing was changed.",
+            ],
+            id="out-of-time",
         ),
         pytest.param(
             outcome(is_dry_run=True, counts=Counts(unchanged=4)),

@@ -91,7 +91,7 @@ Rejected, the first 2 of 6:
   line 2: _created_at is not a day of the calendar; \
 saleAmount is not an amount such as 23245.09
   line 9: is odd
-All of them, to be corrected and uploaded again: june/rejects.csv""",
+All of them, to be corrected and imported again: june/rejects.csv""",
         id="every-fate",
     ),
     pytest.param(
@@ -206,6 +206,26 @@ All that were found, to be corrected in the file: rejects.csv""",
         id="refused-behind-the-last-commit",
     ),
     pytest.param(
+        outcome(
+            is_dry_run=True, status="failed", is_unfinished=True, error="It is late."
+        ),
+        None,
+        f"""\
+Dry run: this is what an import would do now. Nothing was changed.
+{FILE} was not tried to its end. It is late.""",
+        id="out-of-time",
+    ),
+    pytest.param(
+        outcome(counts=Counts(rejected=2)),
+        None,
+        f"""\
+Nothing of {FILE} is imported. 2 rows: 2 rejected.
+csv_appointments, 0.25 s, 8 rows/s
+
+Rejected, the first 0 of 2:""",
+        id="all-rejected",
+    ),
+    pytest.param(
         outcome(already_imported=True, counts=Counts(created=10)),
         None,
         f"{FILE} was imported before. Nothing was done.",
@@ -308,8 +328,14 @@ def test_what_a_terminal_would_obey_is_a_space(text: str, shown: str) -> None:
             id="rejects",
         ),
         pytest.param(
+            outcome(is_dry_run=True, counts=Counts(rejected=1)),
+            "Nothing was changed. Correct the rejected row in the file and then import "
+            "it, or import it as it is and correct the row in rejects.csv.",
+            id="dry-run-with-a-reject",
+        ),
+        pytest.param(
             outcome(is_dry_run=True),
-            "Nothing was changed. Import the file to have it so.",
+            "Nothing was changed. Import the file to make these changes.",
             id="dry-run",
         ),
         pytest.param(
@@ -321,6 +347,31 @@ def test_what_a_terminal_would_obey_is_a_space(text: str, shown: str) -> None:
             outcome(status="failed", counts=Counts(), error="It is no CSV."),
             "Nothing of it was imported. Correct the file and upload it again.",
             id="refused",
+        ),
+        pytest.param(
+            outcome(
+                upload=upload(bucket=None),
+                status="failed",
+                counts=Counts(),
+                error="It is no CSV.",
+            ),
+            "Nothing of it was imported. Correct the file and import it again.",
+            id="refused-here",
+        ),
+        pytest.param(
+            outcome(upload=upload(bucket=None), counts=Counts(rejected=1)),
+            "Correct the rejected row in rejects.csv and import that file.",
+            id="one-reject-here",
+        ),
+        pytest.param(
+            outcome(
+                status="failed",
+                is_dry_run=True,
+                is_unfinished=True,
+                error="It is late.",
+            ),
+            "Nothing was changed.",
+            id="out-of-time",
         ),
         pytest.param(
             outcome(status="failed", error="The gzip file is broken."),
@@ -560,4 +611,10 @@ def test_no_field_of_an_outcome_is_forgotten() -> None:
     }
 
     # Those of an outcome that is no dry run of a good file; they have tests of their own.
-    assert same == {"status", "already_imported", "error", "resumed_at"}
+    assert same == {
+        "status",
+        "already_imported",
+        "error",
+        "is_unfinished",
+        "resumed_at",
+    }

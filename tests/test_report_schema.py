@@ -14,10 +14,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import reports_gallery
-from salespro_core import facts, gathering, reasons, rejects, shadows
+from salespro_core import facts, gathering, reasons, rejects, report, shadows
 from salespro_core.outcome import Change, Outcome
 from salespro_core.records import Problem, Reject
-from salespro_core.report import VERSION, as_json
+from salespro_core.report import VERSION, as_json, as_text
 from test_report import full, outcome
 
 PAGE = (Path(__file__).parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
@@ -74,11 +74,14 @@ def test_an_outcome_of_any_kind_is_as_the_schema_says(of: Outcome) -> None:
 
 def test_a_report_is_small_whatever_the_file_held() -> None:
     text = "x" * 1_000_000
-    bad = tuple(Problem(text + str(n), "is not UTF-8 text") for n in range(1000))
+    bad = tuple(
+        Problem(text + str(n), "is not UTF-8 text") for n in range(2 * facts.PROBLEMS)
+    )
     of = replace(
         full(),
         rejects=tuple(Reject(line, bad, (text,)) for line in range(rejects.SAMPLE)),
         changes=(Change(key="A", is_new=False, fields={"a": (text, text + "y")}),),
+        ignored=(text,) * 1000,
     )
 
     told = as_json(of)
@@ -86,6 +89,7 @@ def test_a_report_is_small_whatever_the_file_held() -> None:
     assert errors(told) == []
     assert len(json.dumps(told)) < 3_000_000
     assert told["changes"][0]["fields"]["a"]["new"].endswith("xy")
+    assert len(as_text(replace(of, rejects=of.rejects[:1], changes=()))) < 10_000
 
 
 def test_what_is_not_as_the_schema_says_is_found() -> None:
@@ -112,6 +116,7 @@ def test_the_bounds_and_the_version_are_those_of_the_code() -> None:
 
     assert found["report_version"]["const"] == VERSION
     assert {name: part["maxItems"] for name, part in found.items() if "maxItems" in part} == {
+        "ignored_columns": report.IGNORED,
         "reject_reasons": reasons.MOST_REASONS + 1,
         "reject_reasons.lines": reasons.MOST_EXAMPLES,
         "rejects": rejects.SAMPLE,

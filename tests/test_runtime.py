@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -234,6 +235,23 @@ def test_a_sample_event_leaves_rows_history_reports_and_log_lines(
     ]
 
 
+def test_make_invoke_shows_the_log_the_answer_and_the_report(stage: Stage) -> None:
+    """What people see who try an event by hand."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.invoke", "events/s3-put.json"],
+        cwd=ROOT,
+        env=os.environ
+        | {"PYTHONPATH": ".:src", "DATABASE_URL": stage.environ["DATABASE_URL"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert '"message":"import completed"' in done.stderr
+    assert '"records_created": 2374' in done.stdout
+    assert "2,374 rows: 2,374 created" in done.stdout
+
+
 def test_a_warm_environment_is_used_again(stage: Stage) -> None:
     """One process, and one connection to Postgres."""
     stage.put("one.csv", (EVENTS / "SalesPro2025-06-18.csv").read_bytes())
@@ -387,6 +405,76 @@ def test_check_and_migrate_are_answered(stage: Stage) -> None:
     assert unknown["errorType"] == "UnknownAction"
     for known in ("check", "migrate", "reconcile"):
         assert f'{{"action": "{known}"}}' in unknown["errorMessage"]
+
+
+# --- all that is called -----------------------------------------------------------------
+
+
+def test_every_service_that_is_called_is_in_the_build(stage: Stage) -> None:
+    """Descriptions of services are left out of it: Secrets Manager, SNS and SQS are not."""
+    known = conninfo_to_dict(stage.environ.pop("DATABASE_URL"))
+    secret = {
+        "host": known["host"],
+        "port": known.get("port", 5432),
+        "dbname": known["dbname"],
+        "username": known["user"],
+        "password": known["password"],
+    }
+    secrets, name = boto3.client("secretsmanager"), f"sales-{uuid4()}"
+    arn = secrets.create_secret(Name=name, SecretString=json.dumps(secret))["ARN"]
+    sns: Any = boto3.client("sns")
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    sqs = boto3.client("sqs")
+    queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    queue_arn = topic.replace(":sns:", ":sqs:")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    stage.environ |= {
+        "DB_SECRET_ARN": arn,
+        "DB_SSLMODE": "prefer",  # that server has no TLS
+        "NOTIFY_TOPIC_ARN": topic,
+    }
+    stage.put("refused.csv", b"nothing,known\n")
+
+    with stage.emulator() as running:
+        answer = running.invoke(delivery("refused.csv"))
+        asked = {"action": "reconcile", "bucket": UPLOADS, "queue_url": queue_url}
+        reconciled = running.invoke(asked)
+
+    assert answer == {"batchItemFailures": []}
+    said = [line["message"] for line in facts(running)]
+    assert said == ["import failed", "action done"]
+    [told] = sqs.receive_message(QueueUrl=queue_url)["Messages"]
+    assert "SalesPro import failed" in told["Body"]
+    assert (reconciled["ok"], reconciled["outside"]) == (True, 1)
+
+
+def test_a_token_for_the_database_is_made_of_what_is_in_the_build() -> None:
+    """And the bundle for an RDS proxy, which the template's description names, is there."""
+    script = (
+        "import boto3, os; from handler.connection import _token;"
+        "print(_token({'host': 'db.example', 'username': 'importer'}));"
+        "print(os.path.getsize('botocore/cacert.pem'))"
+    )
+
+    done = subprocess.run(  # noqa: S603 -- what we have built
+        [PYTHON, "-c", script],
+        cwd=built_function().folder,
+        env={
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    token, size = done.stdout.split()
+    assert token.startswith("db.example:5432/?Action=connect&DBUser=importer")
+    assert int(size) > 100_000
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert "/var/task/botocore/cacert.pem" in text
 
 
 # --- in a container -------------------------------------------------------------------

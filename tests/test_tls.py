@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import boto3
+import botocore
 import pytest
 from moto import mock_aws
 
@@ -149,6 +150,20 @@ def test_a_bundle_that_is_none_is_told(
     with (
         closing(connect(DB_SSLROOTCERT=str(bundle))) as connections,
         pytest.raises(StoreRefused, match=NO_FILE),
+    ):
+        connections.kept()
+
+
+def test_the_authorities_for_an_rds_proxy_are_read_and_trust_nobody_else(
+    server: TlsServer, ours: Authority, connect: Callable[..., Connections]
+) -> None:
+    """The public ones, of which botocore has a file, and the template's description."""
+    server.show(ours.sign("localhost"))
+    bundle = str(Path(botocore.__file__).with_name("cacert.pem"))
+
+    with (
+        closing(connect(DB_SSLROOTCERT=bundle)) as connections,
+        pytest.raises(StoreRefused, match=UNTRUSTED),
     ):
         connections.kept()
 

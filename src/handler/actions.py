@@ -39,14 +39,22 @@ class UnknownAction(ValueError):
     """There is no such action; the message names those that there are."""
 
 
+class NotDone(RuntimeError):
+    """What a schedule asked for is not done; the message says why."""
+
+
 def answer(event: Mapping[str, Any], logger: Logger) -> Answer:
     """Do what the event asks for, log it in one line, and say what came of it.
+
+    Args:
+        event: `scheduled` if nobody is there to read the answer.
 
     Returns:
         `action`, `ok`, and what is to be said; what is wrong is no exception.
 
     Raises:
         UnknownAction: nothing was done.
+        NotDone: of what is scheduled, so that it is tried again, and an alarm rings.
     """
     name = event["action"]
     if not isinstance(name, str) or name not in ACTIONS:
@@ -57,6 +65,8 @@ def answer(event: Mapping[str, Any], logger: Logger) -> Answer:
     done = ACTIONS[name](event)
     tell = logger.info if done["ok"] else logger.error
     tell("action done" if done["ok"] else "action failed", **done)
+    if event.get("scheduled") and not done["ok"]:
+        raise NotDone(f"{name} is not done: see the line before in the log.")
     return done
 
 
@@ -135,7 +145,7 @@ def reconcile(event: Mapping[str, Any]) -> Answer:
                 boto3.client("s3", config=CLIENT),
                 bucket,
                 conn,
-                sqs=boto3.client("sqs"),
+                sqs=boto3.client("sqs", config=CLIENT),
                 queue_url=queue_url,
                 since=now - timedelta(hours=hours),
                 until=now - ON_ITS_WAY,

@@ -61,6 +61,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     Raises:
         SalesProError, MalformedNotification: only without a queue.
         UnknownAction: there is no such action.
+        NotDone: what a schedule asked for.
     """
     if "action" in event:
         return actions.answer(event, logger)

@@ -9,6 +9,7 @@ import boto3
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.objects import CLIENT
 from salespro_core.errors import (
     ClaimHeld,
     ObjectUnavailable,
@@ -27,7 +28,7 @@ LAST_RETRY_S = 900
 @cache
 def sqs_client() -> SQSClient:
     """The client of this execution environment."""
-    client: SQSClient = boto3.client("sqs")
+    client: SQSClient = boto3.client("sqs", config=CLIENT)
     return client
 
 
@@ -36,7 +37,8 @@ def ask_again(record: SQSRecord, error: Exception) -> None:
 
     Without it the message would come when its visibility timeout runs out, six times the
     function's own.  That is also what happens, and is no harm, if the queue cannot be
-    asked; and it is meant for mistakes in the set-up, which take people some time.
+    asked; and it is meant for mistakes in the set-up, which take people some time.  It
+    takes no longer than a request to S3 may, since little time may be left.
     """
     delay_s = _delay_s(error, int(record.attributes.approximate_receive_count))
     if delay_s is None:

@@ -51,7 +51,7 @@ def first_rejects(report_location: str, count: int) -> list[Rejected]:
     """
     csv.field_size_limit(CELL_CHARACTERS)
     with _as_unreadable(), opened(rejects_file(report_location)) as (_, stream):
-        text = io.TextIOWrapper(stream, "utf-8", errors="replace", newline="")
+        text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
         try:
             return list(islice(_rows(csv.reader(text)), count))
         finally:

@@ -73,7 +73,7 @@ def dry_run_upload(
                 outcome = so_far
                 hooks.on_commit(outcome)
                 if hooks.remaining_s() <= 0:
-                    raise InputError(
+                    raise OutOfTime(
                         f"A dry run has to come to its end in one go, and the time ran "
                         f"out after {outcome.counts.processed} rows. "
                         "Run it from a terminal: salespro import --dry-run FILE"

@@ -9,7 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from salespro_core.contents import Contents
-from salespro_core.errors import HeaderMismatch, SalesProError, UnknownExport
+from salespro_core.errors import (
+    HeaderMismatch,
+    OutOfTime,
+    SalesProError,
+    UnknownExport,
+)
 from salespro_core.header import Layout
 from salespro_core.reasons import Reason
 from salespro_core.records import Reject
@@ -121,6 +126,7 @@ class Outcome:
         settings: the options of the import, by the names of their variables.
         already_imported: an earlier attempt had completed it; nothing was done.
         error: why it failed.
+        is_unfinished: that is a lack of time, and no fault of the file.
     """
 
     upload: Upload
@@ -141,6 +147,7 @@ class Outcome:
     settings: tuple[tuple[str, str], ...] = ()
     already_imported: bool = False
     error: str | None = None
+    is_unfinished: bool = False
 
     @property
     def rows_per_second(self) -> int:
@@ -178,5 +185,10 @@ class Outcome:
             else self.sync_type
         )
         return replace(
-            self, status="failed", sync_type=known, error=str(error), seconds=seconds
+            self,
+            status="failed",
+            sync_type=known,
+            error=str(error),
+            is_unfinished=isinstance(error, OutOfTime),
+            seconds=seconds,
         )

@@ -17,6 +17,8 @@ from salespro_core.records import Reject
 
 # How many are kept in memory for the report; the file holds all.
 SAMPLE = 100
+# Without it Excel takes UTF-8 for another encoding, and saves what it made of it.
+MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 class Rejects:
@@ -107,6 +109,8 @@ class Rejects:
         # A corrected rejects file has our labels already.
         if layout.is_of_rejects:
             self._skip = len(REJECT_LABELS)
+        with _storage_errors():
+            file.write(MARK)
         self._write([*REJECT_LABELS, *layout.labels[self._skip :]])
         return file
 

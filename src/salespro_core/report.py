@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from salespro_core.facts import facts
+from salespro_core.excerpt import cut
+from salespro_core.facts import PROBLEMS, facts
 from salespro_core.outcome import MAYBE_CUT, Counts, Outcome
 
 # Increased when a field of the JSON form changes its meaning or goes away.
@@ -14,6 +15,12 @@ VERSION = 1
 # A sample is read at a glance; the rejects file and report.json have more.
 SHOWN_REJECTS = 10
 SHOWN_CHANGES = 5
+SHOWN_IGNORED = 20
+# A header may have any number of labels, of any length; a log line has no room for them.
+IGNORED = 100
+LABEL = 200
+# Of what is wrong with a row, in a text.
+LINE = 1_000
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -34,7 +41,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "version": upload.version,
         "uploaded_at": upload.uploaded_at.isoformat(),
         "size_bytes": upload.size_bytes,
-        "ignored_columns": list(outcome.ignored),
+        "ignored_columns": [cut(each, LABEL) for each in outcome.ignored[:IGNORED]],
         "warnings": [
             {"problem": problem, "cells": cells} for problem, cells in outcome.warnings
         ],
@@ -71,6 +78,8 @@ def as_text(outcome: Outcome, rejects_file: str | None = None) -> str:
 def verdict(outcome: Outcome) -> str:
     """What happened, in one sentence or two."""
     name = outcome.upload.location
+    if outcome.is_unfinished:
+        return f"{name} was not tried to its end. {outcome.error}"
     if outcome.error is not None:
         return f"{name} is refused. {outcome.error}"
     if outcome.already_imported:
@@ -79,34 +88,49 @@ def verdict(outcome: Outcome) -> str:
     count = outcome.counts.processed
     if not count:
         return f"{name} {done}. It has a header and no rows."
+    what = f"Nothing of {name}" if outcome.counts.rejected == count else name
     rows = f"{count:,} row{'' if count == 1 else 's'}"
-    return f"{name} {done}. {rows}: {fates(outcome.counts)}."
+    return f"{what} {done}. {rows}: {fates(outcome.counts)}."
 
 
 def next_step(outcome: Outcome) -> str:
     """What is to be done now, in one sentence or two."""
     counts = outcome.counts
+    if outcome.is_unfinished:
+        return "Nothing was changed."
     if outcome.error is not None:
         is_begun = counts.processed and not outcome.is_dry_run
         done = "What came before is" if is_begun else "Nothing of it was"
-        return f"{done} imported. Correct the file and upload it again."
+        return f"{done} imported. Correct the file and {again(outcome)} it again."
     if any(problem == MAYBE_CUT for problem, _ in outcome.warnings):
-        return "The file may have been cut on the way: export it again and upload it."
+        return (
+            "The file may have been cut on the way: export it again and "
+            f"{again(outcome)} it."
+        )
     if outcome.is_dry_run:
         return f"Nothing was changed. {_before_import(counts)}"
     if counts.rejected:
-        return f"Correct {_the_rejected(counts)} in rejects.csv and upload that file."
+        return (
+            f"Correct {_the_rejected(counts)} in rejects.csv and {again(outcome)} "
+            "that file."
+        )
     return "Nothing else to do."
+
+
+def again(outcome: Outcome) -> str:
+    """What is done with a corrected file: `upload` it, or `import` it where it lies."""
+    return "import" if outcome.upload.bucket is None else "upload"
 
 
 def _before_import(counts: Counts) -> str:
     if counts.rejected:
+        them = "the row" if counts.rejected == 1 else "them"
         return (
             f"Correct {_the_rejected(counts)} in the file and then import it, or import "
-            "it as it is and correct them in rejects.csv."
+            f"it as it is and correct {them} in rejects.csv."
         )
     if counts.created or counts.updated:
-        return "Import the file to have it so."
+        return "Import the file to make these changes."
     return "An import would change nothing either."
 
 
@@ -132,7 +156,12 @@ def _lines(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
         attempt = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
         yield f"{outcome.sync_type}{attempt}, {took}"
     if outcome.ignored:
-        yield f"Columns that the table does not know, ignored: {', '.join(outcome.ignored)}"
+        labels = ", ".join(
+            cut(label, LABEL) for label in outcome.ignored[:SHOWN_IGNORED]
+        )
+        more = len(outcome.ignored) - SHOWN_IGNORED
+        behind = f" and {more:,} more" if more > 0 else ""
+        yield f"Columns that the table does not know, ignored: {labels}{behind}"
     for problem, cells in outcome.warnings:
         times = "once" if cells == 1 else f"{cells:,} times"
         left_out = (
@@ -173,7 +202,7 @@ def _rejects(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
     some, rejected = outcome.rejects[:SHOWN_REJECTS], outcome.counts.rejected
     if rejected:
         title = f"Rejected, the first {len(some)} of {rejected:,}:"
-        whole = "All of them, to be corrected and uploaded again"
+        whole = f"All of them, to be corrected and {again(outcome)}ed again"
     elif some and not outcome.counts.processed:
         # Refused as a whole: its bad rows alone, corrected, would leave out the others.
         title = f"Would be rejected, the first {len(some)}:"
@@ -183,7 +212,7 @@ def _rejects(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
     yield ""
     yield title
     for reject in some:
-        problems = "; ".join(str(problem) for problem in reject.problems)
-        yield f"  line {reject.line}: {problems}"
+        problems = "; ".join(map(str, reject.problems[:PROBLEMS]))
+        yield f"  line {reject.line}: {cut(problems, LINE)}"
     if rejects_file:
         yield f"{whole}: {rejects_file}"

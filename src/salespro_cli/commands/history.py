@@ -20,7 +20,13 @@ NO_IMPORT = "No import yet. Try: salespro import FILE"
 @click.command(
     short_help="Show the newest imports.", epilog=example("salespro history --limit 3")
 )
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--limit",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Of the imports.",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print a JSON list.")
 def history(*, limit: int, wants_json: bool) -> None:
     """Show the newest imports and what became of their rows.

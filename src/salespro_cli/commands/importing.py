@@ -92,10 +92,16 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
         click.echo(json.dumps(as_json(outcome, place), indent=2))
     elif outcome.error is None:
         click.echo(as_text(outcome, place))
-        if folders:
-            click.echo(f"Report: {folders[-1] / 'report.html'}")
+    if folders and not wants_json:
+        click.echo(f"Report: {folders[-1] / 'report.html'}")
     if opens and folders:
         open_report(folders[-1])
+    elif opens:
+        # Not to stdout, which may be read as JSON.
+        told = (
+            "No report was written now. `salespro show ID` has the place of the first."
+        )
+        click.echo(told, err=True)
     if outcome.error is not None:
         rejected = f" Rejected rows: {place}" if place else ""
         raise click.ClickException(f"{outcome.error}{rejected}")

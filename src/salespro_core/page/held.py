@@ -31,22 +31,24 @@ def held(outcome: Outcome) -> dict[str, Any] | None:
     }
 
 
-def _figures(contents: Contents) -> list[tuple[str, str, str]]:
-    """Name, figure and what there is to say about it."""
-    figures = [("Appointments", f"{contents.rows:,}", "")]
+def _figures(contents: Contents) -> list[tuple[str, str, str, float | None]]:
+    """Name, figure, what there is to say about it, and the percent that a bar shows."""
+    figures: list[tuple[str, str, str, float | None]] = [
+        ("Appointments", f"{contents.rows:,}", "", None)
+    ]
     if contents.sales is not None and contents.conversion is not None:
-        rate = percent(contents.conversion)
+        rate, bar = percent(contents.conversion), round(100 * contents.conversion, 2)
         figures += [
-            ("Sales", f"{contents.sales:,}", ""),
-            ("Conversion rate", rate, "sales per appointment"),
+            ("Sales", f"{contents.sales:,}", "", None),
+            ("Conversion rate", rate, "sales per appointment", bar),
         ]
     if contents.revenue is not None:
         plural = "" if contents.amounts == 1 else "s"
         of = f"of {contents.amounts:,} sale{plural} with an amount"
-        figures.append(("Revenue", _money(contents.revenue), of))
+        figures.append(("Revenue", _money(contents.revenue), of, None))
     if contents.average is not None and contents.least is not None:
         between = f"from {_money(contents.least)} to {_money(contents.most)}"
-        figures.append(("Average sale", _money(contents.average), between))
+        figures.append(("Average sale", _money(contents.average), between, None))
     return figures
 
 

@@ -12,7 +12,7 @@ from salespro_core.page.advice import OTHERWISE, advice
 from salespro_core.page.charts import segments
 from salespro_core.page.held import held
 from salespro_core.page.text import moment, percent, rows, size
-from salespro_core.report import fates, next_step
+from salespro_core.report import again, fates, next_step
 
 _EXPORTS = {"csv_appointments": "Appointments", "csv_users": "Users"}
 _MEANINGS = {
@@ -53,6 +53,7 @@ def view(outcome: Outcome, rejects_file: str | None, limits: Limits) -> dict[str
         "headline": _headline(outcome),
         "error": outcome.error and cut(outcome.error, 2000),
         "next_step": next_step(outcome),
+        "again": again(outcome),
         "counts": _counts(outcome),
         "processed": rows(outcome.counts.processed),
         "segments": segments(list(asdict(outcome.counts).items())),
@@ -77,17 +78,24 @@ def _tone(outcome: Outcome) -> str:
 
 
 def _status(outcome: Outcome) -> str:
+    if outcome.is_unfinished:
+        return "Dry run: not done"
     if outcome.error is not None:
         return "Dry run: it would be refused" if outcome.is_dry_run else "Refused"
     if outcome.is_dry_run:
         return "Dry run: nothing was changed"
     if outcome.already_imported:
         return "Imported before"
-    return "Imported, but for some rows" if outcome.counts.rejected else "Imported"
+    if not outcome.counts.rejected:
+        return "Imported"
+    is_all = outcome.counts.rejected == outcome.counts.processed
+    return "No row imported" if is_all else "Imported, except for some rows"
 
 
 def _headline(outcome: Outcome) -> str:
     count = outcome.counts.processed
+    if outcome.is_unfinished:
+        return "This dry run did not come to its end."
     if outcome.error is not None:
         behind = f" after {rows(count)}" if count else ""
         return f"This file is refused{behind}."
@@ -128,8 +136,8 @@ def _rejected(
         return None
     shown = outcome.reasons[: limits.reasons]
     return {
-        # Refused as a whole: its bad rows alone, corrected, would leave out the others.
-        "is_whole_file": not outcome.counts.rejected,
+        # Its bad rows alone, corrected, would leave out those that were not read.
+        "is_refused": outcome.error is not None,
         "is_foreseen": outcome.is_dry_run or not outcome.counts.rejected,
         "count": rows(outcome.counts.rejected),
         "file": rejects_file and cut(rejects_file, 2000),
