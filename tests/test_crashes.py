@@ -211,7 +211,8 @@ def test_each_attempt_killed_one_statement_further_on_than_the_last(
         checkpoints.append(put.counts.processed)
         world.wait()
 
-    assert number > len(COMMITS)
+    # Behind a statement of a pipeline its whole span is committed.
+    assert number > (10 if when == "before" else len(COMMITS))
     # As soon as the first commit is reached, each attempt adds one.
     grown = [0, *(rows for rows in checkpoints if rows)]
     assert checkpoints == [0] * (len(checkpoints) - len(grown) + 1) + grown[1:]

@@ -654,7 +654,6 @@ def test_a_queue_that_does_not_answer_is_given_up_in_time(
 ) -> None:
     """In a VPC without a way to SQS: what is kept back at the end would not do."""
     config: Any = redelivery.sqs_client().meta.config
-    # A try waits for the connection, or for the answer; between two there is a second.
-    waits_s = max(config.connect_timeout, config.read_timeout) + 1
+    waits_s = config.connect_timeout + config.read_timeout
 
     assert config.retries["total_max_attempts"] * waits_s <= MARGIN_S

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.objects import CLIENT
@@ -28,7 +29,10 @@ LAST_RETRY_S = 900
 @cache
 def sqs_client() -> SQSClient:
     """The client of this execution environment."""
-    client: SQSClient = boto3.client("sqs", config=CLIENT)
+    # One try less than for S3, to stay within what is kept back: a message that nobody could
+    # ask for comes again by itself.
+    fewer = Config(retries={"mode": "standard", "total_max_attempts": 2})
+    client: SQSClient = boto3.client("sqs", config=CLIENT.merge(fewer))
     return client
 
 
