@@ -18,6 +18,9 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
     that is equal to the stored one, or older, is not rewritten; where a column orders
     versions, it is not even locked.
 
+    The arrays are taken apart side by side in a select list, since each of them in FROM is
+    first put into a store of its own, which is a tenth of the time of a new row.
+
     The stored row is looked up record by record (a LATERAL with LIMIT cannot be turned
     into a join), since a join by hash would scan the table for every batch.
     """
@@ -32,8 +35,7 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
                AND records_processed = %(checkpoint)s
                FOR UPDATE
         ), incoming AS (
-            SELECT *
-              FROM unnest({arrays}) AS incoming ({columns})
+            SELECT {values}
              WHERE EXISTS (SELECT FROM claim)
         ), {compared}, written AS (
             INSERT INTO {table} AS stored ({columns})
@@ -64,9 +66,11 @@ def upsert_statement(export: Export, columns: Sequence[Column]) -> sql.Composed:
            AND EXISTS (SELECT FROM claim)
         RETURNING tally.created, tally.updated, tally.stale
         """).format(
-        arrays=sql.SQL(", ").join(
-            sql.SQL("{}::{}[]").format(
-                sql.Placeholder(column.name), sql.SQL(column.kind.sql)
+        values=sql.SQL(", ").join(
+            sql.SQL("unnest({}::{}[]) AS {}").format(
+                sql.Placeholder(column.name),
+                sql.SQL(column.kind.sql),
+                sql.Identifier(column.name),
             )
             for column in columns
         ),
