@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -16,6 +17,7 @@ from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.options import Options
 from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
+from salespro_core.upsert import arrays
 
 BAD = "NaN"  # as an amount
 
@@ -90,6 +92,57 @@ def test_both_ways_to_cut_a_span_make_the_same_of_it(data: st.DataObject) -> Non
     assert [plain(batch) for span in spans for batch in span.batches] == [
         plain(batch) for batch in others
     ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text("ab1 ", max_size=5),
+            st.text('x",\\é'),
+            st.sampled_from(["1", BAD, ""]),
+        ),
+        min_size=1,
+        max_size=9,
+    ),
+    st.integers(1, 4),
+    st.booleans(),
+)
+def test_however_small_the_pieces_are_a_span_is_the_same(
+    drawn: list[tuple[str, str, str]],
+    piece_rows: int,
+    is_lenient: bool,  # noqa: FBT001 -- drawn
+) -> None:
+    """And what is sent is made of its columns, be it piece by piece or at the end."""
+    body = csv_bytes(
+        *(appointment(key, customer_nameLast=name, saleAmount=amount) for key, name, amount in drawn)
+    )  # fmt: skip
+    [at_once] = cut_bytes(body, is_lenient=is_lenient)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reading, "PIECE_ROWS", piece_rows)
+        [span] = cut_bytes(body, is_lenient=is_lenient)
+
+    assert (span.rows, span.duplicate, span.rejected) == (
+        at_once.rows,
+        at_once.duplicate,
+        at_once.rejected,
+    )
+    assert list(map(plain, span.batches)) == list(map(plain, at_once.batches))
+    layout, _ = records(appointment())
+    for batch in span.batches:
+        anew = replace(batch, arrays=())
+        assert arrays(layout, batch) == arrays(layout, anew)
+
+
+def test_the_first_span_is_short() -> None:
+    """Postgres has nothing to do until it is read."""
+    found = cut(
+        *(appointment(f"{n}") for n in range(2_100)),
+        checkpoint_rows=1_050,
+        batch_size=1_050,
+    )
+
+    assert [span.rows for span in found] == [1_000, 1_050, 50]
 
 
 def plain(batch: Batch) -> list[list[object]]:

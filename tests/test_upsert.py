@@ -21,6 +21,7 @@ from psycopg.conninfo import make_conninfo
 from builders import MORNING, appointment, batch, csv_bytes, upload, user
 from conftest import new_database
 from salespro_core import database, history
+from salespro_core.arrays import array_text
 from salespro_core.batches import Span
 from salespro_core.columns import Export
 from salespro_core.database import store_errors
@@ -33,7 +34,7 @@ from salespro_core.outcome import Counts
 from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
 from salespro_core.statement import upsert_statement
-from salespro_core.upsert import Beside, Written, array_text, upsert
+from salespro_core.upsert import Beside, Written, upsert
 from salespro_core.writing import write_span
 from tables import (
     APPOINTMENT_TABLE,

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from psycopg import Connection, sql
 
 from builders import read_items, read_rows
+from salespro_core.arrays import array_text
 from salespro_core.columns import Export
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import read_header
 from salespro_core.kinds import BOOLEAN, DATE, instant, money
 from salespro_core.records import Record
-from salespro_core.upsert import array_text
 
 # The database is the test's own, and the examples leave nothing in it.
 on_postgres = settings(
@@ -70,6 +70,11 @@ def test_any_text_is_quoted_so_that_postgres_reads_it_back(
 ) -> None:
     assert array_text(values, is_text=True) == literal
     assert read_back(conn, values) == values
+
+
+def test_a_nul_is_never_taken_for_the_end_of_a_value() -> None:
+    with pytest.raises(ValueError, match="a value holds a NUL"):
+        array_text(["a\0b", '"'], is_text=True)
 
 
 # Postgres holds neither NUL nor lone surrogates; the reader lets none of them through.

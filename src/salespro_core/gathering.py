@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import compress, islice
-from operator import le
+from itertools import compress
 from typing import cast
 
 from salespro_core.contents import Contents, Day, Rep
@@ -97,9 +95,9 @@ class Gathering:
         sold = [place for place, value in enumerate(is_sale) if value == "t"]
         self._rows += rows
         self._sales += len(sold)
-        for day, of_day, sales in _by_day(made, is_sale):
-            self._days[day] += of_day
-            self._sales_of_days[day] += sales
+        days = [instant and instant[:_DAY_CHARACTERS] for instant in made]
+        self._days.update(days)
+        self._sales_of_days.update([days[place] for place in sold])
         here = Counter(emails)
         self._reps.update(here)
         self._note_names(columns, emails, here.keys() - self._names.keys())
@@ -171,25 +169,3 @@ class Gathering:
 
 def _known(counter: Counter[str | None]) -> Iterator[tuple[str, int]]:
     return ((what, rows) for what, rows in counter.items() if what is not None)
-
-
-def _by_day(instants: Values, is_sale: Values) -> Iterator[tuple[str | None, int, int]]:
-    """Each day (UTC; a value begins with it) with its rows and sales, perhaps in parts.
-
-    An export is in the order of its instants, so that a day is found by bisection.
-    """
-    try:
-        in_order = all(map(le, instants, islice(instants, 1, None)))  # type: ignore[arg-type]
-    except TypeError:  # there is a None
-        in_order = False
-    if not in_order or instants[0] is None:
-        days = (instant and instant[:_DAY_CHARACTERS] for instant in instants)
-        for (day, sale), rows in Counter(zip(days, is_sale, strict=True)).items():
-            yield day, rows, rows if sale == "t" else 0
-        return
-    start = 0
-    while start < len(instants):
-        day = str(instants[start])[:_DAY_CHARACTERS]
-        end = bisect_left(instants, day + "~", start)  # type: ignore[type-var]
-        yield day, end - start, is_sale[start:end].count("t")
-        start = end

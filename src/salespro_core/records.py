@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
+from salespro_core.arrays import elements, joined
 from salespro_core.blocks import Block, is_utf8
 from salespro_core.header import Layout
 
@@ -61,27 +63,50 @@ class Part:
         columns: their values, one sequence per column of the layout.
         cells: their rows as they stand in the file.
         lenient: the records that leave cells out.
-        rejects: in the order of the file, as the others are.
+        rejects: in the order of the file.
+        arrays: the columns as they are sent, if that is made already.
     """
 
     rows: int
-    lines: Sequence[int]
-    columns: Sequence[Values]
-    cells: Sequence[Sequence[str]]
+    lines: Sequence[int] = ()
+    columns: Sequence[Values] = ()
+    cells: Sequence[Sequence[str]] = ()
     lenient: Sequence[Record] = ()
     rejects: Sequence[Reject] = ()
+    arrays: Sequence[str] = ()
 
     def records(self) -> Iterator[Record]:
         """All records, one by one, in the order of the file."""
         values = zip(*self.columns, strict=True)
-        whole = (
+        complete = (
             Record(line, value, cells=cells)
             for line, value, cells in zip(self.lines, values, self.cells, strict=True)
         )
-        if not self.lenient:
-            yield from whole
-        else:
-            yield from sorted([*whole, *self.lenient], key=lambda record: record.line)
+        yield from sorted([*complete, *self.lenient], key=attrgetter("line"))
+
+
+def whole(layout: Layout, parts: Iterable[Part]) -> Part:
+    """One part of all of them, each taken in as it comes, while its cells are at hand."""
+    rows = 0
+    lines: list[int] = []
+    columns: list[list[str | None]] = [[] for _ in layout.columns]
+    pieces: list[list[str]] = [[] for _ in layout.columns]
+    cells: list[Sequence[str]] = []
+    lenient: list[Record] = []
+    rejects: list[Reject] = []
+    for part in parts:
+        rows += part.rows
+        lines += part.lines
+        for place, column in enumerate(layout.columns):
+            values = part.columns[place]
+            columns[place] += values
+            pieces[place].append(elements(values, is_text=column.kind.is_text))
+        cells += part.cells
+        lenient += part.lenient
+        rejects += part.rejects
+    rejects.sort(key=attrgetter("line"))
+    arrays = list(map(joined, pieces))
+    return Part(rows, lines, columns, cells, lenient, rejects, arrays)
 
 
 def read_records(layout: Layout, block: Block, *, is_lenient: bool = False) -> Part:
@@ -118,8 +143,7 @@ def read_records(layout: Layout, block: Block, *, is_lenient: bool = False) -> P
     for place in sorted(bad):
         item = _read_closely(layout, lines[place], rows[place], is_lenient=is_lenient)
         (rejects if isinstance(item, Reject) else lenient).append(item)  # type: ignore[arg-type]
-    if misfits:
-        rejects.sort(key=lambda reject: reject.line)
+    rejects.sort(key=attrgetter("line"))
     good = [place not in bad for place in range(len(rows))] if bad else None
     return Part(
         len(block),

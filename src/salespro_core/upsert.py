@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import cast
 
 from psycopg import Connection, RawCursor
 
+from salespro_core.arrays import array_text
 from salespro_core.batches import Batch
 from salespro_core.columns import Column, Export
 from salespro_core.errors import ClaimLost
@@ -116,40 +115,11 @@ def arrays(layout: Layout, batch: Batch) -> dict[str, str]:
     if any(len(values) != len(batch) for values in batch.columns):
         raise ValueError("the columns of the batch are not of one length")
     values = batch.columns or [()] * len(layout.columns)
-    return {
-        column.name: array_text(cells, is_text=column.kind.is_text)
+    texts = batch.arrays or [
+        array_text(cells, is_text=column.kind.is_text)
         for column, cells in zip(layout.columns, values, strict=True)
-    }
-
-
-def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
-    """Return a Postgres array literal of these values; None is NULL.
-
-    Source: PostgreSQL documentation, section 8.15.6, "Array Input and Output Syntax".
-    psycopg's own adaptation costs more than parsing the CSV; a property test holds this
-    one to what psycopg would send.
-
-    Args:
-        values: text that Postgres reads as the element's type.
-        is_text: a value may hold anything, so that each has to be quoted.
-    """
-    between = '","' if is_text else ","
-    try:
-        text = between.join(cast("Sequence[str]", values))
-    except TypeError:  # there is a None
-        shown = ["NULL" if v is None else _quoted(v) if is_text else v for v in values]
-        return "{" + ",".join(shown) + "}"
-    if not is_text or not values:
-        return "{" + text + "}"
-    if "\\" in text or text.count('"') > 2 * (len(values) - 1):
-        return "{" + ",".join(map(_quoted, cast("Sequence[str]", values))) + "}"
-    return '{"' + text + '"}'
-
-
-def _quoted(value: str) -> str:
-    if '"' in value or "\\" in value:
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{value}"'
+    ]
+    return {c.name: text for c, text in zip(layout.columns, texts, strict=True)}
 
 
 @cache
