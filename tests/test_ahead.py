@@ -36,7 +36,7 @@ from salespro_core.outcome import Counts
 from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
 from salespro_core.writing import SpanWritten, await_turn
-from tables import APPOINTMENT_TABLE, stored, wait_until
+from tables import APPOINTMENT_TABLE, places, stored, wait_until
 
 KEYS = "ABCDEFGHI"
 SMALL = Options(checkpoint_rows=3, batch_size=2)
@@ -69,12 +69,16 @@ class Ahead:
         self.held = held
         self._layout, self._spans = given
 
-    def reads(self, *rows: dict[str, str]) -> None:
-        """Write these, in one span."""
+    def reads(
+        self,
+        *rows: dict[str, str],
+        options: Options = Options(),  # noqa: B008 -- frozen
+    ) -> None:
+        """Write these, in one span unless the options say otherwise."""
         with Rejects() as rejects:
             stream = io.BytesIO(csv_bytes(*rows))
             reading = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=False)
-            self._layout, self._spans = reading.layout, list(reading.spans(Options()))
+            self._layout, self._spans = reading.layout, list(reading.spans(options))
 
     def written(
         self, before: Callable[[int], object] = lambda _: None
@@ -127,6 +131,46 @@ def test_every_span_is_written_once_and_in_order(
 
     assert found == [Counts(created=3)] * 3
     assert keys(other) == KEYS
+
+
+def test_what_follows_news_is_compared_and_counted_all_the_same(
+    ahead: Ahead, conn: Connection
+) -> None:
+    """Where a span held nothing but news, the next is not looked up beforehand."""
+    for key, rows in {
+        "k1": [
+            appointment("D"),
+            appointment("E", _updated_at="2025-06-07T00:00:00.000Z"),
+        ],
+        "k2": [appointment("K")],
+    }.items():
+        ahead.reads(*rows)
+        ahead.held = history.claim(conn, upload(object_key=key))
+        list(ahead.written())
+    before = places(conn, APPOINTMENT_TABLE)
+    files = [
+        # all of them news; the same, older, news; the same again
+        *("A", "B", "C"), *("D", "E", "F"), *("K", "G", "H"), *("I", "J", "L"),
+    ]  # fmt: skip
+    ahead.reads(
+        *(appointment(key, _updated_at="2025-06-06T12:00:00.000Z") if key == "E" else appointment(key) for key in files),
+        options=Options(checkpoint_rows=3, batch_size=2),
+    )  # fmt: skip
+    ahead.held = history.claim(conn, upload(object_key="k3"))
+
+    found = [written.counts for written in ahead.written()]
+
+    assert found == [
+        Counts(created=3),
+        Counts(created=1, unchanged=1, stale=1),
+        Counts(created=2, unchanged=1),
+        Counts(created=3),
+    ]
+    after = places(conn, APPOINTMENT_TABLE)
+    # Where it stands is the same: no version of it was written.
+    assert [after[key][0] for key in "DEK"] == [before[key][0] for key in "DEK"]
+    # Those that were not looked up are locked, and K is not.
+    assert [after[key][1] != "0" for key in "DEK"] == [True, True, False]
 
 
 def test_a_span_is_committed_while_the_next_is_read(

@@ -20,7 +20,7 @@ from handler.connection import Connections
 from handler.notices import Notices
 from handler.notifications import Notification
 from handler.objects import ObjectStream
-from handler.reports import put_report
+from handler.reports import get_ready, put_report
 from handler.settings import Settings
 from handler.telling import count, line_of, progress, tell
 from salespro_core.abandoning import abandon
@@ -139,7 +139,7 @@ class Importer:
             return reports[-1]
 
         left_s = hooks.remaining_s
-        hooks = replace(hooks, publish=publish)
+        hooks = replace(hooks, publish=publish, get_ready=get_ready)
         bytes_ = BufferedReader(stream, READ_BYTES)
         options = self._settings.options
         if notification.is_dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +20,11 @@ _TEXT = "text/plain; charset=utf-8"
 _CSV = "text/csv; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
+
+
+def get_ready() -> None:
+    """Load what writes a report."""
+    _render().get_ready()
 
 
 def put_report(
@@ -45,10 +51,7 @@ def put_report(
     rejects_file = f"{place}rejects.csv" if rejects.count else None
     facts = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
     text = as_text(outcome, rejects_file) + "\n"
-    # Not before it is needed: what makes pages of templates is no part of a cold start.
-    from salespro_core.page.render import as_html  # noqa: PLC0415
-
-    page = as_html(outcome, rejects_file)
+    page = _render().as_html(outcome, rejects_file)
     try:
         # The rejects first: a report that is there names only what is there.
         if (file := rejects.open()) is not None:
@@ -82,3 +85,10 @@ def put_report(
             "It is tried again."
         ) from error
     return place
+
+
+def _render() -> ModuleType:
+    # Not before it is needed: what makes pages of templates is no part of a cold start.
+    from salespro_core.page import render  # noqa: PLC0415
+
+    return render

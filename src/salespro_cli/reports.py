@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from salespro_cli.databases import HOME
 from salespro_core.errors import ObjectRefused
@@ -29,6 +30,11 @@ def reports_folder() -> Path:
             "run this in a folder that you may write to."
         ) from error
     return folder
+
+
+def get_ready() -> None:
+    """Load what writes a report."""
+    _render().get_ready()
 
 
 def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
@@ -66,13 +72,17 @@ def write_into(folder: Path, outcome: Outcome, rejects: Rejects) -> None:
         rejects_file = str(folder / "rejects.csv")
     facts = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
     text = as_text(outcome, rejects_file)
-    # Not before it is needed: it would be a third of what other commands load.
-    from salespro_core.page.render import as_html  # noqa: PLC0415
-
-    page = as_html(outcome, rejects_file)
+    page = _render().as_html(outcome, rejects_file)
     for report, body in (
         ("report.json", facts),
         ("report.txt", text),
         ("report.html", page),
     ):
         (folder / report).write_text(body + "\n", encoding="utf-8", errors="replace")
+
+
+def _render() -> ModuleType:
+    # Not before it is needed: it would be a third of what other commands load.
+    from salespro_core.page import render  # noqa: PLC0415
+
+    return render

@@ -17,6 +17,7 @@ from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.flight import Flight, Prepared
 from salespro_core.header import Layout
 from salespro_core.link import Link
+from salespro_core.outcome import Counts
 from salespro_core.upsert import arrays
 from salespro_core.writing import (
     SpanWritten,
@@ -56,16 +57,21 @@ def write_ahead(
         SalesProError: what `spans` raises, after the last result.
     """
     at = held
+    looks_first = True
     ready = _prepared(layout, spans)
     following: Prepared | SalesProError | None = _next(ready)
     while isinstance(following, Prepared):
         prepared = following
-        with Flight(link, layout, prepared, at, uploaded_at) as flight:
+        with Flight(
+            link, layout, prepared, at, uploaded_at, looks_first=looks_first
+        ) as flight:
             following = _next(ready)
         written = flight.written or _write_again(
             link, layout, prepared.span, at, uploaded_at, flight.failure
         )
         at = _moved(at, written)
+        # Most files repeat what is stored.  Where one does not, that is likely to go on.
+        looks_first = not _is_all_news(written.counts)
         yield written
         # If the file could not be read on, that is what to tell.
         if not isinstance(following, SalesProError) and remaining_s() <= 0:
@@ -75,6 +81,11 @@ def write_ahead(
             )
     if following is not None:
         raise following
+
+
+def _is_all_news(counts: Counts) -> bool:
+    is_any = counts.created or counts.updated
+    return bool(is_any) and not (counts.unchanged or counts.stale)
 
 
 def _prepared(layout: Layout, spans: Iterable[Span]) -> Iterator[Prepared]:

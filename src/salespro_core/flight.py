@@ -46,6 +46,8 @@ class Flight:
         prepared: Prepared,
         at: Claim,
         uploaded_at: datetime,
+        *,
+        looks_first: bool,
     ) -> None:
         self.written: SpanWritten | None = None
         self.failure: psycopg.Error | None = None
@@ -55,6 +57,7 @@ class Flight:
         self._prepared = prepared
         self._at = at
         self._uploaded_at = uploaded_at
+        self._looks_first = looks_first
         self._sent: list[tuple[Sent, Beside]] = []
         self._pipeline = ExitStack()
 
@@ -128,6 +131,7 @@ class Flight:
                     uploaded_at=self._uploaded_at,
                     beside=beside,
                     texts=texts,
+                    looks_first=self._looks_first,
                 )
                 sent.append((one, beside))
                 checkpoint += len(batch) + beside.duplicate + beside.rejected

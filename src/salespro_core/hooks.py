@@ -21,6 +21,8 @@ class Hooks:
 
     Attributes:
         publish: called once, when the counts are final and before the history says so.
+        get_ready: called while Postgres writes the last rows, so that `publish` need not
+            load then what it takes.
         on_commit: called with the outcome so far, once the export is recognised and after each
             commit.
         remaining_s: seconds that the attempt may still take; asked after each commit,
@@ -30,6 +32,7 @@ class Hooks:
     """
 
     publish: Publish = lambda _outcome, _rejects: None
+    get_ready: Callable[[], None] = lambda: None
     on_commit: Callable[[Outcome], None] = lambda _outcome: None
     remaining_s: Callable[[], float] = lambda: math.inf
     reconnect: Callable[[], Connection] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from salespro_core import history
 from salespro_core.ahead import write_ahead
+from salespro_core.batches import Span
 from salespro_core.budget import within_budget
 from salespro_core.errors import ClaimLost, InputError, OutOfTime, SalesProError
 from salespro_core.garbage import rarely_collected
@@ -155,7 +156,7 @@ def _import(
             ),
         )
     reading.skip(held.counts.processed, held.refused, options)
-    spans = reading.spans(options)
+    spans = _and_then(reading.spans(options), hooks.get_ready)
     uploaded_at = outcome.upload.uploaded_at
     for written in write_ahead(
         link,
@@ -170,3 +171,9 @@ def _import(
         outcome = outcome.counted(written.counts)
         yield outcome
     yield outcome.noted(rejects).read(reading)
+
+
+def _and_then(spans: Iterator[Span], get_ready: Callable[[], None]) -> Iterator[Span]:
+    """The spans; asked for another one, there is time before the last is written."""
+    yield from spans
+    get_ready()

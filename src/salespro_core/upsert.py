@@ -74,6 +74,7 @@ def upsert(
     uploaded_at: datetime,
     beside: Beside,
     texts: dict[str, str] | None = None,
+    looks_first: bool = True,
 ) -> Sent:
     """Write a batch and move the checkpoint of its import past it, in one statement.
 
@@ -86,6 +87,7 @@ def upsert(
         uploaded_at: what orders rows whose file carries no timestamp.
         beside: rows to account for with this batch.
         texts: its arrays, if they are made already.
+        looks_first: see `upsert_statement`; what becomes of the rows is the same.
 
     Returns:
         What becomes of the batch, once the server has come to it.
@@ -102,7 +104,7 @@ def upsert(
         "duplicate": beside.duplicate,
         "rejected": beside.rejected,
     }
-    statement, names = _statement(layout.export, columns)
+    statement, names = _statement(layout.export, columns, looks_first=looks_first)
     # Raw: its names would be looked for anew for each batch, which costs as much as
     # reading a column.
     cursor = RawCursor(conn)
@@ -131,10 +133,11 @@ def _carried(
 
 @cache
 def _statement(
-    export: Export, columns: tuple[Column, ...]
+    export: Export, columns: tuple[Column, ...], *, looks_first: bool
 ) -> tuple[bytes, tuple[str, ...]]:
     """The statement with numbered parameters, and the name of each."""
-    named = upsert_statement(export, columns).as_bytes().decode()
+    composed = upsert_statement(export, columns, looks_first=looks_first)
+    named = composed.as_bytes().decode()
     names = tuple(dict.fromkeys(_PARAMETER.findall(named)))
     numbered = _PARAMETER.sub(lambda m: f"${names.index(m[1]) + 1}", named)
     return numbered.encode(), names

@@ -14,7 +14,7 @@ from salespro_cli.databases import connections
 from salespro_cli.interrupts import kept_back
 from salespro_cli.opening import open_report
 from salespro_cli.reader import Reader
-from salespro_cli.reports import reports_folder, write_report
+from salespro_cli.reports import get_ready, reports_folder, write_report
 from salespro_cli.sources import opened
 from salespro_core.dry_run import dry_run_upload
 from salespro_core.hooks import Hooks
@@ -84,7 +84,12 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
             upload,
             Reader(stream, file, bar, interrupts),  # type: ignore[arg-type]
             options=options,
-            hooks=Hooks(publish=publish, on_commit=show, reconnect=connect),
+            hooks=Hooks(
+                publish=publish,
+                get_ready=get_ready,
+                on_commit=show,
+                reconnect=connect,
+            ),
         )
     rejects_file = folders[-1] / "rejects.csv" if folders else None
     place = str(rejects_file) if rejects_file and rejects_file.exists() else None

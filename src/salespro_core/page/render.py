@@ -43,6 +43,12 @@ def as_html(outcome: Outcome, rejects_file: str | None = None) -> str:
     return page
 
 
+def get_ready() -> None:
+    """Load what a page is made of, which takes longer than to make one."""
+    _template()
+    _css()
+
+
 def _shown(value: object) -> object:
     """What an expression puts on the page; it is escaped behind this."""
     if isinstance(value, str) and not isinstance(value, Markup):
