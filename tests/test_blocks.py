@@ -15,7 +15,7 @@ from salespro_core.blocks import Block, block_of, joined
 from salespro_core.columns import Column, Kind
 from salespro_core.errors import UnreadableObject
 from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.kinds import instant, key, text
+from salespro_core.kinds import instant, key, money, text
 from salespro_core.rows import Row, read_closely
 from salespro_core.text import open_text
 
@@ -105,6 +105,7 @@ cells = st.one_of(
             *("2025-06-06T23:59:60.000Z", "0000-06-06T00:16:45.538Z"),
             *("2025-06-06T00:16:45.53Z", "\u0662025-06-06T00:16:45.538Z"),
             *("2025-W23-5T00:16:45.538Z", " 2025-06-06T00:16:45.538Z"),
+            *("1.00 2.00", "0.5", "01.5", "-1.5", "1.500", "12345678901.5", "12."),
             *("TRUE", "no", "12.50", "$1,234.5", "1e5", "06/18/2025", "x (a1)"),
             *("x" * length for length in (50, 51, 100, 101, 254, 255, 256)),
         ]
@@ -118,6 +119,8 @@ cells = st.one_of(
 @example(["2025-06-06T00:16:45.538Z", "2025-06-06T00:16:45.538Z"])
 @example(["2025-06-06T24:00:00.000Z"])
 @example(["A1", "b2"])
+@example(["1.00 2.00"])
+@example(["0.00", "12.5", "01.5"])
 def test_a_column_that_is_read_at_once_is_read_as_cell_by_cell(
     name: str, found: list[str]
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_column_that_is_read_at_once_is_read_as_cell_by_cell(
         pytest.param(instant(), ["2025-06-06T00:16:45.538Z"] * 2, id="instants"),
         pytest.param(text(100), ["Müller", "x y"], id="text"),
         pytest.param(key(50), ["xWMyZ4YEGZ"], id="keys"),
+        pytest.param(money(12), ["23245.09", "0.5", "1234567890.12"], id="amounts"),
     ],
 )
 def test_what_salespro_writes_is_read_a_column_at_once(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import compress
+from operator import itemgetter
 from typing import cast
 
 from salespro_core.contents import Contents, Day, Rep
@@ -18,7 +19,7 @@ MOST_DAYS = 400
 MOST_REPS = 2_000
 SHOWN_REPS = 10
 
-_DAY_CHARACTERS = len("2025-06-18")
+_day = itemgetter(slice(len("2025-06-18")))
 _ZERO = Decimal(0)
 
 
@@ -95,7 +96,7 @@ class Gathering:
         sold = [place for place, value in enumerate(is_sale) if value == "t"]
         self._rows += rows
         self._sales += len(sold)
-        days = [instant and instant[:_DAY_CHARACTERS] for instant in made]
+        days = _days(made)
         self._days.update(days)
         self._sales_of_days.update([days[place] for place in sold])
         here = Counter(emails)
@@ -169,3 +170,10 @@ class Gathering:
 
 def _known(counter: Counter[str | None]) -> Iterator[tuple[str, int]]:
     return ((what, rows) for what, rows in counter.items() if what is not None)
+
+
+def _days(instants: Values) -> Sequence[str | None]:
+    """The day (UTC) of each, which it begins with."""
+    if all(instants):
+        return list(map(_day, cast("Sequence[str]", instants)))
+    return [instant and _day(instant) for instant in instants]

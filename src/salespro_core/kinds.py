@@ -131,7 +131,13 @@ def money(precision: int, scale: int = 2) -> Kind:
             raise ValueError(f"has more than {whole_digits} digits before the point")
         return f"{sign}{whole}.{cents or '0'}"
 
-    return Kind("numeric", parse)
+    plain = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,{whole_digits - 1}}})\.[0-9]{{1,2}} )*")
+
+    def are_plain(cells: Sequence[str]) -> bool:
+        text = " ".join([*cells, ""])
+        return text.count(" ") == len(cells) and plain.fullmatch(text) is not None
+
+    return Kind("numeric", parse, are_plain=are_plain)
 
 
 def _boolean(cell: str) -> str:
