@@ -77,9 +77,24 @@ def test_each_row_that_can_be_read_is_counted(order: int | None, rows: int) -> N
         least=Decimal("-2.50"),
         most=Decimal(1000),
         days=(
-            Day(day="2025-06-06", appointments=2, sales=2),
-            Day(day="2025-06-07", appointments=2, sales=1),
-            Day(day="2025-06-09", appointments=3, sales=2),
+            Day(
+                day="2025-06-06",
+                appointments=2,
+                sales=2,
+                revenue=Decimal("12.50"),
+            ),
+            Day(
+                day="2025-06-07",
+                appointments=2,
+                sales=1,
+                revenue=Decimal("-2.50"),
+            ),
+            Day(
+                day="2025-06-09",
+                appointments=3,
+                sales=2,
+                revenue=Decimal("1012.50"),
+            ),
         ),
         earlier=0,
         undated=1,

@@ -88,6 +88,34 @@ def test_an_upload_that_is_gone_is_told(world: World, mailbox: Mailbox) -> None:
     assert "was deleted before it was read; upload it again" in text
 
 
+def test_a_mistake_in_the_set_up_is_told_once(world: World, mailbox: Mailbox) -> None:
+    """However often the upload is tried, and once more when it is imported with rejects."""
+    put = world.put(rows(3, bad=1), "a.csv")
+    tried = world.put(rows(1), "dryrun/b.csv")
+    with world.connect() as conn:
+        conn.execute("ALTER TABLE salespro_appointment RENAME TO elsewhere")
+
+    for upload in (put, put, tried):
+        world.invoke(upload)
+
+    [(subject, text)] = mailbox.messages()
+    assert subject == "SalesPro import failed"
+    first, second = text.splitlines()
+    assert first.startswith(f"s3://{world.uploads}/a.csv is not imported yet. ")
+    assert "salespro migrate" in first
+    assert (
+        second
+        == "It is tried again a few times, and then waits in the dead-letter queue."
+    )
+
+    with world.connect() as conn:
+        conn.execute("ALTER TABLE elsewhere RENAME TO salespro_appointment")
+    world.settle(put)
+
+    [(_, text)] = mailbox.messages()
+    assert "a.csv is imported. 3 rows: 2 created, 1 rejected." in text
+
+
 def test_what_went_well_is_no_news(world: World, mailbox: Mailbox) -> None:
     """Nor is a dry run, at whose report its uploader will look anyway."""
     for put in (

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -475,7 +476,12 @@ def test_time_is_shown_in_bars_that_a_phone_has_room_for(
 ) -> None:
     start = date(2025, 1, 1)
     days = [
-        Day(day=str(start + n * timedelta(days=every)), appointments=4, sales=1)
+        Day(
+            day=str(start + n * timedelta(days=every)),
+            appointments=4,
+            sales=1,
+            revenue=Decimal("0.10"),
+        )
         for n in range(count)
     ]
 
@@ -485,7 +491,10 @@ def test_time_is_shown_in_bars_that_a_phone_has_room_for(
     assert (found.unit, len(found.bars)) == (unit, bars)
     assert sum(bar.appointments for bar in found.bars) == 4 * count
     assert sum(bar.sales for bar in found.bars) == count
+    assert sum(bar.revenue for bar in found.bars) == count * Decimal("0.10")
     assert max(bar.height for bar in found.bars) == 100
+    assert max(bar.revenue_height for bar in found.bars) == 100
+    assert found.most_revenue == max(bar.revenue for bar in found.bars)
     assert bars <= MOST_BARS or unit == "year"
 
 
@@ -496,6 +505,35 @@ def test_the_ends_of_time_are_days_like_any_other(day: str) -> None:
 
     assert over_time([one]) is not None
     assert over_time(sorted([one, *others], key=lambda d: d.day)) is not None
+
+
+@pytest.mark.parametrize(
+    ("revenues", "heights", "most"),
+    [
+        pytest.param([10, -5, 0, 4], [100, 0, 0, 40], 10, id="paid-back"),
+        pytest.param([-1, -5], [0, 0], None, id="nothing-but-paid-back"),
+        pytest.param([0, 0], [0, 0], None, id="nothing"),
+        pytest.param([None, None], [0, 0], None, id="no-amounts"),
+    ],
+)
+def test_revenue_has_a_bar_where_there_is_some(
+    revenues: list[int | None], heights: list[float], most: int | None
+) -> None:
+    days = [
+        Day(
+            day=f"2025-06-{n:02}",
+            appointments=1,
+            sales=1,
+            revenue=None if revenue is None else Decimal(revenue),
+        )
+        for n, revenue in enumerate(revenues, 1)
+    ]
+
+    found = over_time(days)
+
+    assert found is not None
+    assert [bar.revenue_height for bar in found.bars] == heights
+    assert found.most_revenue == most
 
 
 def test_without_a_day_there_is_no_chart() -> None:

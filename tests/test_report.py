@@ -529,7 +529,9 @@ def test_a_program_gets_the_facts_the_rejects_and_the_changes() -> None:
             "average": "12.50",
             "least": "5.01",
             "most": "20.00",
-            "days": [{"day": "2025-06-06", "appointments": 14, "sales": 6}],
+            "days": [
+                {"day": "2025-06-06", "appointments": 14, "sales": 6, "revenue": None}
+            ],
             "earlier": 0,
             "undated": 1,
             "reps": [

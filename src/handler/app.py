@@ -89,7 +89,8 @@ def _import_messages(event: dict[str, Any], context: LambdaContext) -> dict[str,
 
     def import_message(record: SQSRecord) -> None:
         try:
-            _import_all(_read(record), context)
+            count = int(record.attributes.approximate_receive_count)
+            _import_all(_read(record), context, is_first=count == 1)
         except Exception as error:  # raised again, for Powertools
             ask_again(record, error)
             raise
@@ -108,9 +109,17 @@ def _read(record: SQSRecord) -> list[Notification | Ignored]:
 
 
 def _import_all(
-    found: Iterable[Notification | Ignored], context: LambdaContext
+    found: Iterable[Notification | Ignored],
+    context: LambdaContext,
+    *,
+    is_first: bool = True,
 ) -> list[dict[str, Any]]:
     """Import each upload; one that fails does not hold the others back.
+
+    Args:
+        found: what to import.
+        context: of the invocation.
+        is_first: whether they are delivered for the first time.
 
     Raises:
         Exception: the first failure that is to be tried again, after all were tried.
@@ -124,7 +133,7 @@ def _import_all(
             )
             continue
         try:
-            done.append(_import_one(notification, context))
+            done.append(_import_one(notification, context, is_first=is_first))
         except Exception as error:  # noqa: BLE001 -- raised below, after the others
             failures.append(error)
     if failures:
@@ -132,7 +141,9 @@ def _import_all(
     return done
 
 
-def _import_one(notification: Notification, context: LambdaContext) -> dict[str, Any]:
+def _import_one(
+    notification: Notification, context: LambdaContext, *, is_first: bool
+) -> dict[str, Any]:
     """Import an upload, and log what no import logs: the settings, or a mistake of ours.
 
     Of a mistake of ours only its name and place: its text may hold a cell.
@@ -147,7 +158,7 @@ def _import_one(notification: Notification, context: LambdaContext) -> dict[str,
         _log_nothing_imported(error, upload)
         raise
     try:
-        return run(notification, context)
+        return run(notification, context, is_first=is_first)
     except SalesProError:  # it has logged it
         raise
     except Exception as error:

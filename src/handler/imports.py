@@ -58,8 +58,19 @@ class Importer:
         self._logger = logger
         self._notices = Notices(settings.notify_topic_arn, logger)
 
-    def run(self, notification: Notification, context: LambdaContext) -> dict[str, Any]:
+    def run(
+        self,
+        notification: Notification,
+        context: LambdaContext,
+        *,
+        is_first: bool = True,
+    ) -> dict[str, Any]:
         """Import one upload, or try it if it is under `dryrun/`.
+
+        Args:
+            notification: of the upload.
+            context: of the invocation, for the time that is left.
+            is_first: whether it is delivered for the first time.
 
         Returns:
             The facts of its log line, without any cell.  A file that is refused is a
@@ -100,6 +111,9 @@ class Importer:
             }
             self._logger.warning("import interrupted", **facts)
             count("FilesInterrupted")
+            # The set-up is at fault, and stays so until somebody mends it: told once.
+            if is_first and not (error.retryable or notification.is_dry_run):
+                self._notices.of_set_up(notification, error)
             raise
 
     def close(self) -> None:

@@ -9,6 +9,8 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.notifications import Notification
+from salespro_core.errors import SalesProError
 from salespro_core.outcome import Outcome
 from salespro_core.report import printable, verdict
 
@@ -48,6 +50,16 @@ class Notices:
         place = [f"Report: {report}"] if report else []
         key = outcome.upload.object_key
         self.send(subject, verdict(outcome), *place, object_key=key)
+
+    def of_set_up(self, notification: Notification, error: SalesProError) -> None:
+        """Tell that an upload has to wait until what it needs is mended."""
+        self.send(
+            "SalesPro import failed",
+            f"s3://{notification.bucket}/{notification.object_key} is not imported yet. "
+            f"{error}",
+            "It is tried again a few times, and then waits in the dead-letter queue.",
+            object_key=notification.object_key,
+        )
 
     def send(self, subject: str, *lines: str, object_key: str) -> None:
         """Publish it; that it cannot be is logged, and no harm to the import.

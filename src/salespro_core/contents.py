@@ -14,11 +14,13 @@ class Day:
 
     Attributes:
         day: `YYYY-MM-DD`.
+        revenue: of the sales that carry an amount; None if the file has no amounts.
     """
 
     day: str
     appointments: int
     sales: int
+    revenue: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

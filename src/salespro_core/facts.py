@@ -75,7 +75,7 @@ def _contents(held: Contents) -> dict[str, Any]:
         "average": amount(held.average),
         "least": amount(held.least),
         "most": amount(held.most),
-        "days": [asdict(day) for day in held.days],
+        "days": [asdict(day) | {"revenue": amount(day.revenue)} for day in held.days],
         "earlier": held.earlier,
         "undated": held.undated,
         "reps": [asdict(rep) | {"revenue": amount(rep.revenue)} for rep in held.reps],

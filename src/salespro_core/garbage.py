@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # A span has a list per row, all of which go when it is written, and no cycle among them.
-# At Python's default of 700 the collector looks at them again and again: a fifth of the
-# time it takes to read a file.
+# At Python's default of 700 the collector looks at them again and again.
 ALLOCATIONS = 20_000
 
 

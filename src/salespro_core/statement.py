@@ -28,8 +28,8 @@ def upsert_statement(
     checkpoint is elsewhere.  A row that is equal to the stored one, or older, is not
     rewritten.
 
-    The arrays are taken apart side by side in a select list, since each of them in FROM is
-    first put into a store of its own, which is a tenth of the time of a new row.
+    The arrays are taken apart side by side in the select list: in FROM, Postgres would
+    first put each of them into a store of its own.
 
     The stored row is looked up record by record (a LATERAL with LIMIT cannot be turned
     into a join), since a join by hash would scan the table for every batch.

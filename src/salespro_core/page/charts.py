@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
 
 from salespro_core.contents import Day
 
@@ -49,6 +51,7 @@ class Bar:
         x: in tenths of a bar's width, from the left.
         height: of the appointments, in percent of the highest bar.
         sales_height: the same of the sales, a part of it.
+        revenue_height: of the revenue, in percent of the highest.
     """
 
     label: str
@@ -57,6 +60,8 @@ class Bar:
     x: int
     height: float
     sales_height: float
+    revenue: Decimal
+    revenue_height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,13 @@ class Bars:
     Attributes:
         unit: what one bar is: `day`, `week`, `month` or `year`.
         highest: appointments of the highest bar.
+        most_revenue: of a bar; None if there is nothing to draw.
     """
 
     unit: str
     bars: tuple[Bar, ...]
     highest: int
+    most_revenue: Decimal | None
 
     @property
     def width(self) -> int:
@@ -129,21 +136,33 @@ def over_time(days: Sequence[Day]) -> Bars | None:
         sums = _sums(days, unit)
         places = list(_places(sums, unit))
         if len(places) <= MOST_BARS:
-            return _bars(unit, [(place, *sums.get(place, (0, 0))) for place in places])
-    sums = _sums(days, _YEAR)
-    return _bars(_YEAR, [(place, *sums[place]) for place in sums])
+            return _bars(unit, [(place, sums.get(place, _NOTHING)) for place in places])
+    return _bars(_YEAR, list(_sums(days, _YEAR).items()))
 
 
-def _sums(days: Sequence[Day], unit: _Unit) -> dict[date, tuple[int, int]]:
-    sums: dict[date, tuple[int, int]] = {}
+class _Sums(NamedTuple):
+    appointments: int = 0
+    sales: int = 0
+    revenue: Decimal = Decimal(0)
+
+
+_NOTHING = _Sums()
+
+
+def _sums(days: Sequence[Day], unit: _Unit) -> dict[date, _Sums]:
+    sums: dict[date, _Sums] = {}
     for day in days:
         place = unit.start(date.fromisoformat(day.day))
-        appointments, sales = sums.get(place, (0, 0))
-        sums[place] = appointments + day.appointments, sales + day.sales
+        before = sums.get(place, _NOTHING)
+        sums[place] = _Sums(
+            before.appointments + day.appointments,
+            before.sales + day.sales,
+            before.revenue + (day.revenue or 0),
+        )
     return sums
 
 
-def _places(sums: dict[date, tuple[int, int]], unit: _Unit) -> Iterator[date]:
+def _places(sums: Mapping[date, _Sums], unit: _Unit) -> Iterator[date]:
     """All from the first to the last; one more than there may be at most."""
     place, last = min(sums), max(sums)
     for _ in range(MOST_BARS + 1):
@@ -153,20 +172,27 @@ def _places(sums: dict[date, tuple[int, int]], unit: _Unit) -> Iterator[date]:
         place = unit.following(place)
 
 
-def _bars(unit: _Unit, found: Sequence[tuple[date, int, int]]) -> Bars:
-    highest = max(appointments for _, appointments, _ in found)
+def _bars(unit: _Unit, found: Sequence[tuple[date, _Sums]]) -> Bars:
+    highest = max(sums.appointments for _, sums in found)
+    most_revenue = max(sums.revenue for _, sums in found)
     return Bars(
         unit.name,
         tuple(
             Bar(
                 unit.label(place),
-                appointments,
-                sales,
+                sums.appointments,
+                sums.sales,
                 10 * at,
-                round(100 * appointments / highest, 2),
-                round(100 * sales / highest, 2),
+                round(100 * sums.appointments / highest, 2),
+                round(100 * sums.sales / highest, 2),
+                sums.revenue,
+                # What was paid back has no bar; the table says how much it is.
+                round(float(100 * max(Decimal(0), sums.revenue) / most_revenue), 2)
+                if most_revenue > 0
+                else 0.0,
             )
-            for at, (place, appointments, sales) in enumerate(found)
+            for at, (place, sums) in enumerate(found)
         ),
         highest,
+        most_revenue if most_revenue > 0 else None,
     )
