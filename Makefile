@@ -188,7 +188,7 @@ sbom: .venv-audit/ready build  ## list what ships in CycloneDX, in .aws-sam/sbom
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
 lock:  ## compile the requirement files from pyproject.toml (make lock UPGRADE=--upgrade)
-	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
+	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'uv==0.13.9'; }
 	@$(LOCK) --python-version 3.13 -o src/requirements.txt
 	@$(LOCK) --python-version 3.11 --extra cli --extra dev -c src/requirements.txt -o requirements-dev.txt
 	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt

@@ -18,9 +18,10 @@ from psycopg.conninfo import make_conninfo
 from builders import appointment, csv_bytes, user
 from runs import run
 from salespro_core import database, history
-from salespro_core.database import is_alive, store_errors
+from salespro_core.database import is_alive
 from salespro_core.errors import StoreRefused, StoreUnavailable
 from salespro_core.outcome import Counts
+from salespro_core.refusals import store_errors
 from tables import (
     APPOINTMENT_TABLE,
     TABLES,

@@ -24,7 +24,6 @@ from salespro_core import database, history
 from salespro_core.arrays import array_text
 from salespro_core.batches import Span
 from salespro_core.columns import Export
-from salespro_core.database import store_errors
 from salespro_core.errors import ClaimLost, StoreRefused
 from salespro_core.exports import APPOINTMENTS, USERS
 from salespro_core.header import Layout
@@ -32,6 +31,7 @@ from salespro_core.history import Claim, claim, read_counts
 from salespro_core.options import Options
 from salespro_core.outcome import Counts
 from salespro_core.reading import Reading
+from salespro_core.refusals import store_errors
 from salespro_core.rejects import Rejects
 from salespro_core.statement import upsert_statement
 from salespro_core.upsert import Beside, Written, upsert

@@ -17,17 +17,16 @@ from typing import Any, Final
 import boto3
 from aws_lambda_powertools import Logger
 
+from handler import reconciling
 from handler.checks import check_all
 from handler.connection import Connections
 from handler.objects import CLIENT
-from handler.reconciling import reconcile as hold_against_history
 from handler.settings import Settings
 from salespro_core import database
 from salespro_core.errors import SalesProError
 from salespro_core.schema import schema
 
 Answer = dict[str, Any]
-
 
 # How far back a reconciliation looks; and what is younger may be on its way.
 HOURS = 72
@@ -141,7 +140,7 @@ def reconcile(event: Mapping[str, Any]) -> Answer:
     try:
         connections = Connections(Settings.from_env(os.environ))
         with closing(connections.new()) as conn:
-            tally = hold_against_history(
+            tally = reconciling.reconcile(
                 boto3.client("s3", config=CLIENT),
                 bucket,
                 conn,

@@ -13,7 +13,6 @@ from psycopg import Connection
 
 from handler.connection import Connections
 from handler.settings import Settings
-from salespro_core.database import store_errors
 from salespro_core.errors import ConfigError, SalesProError
 from salespro_core.link import SILENCE_S
 from salespro_core.readiness import (
@@ -22,6 +21,7 @@ from salespro_core.readiness import (
     schema_problems,
     server_problems,
 )
+from salespro_core.refusals import store_errors
 from salespro_core.schema import schema
 from salespro_core.watch import watched
 

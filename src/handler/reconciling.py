@@ -22,8 +22,8 @@ from handler.notifications import (
     write_message,
 )
 from handler.versions import Version, pages_of_versions
-from salespro_core.database import store_errors
 from salespro_core.errors import ObjectUnavailable
+from salespro_core.refusals import store_errors
 from salespro_core.standing import Standing, standings
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def line_of(outcome: Outcome, *, report: str | None = None) -> dict[str, Any]:
         outcome: so far, or in the end.
         report: where it is, if there is one.
     """
-    rows = {**asdict(outcome.counts), "processed": outcome.counts.processed}
+    rows = _rows(outcome)
     facts = {
         f"records_{name}" if name in rows else name: value
         for name, value in summary(outcome).items()
@@ -49,6 +49,10 @@ def line_of(outcome: Outcome, *, report: str | None = None) -> dict[str, Any]:
     return {**facts, "rejects_by_reason": by_reason, "report": report}
 
 
+def _rows(outcome: Outcome) -> dict[str, int]:
+    return {**asdict(outcome.counts), "processed": outcome.counts.processed}
+
+
 def tell(logger: Logger, outcome: Outcome, facts: Mapping[str, Any]) -> None:
     """One line for people and queries, one for metrics."""
     if outcome.error is not None:
@@ -62,11 +66,10 @@ def tell(logger: Logger, outcome: Outcome, facts: Mapping[str, Any]) -> None:
     elif outcome.already_imported:
         count("FilesImportedBefore")
     else:
-        rows = {**asdict(outcome.counts), "processed": outcome.counts.processed}
         count(
             "FilesFailed" if outcome.error else "FilesCompleted",
             duration_ms=round(outcome.seconds * 1000),
-            **{f"Rows{fate.capitalize()}": number for fate, number in rows.items()},
+            **{f"Rows{fate.capitalize()}": n for fate, n in _rows(outcome).items()},
         )
 
 

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection
 
 from handler.objects import CLIENT
-from salespro_core import database
+from salespro_core.refusals import store_errors
 from salespro_core.standing import known_buckets
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def upload_bucket(conn: Connection) -> str:
     Raises:
         click.ClickException: it knows none, or several.
     """
-    with database.store_errors("reading the history"):
+    with store_errors("reading the history"):
         known = known_buckets(conn)
     if len(known) != 1:
         several = "more than one bucket" if known else "no bucket yet"

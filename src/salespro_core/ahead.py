@@ -12,12 +12,12 @@ from psycopg import Connection
 
 from salespro_core import history
 from salespro_core.batches import Span
-from salespro_core.database import is_rows_fault
 from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.flight import Flight, Prepared
 from salespro_core.header import Layout
 from salespro_core.link import Link
 from salespro_core.outcome import Counts
+from salespro_core.refusals import is_rows_fault
 from salespro_core.upsert import arrays
 from salespro_core.writing import (
     SpanWritten,

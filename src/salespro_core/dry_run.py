@@ -11,7 +11,6 @@ from psycopg import Connection
 
 from salespro_core import history
 from salespro_core.budget import within_budget
-from salespro_core.database import store_errors
 from salespro_core.errors import InputError, OutOfTime
 from salespro_core.garbage import rarely_collected
 from salespro_core.hooks import NO_HOOKS, Hooks
@@ -19,6 +18,7 @@ from salespro_core.link import SILENCE_S
 from salespro_core.options import DEFAULTS, Options
 from salespro_core.outcome import Outcome
 from salespro_core.reading import Reading
+from salespro_core.refusals import store_errors
 from salespro_core.rejects import Rejects
 from salespro_core.shadows import shadowed
 from salespro_core.uploads import Upload

@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import psycopg
-from psycopg import Connection
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.pq import PipelineStatus
 from psycopg.pq.abc import PGconn
 from psycopg.waiting import Ready, Wait
 
 from salespro_core.batches import Batch, Span
+from salespro_core.database import is_idle
 from salespro_core.errors import ClaimLost
 from salespro_core.header import Layout
 from salespro_core.history import Claim
@@ -36,7 +36,10 @@ class Flight:
 
     Attributes:
         written: what became of it; None where that is not known.
-        failure: why not, if it was sent.
+        failure: the first one that was met, if any was.
+
+    Raises:
+        ClaimLost: when left; another attempt took over.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class Flight:
         self._pipeline = ExitStack()
 
     def __enter__(self) -> Self:
-        if not self._conn.closed and _is_idle(self._conn):
+        if not self._conn.closed and is_idle(self._conn):
             with watched(self._conn, self._link.limit_s()), self._leaving_it_idle():
                 self._send()
         return self
@@ -98,7 +101,7 @@ class Flight:
         finally:
             # Once it is sent, that is for the end of the pipeline.
             is_sent = self._conn.info.pipeline_status == PipelineStatus.ON
-            if not (is_sent or self._conn.closed or _is_idle(self._conn)):
+            if not (is_sent or self._conn.closed or is_idle(self._conn)):
                 with suppress(psycopg.Error):
                     self._conn.rollback()
 
@@ -149,7 +152,3 @@ def _flushed(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
     while pgconn.flush():
         if (yield Wait.RW) & Ready.R:
             pgconn.consume_input()
-
-
-def _is_idle(conn: Connection) -> bool:
-    return conn.info.transaction_status == TransactionStatus.IDLE

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import psycopg
 from psycopg import Connection
-from psycopg.pq import TransactionStatus
 
-from salespro_core.database import STATEMENT_TIMEOUT_S, store_errors
+from salespro_core.database import STATEMENT_TIMEOUT_S, is_idle
 from salespro_core.errors import SalesProError, StoreUnavailable
+from salespro_core.refusals import store_errors
 from salespro_core.watch import LEAST_S, watched
 
 T = TypeVar("T")
@@ -147,13 +147,10 @@ class Link:
     def _ensure_connected(self) -> None:
         # A break that libpq meets while it sends a statement can leave a connection that
         # is not closed and takes no other: "another command is already in progress".
-        if not self.conn.closed and not self._is_idle():
+        if not self.conn.closed and not is_idle(self.conn):
             self.conn.close()
         if self.conn.closed and self._reconnect is not None:
             self.conn = self._reconnect()
-
-    def _is_idle(self) -> bool:
-        return self.conn.info.transaction_status == TransactionStatus.IDLE
 
     def limit_s(self, silence_s: float = SILENCE_S) -> float:
         """Seconds after which whoever has not answered is not waited for."""

@@ -13,10 +13,11 @@ from psycopg.errors import NotNullViolation
 
 from salespro_core import history
 from salespro_core.batches import Batch, Span
-from salespro_core.database import STATEMENT_TIMEOUT_S, is_rows_fault, refusal
+from salespro_core.database import STATEMENT_TIMEOUT_S
 from salespro_core.header import Layout
 from salespro_core.outcome import Counts
 from salespro_core.records import Problem, Reject
+from salespro_core.refusals import is_rows_fault, refusal
 from salespro_core.upsert import Beside, Sent, upsert
 
 

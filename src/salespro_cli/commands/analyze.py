@@ -12,10 +12,10 @@ from salespro_cli.commands.history import NO_IMPORT
 from salespro_cli.databases import connection
 from salespro_cli.display import console, safe
 from salespro_cli.tables import history_table, import_json, where_errors_are
-from salespro_core import database
 from salespro_core.analysis import Analysis
 from salespro_core.analysis import analyze as analyze_appointments
 from salespro_core.recent import recent_imports
+from salespro_core.refusals import store_errors
 
 IMPORTS = 5
 
@@ -36,7 +36,7 @@ def analyze(*, days: int | None, wants_json: bool) -> None:
     Revenue, average, minimum and maximum are those of the sales that carry an amount.
     Days are those of this machine's zone.
     """
-    with connection() as conn, database.store_errors("summing up the appointments"):
+    with connection() as conn, store_errors("summing up the appointments"):
         analysis = analyze_appointments(conn, days=days)
         imports = recent_imports(conn, limit=IMPORTS)
     if wants_json:

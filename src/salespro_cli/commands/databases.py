@@ -16,6 +16,7 @@ from salespro_cli.commands.examples import example
 from salespro_cli.databases import connection, database_url, describe_database
 from salespro_core import database
 from salespro_core.grants import grants as privileges
+from salespro_core.refusals import store_errors
 
 
 @click.command(
@@ -66,7 +67,7 @@ def grants(role: str) -> None:
 
     Run them as the owner of the tables.
     """
-    with connection() as conn, database.store_errors("looking for the tables"):
+    with connection() as conn, store_errors("looking for the tables"):
         statements = privileges(conn, role)
     for statement in statements:
         click.echo(statement)

@@ -11,8 +11,8 @@ from salespro_cli.databases import connection
 from salespro_cli.display import console, safe
 from salespro_cli.rejected import Rejected, Unreadable, first_rejects, rejects_file
 from salespro_cli.tables import errors, facts, history_table, import_json
-from salespro_core import database
 from salespro_core.recent import Import, find_import, recent_imports
+from salespro_core.refusals import store_errors
 
 NO_IMPORT = "No import yet. Try: salespro import FILE"
 
@@ -33,7 +33,7 @@ def history(*, limit: int, wants_json: bool) -> None:
 
     Times are those of this machine's zone.
     """
-    with connection() as conn, database.store_errors("reading the history"):
+    with connection() as conn, store_errors("reading the history"):
         imports = recent_imports(conn, limit=limit)
     if wants_json:
         click.echo(json.dumps([import_json(one) for one in imports], indent=2))
@@ -63,7 +63,7 @@ def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- its
     Its rejected rows are read from rejects.csv beside its report, which is a folder where
     the import was started, or in the bucket of the reports.
     """
-    with connection() as conn, database.store_errors("reading the history"):
+    with connection() as conn, store_errors("reading the history"):
         one = find_import(conn, id)
     if one is None:
         raise click.ClickException(

@@ -18,6 +18,7 @@ from salespro_cli.following import WAITING, JsonLines, Lines, Screen, View
 from salespro_core import database
 from salespro_core.errors import StoreUnavailable
 from salespro_core.following import Follower
+from salespro_core.refusals import store_errors
 
 
 @click.command(
@@ -52,7 +53,7 @@ def _follow(url: str, conn: Connection, view: View, interval: float) -> None:
             try:
                 if conn.closed:
                     conn = database.connect(url)
-                with database.store_errors("looking at the imports"):
+                with store_errors("looking at the imports"):
                     changed = follower.look(conn)
                 view.show(changed, follower.running)
             except StoreUnavailable as error:
