@@ -431,6 +431,8 @@ def test_a_refused_file_is_an_object_for_scripts_too(
         facts = each.json()
         assert each.error == REFUSED
         assert (facts["status"], facts["error"]) == ("failed", REFUSED)
+        page = terminal.folder / facts["report"] / "report.html"
+        assert page.read_text().startswith("<!DOCTYPE html>")
     assert before == {}
     assert len(stored(conn, HISTORY_TABLE)) == 1
 

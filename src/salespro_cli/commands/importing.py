@@ -94,7 +94,8 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
     rejects_file = folders[-1] / "rejects.csv" if folders else None
     place = str(rejects_file) if rejects_file and rejects_file.exists() else None
     if wants_json:
-        click.echo(json.dumps(as_json(outcome, place), indent=2))
+        folder = str(folders[-1]) if folders else None
+        click.echo(json.dumps(as_json(outcome, place) | {"report": folder}, indent=2))
     elif outcome.error is None:
         click.echo(as_text(outcome, place))
     if folders and not wants_json:
