@@ -177,12 +177,12 @@ audit: .venv-audit/ready  ## ask PyPI whether anything that ships is known to be
 	@.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r src/requirements.txt
 
 # An interpreter without anything, to which the built folder is shown: what is found is what ships.
-sbom: .venv-audit/ready build  ## list what ships in CycloneDX, in .aws-sam/sbom.json
+sbom: $(VENV)/ready .venv-audit/ready build  ## list what ships in CycloneDX, in .aws-sam/sbom.json
 	@.venv-runtime/bin/python -m venv --without-pip --clear .venv-audit/nothing
 	@echo "$(CURDIR)/.aws-sam/build/Importer" > .venv-audit/nothing/lib/python3.13/site-packages/build.pth
 	@.venv-audit/bin/cyclonedx-py environment .venv-audit/nothing --pyproject pyproject.toml \
 	  --output-reproducible -o .aws-sam/sbom.json
-	@echo "The software bill of materials is .aws-sam/sbom.json"
+	@PYTHONPATH=. $(BIN)/python -m tools.sbom .aws-sam/sbom.json
 
 # Versions and hashes only: no file of the repository records where a package came from.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
