@@ -173,6 +173,28 @@ def test_what_follows_news_is_compared_and_counted_all_the_same(
     assert [after[key][1] != "0" for key in "DEK"] == [True, True, False]
 
 
+def test_a_row_that_need_not_be_written_is_kept_from_a_trigger_that_refuses_it(
+    ahead: Ahead, conn: Connection
+) -> None:
+    """Behind a span of news it meets the trigger, and is then looked up after all."""
+    ahead.reads(appointment("D"))
+    list(ahead.written())
+    conn.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE 'closed' USING ERRCODE = '42501'; END $$
+        """)
+    conn.execute(
+        f"CREATE TRIGGER refuse BEFORE INSERT ON {APPOINTMENT_TABLE} FOR EACH ROW "
+        "WHEN (NEW.id = 'D') EXECUTE FUNCTION refuse()"
+    )
+    ahead.reads(*(appointment(key) for key in "ABCDEF"), options=SMALL)
+    ahead.held = history.claim(conn, upload(object_key="another.csv"))
+
+    found = [written.counts for written in ahead.written()]
+
+    assert found == [Counts(created=3), Counts(created=2, unchanged=1)]
+
+
 def test_a_span_is_committed_while_the_next_is_read(
     ahead: Ahead, other: Connection
 ) -> None:

@@ -145,6 +145,22 @@ def test_the_first_span_is_short() -> None:
     assert [span.rows for span in found] == [1_000, 1_050, 50]
 
 
+@pytest.mark.parametrize("committed", [0, 1_000, 2_050])
+def test_an_attempt_that_goes_on_cuts_where_the_first_one_would_have(
+    committed: int,
+) -> None:
+    """Or what is a duplicate would depend on where the attempt before was stopped."""
+    body = csv_bytes(*(appointment(f"{n}") for n in range(2_100)))
+    options = Options(checkpoint_rows=1_050)
+    with Rejects() as rejects:
+        found = Reading(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)
+        found.skip(committed, {}, options)
+        rows = [span.rows for span in found.spans(options)]
+
+    whole = [1_000, 1_050, 50]
+    assert rows == whole[[0, 1_000, 2_050].index(committed) :]
+
+
 def plain(batch: Batch) -> list[list[object]]:
     """A batch, whatever sorts of sequence it is made of."""
     return [list(part) for part in (batch.lines, *batch.columns, *batch.cells)]

@@ -216,3 +216,11 @@ def test_of_very_many_reps_those_who_sold_most_are_kept_and_it_is_said(
     )
     assert len(contents.reps) <= 2 * 3 + 5
     assert contents.rows == 60
+
+
+def test_a_rep_is_called_what_a_row_says_even_if_the_first_does_not() -> None:
+    nameless = {"salesrep.nameFirst": "", "salesrep.nameLast": ""}
+
+    contents = known(csv_bytes(appointment("A") | nameless, appointment("B")), rows=1)
+
+    assert [rep.name for rep in contents.reps] == ["Ann Lee"]

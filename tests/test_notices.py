@@ -116,6 +116,16 @@ def test_a_mistake_in_the_set_up_is_told_once(world: World, mailbox: Mailbox) ->
     assert "a.csv is imported. 3 rows: 2 created, 1 rejected." in text
 
 
+def test_who_is_answered_needs_no_message(world: World, mailbox: Mailbox) -> None:
+    """Without a queue, the error is the answer; nothing waits in a dead-letter queue."""
+    with world.connect() as conn:
+        conn.execute("ALTER TABLE salespro_appointment RENAME TO elsewhere")
+
+    world.invoke_without_queue(world.put(rows(1), "a.csv"))
+
+    assert mailbox.messages() == []
+
+
 def test_what_went_well_is_no_news(world: World, mailbox: Mailbox) -> None:
     """Nor is a dry run, at whose report its uploader will look anyway."""
     for put in (

@@ -112,14 +112,14 @@ def _import_all(
     found: Iterable[Notification | Ignored],
     context: LambdaContext,
     *,
-    is_first: bool = True,
+    is_first: bool = False,
 ) -> list[dict[str, Any]]:
     """Import each upload; one that fails does not hold the others back.
 
     Args:
         found: what to import.
         context: of the invocation.
-        is_first: whether they are delivered for the first time.
+        is_first: whether a queue delivers them, for the first time.
 
     Raises:
         Exception: the first failure that is to be tried again, after all were tried.

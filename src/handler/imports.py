@@ -63,14 +63,14 @@ class Importer:
         notification: Notification,
         context: LambdaContext,
         *,
-        is_first: bool = True,
+        is_first: bool,
     ) -> dict[str, Any]:
         """Import one upload, or try it if it is under `dryrun/`.
 
         Args:
             notification: of the upload.
             context: of the invocation, for the time that is left.
-            is_first: whether it is delivered for the first time.
+            is_first: whether a queue delivers it, for the first time.
 
         Returns:
             The facts of its log line, without any cell.  A file that is refused is a
@@ -111,7 +111,7 @@ class Importer:
             }
             self._logger.warning("import interrupted", **facts)
             count("FilesInterrupted")
-            # The set-up is at fault, and stays so until somebody mends it: told once.
+            # The set-up is at fault, and stays so until somebody mends it.
             if is_first and not (error.retryable or notification.is_dry_run):
                 self._notices.of_set_up(notification, error)
             raise

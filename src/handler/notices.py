@@ -27,7 +27,7 @@ MOST_CHARACTERS = 4000
 class Notices:
     """Sends them to a topic, if there is one.
 
-    A notice is sent once at most, after the history says how the import ended: one that
+    How an import ended is told once at most, after the history says it: a notice that
     cannot be sent, or whose function dies before, is in the log, the history and the
     report all the same.
     """

@@ -67,7 +67,13 @@ def write_ahead(
         ) as flight:
             following = _next(ready)
         written = flight.written or _write_again(
-            link, layout, prepared.span, at, uploaded_at, flight.failure
+            link,
+            layout,
+            prepared.span,
+            at,
+            uploaded_at,
+            flight.failure,
+            looked_first=looks_first,
         )
         at = _moved(at, written)
         # Most files repeat what is stored.  Where one does not, that is likely to go on.
@@ -110,6 +116,8 @@ def _write_again(
     at: history.Claim,
     uploaded_at: datetime,
     failure: psycopg.Error | None,
+    *,
+    looked_first: bool,
 ) -> SpanWritten:
     """Write a span that may be written already; return what became of its rows.
 
@@ -119,6 +127,7 @@ def _write_again(
     Args:
         at: the claim, with what is committed before this span.
         failure: of the first try, which counts as such.
+        looked_first: whether that try looked the rows up; this one does.
     """
 
     def found(conn: Connection) -> SpanWritten | None:
@@ -147,6 +156,9 @@ def _write_again(
     if failure is not None and is_rows_fault(failure):
         # No reason to wait; and halving takes as long as it takes, statement by statement.
         return link.run(doing, write, silence_s=math.inf)
+    if failure is not None and failure.sqlstate and not looked_first:
+        # A trigger, or whoever holds a lock, may have met a row that need not be written.
+        return link.run(doing, write)
     return link.run(doing, write, failed=failure)
 
 

@@ -29,7 +29,7 @@ class Rep:
 
     Attributes:
         email: in lower case.
-        name: as the file first has it; empty if it has none.
+        name: as one of the first rows has it; empty if none has.
         revenue: of the sales that carry an amount.
     """
 

@@ -132,7 +132,7 @@ class Gathering:
     def _note_names(
         self, columns: Sequence[Values], emails: Values, unknown: Iterable[str | None]
     ) -> None:
-        """Remember what each rep is called where the file first has one."""
+        """Remember what each rep is called where the file first says it."""
         places = [
             self._places[name]
             for name in ("salesrep_first_name", "salesrep_last_name")
@@ -143,9 +143,10 @@ class Gathering:
             if not missing:
                 break
             if email in missing:
-                missing.remove(email)
                 name = filter(None, (columns[place][row] for place in places))
-                self._names[email] = " ".join(name)
+                if known := " ".join(name):
+                    missing.remove(email)
+                    self._names[email] = known
 
     def _forget_days(self) -> None:
         for day, rows in sorted(_known(self._days))[:-MOST_DAYS]:
@@ -168,7 +169,7 @@ class Gathering:
             same = reps.get(key)
             reps[key] = Rep(
                 email=key,
-                name=(same.name if same else "") or self._names[email],
+                name=(same.name if same else "") or self._names.get(email, ""),
                 appointments=rows + (same.appointments if same else 0),
                 sales=self._sales_of_reps[email] + (same.sales if same else 0),
                 revenue=self._revenue_of_reps.get(email, _ZERO)

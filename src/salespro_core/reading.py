@@ -64,6 +64,7 @@ class Reading:
         self.layout = read_header(first.cells, exports, line=first.line)
         self.warnings: Counter[str] = Counter()
         self._gathering = Gathering(self.layout)
+        self._has_skipped = False
 
     def parts(self, most_rows: int) -> Iterator[Part]:
         """What is left of the file, cut into so many rows each.
@@ -82,7 +83,11 @@ class Reading:
         Raises:
             InputError, ObjectUnavailable, ObjectRefused: it cannot be read to its end.
         """
-        most_rows = min(FIRST_ROWS, options.checkpoint_rows)
+        most_rows = options.checkpoint_rows
+        # Only of the whole file: what is a duplicate must not depend on where an attempt
+        # goes on.
+        if not self._has_skipped:
+            most_rows = min(FIRST_ROWS, most_rows)
         while part := self._part(most_rows):
             yield span_of(self.layout, part, batch_size=options.batch_size)
             most_rows = options.checkpoint_rows
@@ -95,6 +100,7 @@ class Reading:
             refused: line -> why Postgres refused it.
             options: as of `spans`.
         """
+        self._has_skipped = rows > 0
         while rows > 0 and (part := self._part(min(rows, options.checkpoint_rows))):
             rows -= part.rows
             lenient = part.lenient
