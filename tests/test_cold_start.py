@@ -70,6 +70,24 @@ def test_pages_are_made_by_what_is_loaded_when_one_is_written() -> None:
     assert "jinja2" in modules_after("import salespro_core.page.render")
 
 
+def test_what_most_invocations_do_not_need_is_loaded_by_those_that_do() -> None:
+    loaded = modules_after("import handler.app")
+
+    assert (
+        loaded & {"handler.actions", "handler.checks", "handler.reconciling"} == set()
+    )
+    assert "salespro_core.shadows" not in loaded
+
+
+def test_the_collector_looks_away_until_all_is_loaded() -> None:
+    """And then at what is new."""
+    statement = (
+        "import gc, handler.app; print(gc.isenabled(), gc.get_freeze_count() > 0)"
+    )
+
+    assert {"True", "False"} & modules_after(statement) == {"True"}
+
+
 def test_something_heavy_would_be_seen() -> None:
     """What the test before relies on."""
     assert loaded_by("import salespro_cli.main") >= {"click", "rich", "tqdm"}

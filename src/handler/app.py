@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
+# Nothing that is made while modules load is garbage, and to look through all of it takes
+# as long as our own modules do.
+gc.disable()
+
 import os
 import traceback
 from collections.abc import Iterable, Mapping
@@ -18,7 +24,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handler import actions, ending
+from handler import ending
 from handler.imports import Importer
 from handler.notifications import (
     Ignored,
@@ -31,6 +37,9 @@ from handler.objects import CLIENT
 from handler.redelivery import ask_again
 from handler.settings import Settings, log_level
 from salespro_core.errors import ConfigError, SalesProError
+
+gc.freeze()
+gc.enable()
 
 # Said here: Powertools would not start at all with a level that it does not know.
 os.environ["LOG_LEVEL"] = log_level(os.environ)
@@ -64,6 +73,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         NotDone: what a schedule asked for.
     """
     if "action" in event:
+        # What looks after a database is no part of the cold start of an import.
+        from handler import actions  # noqa: PLC0415
+
         return actions.answer(event, logger)
     with ending.kept_back():
         if _is_from_queue(event):

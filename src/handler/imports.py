@@ -25,7 +25,6 @@ from handler.settings import Settings
 from handler.telling import count, line_of, progress, tell
 from salespro_core.abandoning import abandon
 from salespro_core.database import CONNECT_TIMEOUT_S
-from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ObjectGone, SalesProError, StoreError
 from salespro_core.hooks import Hooks
 from salespro_core.importer import import_upload
@@ -157,6 +156,9 @@ class Importer:
         bytes_ = BufferedReader(stream, READ_BYTES)
         options = self._settings.options
         if notification.is_dry_run:
+            # No part of the cold start of an import.
+            from salespro_core.dry_run import dry_run_upload  # noqa: PLC0415
+
             with self._connections.new(
                 timeout_s=min(CONNECT_TIMEOUT_S, left_s())
             ) as conn:
