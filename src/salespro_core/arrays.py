@@ -20,7 +20,8 @@ def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
         is_text: a value may hold anything but a NUL, so that each has to be quoted.
 
     Raises:
-        ValueError: a value may hold a NUL, which Postgres would not take.
+        ValueError: a NUL that would make two of a value.  Any other one goes through, and
+            is refused when it is sent.
     """
     return joined([elements(values, is_text=is_text)])
 
@@ -31,7 +32,7 @@ def joined(pieces: Iterable[str]) -> str:
 
 
 def elements(values: Sequence[str | None], *, is_text: bool) -> str:
-    """What stands between the braces; see `array_text`."""
+    """What stands between the braces; arguments and errors are those of `array_text`."""
     between = '","' if is_text else ","
     try:
         text = between.join(cast("Sequence[str]", values))

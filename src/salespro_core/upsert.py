@@ -112,7 +112,11 @@ def upsert(
 
 
 def arrays(layout: Layout, batch: Batch) -> dict[str, str]:
-    """The columns of a batch, each as the literal of an array."""
+    """The columns of a batch, each as the literal of an array.
+
+    Raises:
+        ValueError: they are not of one length.
+    """
     # unnest() pads a short array with NULLs in silence, and takes a long one as it is.
     if any(len(values) != len(batch) for values in batch.columns):
         raise ValueError("the columns of the batch are not of one length")
