@@ -55,13 +55,13 @@ damaged = st.lists(
 @example('x,y\n"x\ny\n', 5)
 @example('x,y\nx"y"z,y\nx,y\n', 1000)
 def test_whatever_the_file_it_does_not_matter_how_many_rows_are_read_at_once(
-    rows: str, block_characters: int
+    rows: str, block_bytes: int
 ) -> None:
     """Not which rows there are, nor on which lines, nor what is wrong with them."""
     body = (HEADER + rows).encode(errors="surrogateescape")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "BLOCK_CHARACTERS", block_characters)
+        patch.setattr(blocks, "BLOCK_BYTES", block_bytes)
         found = many_at_once(body)
 
     assert found == one_by_one(body)

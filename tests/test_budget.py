@@ -614,7 +614,7 @@ def test_a_slow_validation_keeps_its_lease(
 ) -> None:
     """Nothing is committed meanwhile that would renew it; somebody would take over."""
     monkeypatch.setattr(budget, "RENEW_AFTER_S", 0)
-    monkeypatch.setattr(blocks, "BLOCK_CHARACTERS", 8 * 1024)  # less than a step
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 8 * 1024)  # less than a step
     of = another()
     held: list[int] = []
     with database.connect(database_url) as other:

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+# What stands between values, and for none, until they are escaped: Postgres has no NUL in
+# a text.
+_BETWEEN = "\0,\0"
+_NONE = "\0N\0"
+
 
 def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
     """Return the literal of an array of these values; None is NULL.
@@ -20,8 +25,8 @@ def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
         is_text: a value may hold anything but a NUL, so that each has to be quoted.
 
     Raises:
-        ValueError: a NUL that would make two of a value.  Any other one goes through, and
-            is refused when it is sent.
+        ValueError: a NUL that would be misread.  Any other one goes through, and is
+            refused when it is sent.
     """
     return joined([elements(values, is_text=is_text)])
 
@@ -33,25 +38,25 @@ def joined(pieces: Iterable[str]) -> str:
 
 def elements(values: Sequence[str | None], *, is_text: bool) -> str:
     """What stands between the braces; arguments and errors are those of `array_text`."""
-    between = '","' if is_text else ","
+    texts = cast("Sequence[str]", values)
+    has_none = False
     try:
-        text = between.join(cast("Sequence[str]", values))
-    except TypeError:  # there is a None
-        return ",".join(
-            "NULL" if v is None else _quoted(v) if is_text else v for v in values
-        )
+        text = ("" if is_text else ",").join(texts)
+    except TypeError:
+        has_none, none = True, "" if is_text else "NULL"
+        texts = [none if value is None else value for value in values]
+        text = ("" if is_text else ",").join(texts)
     if not is_text or not values:
         return text
-    if "\\" in text or text.count('"') > 2 * (len(values) - 1):
-        # Postgres has no NUL in a text, so that one can stand between two for a while.
-        text = "\0".join(cast("Sequence[str]", values))
-        if text.count("\0") >= len(values):
-            raise ValueError("a value holds a NUL")
-        text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\0", between)
-    return f'"{text}"'
+    if '"' in text or "\\" in text or (has_none and "" in values):
+        return _escaped(values)
+    text = '","'.join(texts)
+    return f'"{text}"'.replace('""', "NULL") if has_none else f'"{text}"'
 
 
-def _quoted(value: str) -> str:
-    if '"' in value or "\\" in value:
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{value}"'
+def _escaped(values: Sequence[str | None]) -> str:
+    text = _BETWEEN.join([_NONE if value is None else value for value in values])
+    if text.count("\0") != 2 * (len(values) - 1 + values.count(None)):
+        raise ValueError("a value holds a NUL")
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace(_BETWEEN, '","')
+    return f'"{text}"'.replace(f'"{_NONE}"', "NULL")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, compress
 from operator import itemgetter
@@ -19,9 +19,7 @@ from salespro_core.text import open_text
 # are longer, and a quote that is never closed has to end somewhere.
 CELL_CHARACTERS = 4 * 1024 * 1024
 # What is read at once: some 700 appointments, which stay in a CPU's cache.
-BLOCK_CHARACTERS = 128 * 1024
-
-_LINE_END = re.compile(r"\r\n?|\n")
+BLOCK_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,8 @@ class Block:
             if before in self.problems
         }
         return Block(
-            [self.lines[place] for place in order],
-            [self.rows[place] for place in order],
+            list(map(self.lines.__getitem__, order)),
+            list(map(self.rows.__getitem__, order)),
             problems,
             self.is_utf8,
             self.characters,
@@ -144,49 +142,33 @@ def read_blocks(stream: BinaryIO) -> Iterator[Block]:
         UnreadableObject: it is empty, not UTF-8 text or broken gzip; its header is no
             CSV, or a row is not and none that is follows near enough.
     """
-    text = open_text(stream)
+    text = open_text(stream, BLOCK_BYTES)
     csv.field_size_limit(CELL_CHARACTERS)
-    try:
-        header, line = read_first(text)
-        if header is None:
+    header, line = read_first(text)
+    if header is None:
+        return
+    yield block_of([header])
+    width = len(header.cells)
+    lines: list[str] = []
+    while True:
+        try:
+            lines += text.some()
+        except SalesProError:
+            # What came before the stream broke can be committed.
+            yield read_soundly(lines, line, width)[0]
+            raise
+        if not lines:
             return
-        yield block_of([header])
-        width = len(header.cells)
-        lines: list[str] = []
-        while True:
-            try:
-                lines.extend(_some(text))
-            except SalesProError:
-                # What came before the stream broke can be committed.
-                yield read_soundly(lines, line, width)[0]
-                raise
-            if not lines:
-                return
-            block, own, is_open = read_soundly(lines, line, width)
-            yield block
-            line += own
-            lines = lines[own:]
-            # A row that goes on behind these lines is read with those that follow; one
-            # that is at fault keeps its look ahead.
-            if lines and not (own and is_open):
-                rows, line = read_closely(lines, text, line=line, width=width)
-                yield block_of(rows)
-                lines = []
-    finally:
-        text.detach()
-
-
-def _some(text: Iterable[str]) -> Iterator[str]:
-    """The next lines, a block of them.
-
-    Not readlines(), which would lose what it has when the stream breaks.
-    """
-    left = BLOCK_CHARACTERS
-    for line in text:
-        yield line
-        left -= len(line)
-        if left <= 0:
-            return
+        block, own, is_open = read_soundly(lines, line, width)
+        yield block
+        line += own
+        lines = lines[own:]
+        # A row that goes on behind these lines is read with those that follow; one
+        # that is at fault keeps its look ahead.
+        if lines and not (own and is_open):
+            rows, line = read_closely(lines, text, line=line, width=width)
+            yield block_of(rows)
+            lines = []
 
 
 def read_soundly(
@@ -207,53 +189,34 @@ def read_soundly(
         behind the lines.
     """
     rows: list[list[str]] = []
+    starts = [0]  # of each row, in lines from the first; and where the last one ends
     reader = csv.reader(lines, strict=True)
     is_open = False
     try:
-        rows.extend(reader)  # what was read before an error stays in the list
+        for cells in reader:
+            rows.append(cells)
+            starts.append(reader.line_num)
     except csv.Error:
         is_open = reader.line_num == len(lines)
-    texts = list(map("".join, rows))
-    text = "".join(texts)
-    if len(rows) == len(lines) and '"' not in text and set(map(len, rows)) == {width}:
-        # Nearly always: a row per line, none of them blank, no quote in any cell.
-        numbers: Sequence[int] = range(line, line + len(rows))
-        return Block(numbers, rows, {}, is_utf8(text), len(text)), len(lines), False
-    starts: Sequence[int] = range(len(lines) + 1)
-    if len(rows) != len(lines):  # otherwise each row is one line
-        starts = _starts(rows, texts)
-    sound = _count_sound(rows, texts, lines, starts, width)
-    if sound < len(rows):
-        text = "".join(texts[:sound])
-    # Blank lines are no rows.
-    which = list(map(bool, rows[:sound]))
-    numbers = [line + start for start in compress(starts, which)]
-    block = Block(numbers, list(compress(rows, which)), {}, is_utf8(text), len(text))
-    return block, starts[sound], is_open
-
-
-def _starts(rows: Sequence[list[str]], texts: Sequence[str]) -> list[int]:
-    """Where each row starts, in lines from the first; and where the last one ends."""
-    length = [1] * len(rows)
-    for place, text in enumerate(texts):
-        if "\n" in text or "\r" in text:
-            length[place] += sum(
-                len(_LINE_END.findall(cell))
-                for cell in rows[place]
-                if "\n" in cell or "\r" in cell
-            )
-    return list(accumulate(length, initial=0))
+    sound = _count_sound(rows, lines, starts, width)
+    own = starts[sound]
+    del rows[sound:], starts[sound:]
+    numbers = [line + start for start in starts]
+    if not all(rows):  # blank lines are no rows
+        numbers = list(compress(numbers, rows))
+        rows = list(filter(None, rows))
+    text = "".join(lines[:own])
+    return Block(numbers, rows, {}, is_utf8(text), len(text)), own, is_open
 
 
 def _count_sound(
-    rows: Sequence[list[str]],
-    texts: Sequence[str],
-    lines: Sequence[str],
-    starts: Sequence[int],
-    width: int,
+    rows: Sequence[list[str]], lines: Sequence[str], starts: Sequence[int], width: int
 ) -> int:
     """How many rows come before the first one that has to be looked at closely."""
-    suspects = {place for place, text in enumerate(texts) if '"' in text}
+    # The row of each line that has a quote; few of them are in a cell.
+    quoted = [at for at, text in enumerate(lines[: starts[-1]]) if '"' in text]
+    places = {bisect_right(starts, at) - 1 for at in quoted}
+    suspects = {place for place in places if '"' in "".join(rows[place])}
     if not set(map(len, rows)) <= {width}:
         suspects.update(p for p, cells in enumerate(rows) if len(cells) != width)
     for place in sorted(suspects):

@@ -100,19 +100,17 @@ class Gathering:
             columns[self._places[name]] if name in self._places else blank
             for name in ("created_at", "is_sale", "salesrep_email", "sale_amount")
         )
-        sold = [place for place, value in enumerate(is_sale) if value == "t"]
         self._rows += rows
-        self._sales += len(sold)
-        days = _days(made)
-        self._days.update(days)
-        days_of_sales = [days[place] for place in sold]
-        self._sales_of_days.update(days_of_sales)
-        here = Counter(emails)
-        self._reps.update(here)
-        self._note_names(columns, emails, here.keys() - self._names.keys())
-        sellers = [emails[place] for place in sold]
+        self._days.update(_days(made))
+        self._reps.update(emails)
+        self._note_names(columns, emails)
+        are_sold = [value == "t" for value in is_sale]
+        self._sales += are_sold.count(True)
+        days = list(_days(list(compress(made, are_sold))))
+        self._sales_of_days.update(days)
+        sellers = list(compress(emails, are_sold))
         self._sales_of_reps.update(sellers)
-        self._add_amounts([amounts[place] for place in sold], sellers, days_of_sales)
+        self._add_amounts(list(compress(amounts, are_sold)), sellers, days)
 
     def _add_amounts(self, amounts: Values, sellers: Values, days: Values) -> None:
         """Count what the sales of a part brought in; many carry no amount."""
@@ -129,16 +127,15 @@ class Gathering:
             for amount, whose in zip(some, compress(of, amounts), strict=True):
                 revenue[whose] = revenue.get(whose, _ZERO) + amount
 
-    def _note_names(
-        self, columns: Sequence[Values], emails: Values, unknown: Iterable[str | None]
-    ) -> None:
+    def _note_names(self, columns: Sequence[Values], emails: Values) -> None:
         """Remember what each rep is called where the file first says it."""
+        missing = self._reps.keys() - self._names.keys()
+        missing = missing and missing.intersection(filter(None, emails))
         places = [
             self._places[name]
             for name in ("salesrep_first_name", "salesrep_last_name")
             if name in self._places
         ]
-        missing = set(unknown)
         for row, email in enumerate(emails):
             if not missing:
                 break
@@ -185,8 +182,8 @@ def _known(counter: Counter[str | None]) -> Iterator[tuple[str, int]]:
     return ((what, rows) for what, rows in counter.items() if what is not None)
 
 
-def _days(instants: Values) -> Sequence[str | None]:
+def _days(instants: Values) -> Iterable[str | None]:
     """The day (UTC) of each, which it begins with."""
     if all(instants):
-        return list(map(_day, cast("Sequence[str]", instants)))
+        return map(_day, cast("Sequence[str]", instants))
     return [instant and _day(instant) for instant in instants]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO, Self
 
 from salespro_core.errors import UnreadableObject
 
@@ -30,10 +32,12 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 
 
-def open_text(stream: BinaryIO) -> io.TextIOWrapper:
-    """Text of the stream, whose lines end as they do there; detach it, do not close it.
+def open_text(stream: BinaryIO, piece_bytes: int = READ_BYTES) -> Lines:
+    """Text of the stream, line by line; bytes that are not UTF-8 are lone surrogates.
 
-    Bytes that are not UTF-8 come as lone surrogates.
+    Args:
+        stream: read to its end and left open.
+        piece_bytes: so much of it is read at once.
 
     Raises:
         UnreadableObject: it is empty, not UTF-8 text or broken gzip; the latter also
@@ -42,10 +46,63 @@ def open_text(stream: BinaryIO) -> io.TextIOWrapper:
     plain = _plain(stream)
     head = plain.read(HEAD_BYTES)
     _check_head(head)
-    rest = io.BufferedReader(_Rejoined(head, plain), READ_BYTES)
-    return io.TextIOWrapper(
-        rest, encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
+    return Lines(_Rejoined(head, plain), piece_bytes)
+
+
+class Lines:
+    """The lines of a text with their ends: a line feed, a carriage return, or the two.
+
+    Not those of a TextIOWrapper: it has them one by one only, if none is to be lost when
+    the stream breaks.
+    """
+
+    def __init__(self, stream: io.RawIOBase, piece_bytes: int) -> None:
+        self._stream = stream
+        self._piece_bytes = piece_bytes
+        utf8 = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        # It keeps a \r back until it is known whether a \n follows.
+        self._decoder = io.IncrementalNewlineDecoder(utf8, translate=False)
+        self._ahead: Iterator[str] = iter(())
+        self._open: list[str] = []
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._ahead:
+            return line
+        self._ahead = iter(self._read())
+        for line in self._ahead:
+            return line
+        raise StopIteration
+
+    def some(self) -> list[str]:
+        """The next ones, as far as a piece of the stream goes; none at the end."""
+        return list(self._ahead) or self._read()
+
+    def _read(self) -> list[str]:
+        while True:
+            piece = self._stream.read(self._piece_bytes)
+            text = self._decoder.decode(piece or b"", final=not piece)
+            self._open.append(text)
+            if piece and "\n" not in text and "\r" not in text:
+                continue  # joined once, however long the line is
+            lines = _split("".join(self._open))
+            self._open.clear()
+            if piece and not lines[-1].endswith(("\n", "\r")):
+                self._open.append(lines.pop())
+            if lines or not piece:
+                return lines
+
+
+# Where str.splitlines() splits, too, and no CSV does.
+_NO_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+def _split(text: str) -> list[str]:
+    if any(map(text.__contains__, _NO_LINE_ENDS)):
+        return list(io.StringIO(text, newline=""))
+    return text.splitlines(keepends=True)
 
 
 def _plain(stream: BinaryIO) -> io.BufferedIOBase:
