@@ -585,6 +585,9 @@ def test_all_bytecode_is_there_so_that_none_is_written(stage: Stage) -> None:
     sources = _built(lambda path: path.suffix == ".py")
     compiled = {name for name in before if name.endswith(".cpython-313.pyc")}
     assert len(sources) == len(compiled) > 400
+    # And each first report its page.
+    folder = "salespro_core/page"
+    assert f"{folder}/__pycache__/report.html.cpython-313.jinja" in before
 
 
 def test_nothing_is_shipped_that_the_function_does_not_need() -> None:
@@ -599,7 +602,7 @@ def test_nothing_is_shipped_that_the_function_does_not_need() -> None:
 def test_no_path_of_the_machine_that_built_is_shipped() -> None:
     """Tracebacks in the log name /var/task, and two machines build the same."""
     here = str(ROOT).encode()
-    bytecode = _built(lambda path: path.suffix == ".pyc")
+    bytecode = _built(lambda path: path.suffix in (".pyc", ".jinja"))
     folder = built_function().folder
 
     assert [name for name in bytecode if here in (folder / name).read_bytes()] == []

@@ -6,11 +6,13 @@ import base64
 import hashlib
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from salespro_core.outcome import Outcome
+from salespro_core.page.compiled import Compiled
 from salespro_core.page.text import visible
 from salespro_core.page.view import Limits, view
 
@@ -59,7 +61,9 @@ def _shown(value: object) -> object:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("salespro_core", "page"),
+        # Not PackageLoader, which puts the path of this machine into what is compiled.
+        loader=FunctionLoader(_text),
+        bytecode_cache=Compiled("report.html", options=Path(__file__)),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_shown,
@@ -71,12 +75,11 @@ def _template() -> Template:
 
 @cache
 def _css() -> Markup:
-    text = (
-        resources.files("salespro_core")
-        .joinpath("page", "report.css")
-        .read_text("utf-8")
-    )
-    return Markup(text)  # noqa: S704 -- our own
+    return Markup(_text("report.css"))  # noqa: S704 -- our own
+
+
+def _text(name: str) -> str:
+    return resources.files("salespro_core").joinpath("page", name).read_text("utf-8")
 
 
 def _css_hash() -> str:
