@@ -134,18 +134,18 @@ def test_however_small_the_pieces_are_a_span_is_the_same(
         assert arrays(layout, batch) == arrays(layout, anew)
 
 
-def test_the_first_span_is_short() -> None:
-    """Postgres has nothing to do until it is read."""
+def test_the_first_spans_are_short() -> None:
+    """Postgres has nothing to do until they are read."""
     found = cut(
         *(appointment(f"{n}") for n in range(2_100)),
         checkpoint_rows=1_050,
         batch_size=1_050,
     )
 
-    assert [span.rows for span in found] == [1_000, 1_050, 50]
+    assert [span.rows for span in found] == [500, 1_000, 600]
 
 
-@pytest.mark.parametrize("committed", [0, 1_000, 2_050])
+@pytest.mark.parametrize("committed", [0, 500, 1_500])
 def test_an_attempt_that_goes_on_cuts_where_the_first_one_would_have(
     committed: int,
 ) -> None:
@@ -157,8 +157,8 @@ def test_an_attempt_that_goes_on_cuts_where_the_first_one_would_have(
         found.skip(committed, {}, options)
         rows = [span.rows for span in found.spans(options)]
 
-    whole = [1_000, 1_050, 50]
-    assert rows == whole[[0, 1_000, 2_050].index(committed) :]
+    whole = [500, 1_000, 600]
+    assert rows == whole[[0, 500, 1_500].index(committed) :]
 
 
 def plain(batch: Batch) -> list[list[object]]:
@@ -404,7 +404,7 @@ def test_a_value_that_could_not_be_read_is_that_of_the_older_duplicate(
 def test_a_span_of_very_large_rows_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are in memory until their commit, and a cell may have megabytes."""
     monkeypatch.setattr(reading, "SPAN_CHARACTERS", 1000)
-    monkeypatch.setattr(blocks, "BLOCK_CHARACTERS", 1)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
     large = [appointment(f"{n}", resultFullString="x" * 400) for n in range(7)]
 
     assert [span.rows for span in cut(*large)] == [2, 2, 2, 1]

@@ -445,8 +445,8 @@ def test_out_of_time_stops_at_a_commit_and_comes_again_at_once(
     # Each attempt makes one commit however little time is left, and the message is there
     # again at once, or nothing would have been received.
     assert seen == [
-        (1000, "in_progress", 1),
-        (2000, "in_progress", 2),
+        (500, "in_progress", 1),
+        (1500, "in_progress", 2),
         (2374, "in_progress", 3),
         (2374, "completed", 4),
     ]

@@ -21,8 +21,9 @@ from salespro_core.rejects import Rejects
 from salespro_core.resync import CUT
 from salespro_core.writing import refused_among
 
-# Until the first ones are read, Postgres has nothing to do.
-FIRST_ROWS = 1_000
+# Until the first ones are read, Postgres has nothing to do; and no longer with them than
+# it takes to read about as many more.
+FIRST_ROWS = 500
 # Their cells stay in a CPU's cache while they are read.
 PIECE_ROWS = 500
 # An ordinary span of 5,000 appointments has less than 1 MB.
@@ -64,7 +65,7 @@ class Reading:
         self.layout = read_header(first.cells, exports, line=first.line)
         self.warnings: Counter[str] = Counter()
         self._gathering = Gathering(self.layout)
-        self._has_skipped = False
+        self._rows = 0
 
     def parts(self, most_rows: int) -> Iterator[Part]:
         """What is left of the file, cut into so many rows each.
@@ -83,14 +84,10 @@ class Reading:
         Raises:
             InputError, ObjectUnavailable, ObjectRefused: it cannot be read to its end.
         """
-        most_rows = options.checkpoint_rows
-        # Only of the whole file: what is a duplicate must not depend on where an attempt
-        # goes on.
-        if not self._has_skipped:
-            most_rows = min(FIRST_ROWS, most_rows)
-        while part := self._part(most_rows):
+        # The longer, the more rows come before: so where a span ends depends on where it
+        # begins, and on no attempt.  What is a duplicate must not, either.
+        while part := self._part(min(FIRST_ROWS + self._rows, options.checkpoint_rows)):
             yield span_of(self.layout, part, batch_size=options.batch_size)
-            most_rows = options.checkpoint_rows
 
     def skip(self, rows: int, refused: Mapping[int, str], options: Options) -> None:
         """Pass over rows that are committed, which brings their rejects back.
@@ -100,7 +97,6 @@ class Reading:
             refused: line -> why Postgres refused it.
             options: as of `spans`.
         """
-        self._has_skipped = rows > 0
         while rows > 0 and (part := self._part(min(rows, options.checkpoint_rows))):
             rows -= part.rows
             lenient = part.lenient
@@ -117,6 +113,7 @@ class Reading:
         block = self._take(most_rows)
         if block is None:
             return None
+        self._rows += len(block)
         if self.layout.is_of_rejects:
             block = originals(block)
         part = whole(self.layout, self._read(block))
