@@ -321,6 +321,40 @@ def test_a_claim_that_is_lost_under_way_is_the_end(
     assert keys(other) == KEYS[:3]
 
 
+@pytest.mark.parametrize("is_cut", [True, False], ids=["reconnected", "proxied"])
+def test_a_server_that_lost_a_commit_is_not_written_on(
+    ahead: Ahead,
+    other: Connection,
+    is_cut: bool,  # noqa: FBT001 -- a parameter
+) -> None:
+    """A standby that takes over may be behind: rows and checkpoint go back together."""
+    spans = ahead.written()
+    next(spans)
+    next(spans)
+    go_back(other, to=3)
+    if is_cut:
+        pid = ahead.link.conn.info.backend_pid
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    with pytest.raises(ClaimLost):
+        next(spans)
+
+    assert history.checkpoint(other, ahead.held).counts == Counts(created=3)
+    assert keys(other) == KEYS[:3]
+
+
+def go_back(conn: Connection, *, to: int) -> None:
+    """What a server has that lost what was committed behind so many new rows."""
+    conn.execute(
+        "UPDATE salespro_sync_history"
+        " SET records_processed = %(to)s, records_created = %(to)s",
+        {"to": to},
+    )
+    conn.execute(
+        "DELETE FROM salespro_appointment WHERE id <> ALL (%s)", [list(KEYS[:to])]
+    )
+
+
 def test_what_postgres_refuses_at_the_commit_costs_its_row_only(
     ahead: Ahead, conn: Connection, other: Connection
 ) -> None:

@@ -40,7 +40,7 @@ def test_an_import_is_told_when_it_begins_commits_and_ends(conn: Connection) -> 
     )
     committed = follower.look(conn)
     running = follower.running
-    history.complete(conn, held, report=None)
+    history.complete(conn, history.checkpoint(conn, held), report=None)
     ended = follower.look(conn)
 
     assert told(first) == [(path("a.csv"), "in_progress", False)]

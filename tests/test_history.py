@@ -192,6 +192,7 @@ def test_a_completed_upload_is_not_claimed_again(conn: Connection) -> None:
     """S3 delivers a notification at least once, also long after the first time."""
     held = claim(conn, upload())
     write_one_row(conn, held)
+    held = history.checkpoint(conn, held)
     history.complete(conn, held, report="s3://reports/1/")
     before = history_of(conn, held)
 

@@ -715,6 +715,98 @@ def test_a_lost_connection_is_gone_on_from_when_the_lease_has_run_out(
     assert table(conn) == rows
 
 
+def test_only_what_somebody_is_told_waits_for_the_disk(conn: Connection) -> None:
+    """And with it all before: the claim, and in the end that the import is completed."""
+    conn.execute("SET synchronous_commit = on")
+    conn.execute("""
+        CREATE TABLE seen (status text, waits text, place serial);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO seen VALUES (NEW.status, current_setting('synchronous_commit'));
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER note AFTER INSERT OR UPDATE ON salespro_sync_history
+            FOR EACH ROW EXECUTE FUNCTION note();
+        """)
+
+    run(conn, csv_bytes(*appointments(30)), options=SMALL)
+
+    seen = conn.execute("SELECT status, waits FROM seen ORDER BY place").fetchall()
+    assert seen == [
+        *[("in_progress", "on")] * 2,  # claimed, recognised
+        *[("in_progress", "off")] * 6,  # 10 rows each, in three batches of 4
+        *[("in_progress", "off")] * 3,
+        ("completed", "on"),
+    ]
+
+
+def lose_commits(url: str) -> None:
+    """What a crash may cost, or a standby that takes over and was behind."""
+    with database.connect(url) as other:
+        other.execute("DELETE FROM salespro_appointment WHERE id >= 'B'")
+        other.execute(
+            "UPDATE salespro_sync_history"
+            " SET records_processed = 10, records_created = 10"
+        )
+
+
+@pytest.mark.parametrize("is_at_the_end", [False, True])
+def test_what_postgres_lost_is_sent_again(
+    database_url: str,
+    conn: Connection,
+    is_at_the_end: bool,  # noqa: FBT001 -- a parameter
+) -> None:
+    """Where it looks as if another had taken over, the import is still ours."""
+    rows = [appointment(f"{letter}-{n}") for letter in "ABC" for n in range(10)]
+    lost: list[int] = []
+
+    def lose(outcome: Outcome, _rejects: Rejects | None = None) -> None:
+        if outcome.counts.processed == (30 if is_at_the_end else 20) and not lost:
+            lost.append(outcome.counts.processed)
+            lose_commits(database_url)
+
+    hooks = Hooks(publish=lose) if is_at_the_end else Hooks(on_commit=lose)
+    outcome = run(conn, csv_bytes(*rows), options=SMALL, hooks=hooks)
+
+    assert lost
+    assert (outcome.status, outcome.counts) == ("completed", Counts(created=30))
+    assert (latest(conn).status, latest(conn).counts) == ("completed", outcome.counts)
+    assert len(stored(conn, APPOINTMENT_TABLE)) == 30
+
+
+class Pipe(Pieces):
+    """Bytes that come once."""
+
+    def seekable(self) -> bool:
+        """They are not."""
+        return False
+
+
+@pytest.mark.parametrize("kind", [Pieces, Pipe])
+def test_what_is_lost_for_good_goes_on_with_the_next_attempt(
+    database_url: str, conn: Connection, kind: type[Pieces]
+) -> None:
+    """From a pipe, or if it is lost again and again; nothing that is not there is done."""
+    of = another()
+    body = csv_bytes(*(appointment(f"{key}-{n}") for key in "AB" for n in range(10)))
+
+    with pytest.raises(ClaimLost):
+        import_upload(
+            conn,
+            of,
+            kind(body),
+            options=SMALL,
+            hooks=Hooks(publish=lambda *_: lose_commits(database_url)),
+        )
+    left = latest(conn)
+    conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
+    again = run(conn, body, of, options=SMALL)
+
+    assert (left.status, left.processed) == ("in_progress", 10)
+    assert (again.resumed_at, again.status) == (10, "completed")
+    assert again.counts == latest(conn).counts == Counts(created=20)
+    assert len(stored(conn, APPOINTMENT_TABLE)) == 20
+
+
 # --- out of time ----------------------------------------------------------------------
 
 

@@ -726,7 +726,7 @@ def taken_over(conn: Connection, held: Claim) -> None:
 
 
 def completed(conn: Connection, held: Claim) -> None:
-    history.complete(conn, held, report=None)
+    history.complete(conn, history.checkpoint(conn, held), report=None)
 
 
 def failed(conn: Connection, held: Claim) -> None:

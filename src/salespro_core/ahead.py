@@ -51,7 +51,7 @@ def write_ahead(
             commit further.
 
     Raises:
-        ClaimLost: another attempt took over.
+        ClaimLost: another attempt took over, or Postgres lost a commit.
         OutOfTime: what is committed stays.
         StoreUnavailable, StoreRefused: as `Link.run` has it.
         SalesProError: what `spans` raises, after the last result.
@@ -134,6 +134,8 @@ def _write_again(
         now = history.checkpoint(conn, at)
         if now.counts.processed == at.counts.processed:
             return None
+        if now.counts.processed < at.counts.processed:
+            raise ClaimLost
         refused = [
             reject
             for batch in span.batches

@@ -173,7 +173,11 @@ class ClaimHeld(Unfinished):
 
 
 class ClaimLost(Unfinished):
-    """Another attempt took over; this one wrote nothing from then on."""
+    """Another attempt took over; this one wrote nothing from then on.
+
+    Or so it looks: Postgres may have gone back behind a commit of ours, and then the
+    checkpoint went back with the rows (see `importer`).
+    """
 
     def __init__(self) -> None:
         super().__init__(

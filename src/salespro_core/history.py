@@ -255,16 +255,24 @@ UPDATE salespro_sync_history
  -- or completed by this very attempt, if only the reply was lost
  WHERE id = %(import_id)s AND attempts = %(attempt)s
    AND status IN ('in_progress', 'completed')
+   -- a server that took over after a crash may not have our last commits
+   AND records_processed = %(processed)s
 """
 
 
 def complete(conn: Connection, held: Claim, *, report: str | None) -> None:
     """Finish the import: all of its rows are committed, and its report is written.
 
+    Args:
+        conn: in autocommit, so that it waits for the disk, and with it for all before.
+        held: the claim, with the checkpoint that the last commit left.
+        report: where it is.
+
     Raises:
-        ClaimLost: another attempt took over.
+        ClaimLost: another attempt took over, or the checkpoint is not there any more.
     """
-    _write(conn, _COMPLETE, held, report=report)
+    processed = held.counts.processed
+    _write(conn, _COMPLETE, held, report=report, processed=processed)
 
 
 _FAIL = """

@@ -20,7 +20,8 @@ class Hooks:
     """What the edge wants to know, or to have done.
 
     Attributes:
-        publish: called once, when the counts are final and before the history says so.
+        publish: called when the counts are final and before the history says so; once
+            more, if Postgres then turns out to have lost commits.
         get_ready: called while Postgres writes the last rows, so that `publish` need not
             load then what it takes.
         on_commit: called with the outcome so far, once the export is recognised and after each

@@ -25,6 +25,9 @@ from salespro_core.reading import Reading
 from salespro_core.rejects import Rejects
 from salespro_core.uploads import Upload
 
+# How often in one attempt Postgres may lose what it had committed.
+MOST_LOSSES = 3
+
 
 def import_upload(
     conn: Connection,
@@ -72,17 +75,65 @@ def import_upload(
     )
     if held.is_completed:
         return outcome
-    outcome = outcome.counted(held.counts)
-    with rarely_collected(), Rejects() as rejects, _handing_over(link, held):
+    begun, losses = outcome, 0
+    with rarely_collected(), _handing_over(link, held):
+        while True:
+            outcome = begun.counted(held.counts)
+            steps = _carried_out(link, outcome, stream, held, options, hooks, started)
+            try:
+                for so_far in steps:
+                    outcome = so_far
+            except ClaimLost:
+                losses += 1
+                if losses > MOST_LOSSES:
+                    raise
+                held = _gone_back(link, held, outcome, stream)
+            else:
+                return outcome
+
+
+def _gone_back(
+    link: Link, held: history.Claim, outcome: Outcome, stream: BinaryIO
+) -> history.Claim:
+    """The claim with the checkpoint that Postgres has, if it lost commits of ours.
+
+    So does a server that crashes (`writing.await_turn`), or a standby that was behind.
+
+    Raises:
+        ClaimLost: another attempt took over; or the file cannot be read again from here.
+    """
+    now = link.run(
+        "finding out how far the import has come",
+        partial(history.checkpoint, held=held),
+    )
+    if now.counts.processed >= outcome.counts.processed or not stream.seekable():
+        raise ClaimLost
+    stream.seek(0)
+    return now
+
+
+def _carried_out(
+    link: Link,
+    outcome: Outcome,
+    stream: BinaryIO,
+    held: history.Claim,
+    options: Options,
+    hooks: Hooks,
+    started: float,
+) -> Iterator[Outcome]:
+    """Import what is behind the checkpoint; the outcome after each step, and in the end."""
+    with Rejects() as rejects:
         try:
             for so_far in _import(link, outcome, stream, held, rejects, options, hooks):
                 outcome = so_far
                 hooks.on_commit(outcome)
+                yield outcome
             outcome = replace(outcome, seconds=time.monotonic() - started)
             report = hooks.publish(outcome, rejects)
+            done = replace(held, counts=outcome.counts)
             link.run(
                 "completing the import",
-                lambda conn: history.complete(conn, held, report=report),
+                lambda conn: history.complete(conn, done, report=report),
             )
         except InputError as error:
             outcome = outcome.noted(rejects).refused(
@@ -96,7 +147,7 @@ def import_upload(
                 report=hooks.publish(outcome, rejects),
             )
             link.run("noting why the file is refused", refusal)
-    return outcome
+    yield outcome
 
 
 @contextmanager

@@ -120,6 +120,11 @@ def refused_among(
     ]
 
 
+# A server that crashes loses what it committed last, in order, and so the checkpoint with
+# its rows; the importer goes on from there.  Whatever is told to anybody follows a commit
+# that does wait for the disk, and with it for all before: to complete the import, to
+# release it, or to fail.
+_UNHURRIED = "set_config('synchronous_commit', 'off', true), "
 _TOGETHER = "SELECT {}pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
 _ALONE = "SELECT {}pg_advisory_xact_lock(hashtextextended(%s, 0))"
 # The first version of Postgres that can bound a transaction as a whole.
@@ -139,7 +144,7 @@ def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
     """
     turn = _TOGETHER if span.is_in_order else _ALONE
     can_bound = conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT
-    turn = turn.format(_BOUNDED if can_bound else "")
+    turn = turn.format(_UNHURRIED + (_BOUNDED if can_bound else ""))
     conn.execute(turn.encode(), [layout.export.table])
 
 
