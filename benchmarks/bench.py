@@ -51,7 +51,7 @@ class Bench:
         self.cloud = cloud
         self.files = files
         self._limit_s = limit_s
-        self._expected: dict[tuple[Path, str], Contents] = {}
+        self._expected: dict[tuple[Path, str, Path | None], Contents] = {}
 
     def case(self, way: Way, case: Case, rows: int) -> Measured | Failed:
         """Measure a way with a case; the table has to end up as with the floor."""
@@ -73,15 +73,24 @@ class Bench:
             self.server.template(name, fill)
         return name
 
-    def compared(self, way: Way, path: Path, template: str) -> Measured | Failed:
-        """Measure a way with a file, if it leaves what the floor leaves."""
-        expected = self._expected.get((path, template))
+    def compared(
+        self, way: Way, path: Path, template: str, *, before: Path | None = None
+    ) -> Measured | Failed:
+        """Measure a way with a file, if it leaves what the floor leaves.
+
+        Args:
+            way: what to measure.
+            path: of the file.
+            template: what is stored.
+            before: a file that the floor stores first, outside the measurement.
+        """
+        expected = self._expected.get((path, template, before))
         if expected is None:
             # What the floor does first is not measured: it warms the caches as well.
-            _, expected = self._once(self.job(FLOOR, path), template)
-            self._expected[path, template] = expected
+            _, expected = self._once(self.job(FLOOR, path), template, before)
+            self._expected[path, template, before] = expected
         try:
-            measured, found = self._once(self.job(way, path), template)
+            measured, found = self._once(self.job(way, path), template, before)
         except WayFailedError as error:
             return Failed("failed", f"{way.title}:\n{error}")
         except subprocess.TimeoutExpired:
@@ -105,11 +114,16 @@ class Bench:
             details |= self.cloud.uploaded(path, is_dry_run=is_dry_run)
         return Job(way=way.name, conninfo="", path=str(path), details=details)
 
-    def _once(self, job: Job, template: str) -> tuple[Measured, Contents]:
+    def _once(
+        self, job: Job, template: str, before: Path | None = None
+    ) -> tuple[Measured, Contents]:
         with self.server.copy(template) as conninfo:
-            before = self.server.wal_bytes()
+            if before is not None:
+                first = replace(self.job(FLOOR, before), conninfo=conninfo)
+                child.run(first, limit_s=self._limit_s)
+            wal_before = self.server.wal_bytes()
             ran = child.run(replace(job, conninfo=conninfo), limit_s=self._limit_s)
-            wal_mb = (self.server.wal_bytes() - before) / MB
+            wal_mb = (self.server.wal_bytes() - wal_before) / MB
             return Measured(ran=ran, wal_mb=wal_mb), contents(conninfo)
 
 
@@ -124,11 +138,11 @@ def seconds(found: list[Measured]) -> float:
 
 
 @contextmanager
-def a_bench(limit_s: float) -> Iterator[Bench]:
-    """Start what is needed, and leave nothing behind."""
+def a_bench(limit_s: float, *, buffers: str | None = None) -> Iterator[Bench]:
+    """Start what is needed, and leave nothing behind; see `server.a_server`."""
     with (
         tempfile.TemporaryDirectory(prefix="salespro-bench-") as folder,
-        a_server() as server,
+        a_server(buffers) as server,
         a_cloud() as cloud,
     ):
         yield Bench(server, cloud, Files(Path(folder)), limit_s)

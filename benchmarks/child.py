@@ -66,6 +66,7 @@ def run(job: Job, *, limit_s: float) -> Ran:
 def environment() -> dict[str, str]:
     """Ours, with the repository's modules, and without settings of the importer."""
     ours = {"ROWS", "ONLY", "CASES", "ROUNDS", "LIMIT_S", "BATCH_SIZE"}
+    ours.add("PYTHONDONTWRITEBYTECODE")  # what is installed has its bytecode
     kept = {n: v for n, v in os.environ.items() if n not in ours and n[:3] != "AWS"}
     places = [ROOT, ROOT / "src", ROOT / "tests"]
     return kept | {"PYTHONPATH": os.pathsep.join(map(str, places))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
@@ -46,8 +47,9 @@ def main() -> None:
         rounds=3,
         limit_s=1800,
         stored=(200_000, 5_000_000),
+        buffers=_a_quarter_of_memory(),
     )
-    with a_bench(wanted.limit_s) as bench:
+    with a_bench(wanted.limit_s, buffers=wanted.buffers) as bench:
         tables = [table_of_stored(bench, wanted), table_of_files(bench, wanted)]
     for table in tables:
         table.show()
@@ -55,9 +57,19 @@ def main() -> None:
     page.write(wanted.page, "scale", "make bench-scale", *parts)
 
 
+def _a_quarter_of_memory() -> str:
+    """What Postgres is given where there are millions of rows.
+
+    Source: PostgreSQL documentation, section 19.4, `shared_buffers`.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{memory // 4 // 1024**2}MB"
+
+
 def table_of_stored(bench: Bench, wanted: Wanted) -> Table:
     """The time of a commit, by how much is stored."""
     rows = min(wanted.stored) // 4
+    before = bench.files.base(rows, seed=3)
     files = {
         NEW: bench.files.base(rows, seed=2),
         UNCHANGED: UNCHANGED.path(bench.files, rows),
@@ -65,7 +77,9 @@ def table_of_stored(bench: Bench, wanted: Wanted) -> Table:
     }
 
     def run(way: Way, path: Path) -> Callable[[int], Measured | Failed]:
-        return lambda stored: bench.compared(way, path, many(bench, stored, rows))
+        return lambda stored: bench.compared(
+            way, path, many(bench, stored, rows), before=before
+        )
 
     pairs = [
         Pair(case.title, way, run(way, path))

@@ -117,11 +117,18 @@ def contents(conninfo: str) -> Contents:
 
 
 @contextmanager
-def a_server() -> Iterator[Server]:
-    """Start it, durable as it comes, and delete it in the end."""
+def a_server(buffers: str | None) -> Iterator[Server]:
+    """Start it, durable as it comes, and delete it in the end.
+
+    Args:
+        buffers: its `shared_buffers`; as it comes, if None.
+    """
+    settings = [f"shared_buffers={buffers}"] if buffers else []
     with (
         tempfile.TemporaryDirectory(prefix="salespro-bench-") as folder,
-        embedded.running(Path(folder) / "postgres", keep=False) as conninfo,
+        embedded.running(
+            Path(folder) / "postgres", keep=False, settings=settings
+        ) as conninfo,
     ):
         server = Server(conninfo)
         try:

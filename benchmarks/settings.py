@@ -16,7 +16,7 @@ from benchmarks.ways import WAYS, Way
 T = TypeVar("T")
 
 # Any of them, and it is a part of the benchmark, which is shown and not written down.
-PARTS = ("ROWS", "ONLY", "CASES", "ROUNDS", "LIMIT_S", "STORED")
+PARTS = ("ROWS", "ONLY", "CASES", "ROUNDS", "LIMIT_S", "STORED", "BUFFERS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class Wanted:
         rounds: how often each is measured (ROUNDS).
         limit_s: a way that takes longer is stopped (LIMIT_S).
         stored: rows in the table before, for `make bench-scale` (STORED).
+        buffers: `shared_buffers` of Postgres, for `make bench-scale` (BUFFERS); None
+            leaves them as they come.
         page: where the result goes (PAGE); None for a part, unless it is set.
     """
 
@@ -39,6 +41,7 @@ class Wanted:
     rounds: int
     limit_s: float
     stored: tuple[int, ...]
+    buffers: str | None
     page: Path | None
 
     @classmethod
@@ -51,6 +54,7 @@ class Wanted:
         rounds: int = 5,
         limit_s: float = 300,
         stored: Sequence[int] = (),
+        buffers: str | None = None,
     ) -> Self:
         """Read the variables; what is not set is as the benchmark has it.
 
@@ -68,6 +72,7 @@ class Wanted:
             rounds=int(os.environ.get("ROUNDS") or rounds),
             limit_s=float(os.environ.get("LIMIT_S") or limit_s),
             stored=tuple(map(int, _list("STORED", stored))),
+            buffers=os.environ.get("BUFFERS") or buffers,
             page=Path(page) if page else None,
         )
 

@@ -1,7 +1,7 @@
 """This project's function: one S3 event, one invocation of a warm environment.
 
-What an environment makes once, the client of S3, is made before the clock starts; the
-connection to Postgres after.
+What an environment makes once, the client of S3 and what writes the page of a report, is
+made before the clock starts; the connection to Postgres after.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def ready(job: Job) -> Callable[[], None]:
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
-    from handler import app  # noqa: PLC0415 -- after the environment it reads
+    from handler import app, reports  # noqa: PLC0415 -- after the environment it reads
 
     app.importer()
+    reports.get_ready()
     event = notification(details["bucket"], details["key"], details["version"])
 
     def run() -> None:

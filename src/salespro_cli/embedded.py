@@ -27,7 +27,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,7 @@ def running(
     durable: bool = True,
     keep: bool = True,
     host: str | None = None,
+    settings: Sequence[str] = (),
 ) -> Iterator[str]:
     """Start the server of `data_dir`, or join it if it runs; the last to leave stops it.
 
@@ -83,6 +84,8 @@ def running(
         keep: false deletes the cluster if we are the last to leave.
         host: an address to listen on as well, at PORT, for roles with a password; a
             server that is joined listens there only if it was started so.
+        settings: of Postgres, such as `shared_buffers=1GB`; a server that is joined stays
+            as it was started.
 
     Raises:
         EmbeddedPostgresError: no binaries; a directory that is not ours; a cluster of
@@ -93,7 +96,8 @@ def running(
     with _locked(server.home / "users.lock", fcntl.LOCK_SH) as users:
         try:
             with _locked(server.home / "start.lock"), _explained():
-                server.bring_up(version, durable=durable, host=host)
+                risky = () if durable else _NOT_DURABLE
+                server.bring_up(version, (*_SETTINGS, *risky, *settings), host)
                 conninfo = _conninfo(server.socket.readlink())
             yield conninfo
         finally:
@@ -193,7 +197,9 @@ class _Server:
     def unfinished(self) -> Path:
         return self.home / "unfinished"
 
-    def bring_up(self, version: int, *, durable: bool, host: str | None) -> None:
+    def bring_up(
+        self, version: int, settings: tuple[str, ...], host: str | None
+    ) -> None:
         if self.pgdata.exists():
             found = (self.pgdata / "PG_VERSION").read_text().strip()
             if found != str(version):
@@ -211,7 +217,7 @@ class _Server:
             else:
                 if not self.pgdata.exists():
                     self._make_cluster()
-                self._start(durable=durable, host=host)
+                self._start(settings, host)
                 started = True
             time.sleep(_POLL_SECONDS)
         raise self._failure("does not start")
@@ -246,12 +252,11 @@ class _Server:
             raise self._failure("cannot be set up")
         self.unfinished.rename(self.pgdata)
 
-    def _start(self, *, durable: bool, host: str | None) -> None:
+    def _start(self, settings: tuple[str, ...], host: str | None) -> None:
         self._forget_pid()
         self.forget(self.socket)
         directory = self._private_directory("salespro-", _SOCKETS)
         self.socket.symlink_to(directory)
-        settings = _SETTINGS + (() if durable else _NOT_DURABLE)
         if host:
             who = directory / "pg_hba.conf"
             who.write_text(_NETWORK, encoding="ascii")
