@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,6 +98,29 @@ class Bench:
         if found != expected:
             return Failed("other rows", f"{way.title}: {found} and not {expected}")
         return measured
+
+    def in_a_row(self, way: Way, paths: Sequence[Path], template: str) -> Measured:
+        """Measure a way with files, one after the other into the same table: all of them.
+
+        Raises:
+            WayFailedError: it failed.
+        """
+        with self.server.copy(template) as conninfo:
+            wal_before = self.server.wal_bytes()
+            found = [
+                child.run(
+                    replace(self.job(way, path), conninfo=conninfo),
+                    limit_s=self._limit_s,
+                )
+                for path in paths
+            ]
+            wal_mb = (self.server.wal_bytes() - wal_before) / MB
+        whole = Ran(
+            seconds=sum(ran.seconds for ran in found),
+            cpu_s=sum(ran.cpu_s for ran in found),
+            peak_mb=max(ran.peak_mb for ran in found),
+        )
+        return Measured(ran=whole, wal_mb=wal_mb)
 
     def alone(self, job: Job, template: str) -> Measured:
         """Do a job whose rows are not looked at.

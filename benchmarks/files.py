@@ -7,6 +7,8 @@ import gzip
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
+from math import ceil
 from pathlib import Path
 
 from salespro_cli.sample import write_sample
@@ -56,6 +58,24 @@ class Files:
             with self.base(rows).open("rb") as file, gzip.open(path, "wb", 6) as out:
                 shutil.copyfileobj(file, out)
         return path
+
+    def parts(self, rows: int, count: int) -> list[Path]:
+        """The base in so many files, one after the other."""
+        whole = self.base(rows)
+        paths = [
+            whole.with_name(f"{whole.stem}-{n + 1}-of-{count}.csv")
+            for n in range(count)
+        ]
+        if not paths[-1].exists():
+            with whole.open(encoding="utf-8", newline="") as file:
+                reader = csv.reader(file)
+                header = next(reader)
+                for path in paths:
+                    with path.open("w", encoding="utf-8", newline="") as out:
+                        writer = csv.writer(out)
+                        writer.writerow(header)
+                        writer.writerows(islice(reader, ceil(rows / count)))
+        return paths
 
     def _derived(
         self, rows: int, name: str, alter: Callable[[int, Cells], Cells]

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from benchmarks import page
 from benchmarks.bench import Bench, Failed, Measured, a_bench, load, seconds
-from benchmarks.cases import ALL, NEW, UNCHANGED
+from benchmarks.cases import ALL, NEW, UNCHANGED, Case
 from benchmarks.page import Table
 from benchmarks.settings import Wanted
 from benchmarks.ways import COLUMNS, FLOOR, LOCAL, Way
@@ -116,20 +116,39 @@ def table_of_files(bench: Bench, wanted: Wanted) -> Table:
         for way in wanted.ways
     ]
     few, *_, most = wanted.rows
+    times = most // few
     # What others do on the machine shows in a short run most.
     measure(pairs, (few, *wanted.rows, few), wanted.rounds, "rows")
-    times = most / few
-    names = ("case", "way", f"{few:,} rows, s", f"{most:,} rows, s", "ratio")
+    in_a_row = [
+        Pair(case.title, way, lambda rows, c=case, w=way: cut(bench, w, c, rows, times))  # type: ignore[misc]
+        for case in (NEW, UNCHANGED)
+        if case in wanted.cases
+        for way in wanted.ways
+    ]
+    measure(in_a_row, (most,), wanted.rounds, f"rows in {times} files")
+    names = (
+        *("case", "way", f"{few:,} rows, s", f"{most:,} rows, s", f"to {times} times"),
+        *(f"{times} files of {few:,} in a row, s", "to these"),
+    )
     table = Table("A file, by its rows", names)
-    for pair in pairs:
+    for pair, parts in zip(pairs, in_a_row, strict=True):
         low, high = (seconds(pair.found[size]) for size in (few, most))
+        row = seconds(parts.found[most])
         cells = (f"{low:.2f}", f"{high:.2f}", f"{high / low / times:.2f}")
+        cells = (*cells, f"{row:.2f}", f"{high / row:.2f}")
         table.rows.append([pair.title, pair.way.title, *cells])
     table.notes.append(
-        f"The ratio is that to {times:g} times the shorter file, which is measured thrice "
-        "as often."
+        f"The long file to {times} times the short one, which is measured thrice as often "
+        f"and finds the table empty or as long as itself; and to its own rows in {times} "
+        "files, one after the other, which find the table that the long one finds."
     )
     return table
+
+
+def cut(bench: Bench, way: Way, case: Case, rows: int, count: int) -> Measured:
+    """The base in so many files, into the table that the whole of it would find."""
+    template = bench.table(rows if case.is_stored else 0)
+    return bench.in_a_row(way, bench.files.parts(rows, count), template)
 
 
 def measure(pairs: list[Pair], sizes: tuple[int, ...], rounds: int, unit: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ def test_another_value_is_another_table(database_url: str, tmp_path: Path) -> No
 
     assert found[0].rows == found[1].rows == ROWS
     assert found[0] != found[1]
+
+
+def test_the_parts_of_a_file_have_its_rows(tmp_path: Path) -> None:
+    """Ten files in a row are compared with the one that they make."""
+    files = Files(tmp_path)
+    header, *rows = read(files.base(ROWS))
+
+    parts = [read(path) for path in files.parts(ROWS, 3)]
+
+    assert [part[0] for part in parts] == [header] * 3
+    assert [row for part in parts for row in part[1:]] == rows
+    assert [len(part) - 1 for part in parts] == [34, 34, 32]
+
+
+def read(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
 
 
 def run(way: Way, url: str, path: Path) -> None:
