@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from jinja2.bccache import Bucket, BytecodeCache
+
+DIGEST_BYTES = 32
 
 
 class Compiled(BytecodeCache):
@@ -37,8 +38,12 @@ class Compiled(BytecodeCache):
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Read what is kept; what is broken is made anew."""
-        with suppress(OSError, EOFError, ValueError, pickle.UnpicklingError):
-            bucket.bytecode_from_string(self.path.read_bytes())
+        with suppress(OSError):
+            kept = self.path.read_bytes()
+            digest, body = kept[:DIGEST_BYTES], kept[DIGEST_BYTES:]
+            # Jinja fails on what is cut off.
+            if hashlib.sha256(body).digest() == digest:
+                bucket.bytecode_from_string(body)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep it, if that is wanted of modules, too; where nothing may be written, not."""
@@ -48,5 +53,6 @@ class Compiled(BytecodeCache):
         aside = self.path.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self.path.parent.mkdir(exist_ok=True)
-            aside.write_bytes(bucket.bytecode_to_string())
+            body = bucket.bytecode_to_string()
+            aside.write_bytes(hashlib.sha256(body).digest() + body)
             aside.replace(self.path)
