@@ -134,8 +134,10 @@ def table_of_files(bench: Bench, wanted: Wanted) -> Table:
     for pair, parts in zip(pairs, in_a_row, strict=True):
         low, high = (seconds(pair.found[size]) for size in (few, most))
         row = seconds(parts.found[most])
-        cells = (f"{low:.2f}", f"{high:.2f}", f"{high / low / times:.2f}")
-        cells = (*cells, f"{row:.2f}", f"{high / row:.2f}")
+        cells = (
+            *(f"{low:.2f}", f"{high:.2f}", f"{high / low / times:.2f}"),
+            *(f"{row:.2f}", f"{high / row:.2f}"),
+        )
         table.rows.append([pair.title, pair.way.title, *cells])
     table.notes.append(
         f"The long file to {times} times the short one, which is measured thrice as often "
