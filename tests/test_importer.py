@@ -773,6 +773,27 @@ def test_what_postgres_lost_is_sent_again(
     assert len(stored(conn, APPOINTMENT_TABLE)) == 30
 
 
+def test_a_refused_file_is_told_with_what_postgres_has(
+    database_url: str, conn: Connection
+) -> None:
+    """It is not delivered again, so that what was lost would be lost for good."""
+    rows = [appointment(f"{letter}-{n}") for letter in "ABC" for n in range(10)]
+    body = csv_bytes(*rows) + b'"never closed\n' * 2_000
+    lost: list[int] = []
+
+    def lose(outcome: Outcome, _rejects: Rejects) -> None:
+        if not lost:
+            lost.append(outcome.counts.processed)
+            lose_commits(database_url)
+
+    outcome = run(conn, body, options=SMALL, hooks=Hooks(publish=lose))
+
+    assert lost == [outcome.counts.processed]
+    assert outcome.status == latest(conn).status == "failed"
+    assert outcome.counts == latest(conn).counts
+    assert outcome.counts.created == len(stored(conn, APPOINTMENT_TABLE)) == 30
+
+
 class Pipe(Pieces):
     """Bytes that come once."""
 

@@ -286,6 +286,8 @@ UPDATE salespro_sync_history
  -- or failed by this very attempt, if only the reply was lost
  WHERE id = %(import_id)s AND attempts = %(attempt)s
    AND status IN ('in_progress', 'failed')
+   -- what is told of the file holds only with all of our commits
+   AND records_processed = coalesce(%(processed)s::int, records_processed)
 """
 
 
@@ -296,13 +298,15 @@ def fail(
     *,
     sync_type: str | None = None,
     report: str | None = None,
+    processed: int | None = None,
 ) -> None:
     """Note why the attempt failed.  The checkpoint stays, and another may go on from it.
 
     Raises:
         ClaimLost: another attempt took over.
     """
-    _write(conn, _FAIL, held, error=error, sync_type=sync_type, report=report)
+    values = {"error": error, "sync_type": sync_type, "report": report}
+    _write(conn, _FAIL, held, processed=processed, **values)
 
 
 _RELEASE = """

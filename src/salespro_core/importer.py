@@ -145,6 +145,7 @@ def _carried_out(
                 error=str(error),
                 sync_type=outcome.sync_type,
                 report=hooks.publish(outcome, rejects),
+                processed=outcome.counts.processed,
             )
             link.run("noting why the file is refused", refusal)
     yield outcome
