@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from handler.objects import CLIENT
 from salespro_core.errors import (
     ClaimHeld,
+    CommitsLost,
     ObjectUnavailable,
     OutOfTime,
     StoreUnavailable,
@@ -59,7 +60,7 @@ def ask_again(record: SQSRecord, error: Exception) -> None:
 
 def _delay_s(error: Exception, receive_count: int) -> int | None:
     match error:
-        case OutOfTime():
+        case OutOfTime() | CommitsLost():
             return 0
         case ClaimHeld():
             return error.retry_after_s + 1

@@ -18,7 +18,8 @@ SalesProError                      retryable = False
 └─ Unfinished                      retryable: the import goes on with another delivery
    ├─ OutOfTime                    stopped at a commit or before the first, for lack of time
    ├─ ClaimHeld                    another attempt's lease is live
-   └─ ClaimLost                    another attempt took over; nothing more was written
+   ├─ ClaimLost                    another attempt took over; nothing more was written
+   └─ CommitsLost                  Postgres went back behind a commit, and we cannot
 
 A bad row is none of these: it is a value, `salespro_core.records.Reject`.
 """
@@ -182,4 +183,18 @@ class ClaimLost(Unfinished):
     def __init__(self) -> None:
         super().__init__(
             "Another attempt took over this import; this one writes nothing more."
+        )
+
+
+class CommitsLost(Unfinished):
+    """Postgres lost commits of ours, in a crash or a failover; the lease is free.
+
+    The file cannot be read again from here, or it was lost too often in one attempt.
+    """
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(
+            f"Postgres lost what it had committed behind row {rows} (a crash, or a "
+            "failover to a server that was behind). The next delivery goes on from "
+            "there; import a file that was piped in once more."
         )

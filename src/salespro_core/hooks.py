@@ -21,7 +21,7 @@ class Hooks:
 
     Attributes:
         publish: called when the counts are final and before the history says so; once
-            more, if Postgres then turns out to have lost commits.
+            more each time Postgres then turns out to have lost commits.
         get_ready: called while Postgres writes the last rows, so that `publish` need not
             load then what it takes.
         on_commit: called with the outcome so far, once the export is recognised and after each

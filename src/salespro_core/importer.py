@@ -15,7 +15,13 @@ from salespro_core import history
 from salespro_core.ahead import write_ahead
 from salespro_core.batches import Span
 from salespro_core.budget import within_budget
-from salespro_core.errors import ClaimLost, InputError, OutOfTime, SalesProError
+from salespro_core.errors import (
+    ClaimLost,
+    CommitsLost,
+    InputError,
+    OutOfTime,
+    SalesProError,
+)
 from salespro_core.garbage import rarely_collected
 from salespro_core.hooks import NO_HOOKS, Hooks
 from salespro_core.link import Link
@@ -42,7 +48,8 @@ def import_upload(
     Args:
         conn: in autocommit, see `database.connect`.
         upload: identifies the file, in the history and on redelivery.
-        stream: its bytes, from the start.
+        stream: its bytes, from the start; a seekable one is read again if Postgres lost
+            commits of ours.
         options: how to import.
         hooks: what the edge wants to have done.
 
@@ -52,6 +59,7 @@ def import_upload(
 
     Raises:
         ClaimHeld, ClaimLost: another attempt is at it.  This one wrote nothing more.
+        CommitsLost: Postgres went back behind a commit; another delivery goes on from there.
         OutOfTime: stopped at a commit, and another delivery goes on from there; or in the
             validation for the error budget, which each delivery starts anew.
         ConfigError: there is an error budget, and the stream cannot be read twice.
@@ -84,31 +92,30 @@ def import_upload(
                 for so_far in steps:
                     outcome = so_far
             except ClaimLost:
+                held = _gone_back(link, held, outcome)
                 losses += 1
-                if losses > MOST_LOSSES:
-                    raise
-                held = _gone_back(link, held, outcome, stream)
+                if losses > MOST_LOSSES or not stream.seekable():
+                    raise CommitsLost(held.counts.processed) from None
+                stream.seek(0)
             else:
                 return outcome
 
 
-def _gone_back(
-    link: Link, held: history.Claim, outcome: Outcome, stream: BinaryIO
-) -> history.Claim:
+def _gone_back(link: Link, held: history.Claim, outcome: Outcome) -> history.Claim:
     """The claim with the checkpoint that Postgres has, if it lost commits of ours.
 
     So does a server that crashes (`writing.await_turn`), or a standby that was behind.
 
     Raises:
-        ClaimLost: another attempt took over; or the file cannot be read again from here.
+        ClaimLost: another attempt took over.
+        StoreUnavailable, StoreRefused: Postgres cannot be asked.
     """
     now = link.run(
         "finding out how far the import has come",
         partial(history.checkpoint, held=held),
     )
-    if now.counts.processed >= outcome.counts.processed or not stream.seekable():
+    if now.counts.processed >= outcome.counts.processed:
         raise ClaimLost
-    stream.seek(0)
     return now
 
 
@@ -162,7 +169,7 @@ def _handing_over(link: Link, held: history.Claim) -> Iterator[None]:
     except ClaimLost:
         raise
     except SalesProError as error:
-        if isinstance(error, OutOfTime):
+        if isinstance(error, OutOfTime | CommitsLost):
             link.try_once(partial(history.release, held=held))
         else:
             link.try_once(partial(history.fail, held=held, error=str(error)))

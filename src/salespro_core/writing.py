@@ -121,9 +121,8 @@ def refused_among(
 
 
 # A server that crashes loses what it committed last, in order, and so the checkpoint with
-# its rows; the importer goes on from there.  Whatever is told to anybody follows a commit
-# that does wait for the disk, and with it for all before: to complete the import, to
-# release it, or to fail.
+# its rows; the importer goes on from there.  That an import is claimed, completed, released
+# or failed is a commit that does wait for the disk, and with it for all before.
 _UNHURRIED = "set_config('synchronous_commit', 'off', true), "
 _TOGETHER = "SELECT {}pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
 _ALONE = "SELECT {}pg_advisory_xact_lock(hashtextextended(%s, 0))"

@@ -6,18 +6,20 @@ import hashlib
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from jinja2.bccache import Bucket, BytecodeCache
 
 DIGEST_BYTES = 32
+_JINJA = version("jinja2")
 
 
 class Compiled(BytecodeCache):
     """Keeps one template, since to compile it takes longer than all else of a report.
 
-    Jinja sees to it that what is kept is for this version of Python and of its own, and
-    was made of what `get_source_checksum` tells apart.
+    Jinja sees to it that what is kept is for this version of Python, and was made of what
+    `get_source_checksum` tells apart.
     """
 
     def __init__(self, name: str, *, options: Path, folder: Path | None = None) -> None:
@@ -33,8 +35,10 @@ class Compiled(BytecodeCache):
         self._options = options
 
     def get_source_checksum(self, source: str) -> str:
-        """What the template and its options are."""
-        return hashlib.sha256(source.encode() + self._options.read_bytes()).hexdigest()
+        """What the template, its options and the compiler are."""
+        return hashlib.sha256(
+            source.encode() + self._options.read_bytes() + _JINJA.encode()
+        ).hexdigest()
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Read what is kept; what is broken is made anew."""
@@ -56,3 +60,5 @@ class Compiled(BytecodeCache):
             body = bucket.bytecode_to_string()
             aside.write_bytes(hashlib.sha256(body).digest() + body)
             aside.replace(self.path)
+        with suppress(OSError):  # of a disk that is full
+            aside.unlink(missing_ok=True)
