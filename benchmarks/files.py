@@ -11,7 +11,7 @@ from itertools import islice
 from math import ceil
 from pathlib import Path
 
-from salespro_cli.sample import write_sample
+from salespro_cli.sample_data.generator import write_sample
 
 ID, CREATED, UPDATED, LAST_NAME = 0, 1, 2, 5
 Cells = list[str]

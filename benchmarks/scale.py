@@ -17,7 +17,7 @@ from benchmarks.cases import ALL, NEW, UNCHANGED, Case
 from benchmarks.page import Table
 from benchmarks.settings import Wanted
 from benchmarks.ways import COLUMNS, FLOOR, LOCAL, Way
-from salespro_core.options import CHECKPOINT_ROWS
+from salespro_core.importer.options import CHECKPOINT_ROWS
 
 # More rows, as different from each other as those of the file; ids as SalesPro's.
 MORE = """

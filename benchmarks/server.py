@@ -15,8 +15,8 @@ from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
 from benchmarks.ways import COLUMNS
-from salespro_cli import embedded
-from salespro_core import database
+from salespro_cli.local_postgres import embedded
+from salespro_core.postgres import connection
 
 MB = 1024 * 1024
 CONTENTS = """
@@ -55,7 +55,7 @@ class Server:
         """Make a database with the tables, fill it, and leave it as autovacuum would."""
         self._create(name, "template0", "wal_log")
         with self._connected(name) as conn:
-            database.migrate(conn)
+            connection.migrate(conn)
             fill(conn)
             conn.execute("VACUUM ANALYZE")
 

@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, BinaryIO
 
-from salespro_core.batches import Batch
-from salespro_core.blocks import block_of, read_blocks
-from salespro_core.columns import Export
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.header import Layout, read_header
-from salespro_core.reading import Reading
-from salespro_core.records import Part, Record, Reject, read_records
-from salespro_core.rows import Row
-from salespro_core.uploads import Upload
+from salespro_core.csv_reader.header import Layout, read_header
+from salespro_core.csv_reader.row_blocks import block_of, read_blocks
+from salespro_core.csv_reader.row_reader import Row
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.columns import Export
+from salespro_core.model.upload import Upload
+from salespro_core.records.chunks import Batch
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.parser import Part, Record, Reject, read_records
 
 APPOINTMENT = {
     "_id": "xWMyZ4YEGZ",

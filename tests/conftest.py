@@ -20,8 +20,8 @@ import reliability
 from children import Children, fork_server
 from own_server import OwnServer
 from own_server import own_server as an_own_server
-from salespro_cli import embedded
-from salespro_core import database
+from salespro_cli.local_postgres import embedded
+from salespro_core.postgres import connection
 from simulation import Ground, a_ground
 from world import World, a_world
 
@@ -72,8 +72,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
 def template(server: str) -> Iterator[str]:
     """Name of a database with the schema and no rows; a clone takes some 30 ms."""
     with new_database(server, template="template0") as name:
-        with database.connect(make_conninfo(server, dbname=name)) as conn:
-            database.migrate(conn)
+        with connection.connect(make_conninfo(server, dbname=name)) as conn:
+            connection.migrate(conn)
         yield name
 
 
@@ -94,7 +94,7 @@ def empty_database_url(server: str) -> Iterator[str]:
 @pytest.fixture
 def conn(database_url: str) -> Iterator[Connection]:
     """A connection to a database of this test's own, as the importer makes it."""
-    with database.connect(database_url) as conn:
+    with connection.connect(database_url) as conn:
         yield conn
 
 
@@ -161,8 +161,8 @@ def own_world(
     """A world on that server."""
     with new_database(own_server.conninfo, template="template0") as name:
         url = make_conninfo(own_server.conninfo, dbname=name)
-        with database.connect(url) as conn:
-            database.migrate(conn)
+        with connection.connect(url) as conn:
+            connection.migrate(conn)
         with a_world(url, moto_endpoint, monkeypatch) as world:
             yield world
 

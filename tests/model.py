@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from salespro_core.outcome import Counts
+from salespro_core.model.outcome import Counts
 
 Values = Mapping[str, str | None]
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from children import Child
-from salespro_core.outcome import Counts
+from salespro_core.model.outcome import Counts
 from tables import wait_until
 from wire import Action, Moment
 from world import DAYS, Put, Rows, World

@@ -19,8 +19,8 @@ import boto3
 from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
-from handler.notifications import Notification
-from handler.objects import CLIENT
+from handler.aws.s3_object import CLIENT
+from handler.events import Notification
 
 BUCKET = "uploads"
 # Long enough for two busy cores to answer in, since a stall costs a test this much.

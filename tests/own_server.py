@@ -16,7 +16,7 @@ from typing import Literal
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
-from salespro_cli import embedded
+from salespro_cli.local_postgres import embedded
 
 # Source: PostgreSQL documentation, section 18.5, "Shutting Down the Server".
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}

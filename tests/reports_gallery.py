@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from builders import appointment, csv_bytes, upload
-from handler.reports import put_report
+from handler.aws.report_store import put_report
 from runs import another
-from salespro_cli import embedded
-from salespro_core import database
-from salespro_core.dry_run import dry_run_upload
-from salespro_core.hooks import Hooks
-from salespro_core.importer import import_upload
-from salespro_core.outcome import Outcome
-from salespro_core.rejects import Rejects
+from salespro_cli.local_postgres import embedded
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Outcome
+from salespro_core.postgres import connection
+from salespro_core.records.rejects_file import Rejects
 
 SAMPLE = Path(__file__).parents[1] / "events" / "SalesPro2025-06-18.csv"
 KINDS = ("clean", "dry-run", "rejects", "refused", "empty")
@@ -65,7 +65,7 @@ def gallery(conninfo: str, folder: Path) -> dict[str, Path]:
 
         of = another(upload(size_bytes=len(data)))
         # A dry run's session is its own.
-        with database.connect(conninfo) as conn:
+        with connection.connect(conninfo) as conn:
             run(conn, of, io.BytesIO(data), hooks=Hooks(publish=publish))
         pages[kind] = place / "report.html"
     return pages
@@ -118,8 +118,8 @@ def main(folder: Path) -> None:
         tempfile.TemporaryDirectory() as data,
         embedded.running(Path(data), durable=False, keep=False) as conninfo,
     ):
-        with database.connect(conninfo) as conn:
-            database.migrate(conn)
+        with connection.connect(conninfo) as conn:
+            connection.migrate(conn)
         for page in gallery(conninfo, folder).values():
             sys.stdout.write(f"{page}\n")
 

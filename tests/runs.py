@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from builders import appointment, csv_bytes, upload, user
-from salespro_core import database
-from salespro_core.dry_run import dry_run_upload
-from salespro_core.hooks import NO_HOOKS, Hooks
-from salespro_core.importer import import_upload
-from salespro_core.options import DEFAULTS, Options
-from salespro_core.outcome import Counts, Outcome
-from salespro_core.uploads import Upload
+from salespro_core.importer.callbacks import NO_HOOKS, Hooks
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.importer.options import DEFAULTS, Options
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.model.upload import Upload
+from salespro_core.postgres import connection
 
 _versions = count(1)
 
@@ -86,7 +86,7 @@ def dry_run(
     hooks: Hooks = NO_HOOKS,
 ) -> Outcome:
     """Try these bytes, in a session of its own; what comes back is as of `run`."""
-    with database.connect(conninfo) as own:
+    with connection.connect(conninfo) as own:
         outcome = dry_run_upload(
             own, of or another(), Pieces(data), options=options, hooks=hooks
         )

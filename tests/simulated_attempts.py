@@ -22,13 +22,13 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from salespro_core import database
 from salespro_core.errors import ObjectGone
-from salespro_core.hooks import Hooks
-from salespro_core.importer import import_upload
-from salespro_core.options import Options
-from salespro_core.outcome import Outcome
-from salespro_core.rejects import Rejects
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.options import Options
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Outcome
+from salespro_core.postgres import connection
+from salespro_core.records.rejects_file import Rejects
 from simulated_files import Put
 from wire import Action, Moment, Wire, postgres_wire
 
@@ -112,14 +112,14 @@ class Slot:
 
     def ready(self) -> Connection:
         """A connection that answers, for the next attempt."""
-        if self.conn is None or not database.is_alive(self.conn):
+        if self.conn is None or not connection.is_alive(self.conn):
             self.close()
             return self.connect()
         return self.conn
 
     def connect(self) -> Connection:
         """Another connection."""
-        self.conn = database.connect(self.url)
+        self.conn = connection.connect(self.url)
         self.pids.add(self.conn.info.backend_pid)
         return self.conn
 
@@ -140,7 +140,7 @@ def slots(conninfo: str, count: int) -> Iterator[list[Slot]]:
 
 
 class Clock:
-    """The time of `salespro_core.link`: a pause is a stop, and takes no time."""
+    """The time of `salespro_core.postgres.retry`: a pause is a stop, and takes no time."""
 
     def monotonic(self) -> float:
         """Seconds that the attempt has paused."""
@@ -153,7 +153,7 @@ class Clock:
 
 
 class Jitter:
-    """The randomness of `salespro_core.link`: none, so that a seed always ends as it did."""
+    """The randomness of `salespro_core.postgres.retry`: none, so that a seed always ends as it did."""
 
     def uniform(self, _least: float, most: float) -> float:
         """The upper bound."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from builders import MORNING, upload
 from model import Row, Values
-from salespro_core.outcome import Counts
-from salespro_core.uploads import Upload
+from salespro_core.model.outcome import Counts
+from salespro_core.model.upload import Upload
 from tables import APPOINTMENT_TABLE, USERS_TABLE
 
 # What a constraint of the simulated warehouse refuses.

@@ -14,7 +14,6 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from model import Model, Row, Values
-from salespro_core import history
 from salespro_core.errors import (
     ClaimHeld,
     ClaimLost,
@@ -22,7 +21,8 @@ from salespro_core.errors import (
     OutOfTime,
     StoreUnavailable,
 )
-from salespro_core.outcome import Counts, Outcome
+from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.sync_history import claims
 from simulated_attempts import Attempt, Transaction
 from simulated_files import APPOINTMENTS, REFUSED_AMOUNT, USERS, Put, Sort
 from tables import HISTORY_TABLE, SEEN_TABLE
@@ -143,7 +143,7 @@ class Ledger:
             if table[key][1] == before[key].values:
                 model.table[key] = before[key]
         row = found.history[str(put.upload.version)]
-        told = history.read_counts(row) - put.counts
+        told = claims.read_counts(row) - put.counts
         off = asdict(told - counts)
         assert off["created"] == off["duplicate"] == 0, f"{put}: I2: {off}"
         assert max(map(abs, off.values())) <= len(raced), f"{put}: I2: {off}"
@@ -265,7 +265,7 @@ def _check_import(put: Put, row: Mapping[str, Any] | None) -> None:
     if row is None:
         assert not put.is_acknowledged, f"{put}: I1: acknowledged, and nothing is known"
         return
-    assert history.read_counts(dict(row)) == put.counts, f"{put}: I2"
+    assert claims.read_counts(dict(row)) == put.counts, f"{put}: I2"
     refused = [each["line"] for each in row["refused_rows"] or ()]
     assert sorted(refused) == sorted(put.refused_lines), f"{put}: I2: what was refused"
     assert row["attempts"] <= put.claims, f"{put}: more attempts than claims"

@@ -20,10 +20,11 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from salespro_core import database, link, text, watch
-from salespro_core.dry_run import dry_run_upload
+from salespro_core.csv_reader import decoding
 from salespro_core.errors import ClaimLost
-from salespro_core.options import Options
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.importer.options import Options
+from salespro_core.postgres import connection, retry, watchdog
 from simulated_attempts import Attempt, Clock, Jitter, Slot, Stop, Transaction, slots
 from simulated_faults import EVER, WAREHOUSE, possible, strike
 from simulated_files import APPOINTMENTS, USERS, Put, draw_put
@@ -72,13 +73,13 @@ def a_ground(conninfo: str) -> Iterator[Ground]:
         # Who waits last finds the deadlock, and before anybody else goes on.
         name = conn.info.dbname
         conn.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 1'.encode())
-        patch.setattr(link, "time", Clock())
-        patch.setattr(link, "random", Jitter())
+        patch.setattr(retry, "time", Clock())
+        patch.setattr(retry, "random", Jitter())
         # One statement at a time: the same schedule each time.  The faults and the crashes
         # meet the others.
         patch.setattr(Connection, "pipeline", lambda _: nullcontext())
-        patch.setattr(watch, "LEAST_S", 3600.0)
-        patch.setattr(text, "HEAD_BYTES", 512)
+        patch.setattr(watchdog, "LEAST_S", 3600.0)
+        patch.setattr(decoding, "HEAD_BYTES", 512)
         yield Ground(conninfo, conn, made)
 
 
@@ -262,7 +263,7 @@ class Scenario:
         if put.is_acknowledged:
             of = replace(of, version="tried")
         before = everything(self._ground.conn)
-        with database.connect(self._ground.conninfo) as own:
+        with connection.connect(self._ground.conninfo) as own:
             outcome = dry_run_upload(own, of, io.BytesIO(put.data), options=options)
         assert everything(self._ground.conn) == before, "a dry run wrote something"
         counts, keys = self._ledger.foresee(put, options.checkpoint_rows)

@@ -17,12 +17,12 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
 from handler import app
-from handler.actions import ACTIONS, NotDone, UnknownAction
-from handler.checks import PROBE
+from handler.admin.actions import ACTIONS, NotDone, UnknownAction
+from handler.admin.preflight import PROBE
 from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, Invocation, set_up
-from salespro_core import database
-from salespro_core.readiness import schema_problems
-from salespro_core.schema import schema
+from salespro_core.postgres import connection
+from salespro_core.postgres.preflight import schema_problems
+from salespro_core.postgres.schema import schema
 from tables import number, role
 from template import as_list, properties, statements
 from world import GRANT
@@ -285,7 +285,7 @@ def test_to_migrate_twice_is_no_mistake(
     answers = [ask("migrate"), ask("migrate")]
 
     assert [answer["ok"] for answer in answers] == [True, True]
-    with database.connect(empty_database_url) as conn:
+    with connection.connect(empty_database_url) as conn:
         assert list(schema_problems(conn)) == []
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [(line["message"], line["action"]) for line in lines] == [
@@ -303,7 +303,7 @@ def test_a_role_that_may_not_create_tables_is_told_and_changes_nothing(
     assert (answer["ok"], answer["says"][:20]) == (False, "Nothing was changed.")
     assert "SQLSTATE 42501" in answer["says"]
     assert "salespro migrate" in answer["remedy"]
-    with database.connect(empty_database_url) as conn:
+    with connection.connect(empty_database_url) as conn:
         assert len(list(schema_problems(conn))) == 1
 
 
@@ -362,7 +362,7 @@ def test_an_upload_that_was_never_imported_is_sent_to_the_queue(
 ) -> None:
     """As S3 would have announced it."""
     monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setattr("handler.actions.ON_ITS_WAY", timedelta(minutes=-1))
+    monkeypatch.setattr("handler.admin.actions.ON_ITS_WAY", timedelta(minutes=-1))
     boto3.client("s3").put_object(Bucket=UPLOADS, Key="missed.csv", Body=b"_id\r\n")
 
     answer = ask("reconcile", bucket=UPLOADS, queue_url=queue_url)
@@ -377,7 +377,7 @@ def test_the_template_allows_by_default_what_can_be_asked_for(
 ) -> None:
     """Whatever is asked for by hand works in a stack that has no schedule for it."""
     monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setattr("handler.actions.ON_ITS_WAY", timedelta(minutes=-1))
+    monkeypatch.setattr("handler.admin.actions.ON_ITS_WAY", timedelta(minutes=-1))
     boto3.client("s3").put_object(Bucket=UPLOADS, Key="missed.csv", Body=b"_id\r\n")
     policies = properties("ImporterRole")["Policies"]
     always = [policy for policy in policies if "Fn::If" not in policy]

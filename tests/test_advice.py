@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from builders import APPOINTMENT, USER, appointment, csv_bytes, user
-from salespro_core import resync
-from salespro_core.page.advice import OTHERWISE, advice
-from salespro_core.records import Reject
+from salespro_core.csv_reader import recovery
+from salespro_core.records.parser import Reject
+from salespro_core.report.html_report.correction_hints import OTHERWISE, advice
 from test_rejects import read
 
 CORE = Path(__file__).parents[1] / "src" / "salespro_core"
@@ -38,9 +38,9 @@ def raised_by(module: str) -> list[str]:
 
 
 REASONS = [
-    *raised_by("kinds.py"),
-    *raised_by("columns.py"),
-    *(value for name, value in vars(resync).items() if name[0].isalpha() and name.isupper() and isinstance(value, str)),
+    *raised_by("exports/column_types.py"),
+    *raised_by("exports/columns.py"),
+    *(value for name, value in vars(recovery).items() if name[0].isalpha() and name.isupper() and isinstance(value, str)),
     "has 2 cells where the header has 12",
     "is not UTF-8 text",
     "is refused by Postgres (check_violation, sale_amount_check)",

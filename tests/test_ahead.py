@@ -18,24 +18,25 @@ from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
 from builders import MORNING, appointment, csv_bytes, upload
-from salespro_core import database, history
-from salespro_core.ahead import write_ahead
-from salespro_core.batches import Span
+from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import (
     ClaimLost,
     ObjectUnavailable,
     OutOfTime,
     StoreUnavailable,
 )
-from salespro_core.exports import APPOINTMENTS
-from salespro_core.header import Layout
-from salespro_core.history import Claim
-from salespro_core.link import Link
-from salespro_core.options import Options
-from salespro_core.outcome import Counts
-from salespro_core.reading import Reading
-from salespro_core.rejects import Rejects
-from salespro_core.writing import SpanWritten, await_turn
+from salespro_core.exports.catalogue import APPOINTMENTS
+from salespro_core.importer.options import Options
+from salespro_core.model.outcome import Counts
+from salespro_core.postgres import connection
+from salespro_core.postgres.retry import Link
+from salespro_core.records.chunks import Span
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.rejects_file import Rejects
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.claims import Claim
+from salespro_core.upsert.pipeline import write_ahead
+from salespro_core.upsert.transaction import SpanWritten, await_turn
 from tables import APPOINTMENT_TABLE, places, stored, wait_until
 
 KEYS = "ABCDEFGHI"
@@ -46,7 +47,7 @@ WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT gra
 
 @pytest.fixture
 def held(conn: Connection) -> Claim:
-    return history.claim(conn, upload())
+    return claims.claim(conn, upload())
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ class Ahead:
     def __init__(
         self, conn: Connection, held: Claim, given: tuple[Layout, list[Span]], url: str
     ) -> None:
-        self.link = Link(conn, reconnect=lambda: database.connect(url))
+        self.link = Link(conn, reconnect=lambda: connection.connect(url))
         self.remaining_s = math.inf
         self.held = held
         self._layout, self._spans = given
@@ -145,7 +146,7 @@ def test_what_follows_news_is_compared_and_counted_all_the_same(
         "k2": [appointment("K")],
     }.items():
         ahead.reads(*rows)
-        ahead.held = history.claim(conn, upload(object_key=key))
+        ahead.held = claims.claim(conn, upload(object_key=key))
         list(ahead.written())
     before = places(conn, APPOINTMENT_TABLE)
     files = [
@@ -156,7 +157,7 @@ def test_what_follows_news_is_compared_and_counted_all_the_same(
         *(appointment(key, _updated_at="2025-06-06T12:00:00.000Z") if key == "E" else appointment(key) for key in files),
         options=Options(checkpoint_rows=3, batch_size=2),
     )  # fmt: skip
-    ahead.held = history.claim(conn, upload(object_key="k3"))
+    ahead.held = claims.claim(conn, upload(object_key="k3"))
 
     found = [written.counts for written in ahead.written()]
 
@@ -188,7 +189,7 @@ def test_a_row_that_need_not_be_written_is_kept_from_a_trigger_that_refuses_it(
         "WHEN (NEW.id = 'D') EXECUTE FUNCTION refuse()"
     )
     ahead.reads(*(appointment(key) for key in "ABCDEF"), options=SMALL)
-    ahead.held = history.claim(conn, upload(object_key="another.csv"))
+    ahead.held = claims.claim(conn, upload(object_key="another.csv"))
 
     found = [written.counts for written in ahead.written()]
 
@@ -339,7 +340,7 @@ def test_a_server_that_lost_a_commit_is_not_written_on(
     with pytest.raises(ClaimLost):
         next(spans)
 
-    assert history.checkpoint(other, ahead.held).counts == Counts(created=3)
+    assert claims.checkpoint(other, ahead.held).counts == Counts(created=3)
     assert keys(other) == KEYS[:3]
 
 
@@ -379,7 +380,7 @@ def test_what_postgres_refuses_at_the_commit_costs_its_row_only(
 def test_a_lock_that_is_held_for_long_ends_the_attempt_and_frees_its_own(
     ahead: Ahead, conn: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("salespro_core.link.PATIENCE_S", 0.5)
+    monkeypatch.setattr("salespro_core.postgres.retry.PATIENCE_S", 0.5)
     conn.execute("SET lock_timeout = '50ms'")
     with other.transaction():
         other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")
@@ -452,7 +453,7 @@ def struck_after(seconds: float, stop: type[BaseException]) -> Iterator[None]:
 
 def may_be_begun_again(ahead: Ahead, other: Connection) -> bool:
     """What frees the lease can be said over the connection that there is."""
-    ahead.link.try_once(lambda conn: history.release(conn, ahead.held))
+    ahead.link.try_once(lambda conn: claims.release(conn, ahead.held))
     row = other.execute("SELECT lease_expires_at FROM salespro_sync_history").fetchone()
     return row == (None,)
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes, user
 from runs import run
-from salespro_core.analysis import DAYS, REPS, Sales, analyze
+from salespro_core.sales_analysis import DAYS, REPS, Sales, analyze
 
 TODAY = datetime.now(UTC).date()
 

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import appointment, csv_bytes, records, user
-from salespro_core import batches, blocks, reading
-from salespro_core.batches import Batch, Span
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.options import Options
-from salespro_core.reading import Reading
-from salespro_core.rejects import Rejects
-from salespro_core.upsert import arrays
+from salespro_core.csv_reader import row_blocks
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.importer.options import Options
+from salespro_core.records import chunks, file_reader
+from salespro_core.records.chunks import Batch, Span
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.rejects_file import Rejects
+from salespro_core.upsert.batch_upsert import arrays
 
 BAD = "NaN"  # as an amount
 
@@ -87,7 +88,7 @@ def test_both_ways_to_cut_a_span_make_the_same_of_it(data: st.DataObject) -> Non
 
     spans = cut(*rows, batch_size=size) if rows else []
 
-    newest = batches._newest(layout, found)  # noqa: SLF001 -- the other way
+    newest = chunks._newest(layout, found)  # noqa: SLF001 -- the other way
     others = [Batch.of(newest[i : i + size]) for i in range(0, len(newest), size)]
     assert [plain(batch) for span in spans for batch in span.batches] == [
         plain(batch) for batch in others
@@ -119,7 +120,7 @@ def test_however_small_the_pieces_are_a_span_is_the_same(
     [at_once] = cut_bytes(body, is_lenient=is_lenient)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reading, "PIECE_ROWS", piece_rows)
+        patched.setattr(file_reader, "PIECE_ROWS", piece_rows)
         [span] = cut_bytes(body, is_lenient=is_lenient)
 
     assert (span.rows, span.duplicate, span.rejected) == (
@@ -403,8 +404,8 @@ def test_a_value_that_could_not_be_read_is_that_of_the_older_duplicate(
 
 def test_a_span_of_very_large_rows_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are in memory until their commit, and a cell may have megabytes."""
-    monkeypatch.setattr(reading, "SPAN_CHARACTERS", 1000)
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(file_reader, "SPAN_CHARACTERS", 1000)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 1)
     large = [appointment(f"{n}", resultFullString="x" * 400) for n in range(7)]
 
     assert [span.rows for span in cut(*large)] == [2, 2, 2, 1]

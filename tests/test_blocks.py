@@ -10,21 +10,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builders import read_rows
-from salespro_core import blocks
-from salespro_core.blocks import Block, block_of, joined
-from salespro_core.columns import Column, Kind
+from salespro_core.csv_reader import row_blocks
+from salespro_core.csv_reader.decoding import open_text
+from salespro_core.csv_reader.row_blocks import Block, block_of, joined
+from salespro_core.csv_reader.row_reader import Row, read_closely
 from salespro_core.errors import UnreadableObject
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.kinds import instant, key, money, text
-from salespro_core.rows import Row, read_closely
-from salespro_core.text import open_text
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.column_types import instant, key, money, text
+from salespro_core.exports.columns import Column, Kind
 
 HEADER = "a,b\n"
 
 
 def one_by_one(body: bytes) -> list[Row] | str:
     """The rows of a file as the close reader has them; or why it refuses."""
-    csv.field_size_limit(blocks.CELL_CHARACTERS)
+    csv.field_size_limit(row_blocks.CELL_CHARACTERS)
     whole = open_text(io.BytesIO(body))
     next(whole)
     try:
@@ -61,7 +61,7 @@ def test_whatever_the_file_it_does_not_matter_how_many_rows_are_read_at_once(
     body = (HEADER + rows).encode(errors="surrogateescape")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "BLOCK_BYTES", block_bytes)
+        patch.setattr(row_blocks, "BLOCK_BYTES", block_bytes)
         found = many_at_once(body)
 
     assert found == one_by_one(body)

@@ -22,9 +22,7 @@ from psycopg import Connection
 
 from builders import APPOINTMENT, appointment, csv_bytes, items_of, upload
 from runs import Pieces, another, dry_run, plain, run
-from salespro_core import blocks, budget, database, history
-from salespro_core.budget import SHOWN_REJECTS, within_budget
-from salespro_core.dry_run import dry_run_upload
+from salespro_core.csv_reader import row_blocks
 from salespro_core.errors import (
     ClaimHeld,
     ClaimLost,
@@ -33,15 +31,20 @@ from salespro_core.errors import (
     OutOfTime,
     TooManyRejects,
 )
-from salespro_core.hooks import NO_HOOKS, Hooks
-from salespro_core.importer import import_upload
-from salespro_core.options import Options
-from salespro_core.outcome import Counts, Outcome
-from salespro_core.reading import Reading
-from salespro_core.recent import Import, latest_import
-from salespro_core.records import Problem, Reject
-from salespro_core.rejects import Rejects
-from salespro_core.report import as_json, as_text, summary
+from salespro_core.importer import validation
+from salespro_core.importer.callbacks import NO_HOOKS, Hooks
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.importer.options import Options
+from salespro_core.importer.run import import_upload
+from salespro_core.importer.validation import SHOWN_REJECTS, within_budget
+from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.postgres import connection
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.parser import Problem, Reject
+from salespro_core.records.rejects_file import Rejects
+from salespro_core.report.text_report import as_json, as_text, summary
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.queries import Import, latest_import
 from tables import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
@@ -613,16 +616,16 @@ def test_a_slow_validation_keeps_its_lease(
     conn: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is committed meanwhile that would renew it; somebody would take over."""
-    monkeypatch.setattr(budget, "RENEW_AFTER_S", 0)
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 8 * 1024)  # less than a step
+    monkeypatch.setattr(validation, "RENEW_AFTER_S", 0)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 8 * 1024)  # less than a step
     of = another()
     held: list[int] = []
-    with database.connect(database_url) as other:
+    with connection.connect(database_url) as other:
 
         def run_out() -> None:
             if held:
                 with pytest.raises(ClaimHeld):
-                    history.claim(other, of)
+                    claims.claim(other, of)
             other.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
             held.append(1)
 
@@ -639,7 +642,7 @@ def test_a_quick_validation_writes_nothing_at_all(
 ) -> None:
     """The lease was renewed when the export was recognised, and holds for two minutes."""
     seen: list[object] = []
-    with database.connect(database_url) as other:
+    with connection.connect(database_url) as other:
         note = Watched(file(2000, 0), lambda: seen.append(everything(other)))
 
         import_upload(conn, another(), note, options=BY_TEN)
@@ -652,7 +655,7 @@ def test_the_lease_is_renewed_now_and_then_and_not_at_each_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each renewal is a commit."""
-    monkeypatch.setattr(budget, "RENEW_AFTER_S", 0.05)
+    monkeypatch.setattr(validation, "RENEW_AFTER_S", 0.05)
     stream = io.BytesIO(file(200, 0))
     options = replace(PASSED, checkpoint_rows=1)
     renewals: list[float] = []
@@ -678,24 +681,24 @@ def test_the_lease_is_renewed_now_and_then_and_not_at_each_look(
 
 
 def test_the_lease_is_renewed_well_before_it_runs_out() -> None:
-    assert history.LEASE.total_seconds() > budget.RENEW_AFTER_S * 2
+    assert claims.LEASE.total_seconds() > validation.RENEW_AFTER_S * 2
 
 
 def test_a_validation_that_was_taken_over_stops(
     conn: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It froze, and its lease ran out: what follows is its successor's."""
-    monkeypatch.setattr(budget, "RENEW_AFTER_S", 0)
+    monkeypatch.setattr(validation, "RENEW_AFTER_S", 0)
     of = another()
     taken: list[int] = []
-    with database.connect(database_url) as other:
+    with connection.connect(database_url) as other:
 
         def take_over() -> None:
             if not taken:
                 other.execute(
                     "UPDATE salespro_sync_history SET lease_expires_at = now()"
                 )
-                taken.append(history.claim(other, of).attempt)
+                taken.append(claims.claim(other, of).attempt)
 
         with pytest.raises(ClaimLost):
             import_upload(conn, of, Watched(file(2000, 0), take_over), options=BY_TEN)
@@ -790,7 +793,7 @@ def test_a_pipe_cannot_be_validated(conn: Connection, database_url: str) -> None
     noted = latest(conn)
     with (
         pipe(file(5, 0)) as stream,
-        database.connect(database_url) as own,
+        connection.connect(database_url) as own,
         pytest.raises(ConfigError) as tried,
     ):
         dry_run_upload(own, another(), stream, options=NONE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from salespro_cli import containers, embedded
+from salespro_cli.local_postgres import container_access, embedded
 from salespro_cli.sandbox import REPORTS
 from tools.uploads import FILES
 
@@ -28,7 +28,7 @@ def test_the_services_that_are_shipped_are_those_that_are_called() -> None:
     """A client of another one would fail in the built function only."""
     called = {
         argument.value
-        for path in (ROOT / "src" / "handler").glob("*.py")
+        for path in (ROOT / "src" / "handler").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("client")
         for argument in node.args[:1]
@@ -65,7 +65,7 @@ def test_the_environment_for_containers_is_that_of_the_sandbox() -> None:
 
     assert environment["Importer"] == {
         "AWS_ENDPOINT_URL": "http://host.docker.internal:5000",
-        "DATABASE_URL": f"postgresql://{containers.ROLE}:{containers.PASSWORD}"
+        "DATABASE_URL": f"postgresql://{container_access.ROLE}:{container_access.PASSWORD}"
         f"@host.docker.internal:{embedded.PORT}/postgres",
         "REPORT_BUCKET": REPORTS,
     }

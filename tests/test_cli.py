@@ -32,10 +32,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from builders import APPOINTMENT, USER, appointment, csv_bytes, upload, user
 from runs import run
 from salespro_cli import main as program
-from salespro_cli import sample as samples
 from salespro_cli.main import cli
+from salespro_cli.sample_data import generator as samples
 from salespro_cli.sandbox import REGION
-from salespro_core import history
+from salespro_core.sync_history import claims
 from tables import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
@@ -691,7 +691,7 @@ def test_the_history_is_a_table_of_the_newest_imports(
         upload(object_key="1.csv"),
     )
     run(conn, b"hello,you\n1,2\n", upload(object_key="2[red].csv"))
-    history.claim(conn, upload(object_key="june/3.csv"))
+    claims.claim(conn, upload(object_key="june/3.csv"))
     conn.execute("UPDATE salespro_sync_history SET lease_expires_at = NULL")
 
     shown = terminal.run("history")

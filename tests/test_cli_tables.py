@@ -17,8 +17,8 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes, upload, user
 from runs import run
-from salespro_core import history
-from salespro_core.uploads import Upload
+from salespro_core.model.upload import Upload
+from salespro_core.sync_history import claims
 from tables import HISTORY_TABLE, stored
 from terminal import Done, Terminal, ended, on_a_terminal
 
@@ -346,9 +346,9 @@ def test_watch_tells_each_change_on_a_line_and_ends_with_ctrl_c(
 ) -> None:
     with watching(terminal) as (process, output):
         wait_for(lambda: looked(conn))
-        held = history.claim(conn, another_file(NASTY))
+        held = claims.claim(conn, another_file(NASTY))
         wait_for(lambda: output.read_text().count("\n") == 1)
-        history.complete(conn, held, report=None)
+        claims.complete(conn, held, report=None)
         run(conn, b"hello,you\n1,2\n", another_file("bad.csv"))
         wait_for(lambda: output.read_text().count("\n") == 3)
         process.send_signal(signal.SIGINT)
@@ -368,10 +368,10 @@ def test_watch_tells_each_change_on_a_line_and_ends_with_ctrl_c(
 
 
 def test_watch_has_an_object_per_change(terminal: Terminal, conn: Connection) -> None:
-    held = history.claim(conn, another_file("a.csv"))
+    held = claims.claim(conn, another_file("a.csv"))
     with watching(terminal, "--json") as (process, output):
         wait_for(lambda: output.read_text().count("\n") == 1)
-        history.complete(conn, held, report="r")
+        claims.complete(conn, held, report="r")
         wait_for(lambda: output.read_text().count("\n") == 2)
         process.send_signal(signal.SIGINT)
         done = ended(process)
@@ -394,7 +394,7 @@ def test_watch_waits_for_a_database_that_goes_away(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        history.claim(conn, another_file("a.csv"))
+        claims.claim(conn, another_file("a.csv"))
         wait_for(lambda: output.read_text().count("\n") == 1)
         process.send_signal(signal.SIGINT)
         done = ended(process)
@@ -407,7 +407,7 @@ def test_watch_waits_for_a_database_that_goes_away(
 def test_watch_on_a_terminal_is_a_table_that_lives(
     terminal: Terminal, conn: Connection
 ) -> None:
-    history.claim(conn, another_file(NASTY))
+    claims.claim(conn, another_file(NASTY))
     conn.execute(
         "UPDATE salespro_sync_history"
         " SET records_processed = 1234, records_created = 1234"

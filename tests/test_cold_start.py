@@ -65,18 +65,24 @@ def test_pages_are_made_by_what_is_loaded_when_one_is_written() -> None:
     """The report of the first file is not part of the start of the function."""
     loaded = modules_after("import handler.app")
 
-    assert "salespro_core.report" in loaded
-    assert [name for name in loaded if name.startswith("salespro_core.page")] == []
-    assert "jinja2" in modules_after("import salespro_core.page.render")
+    assert "salespro_core.report.text_report" in loaded
+    assert [name for name in loaded if name.startswith("salespro_core.report.html_report")] == []
+    assert "jinja2" in modules_after("import salespro_core.report.html_report.render")
 
 
 def test_what_most_invocations_do_not_need_is_loaded_by_those_that_do() -> None:
     loaded = modules_after("import handler.app")
 
     assert (
-        loaded & {"handler.actions", "handler.checks", "handler.reconciling"} == set()
+        loaded
+        & {
+            "handler.admin.actions",
+            "handler.admin.preflight",
+            "handler.admin.reconcile",
+        }
+        == set()
     )
-    assert "salespro_core.shadows" not in loaded
+    assert "salespro_core.importer.shadow_tables" not in loaded
 
 
 def test_the_collector_looks_away_until_all_is_loaded() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jinja2 import DictLoader, Environment
 
-from salespro_core.page.compiled import Compiled
+from salespro_core.report.html_report.compiled import Compiled
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from moto import mock_aws
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from handler.connection import Connections, conninfo
-from handler.objects import CLIENT
+from handler.aws.db_connection import Connections, conninfo
+from handler.aws.s3_object import CLIENT
 from handler.settings import Settings
 from salespro_cli.sandbox import REGION
 from salespro_core.errors import ConfigError, StoreRefused, StoreUnavailable
@@ -246,7 +246,7 @@ def test_a_secrets_manager_that_is_away_is_worth_another_try(
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr("handler.connection.CLIENT", ONCE)
+    monkeypatch.setattr("handler.aws.db_connection.CLIENT", ONCE)
 
     with pytest.raises(StoreUnavailable, match="endpoint or a NAT gateway") as caught:
         conninfo(settings(DB_SECRET_ARN=ARN))
@@ -283,7 +283,7 @@ def test_an_answer_that_may_change_by_itself_is_worth_another_try(
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.handle_request, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setattr("handler.connection.CLIENT", ONCE)
+        monkeypatch.setattr("handler.aws.db_connection.CLIENT", ONCE)
         with pytest.raises(kind) as caught:
             conninfo(settings(DB_SECRET_ARN=ARN))
 

@@ -17,11 +17,12 @@ from psycopg.conninfo import make_conninfo
 
 from builders import appointment, csv_bytes, user
 from runs import run
-from salespro_core import database, history
-from salespro_core.database import is_alive
 from salespro_core.errors import StoreRefused, StoreUnavailable
-from salespro_core.outcome import Counts
-from salespro_core.refusals import store_errors
+from salespro_core.model.outcome import Counts
+from salespro_core.postgres import connection
+from salespro_core.postgres.connection import is_alive
+from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.sync_history import claims
 from tables import (
     APPOINTMENT_TABLE,
     TABLES,
@@ -75,7 +76,7 @@ def test_a_session_has_the_limits_that_the_importer_relies_on(conn: Connection) 
         "TimeZone": ("UTC",),
     }
     assert conn.autocommit
-    assert history.LEASE.total_seconds() > database.STATEMENT_TIMEOUT_S
+    assert claims.LEASE.total_seconds() > connection.STATEMENT_TIMEOUT_S
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_the_settings_of_a_warehouse_do_not_get_in_the_way(
     conn.execute(sql.SQL("ALTER DATABASE {} SET {}").format(name, sql.SQL(setting)))
     data = csv_bytes(appointment("A", _created_at="9999-12-31T23:59:59.999Z"))
 
-    with database.connect(database_url) as mine:
+    with connection.connect(database_url) as mine:
         assert run(mine, data).counts == Counts(created=1)
         assert run(mine, data).counts == Counts(unchanged=1)
         assert stored(mine, APPOINTMENT_TABLE)["A"]["created_at"] == datetime(
@@ -101,7 +102,7 @@ def test_a_conninfo_keeps_what_it_says(database_url: str) -> None:
     """The limits are added to it, and take nothing away."""
     conninfo = make_conninfo(database_url, options="-c work_mem=5MB")
 
-    with database.connect(conninfo) as conn:
+    with connection.connect(conninfo) as conn:
         assert conn.execute("SHOW work_mem").fetchone() == ("5MB",)
         assert conn.info.get_parameters()["connect_timeout"] == "10"
 
@@ -110,7 +111,7 @@ def test_a_session_that_was_cut_is_not_alive(
     database_url: str, conn: Connection
 ) -> None:
     """A function is frozen between invocations, and its connection may die meanwhile."""
-    with database.connect(database_url) as other:
+    with connection.connect(database_url) as other:
         before = is_alive(other)
         conn.execute("SELECT pg_terminate_backend(%s)", [other.info.backend_pid])
 
@@ -119,7 +120,7 @@ def test_a_session_that_was_cut_is_not_alive(
 
 def test_a_session_that_is_closed_or_stuck_is_not_alive(database_url: str) -> None:
     """Nor one in a transaction that has failed: nothing more can be done in it."""
-    with database.connect(database_url) as stuck:
+    with connection.connect(database_url) as stuck:
         stuck.execute("BEGIN")
         with pytest.raises(psycopg.errors.DivisionByZero):
             stuck.execute("SELECT 1 / 0")
@@ -134,7 +135,7 @@ def test_a_session_that_is_closed_or_stuck_is_not_alive(database_url: str) -> No
 def test_a_role_that_does_not_exist_is_a_mistake_in_the_set_up(server: str) -> None:
     """It would fail again and again, so the message says what to check."""
     with pytest.raises(StoreRefused, match="check DATABASE_URL or the secret"):
-        database.connect(make_conninfo(server, user="nobody_here", password=PRIVATE))
+        connection.connect(make_conninfo(server, user="nobody_here", password=PRIVATE))
 
 
 AT = 'connection to server at "10.0.0.1", port 5432 failed: FATAL:  '
@@ -196,7 +197,7 @@ def test_what_the_server_of_a_test_never_says_is_told_apart_by_its_text(
 def test_a_database_that_does_not_exist_is_a_mistake_in_the_set_up(server: str) -> None:
     """As with a role."""
     with pytest.raises(StoreRefused, match="database does not exist: check the name"):
-        database.connect(make_conninfo(server, dbname="nothing_here"))
+        connection.connect(make_conninfo(server, dbname="nothing_here"))
 
 
 def test_a_database_that_a_role_may_not_enter_is_a_mistake_in_the_set_up(
@@ -207,7 +208,7 @@ def test_a_database_that_a_role_may_not_enter_is_a_mistake_in_the_set_up(
     conn.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(name))
 
     with role(database_url) as limited, pytest.raises(StoreRefused, match="privilege"):
-        database.connect(limited)
+        connection.connect(limited)
 
 
 def test_where_nobody_listens_another_attempt_may_do() -> None:
@@ -217,7 +218,7 @@ def test_where_nobody_listens_another_attempt_may_do() -> None:
         port = closed.getsockname()[1]
 
     with pytest.raises(StoreUnavailable, match="check the host, the port"):
-        database.connect(f"host=127.0.0.1 port={port} user=me password={PRIVATE}")
+        connection.connect(f"host=127.0.0.1 port={port} user=me password={PRIVATE}")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_where_nobody_listens_another_attempt_may_do() -> None:
 def test_what_is_no_conninfo_is_not_repeated(conninfo: str) -> None:
     """Libpq's message quotes the part it stumbled over: often a piece of the password."""
     with pytest.raises(StoreRefused, match="DATABASE_URL is neither") as refused:
-        database.connect(conninfo)
+        connection.connect(conninfo)
 
     assert PRIVATE not in str(refused.value)
     assert refused.value.__cause__ is None
@@ -259,7 +260,7 @@ def test_a_lock_that_is_not_had_in_time_is_worth_another_try(
 ) -> None:
     """A migration or a person at psql has it."""
     conn.execute("SET lock_timeout = '20ms'")
-    with database.connect(database_url) as other, other.transaction():
+    with connection.connect(database_url) as other, other.transaction():
         other.execute("LOCK salespro_appointment")
 
         said = broken_by(
@@ -273,7 +274,7 @@ def test_a_connection_that_was_cut_is_worth_another_try(
     database_url: str, conn: Connection
 ) -> None:
     """Between two statements: the server was restarted, or the network has forgotten."""
-    with database.connect(database_url) as other:
+    with connection.connect(database_url) as other:
         conn.execute("SELECT pg_terminate_backend(%s)", [other.info.backend_pid])
 
         assert "Another try may do" in broken_by(
@@ -288,7 +289,7 @@ def test_a_connection_that_is_cut_in_a_statement_is_worth_another_try(
     database_url: str, conn: Connection
 ) -> None:
     """Whether it was carried out is found in the checkpoint."""
-    with database.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+    with connection.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         with conn.transaction():
             conn.execute("LOCK salespro_users")
             read = execute(other, "SELECT FROM salespro_users")
@@ -306,7 +307,7 @@ def test_a_deadlock_is_worth_another_try(database_url: str, conn: Connection) ->
 
     def lock(first: str, second: str) -> str | None:
         update = "UPDATE salespro_users SET email = 'a' WHERE user_object_id = %s"
-        with database.connect(database_url) as mine:
+        with connection.connect(database_url) as mine:
             mine.execute("SET deadlock_timeout = '20ms'")
             try:
                 with store_errors("trying"), mine.transaction():
@@ -337,7 +338,7 @@ def test_a_transaction_of_ours_that_stood_idle_is_worth_another_try(
     database_url: str, conn: Connection
 ) -> None:
     """The function was frozen in the middle of it."""
-    with database.connect(database_url) as frozen:
+    with connection.connect(database_url) as frozen:
         frozen.execute("SET idle_in_transaction_session_timeout = '1ms'")
         frozen.execute("BEGIN")
         wait_until_gone(conn, frozen.info.backend_pid)
@@ -357,7 +358,7 @@ def test_a_transaction_of_ours_that_stood_idle_is_worth_another_try(
 def test_a_missing_table_says_what_to_run(empty_database_url: str) -> None:
     """The first thing that happens to whoever forgets it."""
     with (
-        database.connect(empty_database_url) as conn,
+        connection.connect(empty_database_url) as conn,
         pytest.raises(StoreRefused, match="run `salespro migrate`") as refused,
     ):
         run(conn, csv_bytes(appointment()))
@@ -382,7 +383,7 @@ def test_a_missing_privilege_says_where_the_grants_are(
     grants = ["SELECT, INSERT, UPDATE ON salespro_sync_history"]
     with (
         role(database_url, *grants) as limited,
-        database.connect(limited) as conn,
+        connection.connect(limited) as conn,
         pytest.raises(StoreRefused, match="see the grants in the README") as refused,
     ):
         run(conn, csv_bytes(appointment()))
@@ -395,7 +396,7 @@ def test_to_read_insert_and_update_is_all_the_right_an_import_needs(
 ) -> None:
     """Not to delete, and not to own anything."""
     grants = [f"SELECT, INSERT, UPDATE ON {table}" for table in TABLES]
-    with role(database_url, *grants) as limited, database.connect(limited) as conn:
+    with role(database_url, *grants) as limited, connection.connect(limited) as conn:
         for data in (csv_bytes(appointment()), csv_bytes(user())):
             assert run(conn, data).counts == Counts(created=1)
             assert run(conn, data).counts == Counts(unchanged=1)

@@ -12,7 +12,7 @@ import pytest
 
 from children import Children, barrier
 from moments import COUNTS, Strike, a_file, noted, struck
-from salespro_core.outcome import Counts
+from salespro_core.model.outcome import Counts
 from tables import APPOINTMENT_TABLE, USERS_TABLE, contents, places
 from world import Put, Rows, World, rows
 

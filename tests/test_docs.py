@@ -16,7 +16,7 @@ from faults.catalogue import FAULTS
 from handler import settings
 from salespro_cli.main import cli
 from salespro_core import errors
-from salespro_core.exports import APPOINTMENTS, USERS
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,16 +15,16 @@ from psycopg.pq import TransactionStatus
 
 from builders import MORNING, appointment, csv_bytes, upload, user
 from runs import FILES, File, Pieces, another, counted, dry_run, file_bytes, run
-from salespro_core import database
-from salespro_core.columns import Export
-from salespro_core.dry_run import dry_run_upload
 from salespro_core.errors import ObjectUnavailable, StoreRefused
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.hooks import Hooks
-from salespro_core.options import Options
-from salespro_core.outcome import Change, Counts, Outcome, Stale
-from salespro_core.records import Problem, Reject
-from salespro_core.shadows import SAMPLE, shadowed
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.columns import Export
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.importer.options import Options
+from salespro_core.importer.shadow_tables import SAMPLE, shadowed
+from salespro_core.model.outcome import Change, Counts, Outcome, Stale
+from salespro_core.postgres import connection
+from salespro_core.records.parser import Problem, Reject
 from tables import TABLES, clear, everything, number, role
 
 Row = dict[str, str]
@@ -464,9 +464,9 @@ def test_the_tables_may_be_in_another_schema(empty_database_url: str) -> None:
     """Warehouses have many; which one is ours is the role's search_path's business."""
     conninfo = make_conninfo(empty_database_url, options="-csearch_path=warehouse")
     data = csv_bytes(appointment("A"), appointment("B"))
-    with database.connect(conninfo) as conn:
+    with connection.connect(conninfo) as conn:
         conn.execute("CREATE SCHEMA warehouse")
-        database.migrate(conn)
+        connection.migrate(conn)
         counted(conn, csv_bytes(appointment("B")))
         before = state(conn)
 

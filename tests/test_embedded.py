@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg.pq import PGconn, Ping
 
-from salespro_cli import embedded
-from salespro_cli.embedded import EmbeddedPostgresError, running
+from salespro_cli.local_postgres import embedded
+from salespro_cli.local_postgres.embedded import EmbeddedPostgresError, running
 
 AS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")

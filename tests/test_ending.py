@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from handler import ending
+from handler import shutdown
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +22,10 @@ def test_an_invocation_learns_of_it_and_returns_its_answer() -> None:
     """The runtime, which has no handler, ends the process by itself."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    with ending.kept_back():
-        before = ending.is_asked_for()
+    with shutdown.kept_back():
+        before = shutdown.is_asked_for()
         signal.raise_signal(signal.SIGTERM)
-        after = ending.is_asked_for()
+        after = shutdown.is_asked_for()
 
     assert (before, after) == (False, True)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -36,7 +36,7 @@ def test_who_wanted_to_have_it_gets_it_at_the_end() -> None:
     reached = []
     signal.signal(signal.SIGTERM, lambda *_: reached.append("the sandbox"))
 
-    with ending.kept_back():
+    with shutdown.kept_back():
         signal.raise_signal(signal.SIGTERM)
         reached.append("the end")
 
@@ -46,12 +46,12 @@ def test_who_wanted_to_have_it_gets_it_at_the_end() -> None:
 def test_without_it_nobody_gets_anything() -> None:
     """And what came in another invocation is over."""
     reached: list[str] = []
-    with ending.kept_back():
+    with shutdown.kept_back():
         signal.raise_signal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, lambda *_: reached.append("the sandbox"))
 
-    with ending.kept_back():
-        is_asked_for = ending.is_asked_for()
+    with shutdown.kept_back():
+        is_asked_for = shutdown.is_asked_for()
 
     assert not is_asked_for
     assert reached == []
@@ -61,7 +61,7 @@ def test_in_another_thread_signals_are_nobodys_business() -> None:
     """Python lets only the main thread keep them back."""
 
     def invocation() -> str:
-        with ending.kept_back():
+        with shutdown.kept_back():
             return "done"
 
     with ThreadPoolExecutor(1) as pool:

@@ -9,9 +9,9 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes, upload
 from runs import another, run
-from salespro_core import history
-from salespro_core.following import Follower
-from salespro_core.recent import Import
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.poller import Follower
+from salespro_core.sync_history.queries import Import
 
 Told = list[tuple[str | None, str, bool]]
 
@@ -33,14 +33,14 @@ def test_what_has_ended_before_is_not_told(conn: Connection) -> None:
 def test_an_import_is_told_when_it_begins_commits_and_ends(conn: Connection) -> None:
     """And not in between."""
     follower = Follower()
-    held = history.claim(conn, upload(object_key="a.csv"))
+    held = claims.claim(conn, upload(object_key="a.csv"))
     first, again = follower.look(conn), follower.look(conn)
     conn.execute(
         "UPDATE salespro_sync_history SET records_processed = 7, records_created = 7"
     )
     committed = follower.look(conn)
     running = follower.running
-    history.complete(conn, history.checkpoint(conn, held), report=None)
+    claims.complete(conn, claims.checkpoint(conn, held), report=None)
     ended = follower.look(conn)
 
     assert told(first) == [(path("a.csv"), "in_progress", False)]
@@ -86,11 +86,11 @@ def test_an_end_that_others_see_late_is_told(
 def test_an_attempt_that_dies_is_told_and_so_is_the_next(conn: Connection) -> None:
     follower = Follower()
     file = another()
-    held = history.claim(conn, file)
+    held = claims.claim(conn, file)
     follower.look(conn)
-    history.release(conn, held)
+    claims.release(conn, held)
     died, quiet = follower.look(conn), follower.look(conn)
-    history.claim(conn, file, lease=timedelta(minutes=1))
+    claims.claim(conn, file, lease=timedelta(minutes=1))
     next_one = follower.look(conn)
 
     assert [(one.is_interrupted, one.attempts) for one in died] == [(True, 1)]

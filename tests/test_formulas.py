@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salespro_core.formulas import neutral, original
+from salespro_core.csv_reader.csv_injection import neutral, original
 
 RUN = ("=", "+", "-", "@", "\t", "\r")
 

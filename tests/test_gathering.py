@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from builders import APPOINTMENT, appointment, csv_bytes, user
-from salespro_core import gathering
-from salespro_core.contents import Contents, Day, Rep
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.options import DEFAULTS
-from salespro_core.reading import Reading
-from salespro_core.rejects import Rejects
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.importer.options import DEFAULTS
+from salespro_core.model.file_summary import Contents, Day, Rep
+from salespro_core.records import summary_builder
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.rejects_file import Rejects
 
 Row = dict[str, str]
 SAMPLE = Path(__file__).parents[1] / "events" / "SalesPro2025-06-18.csv"
@@ -188,7 +188,7 @@ def test_what_an_earlier_attempt_committed_is_counted_again() -> None:
 
 def test_of_very_many_days_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if they come in no order at all."""
-    monkeypatch.setattr(gathering, "MOST_DAYS", 5)
+    monkeypatch.setattr(summary_builder, "MOST_DAYS", 5)
     days = [*range(1, 29), *range(1, 29)]
     random.Random(1).shuffle(days)
 
@@ -203,7 +203,7 @@ def test_of_very_many_days_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) 
 def test_of_very_many_reps_those_who_sold_most_are_kept_and_it_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gathering, "MOST_REPS", 3)
+    monkeypatch.setattr(summary_builder, "MOST_REPS", 3)
     best = [on(6) for _ in range(5)]
     others = [on(6, salesrep_email=f"r{n}@example.com", isSale="no") for n in range(50)]
 

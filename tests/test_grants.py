@@ -19,14 +19,14 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from builders import appointment, csv_bytes, upload, user
-from salespro_cli import embedded
-from salespro_core import database
-from salespro_core.dry_run import dry_run_upload
+from salespro_cli.local_postgres import embedded
 from salespro_core.errors import StoreRefused
-from salespro_core.grants import grants
-from salespro_core.importer import import_upload
-from salespro_core.outcome import Counts
-from salespro_core.uploads import Upload
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Counts
+from salespro_core.model.upload import Upload
+from salespro_core.postgres import connection
+from salespro_core.postgres.grants import grants
 from tables import TABLES
 
 NAME = 'imp"orter'  # as awkward as a name may be
@@ -58,7 +58,7 @@ def role_of(conninfo: str) -> str:
 
 def everything_there_is_to_do(conninfo: str) -> None:
     """Import both exports twice, changed, with rows of every fate; and try them."""
-    with database.connect(conninfo) as conn:
+    with connection.connect(conninfo) as conn:
         for day, expected in ((1, Counts(created=1)), (2, Counts(updated=1))):
             time = f"2025-06-0{day}T00:00:00Z"
             sold = appointment("A-1", _updated_at=time, saleAmount=f"{day}.00")
@@ -76,7 +76,7 @@ def another() -> Upload:
 
 
 def _run_dry(conninfo: str, data: bytes) -> Counts:
-    with database.connect(conninfo) as conn:
+    with connection.connect(conninfo) as conn:
         return dry_run_upload(conn, another(), io.BytesIO(data)).counts
 
 
@@ -123,7 +123,7 @@ def test_the_script_runs_in_psql(
 ) -> None:
     """A DBA runs it, without our command."""
     _, conninfo = bare
-    script = resources.files("salespro_core").joinpath("grants.sql")
+    script = resources.files("salespro_core.postgres").joinpath("grants.sql")
 
     with resources.as_file(script) as path:
         subprocess.run(  # noqa: S603 -- psql
@@ -158,7 +158,7 @@ def test_the_tables_may_be_in_any_schema(bare: tuple[Connection, str]) -> None:
 
 def test_without_tables_there_is_nothing_to_grant(empty_database_url: str) -> None:
     with (
-        database.connect(empty_database_url) as conn,
+        connection.connect(empty_database_url) as conn,
         pytest.raises(StoreRefused, match="run `salespro migrate` first"),
     ):
         grants(conn, NAME)

@@ -16,15 +16,16 @@ from moto import mock_aws
 from psycopg import Connection
 
 from builders import appointment, csv_bytes
-from handler import app, redelivery
-from handler.imports import MARGIN_S
-from handler.notifications import MalformedNotification
+from handler import app
+from handler.aws import message_visibility
+from handler.events import MalformedNotification
+from handler.upload_import import MARGIN_S
 from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, Invocation, set_up
-from salespro_core import history
 from salespro_core.errors import ConfigError, ObjectRefused, StoreUnavailable
-from salespro_core.outcome import Counts
-from salespro_core.recent import latest_import, recent_imports
-from salespro_core.uploads import Upload
+from salespro_core.model.outcome import Counts
+from salespro_core.model.upload import Upload
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.queries import latest_import, recent_imports
 
 EVENTS = Path(__file__).parents[1] / "events"
 SPECIAL_KEY = "june exports/Müller + Söhne 2025-06-18.csv"
@@ -106,12 +107,12 @@ def cloud(
     before = handler.setStream(log)
     with mock_aws():
         app.importer.cache_clear()
-        redelivery.sqs_client.cache_clear()
+        message_visibility.sqs_client.cache_clear()
         yield Cloud(log)
         if app.importer.cache_info().currsize:
             app.importer().close()
         app.importer.cache_clear()
-        redelivery.sqs_client.cache_clear()
+        message_visibility.sqs_client.cache_clear()
     handler.setStream(before)
 
 
@@ -460,7 +461,7 @@ def test_a_delivery_that_meets_a_live_lease_waits_for_its_end(
     """Somebody is at it; if they die, this delivery is the one that goes on."""
     cloud.put("a.csv", csv_bytes(appointment("A-1")))
     head = cloud.s3.head_object(Bucket=UPLOADS, Key="a.csv")
-    history.claim(
+    claims.claim(
         conn,
         Upload(
             bucket=UPLOADS,
@@ -653,7 +654,7 @@ def test_a_queue_that_does_not_answer_is_given_up_in_time(
     cloud: Cloud,  # noqa: ARG001 -- sets the region
 ) -> None:
     """In a VPC without a way to SQS: what is kept back at the end would not do."""
-    config: Any = redelivery.sqs_client().meta.config
+    config: Any = message_visibility.sqs_client().meta.config
     waits_s = config.connect_timeout + config.read_timeout
 
     assert config.retries["total_max_attempts"] * waits_s <= MARGIN_S

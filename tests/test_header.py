@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import APPOINTMENT, USER, read_rows
-from salespro_core.columns import Export
+from salespro_core.csv_reader.header import REJECT_LABELS, Layout, read_header
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.header import REJECT_LABELS, Layout, read_header
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.columns import Export
 
 EXPORTS = (APPOINTMENTS, USERS)
 

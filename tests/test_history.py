@@ -11,12 +11,13 @@ import pytest
 from psycopg import Connection
 
 from builders import MORNING, appointment, batch, upload
-from salespro_core import database, history
 from salespro_core.errors import ClaimHeld, ClaimLost
-from salespro_core.history import LEASE, UNKNOWN, Claim, claim, read_counts
-from salespro_core.outcome import Counts
-from salespro_core.uploads import Upload
-from salespro_core.upsert import Beside, upsert
+from salespro_core.model.outcome import Counts
+from salespro_core.model.upload import Upload
+from salespro_core.postgres import connection
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.claims import LEASE, UNKNOWN, Claim, claim, read_counts
+from salespro_core.upsert.batch_upsert import Beside, upsert
 from tables import HISTORY_TABLE, number, stored, wait_until_blocked
 
 # An attempt that dies at once: its lease has run out when it begins.
@@ -120,7 +121,7 @@ def test_a_lease_that_ran_out_is_taken_over_with_its_checkpoint(
     """The function was killed: nothing is locked until a person clears it."""
     dead = claim(conn, upload(), lease=DEAD)
     write_one_row(conn, dead)
-    history.recognised(conn, dead, "csv_appointments")
+    claims.recognised(conn, dead, "csv_appointments")
     before = history_of(conn, dead)
 
     held = claim(conn, upload())
@@ -166,7 +167,7 @@ def test_a_lease_is_renewed_without_a_commit(conn: Connection) -> None:
     before = history_of(conn, held)
     conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
 
-    history.renew(conn, held)
+    claims.renew(conn, held)
 
     row = history_of(conn, held)
     assert row == before | {"lease_expires_at": row["lease_expires_at"]}
@@ -180,7 +181,7 @@ def test_recognising_the_export_renews_the_lease(conn: Connection) -> None:
     held = claim(conn, upload(), lease=timedelta(minutes=5))
     conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
 
-    history.recognised(conn, held, "csv_users")
+    claims.recognised(conn, held, "csv_users")
 
     assert history_of(conn, held)["sync_type"] == "csv_users"
     with pytest.raises(ClaimHeld) as refused:
@@ -192,8 +193,8 @@ def test_a_completed_upload_is_not_claimed_again(conn: Connection) -> None:
     """S3 delivers a notification at least once, also long after the first time."""
     held = claim(conn, upload())
     write_one_row(conn, held)
-    held = history.checkpoint(conn, held)
-    history.complete(conn, held, report="s3://reports/1/")
+    held = claims.checkpoint(conn, held)
+    claims.complete(conn, held, report="s3://reports/1/")
     before = history_of(conn, held)
 
     again = claim(conn, upload())
@@ -212,7 +213,7 @@ def test_a_failed_upload_may_be_tried_again(conn: Connection) -> None:
     """From its checkpoint; the error of the last attempt is gone until it fails again."""
     held = claim(conn, upload())
     write_one_row(conn, held)
-    history.fail(conn, held, "Postgres was away.", report="s3://reports/1/")
+    claims.fail(conn, held, "Postgres was away.", report="s3://reports/1/")
 
     again = claim(conn, upload())
 
@@ -228,7 +229,7 @@ def test_a_failed_upload_may_be_tried_again(conn: Connection) -> None:
 def test_a_released_upload_may_be_claimed_at_once(conn: Connection) -> None:
     """The time of the function ran out, and its message is delivered again right away."""
     held = claim(conn, upload())
-    history.release(conn, held)
+    claims.release(conn, held)
 
     assert claim(conn, upload()).attempt == 2
 
@@ -294,10 +295,10 @@ def test_the_checkpoint_waits_for_what_is_under_way(
 ) -> None:
     """A connection that we gave up for dead may be alive to the server, and commit."""
     held = claim(conn, upload())
-    with ThreadPoolExecutor(1) as thread, database.connect(database_url) as former:
+    with ThreadPoolExecutor(1) as thread, connection.connect(database_url) as former:
         with former.transaction():
             write_one_row(former, held)
-            asked = thread.submit(history.checkpoint, conn, held)
+            asked = thread.submit(claims.checkpoint, conn, held)
             wait_until_blocked(former, conn.info.backend_pid)
 
         assert asked.result(30).counts == Counts(created=1, rejected=1)
@@ -308,7 +309,7 @@ def test_completing_is_noted(conn: Connection) -> None:
     held = claim(conn, upload())
     before, began = history_of(conn, held), now(conn)
 
-    history.complete(conn, held, report="s3://reports/1/")
+    claims.complete(conn, held, report="s3://reports/1/")
 
     row = history_of(conn, held)
     assert began <= as_time(row["completed_at"]) <= now(conn)
@@ -334,7 +335,7 @@ def test_failing_is_noted_with_its_reason(
     held = claim(conn, upload())
     before, began = history_of(conn, held), now(conn)
 
-    history.fail(conn, held, "The file is empty.", sync_type=sync_type, report="r/")
+    claims.fail(conn, held, "The file is empty.", sync_type=sync_type, report="r/")
 
     row = history_of(conn, held)
     assert began <= as_time(row["completed_at"]) <= now(conn)
@@ -353,17 +354,17 @@ def test_releasing_frees_the_lease_and_nothing_else(conn: Connection) -> None:
     held = claim(conn, upload())
     before = history_of(conn, held)
 
-    history.release(conn, held)
+    claims.release(conn, held)
 
     assert history_of(conn, held) == before | {"lease_expires_at": None}
 
 
 FINISH = [
-    pytest.param(lambda c, h: history.complete(c, h, report=None), id="complete"),
-    pytest.param(lambda c, h: history.fail(c, h, "no luck"), id="fail"),
-    pytest.param(lambda c, h: history.recognised(c, h, "csv_users"), id="recognised"),
-    pytest.param(history.renew, id="renew"),
-    pytest.param(history.release, id="release"),
+    pytest.param(lambda c, h: claims.complete(c, h, report=None), id="complete"),
+    pytest.param(lambda c, h: claims.fail(c, h, "no luck"), id="fail"),
+    pytest.param(lambda c, h: claims.recognised(c, h, "csv_users"), id="recognised"),
+    pytest.param(claims.renew, id="renew"),
+    pytest.param(claims.release, id="release"),
 ]
 
 
@@ -388,7 +389,7 @@ def test_what_is_completed_stays_so(
 ) -> None:
     """Also for the attempt that completed it: a report may name it by now."""
     held = claim(conn, upload())
-    history.complete(conn, held, report="r/")
+    claims.complete(conn, held, report="r/")
     before = history_of(conn, held)
 
     with pytest.raises(ClaimLost):
@@ -400,10 +401,10 @@ def test_what_is_completed_stays_so(
 def test_completing_again_is_the_same(conn: Connection) -> None:
     """The reply to the first time may have been lost; the attempt asks again."""
     held = claim(conn, upload())
-    history.complete(conn, held, report="r/")
+    claims.complete(conn, held, report="r/")
     before = history_of(conn, held)
 
-    history.complete(conn, held, report="r/")
+    claims.complete(conn, held, report="r/")
 
     assert history_of(conn, held) == before
 
@@ -411,10 +412,10 @@ def test_completing_again_is_the_same(conn: Connection) -> None:
 def test_failing_again_is_no_lost_claim(conn: Connection) -> None:
     """The same; it used to say that another attempt had taken over."""
     held = claim(conn, upload())
-    history.fail(conn, held, "The file is empty.", report="r/")
+    claims.fail(conn, held, "The file is empty.", report="r/")
     before = history_of(conn, held)
 
-    history.fail(conn, held, "The file is empty.", report="r/")
+    claims.fail(conn, held, "The file is empty.", report="r/")
 
     after = history_of(conn, held)
     assert after == before | {"completed_at": after["completed_at"]}
@@ -439,7 +440,7 @@ def test_of_eight_claims_at_once_exactly_one_wins(
     together = Barrier(8)
 
     def race() -> int:
-        with database.connect(database_url) as mine:
+        with connection.connect(database_url) as mine:
             together.wait()
             try:
                 return claim(mine, upload()).attempt
@@ -468,7 +469,7 @@ def test_a_claim_waits_for_a_commit_and_finds_the_lease_renewed(
         is_completed=False,
         lease=LEASE,
     )
-    with database.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+    with connection.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         with conn.transaction():
             write_one_row(conn, renewing)
             waiting = pool.submit(claim, other, upload())

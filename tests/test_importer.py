@@ -22,7 +22,6 @@ from psycopg import Connection
 
 from builders import APPOINTMENT, MORNING, appointment, csv_bytes, upload, user
 from runs import FILES, File, Pieces, another, counted, file_bytes, plain, run
-from salespro_core import database, history
 from salespro_core.errors import (
     ClaimHeld,
     ClaimLost,
@@ -32,16 +31,18 @@ from salespro_core.errors import (
     OutOfTime,
     StoreUnavailable,
 )
-from salespro_core.exports import catalogue
-from salespro_core.history import UNKNOWN
-from salespro_core.hooks import Hooks
-from salespro_core.importer import import_upload
-from salespro_core.options import Options
-from salespro_core.outcome import Counts, Outcome
-from salespro_core.recent import Import, latest_import
-from salespro_core.records import Problem
-from salespro_core.rejects import Rejects
-from salespro_core.uploads import Upload
+from salespro_core.exports.catalogue import catalogue
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.options import Options
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.model.upload import Upload
+from salespro_core.postgres import connection
+from salespro_core.records.parser import Problem
+from salespro_core.records.rejects_file import Rejects
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.claims import UNKNOWN
+from salespro_core.sync_history.queries import Import, latest_import
 from tables import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
@@ -623,7 +624,7 @@ def test_a_redelivery_of_a_finished_file_does_nothing(conn: Connection) -> None:
 
 def test_an_upload_that_is_being_imported_is_left_alone(conn: Connection) -> None:
     """Two deliveries at once: the second learns when to come again."""
-    history.claim(conn, upload())
+    claims.claim(conn, upload())
     unread = Pieces(b"", after=0, error=AssertionError("The stream was read."))
 
     with pytest.raises(ClaimHeld) as held:
@@ -702,7 +703,7 @@ def test_a_lost_connection_is_gone_on_from_when_the_lease_has_run_out(
         if so_far.counts.processed == 50:
             conn.execute("SELECT pg_terminate_backend(%s)", [mine.info.backend_pid])
 
-    with database.connect(database_url) as mine, pytest.raises(StoreUnavailable):
+    with connection.connect(database_url) as mine, pytest.raises(StoreUnavailable):
         run(mine, csv_bytes(*LONG), of, options=SMALL, hooks=Hooks(on_commit=cut))
     died = latest(conn)
     with pytest.raises(ClaimHeld):
@@ -742,7 +743,7 @@ def test_only_what_somebody_is_told_waits_for_the_disk(conn: Connection) -> None
 
 def lose_commits(url: str) -> None:
     """What a crash may cost, or a standby that takes over and was behind."""
-    with database.connect(url) as other:
+    with connection.connect(url) as other:
         other.execute("DELETE FROM salespro_appointment WHERE id >= 'B'")
         other.execute(
             "UPDATE salespro_sync_history"
@@ -996,7 +997,7 @@ def test_an_attempt_that_is_taken_over_stops_and_keeps_quiet(conn: Connection) -
     def on_commit(so_far: Outcome) -> None:
         if so_far.counts.processed == 20:
             conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
-            assert history.claim(conn, of).attempt == 2
+            assert claims.claim(conn, of).attempt == 2
 
     with pytest.raises(ClaimLost):
         run(
@@ -1027,7 +1028,7 @@ def test_imports_of_the_same_rows_at_once_neither_deadlock_nor_lose_any(
         at = f"2025-06-0{place + 1}T00:00:00Z"
         rows = appointments(400, _updated_at=at, saleAmount=str(place))
         rows = rows[place::2] + rows[::-1] if place % 2 else rows
-        with database.connect(database_url) as mine:
+        with connection.connect(database_url) as mine:
             together.wait()
             return counted(mine, csv_bytes(*rows), options=options)
 

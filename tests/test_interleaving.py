@@ -11,12 +11,12 @@ from threading import Semaphore, Thread
 import pytest
 
 from builders import MORNING, upload
-from salespro_core import database
-from salespro_core.hooks import Hooks
-from salespro_core.importer import import_upload
-from salespro_core.options import Options
-from salespro_core.outcome import Outcome
-from salespro_core.uploads import Upload
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.options import Options
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Outcome
+from salespro_core.model.upload import Upload
+from salespro_core.postgres import connection
 from world import BATCH_SIZE, CHECKPOINT_ROWS, DAYS, Put, Rows, World
 
 pytestmark = pytest.mark.crashes
@@ -43,7 +43,7 @@ class Turns:
     def _run(self) -> None:
         self._may_go_on.acquire()
         try:
-            with database.connect(self._conninfo) as conn:
+            with connection.connect(self._conninfo) as conn:
                 import_upload(
                     conn,
                     self._of,

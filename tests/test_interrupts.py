@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from salespro_cli import interrupts
-from salespro_cli.interrupts import kept_back
+from salespro_cli.inputs import signals
+from salespro_cli.inputs.signals import kept_back
 
 
 def test_a_signal_waits_until_it_is_welcome() -> None:
@@ -53,7 +53,7 @@ def test_a_second_signal_does_not_wait() -> None:
 
 def test_patience_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement may wait for somebody's lock, and Ctrl-C has to work then too."""
-    monkeypatch.setattr(interrupts, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(signals, "PATIENCE_S", 0.01)
 
     def interrupted() -> None:
         with kept_back():

@@ -14,8 +14,16 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from salespro_core.columns import Kind
-from salespro_core.kinds import BOOLEAN, DATE, OFFICE_ID, instant, key, money, text
+from salespro_core.exports.column_types import (
+    BOOLEAN,
+    DATE,
+    OFFICE_ID,
+    instant,
+    key,
+    money,
+    text,
+)
+from salespro_core.exports.columns import Kind
 
 INSTANT = instant()
 AMOUNT = money(12, 2)

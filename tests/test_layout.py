@@ -19,9 +19,9 @@ ALLOWED = {
         "salespro_cli",
         "salespro_core",
         "handler.app",
-        "handler.notifications",
-        "handler.objects",
-        "handler.reconciling",
+        "handler.events",
+        "handler.aws.s3_object",
+        "handler.admin.reconcile",
     },
 }
 # The core knows CSV and Postgres: neither a cloud nor a terminal.

@@ -8,10 +8,10 @@ import pytest
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
-from salespro_core import database
 from salespro_core.errors import StoreRefused, StoreUnavailable
-from salespro_core.link import Link
-from salespro_core.watch import LEAST_S
+from salespro_core.postgres import connection
+from salespro_core.postgres.retry import Link
+from salespro_core.postgres.watchdog import LEAST_S
 
 
 def test_a_connection_that_does_not_answer_is_ended_by_our_own_clock(
@@ -48,7 +48,7 @@ def test_a_connection_that_is_stuck_in_a_statement_is_made_anew(
     """
     conn.pgconn.send_query(b"SELECT pg_sleep(60)")
 
-    with database.connect(database_url) as other:
+    with connection.connect(database_url) as other:
         link = Link(conn, reconnect=lambda: other)
         row = link.run("asking", lambda own: own.execute("SELECT 1").fetchone())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from salespro_cli.sample import write_sample
+from salespro_cli.sample_data.generator import write_sample
 
 # Peak RSS of the whole process, interpreter and libraries included (about 56 MB here).
 CEILING_MB = 90

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from handler import notices
+from handler.observability import sns_notices
 from salespro_cli.sandbox import REGION
 from world import CANARY, World, rows
 
@@ -150,7 +150,7 @@ def test_a_long_error_is_cut(
     world: World, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SNS takes 256 KB, and a header may have labels of any length."""
-    monkeypatch.setattr(notices, "MOST_CHARACTERS", 50)
+    monkeypatch.setattr(sns_notices, "MOST_CHARACTERS", 50)
 
     world.invoke(world.put_bytes(b"nothing,known\n", [], "a.csv"))
 
@@ -199,7 +199,7 @@ def test_a_topic_that_cannot_be_reached_does_not_fail_the_import(
 
 def test_a_topic_that_does_not_answer_takes_little_time() -> None:
     """The time of the last commit and the report is kept back; some of it is left."""
-    config: Any = notices._CLIENT  # noqa: SLF001 -- what is asked about
+    config: Any = sns_notices._CLIENT  # noqa: SLF001 -- what is asked about
 
     most_s = config.connect_timeout + config.read_timeout
     assert most_s * config.retries["total_max_attempts"] <= 15

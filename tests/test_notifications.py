@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.notifications import (
+from handler.events import (
     Ignored,
     MalformedNotification,
     Notification,

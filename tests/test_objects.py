@@ -21,9 +21,9 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from builders import appointment, csv_bytes, items_of
-from handler import objects
-from handler.notifications import Notification
-from handler.objects import BREAKS, CLIENT, TRIES, ObjectStream
+from handler.aws import s3_object
+from handler.aws.s3_object import BREAKS, CLIENT, TRIES, ObjectStream
+from handler.events import Notification
 from object_server import (
     BUCKET,
     HONEST,
@@ -45,10 +45,10 @@ from salespro_core.errors import (
     ObjectUnavailable,
     SalesProError,
 )
-from salespro_core.exports import APPOINTMENTS
-from salespro_core.reading import Reading
-from salespro_core.records import Record, Reject
-from salespro_core.rejects import Rejects
+from salespro_core.exports.catalogue import APPOINTMENTS
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.parser import Record, Reject
+from salespro_core.records.rejects_file import Rejects
 
 CSV = csv_bytes(
     *(
@@ -174,7 +174,7 @@ def s3(server: ObjectServer) -> Iterator[S3Client]:
 
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "BACKOFF_S", 0)
+    monkeypatch.setattr(s3_object, "BACKOFF_S", 0)
 
 
 def read(s3: S3Client, notification: Notification, read_bytes: int = 8192) -> bytes:
@@ -419,7 +419,7 @@ def test_when_the_time_is_up_nothing_is_waited_for(
     server: ObjectServer, s3: S3Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or the function would be killed over it, with its lease held."""
-    monkeypatch.setattr(objects, "BACKOFF_S", 60)
+    monkeypatch.setattr(s3_object, "BACKOFF_S", 60)
     notification = server.put(KEY, CSV, Fault("stall", 500))
     started = time.monotonic()
     stream = ObjectStream(s3, notification, give_up_at=started + 30)
@@ -440,8 +440,8 @@ def test_pauses_grow_and_start_anew_after_progress(
     server: ObjectServer, s3: S3Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(objects, "BACKOFF_S", 8)
-    monkeypatch.setattr("handler.objects.time.sleep", pauses.append)
+    monkeypatch.setattr(s3_object, "BACKOFF_S", 8)
+    monkeypatch.setattr("handler.aws.s3_object.time.sleep", pauses.append)
     cuts = [Fault("cut", 9), Fault("cut"), Fault("cut"), Fault("cut", 99)]
 
     assert read(s3, server.put(KEY, CSV, *cuts)) == CSV
@@ -456,7 +456,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A refused connection counts as a try like any other."""
-    monkeypatch.setattr(objects, "BACKOFF_S", 0.02)
+    monkeypatch.setattr(s3_object, "BACKOFF_S", 0.02)
     with running() as server:
         port = server.server_address[1]
         with closing(client(server.url)) as s3:

@@ -10,8 +10,9 @@ from typing import Any
 import boto3
 import pytest
 
-from handler import app, ending, telling
-from handler.actions import UnknownAction
+from handler import app, shutdown
+from handler.admin.actions import UnknownAction
+from handler.observability import import_log
 from insights import QueryError, Row, run
 from salespro_cli.sandbox import Invocation
 from template import ROOT, as_list, of_type, properties, template
@@ -34,10 +35,10 @@ KEY = "SalesPro2025-06-18.csv"
 @pytest.fixture
 def told(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lines of a day on which everything happened, metrics among them."""
-    monkeypatch.setattr(telling, "PROGRESS_S", 0.0)
+    monkeypatch.setattr(import_log, "PROGRESS_S", 0.0)
     first = world.put(rows(30, bad=3), KEY)
     with monkeypatch.context() as patch:
-        patch.setattr(ending, "is_asked_for", lambda: True)
+        patch.setattr(shutdown, "is_asked_for", lambda: True)
         world.invoke(first)  # stops at its first commit
     world.invoke(first)
     world.invoke(first)
@@ -62,7 +63,7 @@ def _lose(world: World) -> None:
 def _break(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a mistake of ours."""
     with monkeypatch.context() as patch:
-        patch.setattr("handler.imports.import_upload", lambda *_, **__: 1 / 0)
+        patch.setattr("handler.upload_import.import_upload", lambda *_, **__: 1 / 0)
         world.invoke(world.put(rows(1), "mistake.csv"))
 
 

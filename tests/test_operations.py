@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 
-from handler.notifications import Notification, read_message
-from salespro_core.recent import recent_imports
+from handler.events import Notification, read_message
+from salespro_core.sync_history.queries import recent_imports
 from template import ROOT, properties
 from world import World, rows
 

@@ -12,7 +12,7 @@ import pytest
 from builders import appointment, csv_bytes, user
 from children import Child, Children, barrier
 from moments import noted
-from salespro_core import history
+from salespro_core.sync_history import claims
 from tables import number
 from world import DAYS, Put, World
 
@@ -150,7 +150,7 @@ def _is_accounted_for(world: World, puts: list[Put], ended: list[Child]) -> None
         row = noted(world, put)
         assert row is not None
         assert (row["status"], row["attempts"]) == ("completed", 1)
-        counts = history.read_counts(row)
+        counts = claims.read_counts(row)
         assert counts.processed == row["records_processed"] == ROWS
         assert counts.rejected == 0
     created = "SELECT sum(records_created) FROM salespro_sync_history"

@@ -17,16 +17,25 @@ import pytest
 
 import reports_gallery
 from pages import Page
-from salespro_core.contents import Day
-from salespro_core.outcome import MAYBE_CUT, Change, Counts, Outcome, Stale
-from salespro_core.page.charts import MOST_BARS, over_time, segments
-from salespro_core.page.render import MOST_BYTES, as_html
-from salespro_core.page.text import percent, size, visible
-from salespro_core.reasons import MOST_EXAMPLES, MOST_REASONS, Example, Reason
-from salespro_core.records import Problem
+from salespro_core.model.file_summary import Day
+from salespro_core.model.outcome import MAYBE_CUT, Change, Counts, Outcome, Stale
+from salespro_core.records.parser import Problem
+from salespro_core.records.reject_reasons import (
+    MOST_EXAMPLES,
+    MOST_REASONS,
+    Example,
+    Reason,
+)
+from salespro_core.report.html_report.charts import MOST_BARS, over_time, segments
+from salespro_core.report.html_report.format import percent, size, visible
+from salespro_core.report.html_report.render import MOST_BYTES, as_html
 from test_report import CONTENTS, full, outcome
 
-CSS = resources.files("salespro_core").joinpath("page", "report.css").read_text("utf-8")
+CSS = (
+    resources.files("salespro_core.report.html_report")
+    .joinpath("report.css")
+    .read_text("utf-8")
+)
 ALL = Counts(created=1, updated=2, unchanged=3, stale=4, duplicate=5, rejected=6)
 
 

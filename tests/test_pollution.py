@@ -14,24 +14,24 @@ from random import Random
 import pytest
 
 from builders import appointment, csv_bytes, items_of, read_rows
-from salespro_cli import sample
-from salespro_core import resync
+from salespro_cli.sample_data import generator
+from salespro_core.csv_reader import recovery
+from salespro_core.csv_reader.row_reader import Row
 from salespro_core.errors import InputError, UnreadableObject
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.outcome import MAYBE_CUT
-from salespro_core.reading import Reading
-from salespro_core.records import Record, Reject
-from salespro_core.rejects import Rejects
-from salespro_core.rows import Row
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.model.outcome import MAYBE_CUT
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.parser import Record, Reject
+from salespro_core.records.rejects_file import Rejects
 
 ROWS = 40
 LABELS = {
-    "appointments": list(sample.APPOINTMENT_LABELS),
-    "users": list(sample.USER_LABELS),
+    "appointments": list(generator.APPOINTMENT_LABELS),
+    "users": list(generator.USER_LABELS),
 }
 TABLES = {
-    "appointments": list(sample.appointments(ROWS, 7)),
-    "users": list(sample.users(ROWS, 7)),
+    "appointments": list(generator.appointments(ROWS, 7)),
+    "users": list(generator.users(ROWS, 7)),
 }
 # One row of each table has what SalesPro's cells have: commas, quotes and line breaks.
 TABLES["appointments"][20][4] = 'Said "no, not now"\r\ncall again\r\n, in June'
@@ -257,7 +257,7 @@ def test_a_quote_opened_in_the_last_row_costs_that_row_only(
     found, [reject], warnings = imported(file_of(export, lines, "\r\n"))
 
     assert found == keys(export)[:-1]
-    assert [problem.reason for problem in reject.problems] == [resync.OPEN_AT_END]
+    assert [problem.reason for problem in reject.problems] == [recovery.OPEN_AT_END]
     assert warnings == Counter({MAYBE_CUT: 1})
 
 
@@ -276,7 +276,7 @@ def test_the_rejects_file_has_every_character_of_a_bad_row() -> None:
         text = file.read().decode()
     [_, [line, column, reason, *cells]] = csv.reader(io.StringIO(text, newline=""))
 
-    assert (line, column, reason) == ("3", "", resync.BEHIND)
+    assert (line, column, reason) == ("3", "", recovery.BEHIND)
     assert ",".join(cells) == bad
 
 
@@ -426,7 +426,7 @@ def test_formulas_are_text(corpus: Path | None) -> None:
     assert keys_ == ["A-1", "A-2", "A-3", "A-4"]
     assert [reject.line for reject in rejects] == [2, 7]
     assert [str(reject.problems[0]) for reject in rejects] == [
-        resync.STRAY,
+        recovery.STRAY,
         "has 4 cells where the header has 3",
     ]
 

@@ -9,14 +9,14 @@ import pytest
 from psycopg import Connection
 
 from earlier_system import Variant, earlier_system
-from salespro_core import database
-from salespro_core.readiness import (
+from salespro_core.postgres import connection
+from salespro_core.postgres.preflight import (
     Problem,
     privilege_problems,
     schema_problems,
     server_problems,
 )
-from salespro_core.schema import schema
+from salespro_core.postgres.schema import schema
 from tables import TABLES, role
 from world import GRANT
 
@@ -68,7 +68,7 @@ def test_a_migrated_database_has_no_problem(conn: Connection) -> None:
 
 
 def test_an_empty_database_lacks_all_tables(empty_database_url: str) -> None:
-    with database.connect(empty_database_url) as conn:
+    with connection.connect(empty_database_url) as conn:
         [problem] = problems(conn)
 
     assert problem.says == f"table missing: {', '.join(schema().tables)}"
@@ -78,12 +78,12 @@ def test_an_empty_database_lacks_all_tables(empty_database_url: str) -> None:
 def test_the_tables_of_the_earlier_system_lack_columns(empty_database_url: str) -> None:
     with (
         earlier_system(empty_database_url, Variant()),
-        database.connect(empty_database_url) as conn,
+        connection.connect(empty_database_url) as conn,
     ):
         conn.execute("CREATE TABLE salespro_users_seen (LIKE salespro_users)")
         [before] = schema_problems(conn)
         conn.execute("DROP TABLE salespro_users_seen")
-        database.migrate(conn)
+        connection.migrate(conn)
         after = list(schema_problems(conn))
 
     assert before.says.startswith("column missing: salespro_users_seen.uploaded_at, ")
@@ -119,7 +119,7 @@ def test_what_is_missing_is_named_and_a_migration_brings_it(
     conn.execute(statement.encode())
 
     [problem] = problems(conn)
-    database.migrate(conn)
+    connection.migrate(conn)
 
     assert problem.says == says
     assert problems(conn) == []
@@ -134,32 +134,32 @@ def test_tables_in_a_schema_that_is_not_looked_in_are_not_missing(
         conn.execute(f'ALTER TABLE {table} SET SCHEMA "Ware house"'.encode())
 
     with role(database_url, "CREATE ON SCHEMA public") as url:
-        with database.connect(url) as theirs:
+        with connection.connect(url) as theirs:
             first, *others = schema_problems(theirs)
         assert len(others) == len(TABLES) - 1
         assert first.says == (
             "salespro_appointment is in schema Ware house, which the role may not use"
         )
         conn.execute(first.remedy.encode())
-        with database.connect(url) as theirs:
+        with connection.connect(url) as theirs:
             second, *_ = schema_problems(theirs)
         assert second.says.endswith(
             "in schema Ware house, where the role does not look"
         )
         conn.execute(second.remedy.encode())
-        with database.connect(url) as theirs:
+        with connection.connect(url) as theirs:
             assert list(schema_problems(theirs)) == []
 
 
 def test_the_grants_of_the_readme_are_enough(database_url: str) -> None:
-    with role(database_url, GRANT) as url, database.connect(url) as conn:
+    with role(database_url, GRANT) as url, connection.connect(url) as conn:
         assert problems(conn) == []
 
 
 def test_each_privilege_that_is_missing_is_named_with_the_statement_that_grants_it(
     conn: Connection, database_url: str
 ) -> None:
-    with role(database_url, GRANT) as url, database.connect(url) as theirs:
+    with role(database_url, GRANT) as url, connection.connect(url) as theirs:
         name = theirs.info.user
         for grant in GRANTS:
             conn.execute(f"REVOKE {grant} FROM {name}".encode())
@@ -179,7 +179,7 @@ def test_a_role_that_makes_no_temporary_tables_cannot_do_dry_runs(
         "DO $$ BEGIN EXECUTE format("
         "'REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$"
     )
-    with role(database_url, GRANT) as url, database.connect(url) as theirs:
+    with role(database_url, GRANT) as url, connection.connect(url) as theirs:
         [problem] = problems(theirs)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             theirs.execute("CREATE TEMPORARY TABLE t ()")
@@ -198,7 +198,7 @@ def test_a_history_with_a_serial_needs_its_sequence(
     conn.execute(
         "ALTER TABLE salespro_sync_history ALTER id SET DEFAULT nextval('numbers')"
     )
-    with role(database_url, GRANT) as url, database.connect(url) as theirs:
+    with role(database_url, GRANT) as url, connection.connect(url) as theirs:
         [problem] = problems(theirs)
         conn.execute(problem.remedy.encode())
         assert problems(theirs) == []

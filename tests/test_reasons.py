@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 
 from builders import appointment, csv_bytes, items_of
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.reading import Reading
-from salespro_core.reasons import (
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.parser import Problem
+from salespro_core.records.reject_reasons import (
     CELL_CHARACTERS,
     MOST_EXAMPLES,
     MOST_REASONS,
     Example,
     Reason,
 )
-from salespro_core.records import Problem
-from salespro_core.rejects import Rejects
+from salespro_core.records.rejects_file import Rejects
 
 AMOUNT = Problem("saleAmount", "is not an amount such as 23245.09")
 SALE = Problem("isSale", "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)")

@@ -20,13 +20,14 @@ from mypy_boto3_sqs import SQSClient
 from psycopg import Connection
 
 from builders import appointment, csv_bytes, upload
-from handler import app, redelivery
-from handler.notifications import Notification, read_message, write_message
-from handler.reconciling import Tally, Unimported, reconcile
+from handler import app
+from handler.admin.reconcile import Tally, Unimported, reconcile
+from handler.aws import message_visibility
+from handler.events import Notification, read_message, write_message
 from runs import run
 from salespro_cli.sandbox import REGION, Invocation
-from salespro_core import history
 from salespro_core.errors import ObjectRefused, ObjectUnavailable
+from salespro_core.sync_history import claims
 from tables import APPOINTMENT_TABLE, HISTORY_TABLE, stored
 from terminal import Done, Terminal
 
@@ -138,7 +139,7 @@ def _forget() -> None:
     if app.importer.cache_info().currsize:
         app.importer().close()
     app.importer.cache_clear()
-    redelivery.sqs_client.cache_clear()
+    message_visibility.sqs_client.cache_clear()
 
 
 def _set_versioning(s3: S3Client, bucket: str, status: Any) -> None:  # noqa: ANN401
@@ -160,10 +161,10 @@ def test_each_upload_is_found_as_it_stands(cloud: Cloud, conn: Connection) -> No
     """What is completed or at work is left alone."""
     versions = {name: cloud.put(f"{name}.csv") for name in ("a", "b", "c", "d", "e")}
     run(conn, ONE_ROW, of(cloud, "a.csv", versions["a"]))
-    history.claim(conn, of(cloud, "b.csv", versions["b"]))
-    history.release(conn, history.claim(conn, of(cloud, "c.csv", versions["c"])))
-    held = history.claim(conn, of(cloud, "d.csv", versions["d"]))
-    history.fail(conn, held, "The gzip file is broken.")
+    claims.claim(conn, of(cloud, "b.csv", versions["b"]))
+    claims.release(conn, claims.claim(conn, of(cloud, "c.csv", versions["c"])))
+    held = claims.claim(conn, of(cloud, "d.csv", versions["d"]))
+    claims.fail(conn, held, "The gzip file is broken.")
 
     found, tally = cloud.find(conn)
 
@@ -365,7 +366,7 @@ def test_what_was_missed_is_imported_by_the_function(
         "june exports/größe+1.csv", csv_bytes(appointment("A1"), appointment("A2"))
     )
     version = cloud.put("b.csv", csv_bytes(appointment("A3")))
-    history.release(conn, history.claim(conn, of(cloud, "b.csv", version)))
+    claims.release(conn, claims.claim(conn, of(cloud, "b.csv", version)))
 
     tally = cloud.redrive(conn)
     done = cloud.deliver()
@@ -398,8 +399,8 @@ def test_more_than_a_batch_is_sent_in_several(cloud: Cloud, conn: Connection) ->
 def test_what_has_failed_may_be_left_out(cloud: Cloud, conn: Connection) -> None:
     """A refused file would be refused once more, and alarm somebody each time."""
     version = cloud.put("a.csv")
-    held = history.claim(conn, of(cloud, "a.csv", version))
-    history.fail(conn, held, "It is refused.")
+    held = claims.claim(conn, of(cloud, "a.csv", version))
+    claims.fail(conn, held, "It is refused.")
 
     assert cloud.redrive(conn, skip_failed=True) == Tally(failed=1)
     assert cloud.messages() == []

@@ -19,10 +19,10 @@ from builders import (
     records,
     user,
 )
-from salespro_core.columns import Export
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.header import Layout, read_header
-from salespro_core.records import Problem, Record, Reject
+from salespro_core.csv_reader.header import Layout, read_header
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.columns import Export
+from salespro_core.records.parser import Problem, Record, Reject
 
 pure = settings(deadline=None, max_examples=150)
 

@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builders import appointment, csv_bytes, items_of, read_rows, records
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.formulas import original
-from salespro_core.header import REJECT_LABELS, read_header
-from salespro_core.reading import Reading
-from salespro_core.records import Problem, Record, Reject
-from salespro_core.rejects import SAMPLE, Rejects
+from salespro_core.csv_reader.csv_injection import original
+from salespro_core.csv_reader.header import REJECT_LABELS, read_header
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.parser import Problem, Record, Reject
+from salespro_core.records.rejects_file import SAMPLE, Rejects
 
 pure = settings(deadline=None, max_examples=150)
 

@@ -10,11 +10,17 @@ from decimal import Decimal
 import pytest
 
 from builders import upload
-from salespro_core.contents import Contents, Day, Rep
-from salespro_core.outcome import MAYBE_CUT, Change, Counts, Outcome, Stale
-from salespro_core.reasons import Example, Reason
-from salespro_core.records import Problem, Reject
-from salespro_core.report import as_json, as_text, next_step, printable, summary
+from salespro_core.model.file_summary import Contents, Day, Rep
+from salespro_core.model.outcome import MAYBE_CUT, Change, Counts, Outcome, Stale
+from salespro_core.records.parser import Problem, Reject
+from salespro_core.records.reject_reasons import Example, Reason
+from salespro_core.report.text_report import (
+    as_json,
+    as_text,
+    next_step,
+    printable,
+    summary,
+)
 
 FILE = "s3://salespro-uploads/SalesPro2025-06-18.csv"
 BAD_DATE = Problem("_created_at", "is not a day of the calendar")

@@ -14,15 +14,19 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import reports_gallery
-from salespro_core import facts, gathering, reasons, rejects, report, shadows
-from salespro_core.outcome import Change, Outcome
-from salespro_core.records import Problem, Reject
-from salespro_core.report import VERSION, as_json, as_text
+from salespro_core.importer import shadow_tables
+from salespro_core.model.outcome import Change, Outcome
+from salespro_core.records import reject_reasons, rejects_file, summary_builder
+from salespro_core.records.parser import Problem, Reject
+from salespro_core.report import json_report, text_report
+from salespro_core.report.text_report import VERSION, as_json, as_text
 from test_report import full, outcome
 
 PAGE = (Path(__file__).parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
 SCHEMA: dict[str, Any] = json.loads(
-    resources.files("salespro_core").joinpath("report.schema.json").read_text("utf-8")
+    resources.files("salespro_core.report")
+    .joinpath("report.schema.json")
+    .read_text("utf-8")
 )
 
 
@@ -75,11 +79,14 @@ def test_an_outcome_of_any_kind_is_as_the_schema_says(of: Outcome) -> None:
 def test_a_report_is_small_whatever_the_file_held() -> None:
     text = "x" * 1_000_000
     bad = tuple(
-        Problem(text + str(n), "is not UTF-8 text") for n in range(2 * facts.PROBLEMS)
+        Problem(text + str(n), "is not UTF-8 text")
+        for n in range(2 * json_report.PROBLEMS)
     )
     of = replace(
         full(),
-        rejects=tuple(Reject(line, bad, (text,)) for line in range(rejects.SAMPLE)),
+        rejects=tuple(
+            Reject(line, bad, (text,)) for line in range(rejects_file.SAMPLE)
+        ),
         changes=(Change(key="A", is_new=False, fields={"a": (text, text + "y")}),),
         ignored=(text,) * 1000,
     )
@@ -116,15 +123,15 @@ def test_the_bounds_and_the_version_are_those_of_the_code() -> None:
 
     assert found["report_version"]["const"] == VERSION
     assert {name: part["maxItems"] for name, part in found.items() if "maxItems" in part} == {
-        "ignored_columns": report.IGNORED,
-        "reject_reasons": reasons.MOST_REASONS + 1,
-        "reject_reasons.lines": reasons.MOST_EXAMPLES,
-        "rejects": rejects.SAMPLE,
-        "rejects.problems": facts.PROBLEMS,
-        "changes": 2 * shadows.SAMPLE,
-        "stale_rows": shadows.SAMPLE,
-        "contents.days": gathering.MOST_DAYS,
-        "contents.reps": gathering.SHOWN_REPS,
+        "ignored_columns": text_report.IGNORED,
+        "reject_reasons": reject_reasons.MOST_REASONS + 1,
+        "reject_reasons.lines": reject_reasons.MOST_EXAMPLES,
+        "rejects": rejects_file.SAMPLE,
+        "rejects.problems": json_report.PROBLEMS,
+        "changes": 2 * shadow_tables.SAMPLE,
+        "stale_rows": shadow_tables.SAMPLE,
+        "contents.days": summary_builder.MOST_DAYS,
+        "contents.reps": summary_builder.SHOWN_REPS,
     }  # fmt: skip
 
 

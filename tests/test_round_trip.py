@@ -6,9 +6,9 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes
 from runs import another, run
-from salespro_core.hooks import Hooks
-from salespro_core.outcome import Counts, Outcome
-from salespro_core.rejects import Rejects
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.records.rejects_file import Rejects
 
 
 def test_correcting_the_cells_imports_exactly_the_rows_that_were_rejected(

@@ -15,9 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builders import read_rows
-from salespro_core import blocks, resync
-from salespro_core.errors import UnreadableObject
-from salespro_core.resync import (
+from salespro_core.csv_reader import recovery, row_blocks
+from salespro_core.csv_reader.recovery import (
     BEHIND,
     CUT_OFF,
     OPEN,
@@ -25,7 +24,8 @@ from salespro_core.resync import (
     STRAY,
     TOO_LONG,
 )
-from salespro_core.rows import Row
+from salespro_core.csv_reader.row_reader import Row
+from salespro_core.errors import UnreadableObject
 
 BOM = b"\xef\xbb\xbf"
 
@@ -196,8 +196,8 @@ def test_rows_before_an_open_quote_come_out_first() -> None:
 
 def test_the_search_for_a_row_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not take in the rest of a large file, nor is it one rejected row."""
-    monkeypatch.setattr(blocks, "CELL_CHARACTERS", 1000)
-    monkeypatch.setattr(resync, "LOOK_AHEAD_CHARACTERS", 5000)
+    monkeypatch.setattr(row_blocks, "CELL_CHARACTERS", 1000)
+    monkeypatch.setattr(recovery, "LOOK_AHEAD_CHARACTERS", 5000)
     stream = io.BytesIO(b'a,b\n1,2\n"3\n",\n"4\n' + b"5\n" * 1_000_000)
     found = read_rows(stream)
 
@@ -212,7 +212,7 @@ def test_the_search_for_a_row_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_cell_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "CELL_CHARACTERS", 1000)
+    monkeypatch.setattr(row_blocks, "CELL_CHARACTERS", 1000)
 
     assert cells(b"a,b\n1," + b"2" * 1000) == [["a", "b"], ["1", "2" * 1000]]
 
@@ -224,7 +224,7 @@ def test_a_cell_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_cell_over_the_limit_rejects_its_row(
     monkeypatch: pytest.MonkeyPatch, cell: str
 ) -> None:
-    monkeypatch.setattr(blocks, "CELL_CHARACTERS", 1000)
+    monkeypatch.setattr(row_blocks, "CELL_CHARACTERS", 1000)
 
     [_, bad, good] = read(f"a,b\n1,{cell}\n3,4\n".encode())
 

@@ -32,11 +32,11 @@ from mypy_boto3_s3 import S3Client
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 
-from salespro_cli import embedded
-from salespro_cli.sample import write_sample
+from salespro_cli.local_postgres import embedded
+from salespro_cli.sample_data.generator import write_sample
 from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, set_up
-from salespro_core.outcome import Counts
-from salespro_core.recent import latest_import, recent_imports
+from salespro_core.model.outcome import Counts
+from salespro_core.sync_history.queries import latest_import, recent_imports
 from tables import number, role, wait_until
 from terminal import Terminal
 from tools.emulator import PYTHON, ROOT, Emulator, built_function, emulator
@@ -451,7 +451,7 @@ def test_every_service_that_is_called_is_in_the_build(stage: Stage) -> None:
 def test_a_token_for_the_database_is_made_of_what_is_in_the_build() -> None:
     """And the bundle for an RDS proxy, which the template's description names, is there."""
     script = (
-        "import boto3, os; from handler.connection import _token;"
+        "import boto3, os; from handler.aws.db_connection import _token;"
         "print(_token({'host': 'db.example', 'username': 'importer'}));"
         "print(os.path.getsize('botocore/cacert.pem'))"
     )
@@ -586,7 +586,7 @@ def test_all_bytecode_is_there_so_that_none_is_written(stage: Stage) -> None:
     compiled = {name for name in before if name.endswith(".cpython-313.pyc")}
     assert len(sources) == len(compiled) > 400
     # And each first report its page.
-    folder = "salespro_core/page"
+    folder = "salespro_core/report/html_report"
     assert f"{folder}/__pycache__/report.html.cpython-313.jinja" in before
 
 

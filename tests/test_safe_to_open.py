@@ -16,18 +16,18 @@ from psycopg import Connection
 from builders import APPOINTMENT, appointment, csv_bytes, upload
 from pages import Page
 from runs import run
-from salespro_core import database
-from salespro_core.dry_run import dry_run_upload
-from salespro_core.excerpt import cut
-from salespro_core.formulas import original
-from salespro_core.hooks import Hooks
-from salespro_core.outcome import Outcome
-from salespro_core.page.render import as_html
-from salespro_core.page.text import visible
-from salespro_core.rejects import Rejects
-from salespro_core.report import as_json, as_text
+from salespro_core.csv_reader.csv_injection import original
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.model.outcome import Outcome
+from salespro_core.postgres import connection
+from salespro_core.records.rejects_file import Rejects
+from salespro_core.report.html_report.format import visible
+from salespro_core.report.html_report.render import as_html
+from salespro_core.report.text_report import as_json, as_text
+from salespro_core.report.truncate import cut
 
-TEMPLATE = resources.files("salespro_core").joinpath("page", "report.html")
+TEMPLATE = resources.files("salespro_core.report.html_report").joinpath("report.html")
 OURS = set(re.findall(r"<([a-z][a-z0-9]*)", TEMPLATE.read_text("utf-8")))
 # As many as a report shows of each sort.
 SHOWN = 10
@@ -60,7 +60,7 @@ def tried(conninfo: str, body: bytes, name: str) -> tuple[Outcome, bytes]:
         files.append(file.read() if file else b"")
 
     of = upload(object_key=name, bucket=None, version=None)
-    with database.connect(conninfo) as own:
+    with connection.connect(conninfo) as own:
         outcome = dry_run_upload(
             own, of, io.BytesIO(body), hooks=Hooks(publish=publish)
         )

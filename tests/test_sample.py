@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from salespro_cli.sample import (
+from salespro_cli.sample_data.generator import (
     APPOINTMENT_LABELS,
     USER_LABELS,
     SampleKind,

@@ -13,10 +13,10 @@ from psycopg import Connection
 from builders import MORNING, appointment, csv_bytes, upload, user
 from earlier_system import LONG_AGO, Models, Variant, earlier_system
 from runs import another, counted, dry_run, run
-from salespro_core import database
 from salespro_core.errors import StoreRefused
-from salespro_core.outcome import Counts
-from salespro_core.recent import Import, latest_import, recent_imports
+from salespro_core.model.outcome import Counts
+from salespro_core.postgres import connection
+from salespro_core.sync_history.queries import Import, latest_import, recent_imports
 from tables import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
@@ -85,8 +85,8 @@ def filenode(conn: Connection, table: str) -> int:
 
 def test_an_empty_database_gets_the_four_tables(empty_database_url: str) -> None:
     """And nothing else."""
-    with database.connect(empty_database_url) as conn:
-        database.migrate(conn)
+    with connection.connect(empty_database_url) as conn:
+        connection.migrate(conn)
 
         names = conn.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
@@ -101,7 +101,7 @@ def test_to_migrate_again_changes_nothing(conn: Connection) -> None:
     counted(conn, csv_bytes(user("U")))
     before = catalogue(conn), contents(conn), [filenode(conn, t) for t in TABLES]
 
-    database.migrate(conn)
+    connection.migrate(conn)
 
     after = catalogue(conn), contents(conn), [filenode(conn, t) for t in TABLES]
     assert after == before
@@ -131,9 +131,9 @@ def test_a_role_that_may_not_create_tables_is_refused_and_nothing_changed(
     empty_database_url: str,
 ) -> None:
     """It is one transaction: half a schema would be worse than none."""
-    with role(empty_database_url) as limited, database.connect(limited) as conn:
+    with role(empty_database_url) as limited, connection.connect(limited) as conn:
         with pytest.raises(StoreRefused, match="lacks a privilege") as refused:
-            database.migrate(conn)
+            connection.migrate(conn)
 
         tables = number(
             conn, "SELECT count(*) FROM pg_tables WHERE tablename ~ 'sales'"
@@ -148,7 +148,7 @@ def test_a_view_over_the_history_does_not_stand_in_the_way(conn: Connection) -> 
     conn.execute("CREATE VIEW dashboard AS SELECT * FROM salespro_sync_history")
     before = catalogue(conn)
 
-    database.migrate(conn)
+    connection.migrate(conn)
 
     assert catalogue(conn) == before
 
@@ -222,9 +222,9 @@ def adopted(conninfo: str, variant: Variant) -> Iterator[tuple[Connection, Model
     """A database of the earlier system, migrated."""
     with (
         earlier_system(conninfo, variant) as models,
-        database.connect(conninfo) as conn,
+        connection.connect(conninfo) as conn,
     ):
-        database.migrate(conn)
+        connection.migrate(conn)
         yield conn, models
 
 
@@ -235,13 +235,13 @@ def test_the_tables_of_the_earlier_system_are_adopted_with_their_rows(
     """As they are: the large one is not rewritten, and no row is touched."""
     with (
         earlier_system(empty_database_url, variant),
-        database.connect(empty_database_url) as conn,
+        connection.connect(empty_database_url) as conn,
     ):
         names = (APPOINTMENT_TABLE, USERS_TABLE, HISTORY_TABLE)
         rows = {name: stored(conn, name) for name in names}
         files = {name: filenode(conn, name) for name in names}
 
-        database.migrate(conn)
+        connection.migrate(conn)
 
         assert {name: filenode(conn, name) for name in names} == files
         assert [len(rows[name]) for name in names] == [3, 1, 2]
@@ -291,7 +291,7 @@ def test_to_migrate_adopted_tables_again_changes_nothing(
     with adopted(empty_database_url, variant) as (conn, _):
         before = catalogue(conn), contents(conn)
 
-        database.migrate(conn)
+        connection.migrate(conn)
 
         assert (catalogue(conn), contents(conn)) == before
 
@@ -400,13 +400,13 @@ def test_a_view_that_forbids_to_lengthen_a_path_is_named(
     variant = Variant(has_required_texts=True)
     with (
         earlier_system(empty_database_url, variant),
-        database.connect(empty_database_url) as conn,
+        connection.connect(empty_database_url) as conn,
     ):
         conn.execute("CREATE VIEW dashboard AS SELECT * FROM salespro_sync_history")
         before = columns(conn)
 
         with pytest.raises(StoreRefused, match="Drop it, migrate, and create it again"):
-            database.migrate(conn)
+            connection.migrate(conn)
 
         assert columns(conn) == before
 
@@ -417,10 +417,10 @@ def test_a_view_over_texts_does_not_stand_in_the_way_of_adoption(
     """There is nothing to change about them."""
     with (
         earlier_system(empty_database_url, Variant()),
-        database.connect(empty_database_url) as conn,
+        connection.connect(empty_database_url) as conn,
     ):
         conn.execute("CREATE VIEW dashboard AS SELECT * FROM salespro_sync_history")
 
-        database.migrate(conn)
+        connection.migrate(conn)
 
         assert number(conn, "SELECT count(*) FROM dashboard") == 2

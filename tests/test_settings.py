@@ -9,7 +9,7 @@ import pytest
 
 from handler.settings import NAMES, SSL_MODES, Settings
 from salespro_core.errors import ConfigError
-from salespro_core.options import Options
+from salespro_core.importer.options import Options
 
 URL = "postgresql://ann@db.example/sales"
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:sales"

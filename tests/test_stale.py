@@ -9,9 +9,9 @@ from psycopg import Connection
 
 from builders import MORNING, appointment, csv_bytes, upload, user
 from runs import another, dry_run, run
-from salespro_core.options import Options
-from salespro_core.outcome import Stale
-from salespro_core.shadows import SAMPLE
+from salespro_core.importer.options import Options
+from salespro_core.importer.shadow_tables import SAMPLE
+from salespro_core.model.outcome import Stale
 
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
 NEWER = "2025-06-08 10:00:00+00"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from handler.notifications import DRY_RUN_PREFIX, SUFFIXES
+from handler.events import DRY_RUN_PREFIX, SUFFIXES
 from handler.settings import NAMES, Settings
 from salespro_core.errors import ConfigError
-from salespro_core.options import Options
+from salespro_core.importer.options import Options
 from template import ROOT, holds, properties, template, variables
 
 NO_VALUE = {"Ref": "AWS::NoValue"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from salespro_core.csv_reader.decoding import Lines
 from salespro_core.errors import ObjectUnavailable
-from salespro_core.text import Lines
 
 # What ends a line here, what does in str.splitlines() only, and what is no UTF-8.
 awkward = st.lists(

@@ -12,7 +12,7 @@ import botocore
 import pytest
 from moto import mock_aws
 
-from handler.connection import Connections
+from handler.aws.db_connection import Connections
 from handler.settings import Settings
 from salespro_cli.sandbox import REGION
 from salespro_core.errors import StoreRefused

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from psycopg import Connection
 
-from salespro_cli import embedded
-from salespro_cli.sample import write_sample
-from salespro_core import database
-from salespro_core.importer import import_upload
-from salespro_core.outcome import Counts
-from salespro_core.uploads import Upload
+from salespro_cli.local_postgres import embedded
+from salespro_cli.sample_data.generator import write_sample
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Counts
+from salespro_core.model.upload import Upload
+from salespro_core.postgres import connection
 from tables import APPOINTMENT_TABLE, number, places
 
 ROWS = 5_000
@@ -42,8 +42,8 @@ def test_unchanged_rows_get_no_new_version_and_leave_no_more_than_a_trace_in_the
     path = tmp_path / "sample.csv"
     write_sample("appointments", ROWS, 1, path)
     running = embedded.running(tmp_path / "postgres", durable=False, keep=False)
-    with running as url, database.connect(url) as conn:
-        database.migrate(conn)
+    with running as url, connection.connect(url) as conn:
+        connection.migrate(conn)
         assert import_file(conn, path) == Counts(created=ROWS)
         conn.execute("VACUUM ANALYZE")  # as autovacuum does after so many new rows
         before, log_before = places(conn, APPOINTMENT_TABLE), log_bytes(conn)

@@ -20,22 +20,23 @@ from psycopg.conninfo import make_conninfo
 
 from builders import MORNING, appointment, batch, csv_bytes, upload, user
 from conftest import new_database
-from salespro_core import database, history
-from salespro_core.arrays import array_text
-from salespro_core.batches import Span
-from salespro_core.columns import Export
+from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost, StoreRefused
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.header import Layout
-from salespro_core.history import Claim, claim, read_counts
-from salespro_core.options import Options
-from salespro_core.outcome import Counts
-from salespro_core.reading import Reading
-from salespro_core.refusals import store_errors
-from salespro_core.rejects import Rejects
-from salespro_core.statement import upsert_statement
-from salespro_core.upsert import Beside, Written, upsert
-from salespro_core.writing import write_span
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.columns import Export
+from salespro_core.importer.options import Options
+from salespro_core.model.outcome import Counts
+from salespro_core.postgres import connection
+from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.records.array_literals import array_text
+from salespro_core.records.chunks import Span
+from salespro_core.records.file_reader import Reading
+from salespro_core.records.rejects_file import Rejects
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.claims import Claim, claim, read_counts
+from salespro_core.upsert.batch_upsert import Beside, Written, upsert
+from salespro_core.upsert.sql import upsert_statement
+from salespro_core.upsert.transaction import write_span
 from tables import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
@@ -580,7 +581,7 @@ def shared_url(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def empty(shared_url: str) -> Iterator[Connection]:
     """A connection to it, when there is nothing in its tables."""
-    with database.connect(shared_url) as conn:
+    with connection.connect(shared_url) as conn:
         clear(conn)
         yield conn
 
@@ -691,7 +692,7 @@ def test_a_cell_of_a_user_arrives_as_its_value(
 @pytest.fixture(scope="module")
 def shared_session(shared_url: str) -> Iterator[Connection]:
     """One session for all the examples."""
-    with database.connect(shared_url) as conn:
+    with connection.connect(shared_url) as conn:
         yield conn
 
 
@@ -726,11 +727,11 @@ def taken_over(conn: Connection, held: Claim) -> None:
 
 
 def completed(conn: Connection, held: Claim) -> None:
-    history.complete(conn, history.checkpoint(conn, held), report=None)
+    claims.complete(conn, claims.checkpoint(conn, held), report=None)
 
 
 def failed(conn: Connection, held: Claim) -> None:
-    history.fail(conn, held, "out of luck")
+    claims.fail(conn, held, "out of luck")
 
 
 def deleted(conn: Connection, _held: Claim) -> None:
@@ -770,7 +771,7 @@ def test_a_takeover_that_commits_while_a_batch_waits_for_it_wins(
 ) -> None:
     """The token is checked under the row's lock, not in the statement's snapshot."""
     conn.execute("UPDATE salespro_sync_history SET lease_expires_at = NULL")
-    with database.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+    with connection.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         with other.transaction():
             claim(other, upload())
             waiting = pool.submit(write, conn, held, appointment("A"))
@@ -788,7 +789,7 @@ def test_a_batch_that_waits_for_its_history_row_counts_once(
 ) -> None:
     """Somebody edits the row by hand: the statement goes on from its latest version."""
     edit = "UPDATE salespro_sync_history SET error_message = 'by hand'"
-    with database.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+    with connection.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         with other.transaction():
             other.execute(edit.encode())
             waiting = pool.submit(write, conn, held, appointment("A"))
@@ -808,7 +809,7 @@ def test_a_newer_row_that_is_deleted_meanwhile_is_counted_once(
     unchanged = appointment("C")
     write(conn, held, appointment("A", _updated_at=NEW), unchanged)
     batch = [appointment(key, _updated_at=OLD) for key in "AB"]
-    with database.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+    with connection.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         with other.transaction():
             other.execute("DELETE FROM salespro_appointment WHERE id = 'A'")
             waiting = pool.submit(write, conn, held, *batch, unchanged)
@@ -832,7 +833,7 @@ def test_a_batch_that_is_sent_twice_at_once_is_written_once(
 ) -> None:
     """The connection was given up for dead, and the server had not noticed."""
     rows = [appointment("A"), appointment("B")]
-    with database.connect(database_url) as given_up, ThreadPoolExecutor(1) as pool:
+    with connection.connect(database_url) as given_up, ThreadPoolExecutor(1) as pool:
         with given_up.transaction():
             write(given_up, held, *rows)
             waiting = pool.submit(write, conn, held, *rows)
@@ -983,7 +984,7 @@ def test_of_two_imports_at_once_the_newer_row_stays(
     if not is_new:
         write(conn, mine, version(export, "oldest", MORNING), uploaded_at=MORNING)
 
-    with database.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+    with connection.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         with other.transaction():
             write(
                 other, theirs, version(export, first, at[first]), uploaded_at=at[first]
@@ -1113,7 +1114,7 @@ def explain(
         "import_id": held.import_id if held else 1,
         "attempt": held.attempt if held else 1,
         "checkpoint": checkpoint(conn, held) if held else 0,
-        "lease": history.LEASE,
+        "lease": claims.LEASE,
         "uploaded_at": MORNING,
         "sent": len(rows),
         "duplicate": 0,

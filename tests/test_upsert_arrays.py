@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from psycopg import Connection, sql
 
 from builders import read_items, read_rows
-from salespro_core.arrays import array_text
-from salespro_core.columns import Export
-from salespro_core.exports import APPOINTMENTS, USERS
-from salespro_core.header import read_header
-from salespro_core.kinds import BOOLEAN, DATE, instant, money
-from salespro_core.records import Record
+from salespro_core.csv_reader.header import read_header
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.column_types import BOOLEAN, DATE, instant, money
+from salespro_core.exports.columns import Export
+from salespro_core.records.array_literals import array_text
+from salespro_core.records.parser import Record
 
 # The database is the test's own, and the examples leave nothing in it.
 on_postgres = settings(

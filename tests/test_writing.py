@@ -9,14 +9,15 @@ from psycopg import Connection
 
 from builders import appointment, csv_bytes
 from runs import Pieces, another, run
-from salespro_core import database, history
 from salespro_core.errors import ObjectUnavailable, StoreRefused, StoreUnavailable
-from salespro_core.hooks import Hooks
-from salespro_core.importer import import_upload
-from salespro_core.options import Options
-from salespro_core.outcome import Counts, Outcome
-from salespro_core.recent import latest_import
-from salespro_core.rejects import Rejects
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.options import Options
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.postgres import connection
+from salespro_core.records.rejects_file import Rejects
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.queries import latest_import
 from tables import APPOINTMENT_TABLE, stored
 from wire import Action, Moment, postgres_wire
 
@@ -119,7 +120,7 @@ def test_a_table_that_refuses_everything_stops_the_import(
     choosy: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So many are no bad rows: the table is not what it should be."""
-    monkeypatch.setattr(history, "MOST_REFUSED", 10)
+    monkeypatch.setattr(claims, "MOST_REFUSED", 10)
 
     with pytest.raises(StoreRefused, match="more than 10 rows") as refused:
         run(choosy, csv_bytes(*rows(45, *range(45))), options=SMALL)
@@ -186,10 +187,10 @@ def test_a_mistake_in_the_set_up_stops_at_once(conn: Connection, state: str) -> 
 def test_a_connection_that_breaks_is_made_anew_and_nothing_is_written_twice(
     database_url: str, conn: Connection, at: int
 ) -> None:
-    own = [database.connect(database_url)]
+    own = [connection.connect(database_url)]
 
     def reconnect() -> Connection:
-        own.append(database.connect(database_url))
+        own.append(connection.connect(database_url))
         return own[-1]
 
     def cut(so_far: Outcome) -> None:
@@ -222,12 +223,12 @@ def test_a_commit_whose_reply_was_lost_is_neither_failed_nor_repeated(
         commits.append(moment.text)
         return "cut" if len(commits) == losing else None
 
-    with postgres_wire(database_url) as (url, wire), database.connect(url) as own:
+    with postgres_wire(database_url) as (url, wire), connection.connect(url) as own:
         wire.plan = lose
         made: list[Connection] = []
 
         def reconnect() -> Connection:
-            made.append(database.connect(url))
+            made.append(connection.connect(url))
             return made[-1]
 
         hooks = Hooks(reconnect=reconnect)
@@ -247,7 +248,7 @@ def test_a_commit_whose_reply_was_lost_is_neither_failed_nor_repeated(
 def test_without_another_connection_a_break_is_the_end_of_the_attempt(
     database_url: str, conn: Connection
 ) -> None:
-    with database.connect(database_url) as own:
+    with connection.connect(database_url) as own:
         pid = own.info.backend_pid
 
         def cut(so_far: Outcome) -> None:

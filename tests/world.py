@@ -33,11 +33,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from builders import appointment, csv_bytes, user
-from handler import app, redelivery
+from handler import app
+from handler.aws import message_visibility
 from model import Model, Row, Values
 from salespro_cli.sandbox import REGION, Invocation
-from salespro_core import history
-from salespro_core.outcome import Counts
+from salespro_core.model.outcome import Counts
+from salespro_core.sync_history import claims
 from tables import number, role
 from wire import Wire, http_wire, postgres_wire
 
@@ -328,7 +329,7 @@ class World:
             is_known = put.is_gone or not put.is_acknowledged
             assert is_known, "I1: acknowledged, and nothing is known"
             return
-        assert history.read_counts(dict(stored)) == put.counts, "I2"
+        assert claims.read_counts(dict(stored)) == put.counts, "I2"
         is_whole = put.counts.processed == len(put.rows)
         if stored["status"] == "completed":
             assert is_whole, "I3: completed, and rows are missing"
@@ -422,7 +423,7 @@ def _forget() -> None:
     if app.importer.cache_info().currsize:
         app.importer().close()
     app.importer.cache_clear()
-    redelivery.sqs_client.cache_clear()
+    message_visibility.sqs_client.cache_clear()
 
 
 def cells(row: tuple[str, str, str], *, of_users: bool) -> dict[str, str]:

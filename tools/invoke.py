@@ -14,7 +14,7 @@ from pathlib import Path
 
 import boto3
 
-from salespro_cli.databases import database_url
+from salespro_cli.local_postgres.database_url import database_url
 from salespro_cli.sandbox import LOCALHOST, REPORTS, UPLOADS, cloud, set_up
 from tools.emulator import ROOT, emulator
 from tools.uploads import FILES

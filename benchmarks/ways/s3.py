@@ -51,10 +51,11 @@ def ready(job: Job) -> Callable[[], None]:
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
-    from handler import app, reports  # noqa: PLC0415 -- after the environment it reads
+    from handler import app  # noqa: PLC0415 -- after the environment it reads
+    from handler.aws import report_store  # noqa: PLC0415 -- after the environment it reads
 
     app.importer()
-    reports.get_ready()
+    report_store.get_ready()
     event = notification(details["bucket"], details["key"], details["version"])
 
     def run() -> None:

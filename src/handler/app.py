@@ -24,18 +24,18 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handler import ending
-from handler.imports import Importer
-from handler.notifications import (
+from handler import shutdown
+from handler.aws.message_visibility import ask_again
+from handler.aws.s3_object import CLIENT
+from handler.events import (
     Ignored,
     MalformedNotification,
     Notification,
     read_message,
     read_notifications,
 )
-from handler.objects import CLIENT
-from handler.redelivery import ask_again
 from handler.settings import Settings, log_level
+from handler.upload_import import Importer
 from salespro_core.errors import ConfigError, SalesProError
 
 gc.freeze()
@@ -74,10 +74,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """
     if "action" in event:
         # What looks after a database is no part of the cold start of an import.
-        from handler import actions  # noqa: PLC0415
+        from handler.admin import actions  # noqa: PLC0415
 
         return actions.answer(event, logger)
-    with ending.kept_back():
+    with shutdown.kept_back():
         if _is_from_queue(event):
             return _import_messages(event, context)
         try:

@@ -11,7 +11,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from salespro_core.errors import ConfigError
-from salespro_core.options import Options
+from salespro_core.importer.options import Options
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # The names that `Settings` and `Options` read; the template and the README list them too.

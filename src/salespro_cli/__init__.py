@@ -1,1 +1,7 @@
-"""The terminal edge: the same importer for people at a prompt."""
+"""The command `salespro`: the importer for a terminal.
+
+In: arguments and environment variables; out: text or JSON, and an exit code.
+May import: `salespro_core`, `handler.aws`, `handler.events`, `handler.admin.reconcile`;
+`sandbox.py` alone also `handler.app`.
+Start at `main.py`; each command is a module of `commands/`.
+"""

@@ -11,15 +11,15 @@ from typing import NoReturn
 import click
 
 from salespro_cli.commands.analyze import analyze
-from salespro_cli.commands.databases import grants, migrate, psql_
+from salespro_cli.commands.database import grants, migrate, psql_
+from salespro_cli.commands.demo import sample, sandbox
 from salespro_cli.commands.history import history, show
-from salespro_cli.commands.importing import import_
+from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
-from salespro_cli.commands.trying import sample, sandbox
 from salespro_cli.commands.watch import watch
-from salespro_cli.embedded import EmbeddedPostgresError
+from salespro_cli.local_postgres.embedded import EmbeddedPostgresError
 from salespro_core.errors import SalesProError
-from salespro_core.report import printable
+from salespro_core.report.text_report import printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,9 +16,13 @@ import boto3
 import click
 from moto.server import ThreadedMotoServer
 
-from salespro_cli.containers import let_containers_in, reachable
-from salespro_cli.databases import database_url, describe_database, is_given
-from salespro_core import database
+from salespro_cli.local_postgres.container_access import let_containers_in, reachable
+from salespro_cli.local_postgres.database_url import (
+    database_url,
+    describe_database,
+    is_given,
+)
+from salespro_core.postgres import connection
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -67,7 +71,7 @@ def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) 
         database_url(host=host if is_open else None) as url,
         cloud(host, port) as endpoint,
     ):
-        with database.connect(url) as conn:
+        with connection.connect(url) as conn:
             if is_open and not is_given():
                 let_containers_in(conn, host)
         # Before DATABASE_URL is set, which may then have a password.

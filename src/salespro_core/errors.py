@@ -21,7 +21,7 @@ SalesProError                      retryable = False
    ├─ ClaimLost                    another attempt took over; nothing more was written
    └─ CommitsLost                  Postgres went back behind a commit, and we cannot
 
-A bad row is none of these: it is a value, `salespro_core.records.Reject`.
+A bad row is none of these: it is a value, `salespro_core.records.parser.Reject`.
 """
 
 from __future__ import annotations

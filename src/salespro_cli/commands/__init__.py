@@ -1,1 +1,6 @@
-"""The commands of `salespro`, by what they are about."""
+"""The commands of `salespro`, one module each.
+
+In: parsed arguments; out: printed text or JSON.
+May import: all of `salespro_cli`, except `main`.
+Start at `import_.py`.
+"""

@@ -6,16 +6,20 @@ import json
 
 import click
 
-from salespro_cli.analysis import analysis_json, analysis_tables
 from salespro_cli.commands.examples import example
 from salespro_cli.commands.history import NO_IMPORT
-from salespro_cli.databases import connection
-from salespro_cli.display import console, safe
-from salespro_cli.tables import history_table, import_json, where_errors_are
-from salespro_core.analysis import Analysis
-from salespro_core.analysis import analyze as analyze_appointments
-from salespro_core.recent import recent_imports
-from salespro_core.refusals import store_errors
+from salespro_cli.local_postgres.database_url import open_connection
+from salespro_cli.output.analysis_tables import analysis_json, analysis_tables
+from salespro_cli.output.formatting import console, safe
+from salespro_cli.output.history_tables import (
+    history_table,
+    import_json,
+    where_errors_are,
+)
+from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.sales_analysis import Analysis
+from salespro_core.sales_analysis import analyze as analyze_appointments
+from salespro_core.sync_history.queries import recent_imports
 
 IMPORTS = 5
 
@@ -36,7 +40,7 @@ def analyze(*, days: int | None, wants_json: bool) -> None:
     Revenue, average, minimum and maximum are those of the sales that carry an amount.
     Days are those of this machine's zone.
     """
-    with connection() as conn, store_errors("summing up the appointments"):
+    with open_connection() as conn, store_errors("summing up the appointments"):
         analysis = analyze_appointments(conn, days=days)
         imports = recent_imports(conn, limit=IMPORTS)
     if wants_json:

@@ -7,12 +7,17 @@ import json
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.databases import connection
-from salespro_cli.display import console, safe
-from salespro_cli.rejected import Rejected, Unreadable, first_rejects, rejects_file
-from salespro_cli.tables import errors, facts, history_table, import_json
-from salespro_core.recent import Import, find_import, recent_imports
-from salespro_core.refusals import store_errors
+from salespro_cli.local_postgres.database_url import open_connection
+from salespro_cli.output.formatting import console, safe
+from salespro_cli.output.history_tables import errors, facts, history_table, import_json
+from salespro_cli.reports.reject_listing import (
+    Rejected,
+    Unreadable,
+    first_rejects,
+    rejects_file,
+)
+from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.sync_history.queries import Import, find_import, recent_imports
 
 NO_IMPORT = "No import yet. Try: salespro import FILE"
 
@@ -33,7 +38,7 @@ def history(*, limit: int, wants_json: bool) -> None:
 
     Times are those of this machine's zone.
     """
-    with connection() as conn, store_errors("reading the history"):
+    with open_connection() as conn, store_errors("reading the history"):
         imports = recent_imports(conn, limit=limit)
     if wants_json:
         click.echo(json.dumps([import_json(one) for one in imports], indent=2))
@@ -63,7 +68,7 @@ def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- its
     Its rejected rows are read from rejects.csv beside its report, which is a folder where
     the import was started, or in the bucket of the reports.
     """
-    with connection() as conn, store_errors("reading the history"):
+    with open_connection() as conn, store_errors("reading the history"):
         one = find_import(conn, id)
     if one is None:
         raise click.ClickException(

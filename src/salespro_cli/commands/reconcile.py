@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.databases import connection
-from salespro_cli.display import when
-from salespro_core.report import printable
+from salespro_cli.local_postgres.database_url import open_connection
+from salespro_cli.output.formatting import when
+from salespro_core.report.text_report import printable
 
 if TYPE_CHECKING:
-    from handler.reconciling import Tally, Unimported
+    from handler.admin.reconcile import Tally, Unimported
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
@@ -85,24 +85,24 @@ def reconcile(
     imported once.
     """
     # Imported here: boto3 is heavy, and other commands do without it.
-    from handler import reconciling  # noqa: PLC0415
-    from salespro_cli import cloud  # noqa: PLC0415
+    from handler.admin import reconcile  # noqa: PLC0415
+    from salespro_cli import aws  # noqa: PLC0415
 
-    with connection() as conn:
-        bucket = bucket or cloud.upload_bucket(conn)
-        s3 = cloud.s3_client()
+    with open_connection() as conn:
+        bucket = bucket or aws.upload_bucket(conn)
+        s3 = aws.s3_client()
         sqs = None
         if redrive and queue_url:
-            sqs, queue_url = cloud.named_queue(queue_url)
+            sqs, queue_url = aws.named_queue(queue_url)
         elif redrive:
-            sqs, queue_url = cloud.upload_queue(s3, bucket)
+            sqs, queue_url = aws.upload_queue(s3, bucket)
 
         def tell(one: Unimported) -> None:
             click.echo(
                 json.dumps(_as_json(one, is_sent=redrive)) if wants_json else _line(one)
             )
 
-        tally = reconciling.reconcile(
+        tally = reconcile.reconcile(
             s3,
             bucket,
             conn,

@@ -12,13 +12,13 @@ from psycopg import Connection
 from rich.live import Live
 
 from salespro_cli.commands.examples import example
-from salespro_cli.databases import database_url
-from salespro_cli.display import console
-from salespro_cli.following import WAITING, JsonLines, Lines, Screen, View
-from salespro_core import database
+from salespro_cli.local_postgres.database_url import database_url
+from salespro_cli.output.formatting import console
+from salespro_cli.output.live_view import WAITING, JsonLines, Lines, Screen, View
 from salespro_core.errors import StoreUnavailable
-from salespro_core.following import Follower
-from salespro_core.refusals import store_errors
+from salespro_core.postgres import connection
+from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.sync_history.poller import Follower
 
 
 @click.command(
@@ -40,7 +40,7 @@ def watch(*, interval: float, wants_json: bool) -> None:
     change.
     """
     with suppress(KeyboardInterrupt), database_url() as url:
-        conn = database.connect(url)
+        conn = connection.connect(url)
         with _view(wants_json=wants_json) as view:
             _follow(url, conn, view, interval)
 
@@ -52,7 +52,7 @@ def _follow(url: str, conn: Connection, view: View, interval: float) -> None:
         while True:
             try:
                 if conn.closed:
-                    conn = database.connect(url)
+                    conn = connection.connect(url)
                 with store_errors("looking at the imports"):
                     changed = follower.look(conn)
                 view.show(changed, follower.running)

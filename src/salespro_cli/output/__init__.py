@@ -1,0 +1,6 @@
+"""What commands print: tables, amounts and times for a terminal.
+
+In: values of `salespro_core`; out: rich tables and safe text.
+May import: `salespro_core`.
+Start at `formatting.py`.
+"""

@@ -1,0 +1,176 @@
+"""Sample exports of any size: invented people, the shape and proportions of real files.
+
+Rows are drawn one by one and none is remembered, so memory is flat.  The same rows and
+seed give the same bytes.  The sales reps are the same people for every seed: any sample
+of users joins to any sample of appointments.
+"""
+
+import csv
+import errno
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from gzip import GzipFile
+from io import BufferedWriter, TextIOWrapper
+from pathlib import Path
+from random import Random
+from typing import Final, Literal
+
+from salespro_cli.sample_data import vocabulary as words
+
+SampleKind = Literal["appointments", "users"]
+
+# fmt: off
+APPOINTMENT_LABELS: Final = (
+    "_id", "_created_at", "_updated_at", "isSale", "resultFullString",
+    "customer.nameLast", "customer.nameFirst", "customer.estimateName",
+    "salesrep.email", "salesrep.nameFirst", "salesrep.nameLast", "saleAmount",
+)
+USER_LABELS: Final = (
+    "User Object ID", "First Name", "Last Name", "Username", "Email", "Last Login",
+    "Active/Inactive", "Send Credit Apps", "Search Other Users Estimates",
+    "Assigned Office", "License Number", "Additional Amount", "Unique Identifier",
+    "Job Representative ID",
+)
+# fmt: on
+
+# Source: SalesPro2025-06-18.csv and Combined_Active_Users.csv, as seen in production.
+PRODUCTION_ROWS: Final[dict[SampleKind, int]] = {"appointments": 2374, "users": 254}
+_SALES, _AMOUNTS, _REVENUE_CENTS = 530, 378, 878_664_334
+_FIRST_DAY, _DAYS = datetime(2025, 6, 6, tzinfo=UTC), 11
+_MS, _HOUR_MS = timedelta(milliseconds=1), 3_600_000
+# From 3:00 to 12:00 UTC it is night in America, and nobody visits customers.
+_NIGHTFALL_MS, _NIGHT_MS = 3 * _HOUR_MS, 9 * _HOUR_MS
+_EXPORTED_AT = datetime(2025, 6, 18, 11, 5, tzinfo=UTC)
+
+_LEAST_CENTS, _MOST_CENTS = 3_000_00, 90_000_00
+_NO_SALE = (*["FALSE"] * 60, "false", "")
+_LOGIN_FORMS = (*["%m/%d/%Y"] * 14, *["%Y-%m-%d", "%m-%d-%Y", "%Y/%m/%d"] * 2, "")
+
+
+def write_sample(kind: SampleKind, rows: int, seed: int, out: Path) -> None:
+    """Write a sample export to `out`, compressed if its name ends in `.gz`.
+
+    Raises:
+        OSError: `out` is as it was before, and no part of the sample is left beside it.
+    """
+    labels, draw = {
+        "appointments": (APPOINTMENT_LABELS, appointments),
+        "users": (USER_LABELS, users),
+    }[kind]
+    out = out.resolve()  # what a link points to is written, not the link
+    if out.exists() and not out.is_file():
+        raise FileExistsError(errno.EEXIST, "This is no file that can be replaced")
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with ExitStack() as stack:
+            file: BufferedWriter | GzipFile = stack.enter_context(part.open("wb"))
+            if out.suffix == ".gz":
+                # Neither name nor time in the header, or no two runs would be equal.
+                file = stack.enter_context(GzipFile("", "wb", 6, file, mtime=0))
+            text = TextIOWrapper(file, encoding="utf-8", newline="")
+            writer = csv.writer(stack.enter_context(text))
+            writer.writerow(labels)
+            writer.writerows(draw(rows, seed))
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def appointments(rows: int, seed: int) -> Iterator[list[str]]:
+    """Rows of an appointments export, by `_created_at`, in `APPOINTMENT_LABELS` order.
+
+    Sales, amounts and revenue are production's share of `rows`, exactly.
+    """
+    rng = words.repeatable(seed)
+    sales = _share(rows, _SALES, PRODUCTION_ROWS["appointments"])
+    amounts = _share(rows, _AMOUNTS, PRODUCTION_ROWS["appointments"])
+    has_amount, amount = _select(amounts, sales, rng), _amounts(amounts, rng)
+    ids, times = words.object_ids(rows, f"appointments {seed}"), _times(rows, rng)
+    for is_sale in _select(sales, rows, rng):
+        yield [
+            next(ids),
+            *next(times),
+            "TRUE" if is_sale else rng.choice(_NO_SALE),
+            *words.result_and_customer(rng, is_sale=is_sale),
+            *words.rep(rng),
+            next(amount) if is_sale and next(has_amount) else "",
+        ]
+
+
+def users(rows: int, seed: int) -> Iterator[list[str]]:
+    """Rows of a users export, the sales reps first, in `USER_LABELS` order.
+
+    The seed changes what differs between two exports of one company, such as logins;
+    who the users are, and their ids, stays.
+    """
+    rng = words.repeatable(seed)
+    *names, without_id = words.OFFICES
+    ids = words.object_ids(len(names), "offices")
+    offices = [f"{name} ( {id_} )" for name, id_ in zip(names, ids, strict=True)] * 3
+    for index, id_ in enumerate(words.object_ids(rows, "users")):
+        person = words.person(index)
+        login = _EXPORTED_AT - timedelta(days=rng.expovariate(1 / 6))
+        yield [
+            id_,
+            person.first,
+            person.last,
+            person.email.partition("@")[0],
+            person.email,
+            login.strftime(rng.choice(_LOGIN_FORMS)),
+            rng.choice((*["TRUE"] * 24, "FALSE")),
+            rng.choice(("TRUE", "TRUE", "FALSE")),
+            rng.choice(("TRUE", "FALSE", "FALSE", "FALSE")),
+            rng.choice((*offices, without_id, "")),
+            rng.choice((f"MHIC-{rng.randrange(100_000, 160_000)}", "")),
+            rng.choice((*[""] * 8, "25.00", "0.00", "112.50")),
+            f"EMP-{10_000 + 7 * index}",
+            f"{4_000 + index}" if index < len(words.REPS) else "",
+        ]
+
+
+def _share(rows: int, part: int, whole: int) -> int:
+    return (2 * rows * part + whole) // (2 * whole)
+
+
+def _select(count: int, rows: int, rng: Random) -> Iterator[bool]:
+    """`rows` answers of which exactly `count` are true (Knuth's algorithm S)."""
+    for left in range(rows, 0, -1):
+        is_selected = rng.random() * left < count
+        count -= is_selected
+        yield is_selected
+
+
+def _times(rows: int, rng: Random) -> Iterator[tuple[str, str]]:
+    """Creation and last change of each row; in slots, so that none has to be sorted."""
+    open_ms, end_ms = 24 * _HOUR_MS - _NIGHT_MS, (_EXPORTED_AT - _FIRST_DAY) // _MS
+    for row in range(rows):
+        day, time_ms = divmod(
+            int((row + 0.999 * rng.random()) / rows * _DAYS * open_ms), open_ms
+        )
+        night_ms = _NIGHT_MS if time_ms >= _NIGHTFALL_MS else 0
+        created_ms = day * 24 * _HOUR_MS + time_ms + night_ms
+        lag_ms, most_ms = rng.expovariate(1 / (14 * _HOUR_MS)), end_ms - created_ms
+        if lag_ms > most_ms:
+            lag_ms = rng.random() * most_ms
+        yield _instant(created_ms), _instant(created_ms + int(lag_ms))
+
+
+def _instant(elapsed_ms: int) -> str:
+    moment = _FIRST_DAY + elapsed_ms * _MS
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _amounts(count: int, rng: Random) -> Iterator[str]:
+    """Amounts whose mean is production's, to the cent; most are small, few are large.
+
+    Each breaks its part off what is left (a Dirichlet distribution), so that the last
+    one, which has to be all that is left, is as plausible as the first.
+    """
+    total = _share(count, _REVENUE_CENTS, _AMOUNTS)
+    for rest in range(count - 1, -1, -1):
+        part = rng.betavariate(2.5, 2.5 * rest) if rest else 1
+        cents = _LEAST_CENTS + round(part * (total - (rest + 1) * _LEAST_CENTS))
+        cents = max(min(cents, _MOST_CENTS), total - rest * _MOST_CENTS)
+        total -= cents
+        yield f"{cents // 100}.{cents % 100:02d}"

@@ -1,0 +1,176 @@
+"""Text to value, one small parser per kind.
+
+Each parser returns text that Postgres reads: the arrays of a batch are text anyway, and
+neither a datetime nor a Decimal per cell is worth its price.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, tzinfo
+
+from salespro_core.exports.columns import Kind
+
+# Closed list of domain values; anything else is a mistake in the file, not a guess here.
+_BOOLEANS = {
+    "true": "t", "yes": "t", "y": "t", "1": "t",
+    "false": "f", "no": "f", "n": "f", "0": "f",
+}  # fmt: skip
+
+# What SalesPro writes, nearly always: 2025-06-06T00:16:45.538Z
+_EXPORTED_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
+)
+_SHAPE = "0000-00-00T00:00:00.000Z"
+_DIGITS = str.maketrans("123456789", "000000000")
+# RFC 3339, section 5.6, and the same without an offset.  Second 60 and hour 24 are left
+# out: Postgres would move both to another instant.
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
+    r"((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?)"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+)
+_DATE = re.compile(
+    r"(?P<y>[0-9]{4})(?P<sep>[-/])(?P<m>[0-9]{2})(?P=sep)(?P<d>[0-9]{2})"
+    r"|(?P<us_m>[0-9]{2})(?P<us_sep>[-/])(?P<us_d>[0-9]{2})(?P=us_sep)(?P<us_y>[0-9]{4})"
+)
+_MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
+_OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
+
+
+def text(limit: int | None = None) -> Kind:
+    """Text as it stands, at most `limit` characters long."""
+
+    def parse(cell: str) -> str:
+        if limit is not None and len(cell) > limit:
+            raise ValueError(f"is longer than {limit} characters")
+        if "\0" in cell:
+            raise ValueError("contains a NUL character")
+        return cell
+
+    def are_plain(cells: Sequence[str]) -> bool:
+        longest = max(map(len, cells), default=0)
+        return (
+            (limit is None or longest <= limit)
+            and "\0" not in "".join(cells)
+            and not any(map(str.isspace, cells))
+        )
+
+    return Kind("varchar", parse, is_text=True, are_plain=are_plain)
+
+
+def key(limit: int) -> Kind:
+    """Text that identifies a row: without the space around it."""
+    checked = text(limit).parse
+
+    def are_plain(cells: Sequence[str]) -> bool:
+        longest = max(map(len, cells), default=0)
+        return longest <= limit and "".join(cells).isalnum()
+
+    return Kind(
+        "varchar",
+        lambda cell: checked(cell.strip()),
+        is_text=True,
+        are_plain=are_plain,
+    )
+
+
+def instant(source_timezone: tzinfo = UTC) -> Kind:
+    """A moment: RFC 3339, or the same without an offset, in `source_timezone`.
+
+    A local time that a change to summer time skips is read with the offset before it.
+    """
+
+    def parse(cell: str) -> str:
+        exported = _EXPORTED_INSTANT.fullmatch(cell)
+        match = exported or _INSTANT.fullmatch(cell)
+        if not match:
+            raise ValueError("is not a timestamp such as 2025-06-06T00:16:45.538Z")
+        try:
+            if exported:
+                datetime.fromisoformat(cell)
+                return cell
+            day, time, offset = match.groups(default="")
+            moment = datetime.fromisoformat(f"{day}T{time}{offset.upper()}")
+            if not offset:
+                moment = moment.replace(tzinfo=source_timezone)
+            return moment.astimezone(UTC).isoformat()
+        except ValueError:
+            raise ValueError("is not a day of the calendar") from None
+        except OverflowError:
+            raise ValueError("is beyond the years 1 to 9999") from None
+
+    return Kind("timestamptz", parse, are_plain=_are_exported_instants)
+
+
+def _are_exported_instants(cells: Sequence[str]) -> bool:
+    """Whether they are all as SalesPro writes them, and days of the calendar."""
+    text = "".join(cells)
+    if text.translate(_DIGITS) != _SHAPE * len(cells) or "T24" in text:
+        return False
+    try:
+        # For its errors: it has the calendar and the clock, but reads other forms too.
+        deque(map(datetime.fromisoformat, cells), maxlen=0)
+    except ValueError:
+        return False
+    return True
+
+
+def money(precision: int, scale: int = 2) -> Kind:
+    """An amount that fits `numeric(precision, scale)` as it is, since none is rounded."""
+    whole_digits = precision - scale
+
+    def parse(cell: str) -> str:
+        if not (match := _MONEY.fullmatch(cell)):
+            raise ValueError("is not an amount such as 23245.09")
+        sign, whole, cents = match.groups(default="")
+        whole = whole.replace(",", "").lstrip("0") or "0"
+        if len(whole) > whole_digits:
+            raise ValueError(f"has more than {whole_digits} digits before the point")
+        return f"{sign}{whole}.{cents or '0'}"
+
+    plain = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,{whole_digits - 1}}})\.[0-9]{{1,2}} )*")
+
+    def are_plain(cells: Sequence[str]) -> bool:
+        text = " ".join([*cells, ""])
+        return text.count(" ") == len(cells) and plain.fullmatch(text) is not None
+
+    return Kind("numeric", parse, are_plain=are_plain)
+
+
+def _boolean(cell: str) -> str:
+    try:
+        return _BOOLEANS[cell.lower()]
+    except KeyError:
+        raise ValueError("is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)") from None
+
+
+def _date(cell: str) -> str:
+    if not (match := _DATE.fullmatch(cell)):
+        raise ValueError("is not a date such as 2025-06-18 or 06/18/2025")
+    part = match.groupdict()
+    try:
+        return date(
+            int(part["y"] or part["us_y"]),
+            int(part["m"] or part["us_m"]),
+            int(part["d"] or part["us_d"]),
+        ).isoformat()
+    except ValueError:
+        raise ValueError("is not a day of the calendar (read as month, day)") from None
+
+
+def _office_id(cell: str) -> str:
+    """Return the id in the last parentheses of `Baltimore ( a1B2c3D4e5 )`, or nothing."""
+    ids: list[str] = _OFFICE_ID.findall(cell)
+    if not ids:
+        return ""
+    if len(ids[-1]) > 50:  # noqa: PLR2004 -- office_id is a varchar(50)
+        raise ValueError("holds an office id of more than 50 characters")
+    return ids[-1]
+
+
+BOOLEAN = Kind("boolean", _boolean)
+DATE = Kind("date", _date)
+OFFICE_ID = Kind("varchar", _office_id, is_text=True)

@@ -1,0 +1,68 @@
+"""What `schema.sql` makes, read from the script itself: there is no second list of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+_TABLE = re.compile(
+    r"^CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL
+)
+_ALTERED = re.compile(r"^ALTER TABLE (\w+)\n(.*?);", re.MULTILINE | re.DOTALL)
+_COLUMN = re.compile(r"^    (\w+) ", re.MULTILINE)
+_ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+)")
+_DEFAULT = re.compile(r"ALTER COLUMN (\w+) +SET DEFAULT")
+_INDEX = re.compile(r"^CREATE (?:UNIQUE )?INDEX IF NOT EXISTS (\w+)", re.MULTILINE)
+_CONSTRAINT = re.compile(r"ADD CONSTRAINT (\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The names that a complete database has.
+
+    Attributes:
+        version: of the script: another one with every change to it.
+        tables: in the order in which they are made.
+        columns: (table, column).
+        defaults: (table, column) of those that the database fills.
+        indexes: besides those of the primary keys.
+    """
+
+    version: str
+    tables: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    defaults: tuple[tuple[str, str], ...]
+    indexes: tuple[str, ...]
+    constraints: tuple[str, ...]
+
+
+def script() -> bytes:
+    """The script, as psql would run it."""
+    return resources.files(__package__).joinpath("schema.sql").read_bytes()
+
+
+@cache
+def schema() -> Schema:
+    """Read the script."""
+    text = script().decode()
+    tables = _TABLE.findall(text)
+    altered = _ALTERED.findall(text)
+    columns = [
+        (table, name) for table, body in tables for name in _COLUMN.findall(body)
+    ]
+    columns += [
+        (table, name) for table, body in altered for name in _ADDED.findall(body)
+    ]
+    return Schema(
+        version=hashlib.sha256(text.encode()).hexdigest()[:12],
+        tables=tuple(name for name, _ in tables),
+        columns=tuple(columns),
+        defaults=tuple(
+            (table, name) for table, body in altered for name in _DEFAULT.findall(body)
+        ),
+        indexes=tuple(_INDEX.findall(text)),
+        constraints=tuple(_CONSTRAINT.findall(text)),
+    )

@@ -1,0 +1,189 @@
+"""Counts what a file holds, as its rows pass; memory stays flat, whatever it holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from itertools import compress
+from operator import itemgetter
+from typing import cast
+
+from salespro_core.csv_reader.header import Layout
+from salespro_core.exports.catalogue import APPOINTMENTS
+from salespro_core.model.file_summary import Contents, Day, Rep
+from salespro_core.records.parser import Part, Values
+
+# Of the days the latest are kept, and of the reps those who sold most.
+MOST_DAYS = 400
+MOST_REPS = 2_000
+SHOWN_REPS = 10
+
+_day = itemgetter(slice(len("2025-06-18")))
+_ZERO = Decimal(0)
+
+
+class Gathering:
+    """Counts the rows of one file, part by part, a column at a time.
+
+    Other exports than that of the appointments have nothing to count.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._is_known = layout.export.sync_type == APPOINTMENTS.sync_type
+        self._places = {column.name: at for at, column in enumerate(layout.columns)}
+        self._rows = self._sales = self._amounts = 0
+        self._revenue = _ZERO
+        self._range: tuple[Decimal, ...] = ()
+        # None is a blank cell.
+        self._days: Counter[str | None] = Counter()
+        self._sales_of_days: Counter[str | None] = Counter()
+        self._revenue_of_days: dict[str | None, Decimal] = {}
+        self._earlier = 0
+        self._reps: Counter[str | None] = Counter()
+        self._sales_of_reps: Counter[str | None] = Counter()
+        self._revenue_of_reps: dict[str | None, Decimal] = {}
+        self._names: dict[str | None, str] = {}
+        self._has_forgotten_reps = False
+
+    def add(self, part: Part) -> None:
+        """Count the records of one more part of the file."""
+        if not self._is_known:
+            return
+        if part.lines:
+            self._add(part.columns, len(part.lines))
+        if part.lenient:
+            values = (record.values for record in part.lenient)
+            self._add(list(zip(*values, strict=True)), len(part.lenient))
+        # Not before there are twice as many, so that it is not done for every part.
+        if len(self._days) > 2 * MOST_DAYS:
+            self._forget_days()
+        if len(self._reps) > 2 * MOST_REPS:
+            self._forget_reps()
+
+    def contents(self) -> Contents | None:
+        """What was counted so far; None for another export."""
+        if not self._is_known:
+            return None
+        self._forget_days()
+        reps = self._ranked()
+        more = None if self._has_forgotten_reps else max(0, len(reps) - SHOWN_REPS)
+        has_sales = "is_sale" in self._places
+        has_amounts = has_sales and "sale_amount" in self._places
+        return Contents(
+            rows=self._rows,
+            sales=self._sales if has_sales else None,
+            amounts=self._amounts if has_amounts else None,
+            revenue=self._revenue if has_amounts else None,
+            least=min(self._range, default=None),
+            most=max(self._range, default=None),
+            days=tuple(
+                Day(
+                    day=day,
+                    appointments=rows,
+                    sales=self._sales_of_days[day],
+                    revenue=self._revenue_of_days.get(day, _ZERO)
+                    if has_amounts
+                    else None,
+                )
+                for day, rows in sorted(_known(self._days))
+            ),
+            earlier=self._earlier,
+            undated=self._days[None] if "created_at" in self._places else 0,
+            reps=tuple(reps[:SHOWN_REPS]),
+            other_reps=more,
+        )
+
+    def _add(self, columns: Sequence[Values], rows: int) -> None:
+        blank: Values = (None,) * rows
+        made, is_sale, emails, amounts = (
+            columns[self._places[name]] if name in self._places else blank
+            for name in ("created_at", "is_sale", "salesrep_email", "sale_amount")
+        )
+        self._rows += rows
+        self._days.update(_days(made))
+        self._reps.update(emails)
+        self._note_names(columns, emails)
+        are_sold = [value == "t" for value in is_sale]
+        self._sales += are_sold.count(True)
+        days = list(_days(list(compress(made, are_sold))))
+        self._sales_of_days.update(days)
+        sellers = list(compress(emails, are_sold))
+        self._sales_of_reps.update(sellers)
+        self._add_amounts(list(compress(amounts, are_sold)), sellers, days)
+
+    def _add_amounts(self, amounts: Values, sellers: Values, days: Values) -> None:
+        """Count what the sales of a part brought in; many carry no amount."""
+        some = list(map(Decimal, cast("Iterable[str]", filter(None, amounts))))
+        if not some:
+            return
+        self._amounts += len(some)
+        self._revenue += sum(some)
+        self._range = min([*some, *self._range]), max([*some, *self._range])
+        for revenue, of in (
+            (self._revenue_of_reps, sellers),
+            (self._revenue_of_days, days),
+        ):
+            for amount, whose in zip(some, compress(of, amounts), strict=True):
+                revenue[whose] = revenue.get(whose, _ZERO) + amount
+
+    def _note_names(self, columns: Sequence[Values], emails: Values) -> None:
+        """Remember what each rep is called where the file first says it."""
+        missing = self._reps.keys() - self._names.keys()
+        missing = missing and missing.intersection(filter(None, emails))
+        places = [
+            self._places[name]
+            for name in ("salesrep_first_name", "salesrep_last_name")
+            if name in self._places
+        ]
+        for row, email in enumerate(emails):
+            if not missing:
+                break
+            if email in missing:
+                name = filter(None, (columns[place][row] for place in places))
+                if known := " ".join(name):
+                    missing.remove(email)
+                    self._names[email] = known
+
+    def _forget_days(self) -> None:
+        for day, rows in sorted(_known(self._days))[:-MOST_DAYS]:
+            self._earlier += rows
+            del self._days[day], self._sales_of_days[day]
+            self._revenue_of_days.pop(day, None)
+
+    def _forget_reps(self) -> None:
+        ranked = sorted(self._reps, key=lambda rep: (-self._sales_of_reps[rep], -self._reps[rep]))  # fmt: skip
+        for rep in ranked[MOST_REPS:]:
+            for known in (self._reps, self._sales_of_reps, self._revenue_of_reps, self._names):  # fmt: skip
+                known.pop(rep, None)
+        self._has_forgotten_reps = True
+
+    def _ranked(self) -> list[Rep]:
+        """Those who have an address, which is read without regard to case."""
+        reps: dict[str, Rep] = {}
+        for email, rows in _known(self._reps):
+            key = email.strip().lower()
+            same = reps.get(key)
+            reps[key] = Rep(
+                email=key,
+                name=(same.name if same else "") or self._names.get(email, ""),
+                appointments=rows + (same.appointments if same else 0),
+                sales=self._sales_of_reps[email] + (same.sales if same else 0),
+                revenue=self._revenue_of_reps.get(email, _ZERO)
+                + (same.revenue if same else 0),
+            )
+        return sorted(
+            reps.values(),
+            key=lambda rep: (-rep.sales, -rep.revenue, -rep.appointments, rep.email),
+        )
+
+
+def _known(counter: Counter[str | None]) -> Iterator[tuple[str, int]]:
+    return ((what, rows) for what, rows in counter.items() if what is not None)
+
+
+def _days(instants: Values) -> Iterable[str | None]:
+    """The day (UTC) of each, which it begins with."""
+    if all(instants):
+        return map(_day, cast("Sequence[str]", instants))
+    return [instant and _day(instant) for instant in instants]
