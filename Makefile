@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-BENCH  := PYTHONPATH=.:src:tests .venv-bench/bin/python -m
+BENCH  := PYTHONPATH=.:src .venv-bench/bin/python -m
 
 # The runtime's version, for the build and for what runs it: pyenv has it more often than PATH.
 PYTHON_3_13 ?= $(shell for it in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python; do \
@@ -55,10 +55,10 @@ simulation: $(VENV)/ready  ## a thousand seeded schedules (one of them: SIMULATI
 	@$(BIN)/python $(HARD) -m simulation $(ARGS)
 
 browser: $(VENV)/ready  ## look at the reports in Chromium (Debian: apt-get install chromium)
-	@$(BIN)/python -m pytest -n 2 -m browser tests/test_browser.py $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS)
 
 pictures: $(VENV)/ready  ## take the pictures of the README anew
-	@$(BIN)/python -m pytest -n 0 -m browser tests/test_browser.py -k pictures --write-pictures
+	@$(BIN)/python -m pytest -n 0 -m browser tests/browser -k pictures --write-pictures
 
 MINUTES ?= 30
 soak: $(VENV)/ready  ## the same from a new seed, for so long (make soak MINUTES=30)
@@ -157,7 +157,7 @@ ifeq ($(PYTHON_3_13),)
 	@echo $(NO_RUNTIME); test "$(RUNTIME)" != required
 else
 	@$(MAKE) --no-print-directory build
-	@$(BIN)/python -m pytest -n 0 -m runtime tests/test_runtime.py $(ARGS)
+	@$(BIN)/python -m pytest -n 0 -m runtime tests/runtime $(ARGS)
 endif
 
 licences: $(VENV)/ready  ## list the licences of what ships, in docs/licences.md

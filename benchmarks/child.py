@@ -68,7 +68,7 @@ def environment() -> dict[str, str]:
     ours = {"ROWS", "ONLY", "CASES", "ROUNDS", "LIMIT_S", "BATCH_SIZE"}
     ours.add("PYTHONDONTWRITEBYTECODE")  # what is installed has its bytecode
     kept = {n: v for n, v in os.environ.items() if n not in ours and n[:3] != "AWS"}
-    places = [ROOT, ROOT / "src", ROOT / "tests"]
+    places = [ROOT, ROOT / "src"]
     return kept | {"PYTHONPATH": os.pathsep.join(map(str, places))}
 
 

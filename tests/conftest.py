@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-import crashes_report
-import reliability
-from children import Children, fork_server
-from own_server import OwnServer
-from own_server import own_server as an_own_server
 from salespro_cli.local_postgres import embedded
 from salespro_core.postgres import connection
-from simulation import Ground, a_ground
-from world import World, a_world
+from tests.chaos.crashes import reliability_section as crashes_report
+from tests.chaos.simulation.simulation import Ground, a_ground
+from tests.support import paths, reliability_page
+from tests.support.databases import new_database
+from tests.support.servers.own_postgres import OwnServer
+from tests.support.servers.own_postgres import own_server as an_own_server
+from tests.support.world.children import Children, fork_server
+from tests.support.world.world import World, a_world
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        reliability.OPTION,
+        reliability_page.OPTION,
         action="store_true",
         help="write what a full run has shown to docs/reliability.md",
     )
@@ -41,8 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Only in the process that hears of all tests: workers have an input.
-    if config.getoption(reliability.OPTION) and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(reliability.Tally())
+    if config.getoption(reliability_page.OPTION) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(reliability_page.Tally())
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -98,29 +96,10 @@ def conn(database_url: str) -> Iterator[Connection]:
         yield conn
 
 
-@contextmanager
-def new_database(server: str, template: str) -> Iterator[str]:
-    """Create a database, and drop it with whatever is still connected."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-    try:
-        yield name
-    finally:
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
-
-
 @pytest.fixture(scope="session")
 def corpus() -> Path | None:
     """Public test data beside the checkout, where there is some."""
-    folder = Path(__file__).parents[2] / "shared" / "csv-corpus"
+    folder = paths.CORPUS
     return folder if folder.is_dir() else None
 
 

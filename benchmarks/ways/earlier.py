@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction  # type: ignore[import-untyped]
 
 from benchmarks.ways import COLUMNS, Job
-from earlier_system import Variant, configure, django_models
+from tests.support.earlier_system import Variant, configure, django_models
 
 BATCH_SIZE = 500
 

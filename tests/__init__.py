@@ -1,0 +1,1 @@
+"""Tests, in the same tree as `src`: core, handler, cli; chaos breaks what may break."""

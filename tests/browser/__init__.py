@@ -1,0 +1,1 @@
+"""The reports in Chromium; `make browser`."""

@@ -1,0 +1,1 @@
+"""Faults, crashes and simulated schedules: what may break, breaks."""

@@ -1,0 +1,1 @@
+"""Kills, freezes and races; `make crashes`."""

@@ -1,0 +1,1 @@
+"""Every fault at its moments; `make faults`."""

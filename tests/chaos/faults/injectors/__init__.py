@@ -1,0 +1,1 @@
+"""How faults are caused: connections, locks, triggers, servers, S3 objects."""

@@ -1,0 +1,116 @@
+"""Other sessions: they hold what the import needs, or end it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from psycopg import Connection
+
+from tests.chaos.faults.fault import Inject, Scene
+
+# What another session does once the import waits for it: (scene, its own connection,
+# process id of the import's session).
+WhenBlocked = Callable[[Scene, Connection, int], None]
+
+
+def locked(lock: str, when_blocked: WhenBlocked) -> Inject:
+    """Have another session take a lock, and do something when the import waits for it.
+
+    Then it goes, and its lock with it.
+    """
+
+    @contextmanager
+    def inject(scene: Scene) -> Iterator[None]:
+        is_over = Event()
+
+        def wait_and_act() -> None:
+            if (pid := _blocked_by(scene, other.info.backend_pid, is_over)) is not None:
+                scene.strikes += 1
+                when_blocked(scene, other, pid)
+            other.rollback()
+
+        with scene.world.connect() as other:
+            other.set_autocommit(False)
+            other.execute("SET deadlock_timeout = '1min'")  # it finds none: we do
+            other.execute(lock.encode())
+            waiting = Thread(target=wait_and_act)
+            waiting.start()
+            try:
+                yield
+            finally:
+                is_over.set()
+                waiting.join()
+
+    return inject
+
+
+def held(lock: str) -> Inject:
+    """Have another session hold a lock for as long as the fault lasts."""
+
+    @contextmanager
+    def inject(scene: Scene) -> Iterator[None]:
+        with scene.world.connect() as other:
+            other.set_autocommit(False)
+            other.execute(lock.encode())
+            yield
+            other.rollback()
+
+    return inject
+
+
+def after_a_second(_: Scene, __: Connection, ___: int) -> None:
+    """Hold the lock for a second more."""
+    time.sleep(1)
+
+
+def cancel(scene: Scene, _: Connection, pid: int) -> None:
+    """Cancel what waits, as an administrator does."""
+    with scene.world.connect() as admin:
+        admin.execute("SELECT pg_cancel_backend(%s)", [pid])
+
+
+def wanting(row: str, table: str, key: str) -> WhenBlocked:
+    """Want a row that the import has locked: a deadlock, and the import is its victim."""
+
+    def want(_: Scene, other: Connection, __: int) -> None:
+        query = f"SELECT FROM {table} WHERE {key} = '{row}' FOR UPDATE"
+        other.execute(query.encode())
+
+    return want
+
+
+def terminate(scene: Scene) -> None:
+    """End the sessions of the function, as an administrator does."""
+    with scene.world.connect() as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE usename = %s",
+            [scene.world.role],
+        )
+
+
+def terminate_all(scene: Scene) -> None:
+    """End all sessions of the database."""
+    with scene.world.connect() as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    scene.world.reconnect()
+
+
+def _blocked_by(scene: Scene, holder: int, is_over: Event) -> int | None:
+    """The session that waits for this one, as soon as one does."""
+    with scene.world.connect() as admin:
+        while not is_over.wait(0.002):
+            row = admin.execute(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE usename = %s AND %s = ANY (pg_blocking_pids(pid))",
+                [scene.world.role, holder],
+            ).fetchone()
+            if row:
+                return int(row[0])
+    return None

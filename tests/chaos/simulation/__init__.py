@@ -1,0 +1,1 @@
+"""Seeded schedules of all faults against a model; `make simulation`."""

@@ -1,0 +1,88 @@
+"""A dry run shows rows that are older than the stored ones, with both times."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from psycopg import Connection
+
+from salespro_core.importer.options import Options
+from salespro_core.importer.shadow_tables import SAMPLE
+from salespro_core.model.outcome import Stale
+from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
+from tests.support.import_runs import another, dry_run, run
+
+OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
+NEWER = "2025-06-08 10:00:00+00"
+EACH = [Options(), Options(checkpoint_rows=2, batch_size=1)]
+
+
+@pytest.mark.parametrize("options", EACH, ids=["together", "one-by-one"])
+def test_each_stale_row_has_both_times_and_no_other_row_is_shown(
+    database_url: str, conn: Connection, options: Options
+) -> None:
+    """Not one that would be written, nor one that is equal, as new or new."""
+    keys = ("older", "undated", "edited", "same")
+    run(conn, csv_bytes(*(appointment(key, _updated_at=NEW) for key in keys)))
+    rows = [
+        appointment("older", _updated_at=OLD),
+        appointment("undated", _updated_at=""),
+        appointment("edited", _updated_at=NEW, saleAmount="1"),
+        appointment("same", _updated_at=NEW),
+        appointment("new", _updated_at=OLD),
+        appointment("bad", _updated_at=OLD, saleAmount="x"),
+    ]
+
+    outcome = dry_run(database_url, csv_bytes(*rows), options=options)
+
+    assert outcome.counts.stale == 2
+    assert outcome.stale == (
+        Stale(key="older", stored=NEWER, incoming="2025-06-07 09:00:00+00"),
+        Stale(key="undated", stored=NEWER, incoming=None),
+    )
+
+
+@pytest.mark.parametrize("is_lenient", [False, True], ids=["no-column", "left-out"])
+def test_a_row_without_a_time_of_its_own_never_beats_one_with_it(
+    database_url: str, conn: Connection, *, is_lenient: bool
+) -> None:
+    run(conn, csv_bytes(appointment("A", _updated_at=NEW)))
+    row = {"_id": "A", "saleAmount": "1"} | (
+        {"_updated_at": "bad"} if is_lenient else {}
+    )
+
+    outcome = dry_run(
+        database_url, csv_bytes(row), options=Options(is_lenient=is_lenient)
+    )
+
+    assert outcome.stale == (Stale(key="A", stored=NEWER, incoming=None),)
+
+
+@pytest.mark.parametrize("options", EACH, ids=["together", "one-by-one"])
+def test_users_are_ordered_by_their_uploads(
+    database_url: str, conn: Connection, options: Options
+) -> None:
+    run(conn, csv_bytes(user("U1"), user("U2")), another(upload()))
+    late = another(upload(uploaded_at=MORNING - timedelta(days=1)))
+
+    outcome = dry_run(
+        database_url, csv_bytes(user("U1"), user("U3")), late, options=options
+    )
+
+    assert outcome.stale == (
+        Stale(
+            key="U1", stored="2025-06-18 06:00:00+00", incoming="2025-06-17 06:00:00+00"
+        ),
+    )
+
+
+def test_of_many_there_are_the_first(database_url: str, conn: Connection) -> None:
+    keys = [f"{n:03}" for n in range(3 * SAMPLE)]
+    run(conn, csv_bytes(*(appointment(key, _updated_at=NEW) for key in keys)))
+    data = csv_bytes(*(appointment(key, _updated_at=OLD) for key in keys))
+
+    outcome = dry_run(database_url, data, options=Options(checkpoint_rows=15))
+
+    assert outcome.counts.stale == 3 * SAMPLE
+    assert [row.key for row in outcome.stale] == keys[:SAMPLE]

@@ -1,0 +1,61 @@
+"""An import of rows that are stored already, as most rows of a file are, writes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from psycopg import Connection
+
+from salespro_cli.local_postgres import embedded
+from salespro_cli.sample_data.generator import write_sample
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Counts
+from salespro_core.model.upload import Upload
+from salespro_core.postgres import connection
+from tests.support.table_contents import APPOINTMENT_TABLE, number, places
+
+ROWS = 5_000
+# The claim, the checkpoint and its end, per row of the file.
+MOST_BYTES_PER_ROW = 10
+
+
+def import_file(conn: Connection, path: Path) -> Counts:
+    """Import a local file, for which each import is a new one."""
+    upload = Upload(
+        bucket=None,
+        object_key=path.name,
+        version=None,
+        uploaded_at=datetime(2025, 6, 18, tzinfo=UTC),
+    )
+    with path.open("rb") as stream:
+        return import_upload(conn, upload, stream).counts
+
+
+def test_unchanged_rows_get_no_new_version_and_leave_no_more_than_a_trace_in_the_log(
+    tmp_path: Path,
+) -> None:
+    """A new version would bloat the table and its indexes, and go to every replica.
+
+    On a server of its own: the log is that of all databases.
+    """
+    path = tmp_path / "sample.csv"
+    write_sample("appointments", ROWS, 1, path)
+    running = embedded.running(tmp_path / "postgres", durable=False, keep=False)
+    with running as url, connection.connect(url) as conn:
+        connection.migrate(conn)
+        assert import_file(conn, path) == Counts(created=ROWS)
+        conn.execute("VACUUM ANALYZE")  # as autovacuum does after so many new rows
+        before, log_before = places(conn, APPOINTMENT_TABLE), log_bytes(conn)
+
+        counts = import_file(conn, path)
+
+        log = log_bytes(conn) - log_before
+        assert counts == Counts(unchanged=ROWS)
+        assert places(conn, APPOINTMENT_TABLE) == before
+        assert log < MOST_BYTES_PER_ROW * ROWS
+
+
+def log_bytes(conn: Connection) -> int:
+    """How much the server has ever written to its log."""
+    return number(conn, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")

@@ -1,0 +1,225 @@
+"""The array literals that we build ourselves are what psycopg would have sent."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from psycopg import Connection, sql
+
+from salespro_core.csv_reader.header import read_header
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.exports.column_types import BOOLEAN, DATE, instant, money
+from salespro_core.exports.columns import Export
+from salespro_core.records.array_literals import array_text
+from salespro_core.records.parser import Record
+from tests.support.builders import read_items, read_rows
+
+# The database is the test's own, and the examples leave nothing in it.
+on_postgres = settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def read_back(conn: Connection, values: Sequence[str | None]) -> list[str | None]:
+    """Send these texts as the importer does, and see what Postgres makes of them."""
+    row = conn.execute(
+        "SELECT array_agg(value ORDER BY place)"
+        " FROM unnest(%s::varchar[]) WITH ORDINALITY AS sent (value, place)",
+        [array_text(values, is_text=True)],
+    ).fetchone()
+    assert row is not None
+    found: list[str | None] = row[0] or []
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "literal"),
+    [
+        pytest.param([], "{}", id="none-at-all"),
+        pytest.param(["a", "b"], '{"a","b"}', id="plain"),
+        pytest.param([None], "{NULL}", id="null"),
+        pytest.param(["NULL", "null"], '{"NULL","null"}', id="text-that-reads-null"),
+        pytest.param([""], '{""}', id="empty-text"),
+        pytest.param([" a "], '{" a "}', id="space"),
+        pytest.param(["a,b", "{c}"], '{"a,b","{c}"}', id="comma-and-braces"),
+        pytest.param(['"'], r'{"\""}', id="quote"),
+        pytest.param(["\\"], r'{"\\"}', id="backslash"),
+        pytest.param(['\\"'], r'{"\\\""}', id="backslash-and-quote"),
+        pytest.param(["\\n"], r'{"\\n"}', id="backslash-and-letter"),
+        pytest.param(["a\r\nb"], '{"a\r\nb"}', id="line-break"),
+        pytest.param(
+            ["'; DROP TABLE x --"], '{"\'; DROP TABLE x --"}', id="apostrophe"
+        ),
+        pytest.param(["%s", "$1"], '{"%s","$1"}', id="placeholders"),
+        pytest.param(["\N{PILE OF POO}"], '{"\N{PILE OF POO}"}', id="unicode"),
+    ],
+)
+def test_any_text_is_quoted_so_that_postgres_reads_it_back(
+    conn: Connection, values: list[str | None], literal: str
+) -> None:
+    assert array_text(values, is_text=True) == literal
+    assert read_back(conn, values) == values
+
+
+def test_a_nul_is_never_taken_for_the_end_of_a_value() -> None:
+    with pytest.raises(ValueError, match="a value holds a NUL"):
+        array_text(["a\0b", '"'], is_text=True)
+
+
+# Postgres holds neither NUL nor lone surrogates; the reader lets none of them through.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+awkward = st.text("\\\"{},'NULnul \r\n\t", max_size=8)
+
+
+@on_postgres
+@given(values=st.lists(st.none() | texts | awkward, max_size=30))
+@example(values=[])
+@example(values=[None])
+@example(values=["", None, "NULL"])
+@example(values=["\\", '"', '\\"', '"\\'])
+def test_texts_are_those_that_psycopg_would_have_sent(
+    conn: Connection, values: list[str | None]
+) -> None:
+    row = conn.execute(
+        "SELECT %s::varchar[], %s::varchar[] IS NOT DISTINCT FROM %s::varchar[]",
+        [array_text(values, is_text=True), array_text(values, is_text=True), values],
+    ).fetchone()
+
+    assert row == (values, True)
+
+
+@on_postgres
+@given(
+    moments=st.lists(st.none() | st.datetimes(timezones=st.just(UTC))),
+    amounts=st.lists(st.none() | st.decimals("-9999999999.99", "9999999999.99", places=2)),
+    days=st.lists(st.none() | st.dates()),
+    truths=st.lists(st.none() | st.booleans()),
+)  # fmt: skip
+@example(moments=[], amounts=[None], days=[None, None], truths=[])
+def test_other_values_are_those_that_psycopg_would_have_sent(
+    conn: Connection,
+    moments: list[datetime | None],
+    amounts: list[Decimal | None],
+    days: list[date | None],
+    truths: list[bool | None],
+) -> None:
+    """As they come from the cells of a file; none of them needs a quote."""
+    sent: dict[str, str] = {}
+    for name, kind, values in (
+        ("moments", instant(), [None if m is None else m.isoformat() for m in moments]),
+        ("amounts", money(12, 2), [None if a is None else f"{a:f}" for a in amounts]),
+        ("days", DATE, [None if d is None else f"{d:%m/%d/}{d.year:04}" for d in days]),
+        ("truths", BOOLEAN, [None if t is None else str(t) for t in truths]),
+    ):
+        cells = [None if value is None else kind.parse(value) for value in values]
+        sent[name] = array_text(cells, is_text=kind.is_text)
+
+    row = conn.execute(
+        """
+        SELECT %(moments)s::timestamptz[] IS NOT DISTINCT FROM %(m)s::timestamptz[],
+               %(amounts)s::numeric[]     IS NOT DISTINCT FROM %(a)s::numeric[],
+               %(days)s::date[]           IS NOT DISTINCT FROM %(d)s::date[],
+               %(truths)s::boolean[]      IS NOT DISTINCT FROM %(t)s::boolean[]
+        """,
+        sent | {"m": moments, "a": amounts, "d": days, "t": truths},
+    ).fetchone()
+
+    assert row == (True, True, True, True)
+
+
+def test_naughty_strings_come_back_as_they_were(
+    conn: Connection, corpus: Path | None
+) -> None:
+    """Through the reader of files, too: as cells of a column of text."""
+    if corpus is None:
+        pytest.skip("the corpus is not beside this checkout")
+    strings: list[str] = json.loads((corpus / "blns" / "blns.json").read_bytes())
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([["_id", "resultFullString"], *(["A", s] for s in strings)])  # fmt: skip
+
+    rows = read_rows(io.BytesIO(file.getvalue().encode()))
+    layout = read_header(next(rows).cells, (APPOINTMENTS,))
+    items = read_items(layout, rows)
+    cells = [item.values[1] for item in items if isinstance(item, Record)]
+
+    assert len(strings) > 500
+    assert cells == [None if not s.strip() else s for s in strings]
+    assert read_back(conn, cells) == cells
+
+
+edges = st.sampled_from(
+    [
+        "",
+        "TRUE",
+        "no",
+        "06/18/2025",
+        "2025-06-06 00:16:45",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "9999-12-31",
+        "9999999999.99",
+        "-$99,999,999.99",
+        "12.500",
+        "-0",
+        *("x" * length for length in (50, 51, 100, 101, 254, 255, 256)),
+        "\N{PILE OF POO}" * 100,
+        "x" * 200 + f"( {'y' * 50} )",
+        "NULL",
+        "\\",
+        '"{}',
+        "now",
+        "NaN",
+        "\0",
+    ]
+)
+
+
+@pytest.mark.parametrize("export", [APPOINTMENTS, USERS], ids=["appointments", "users"])
+@on_postgres
+@given(data=st.data())
+def test_whatever_becomes_a_record_fits_its_table(
+    conn: Connection, export: Export, data: st.DataObject
+) -> None:
+    """A value that Postgres refuses would fail the whole file instead of its row."""
+    labels = list(dict.fromkeys(column.labels[0] for column in export.columns))
+    cells = st.lists(edges | texts, min_size=len(labels) - 1, max_size=len(labels) - 1)
+    table = data.draw(st.lists(cells, min_size=1, max_size=5))
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([labels, *([f"{n:050}", *row] for n, row in enumerate(table))])  # fmt: skip
+
+    rows = read_rows(io.BytesIO(file.getvalue().encode()))
+    layout = read_header(next(rows).cells, (export,))
+    records = [
+        item
+        for item in read_items(layout, rows, is_lenient=True)
+        if isinstance(item, Record)
+    ]
+    columns = list(zip(*(record.values for record in records), strict=True))
+    statement = sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({})").format(
+        sql.Identifier(export.table),
+        sql.SQL(", ").join(sql.Identifier(column.name) for column in layout.columns),
+        sql.SQL(", ").join(
+            sql.SQL("%s::{}[]").format(sql.SQL(c.kind.sql)) for c in layout.columns
+        ),
+    )
+    with conn.transaction(force_rollback=True):
+        inserted = conn.execute(
+            statement,
+            [
+                array_text(values, is_text=column.kind.is_text)
+                for column, values in zip(layout.columns, columns, strict=True)
+            ],
+        ).rowcount
+
+    assert inserted == len(records) == len(table)

@@ -1,1 +1,0 @@
-"""What may break around the function: how it is broken, and what has to come of it."""

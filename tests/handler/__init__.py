@@ -1,0 +1,1 @@
+"""Tests of the Lambda function, with moto's S3, SQS and SNS."""

@@ -1,0 +1,1 @@
+"""Tests of the docs, the template, the build and the benchmarks."""

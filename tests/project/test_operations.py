@@ -1,0 +1,88 @@
+"""docs/operations.md is true: what it says to do works, on what the template makes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from handler.events import Notification, read_message
+from salespro_core.sync_history.queries import recent_imports
+from tests.support.sam_template import ROOT, properties
+from tests.support.world.world import World, rows
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+KEY = "SalesPro2025-06-18.csv"
+
+
+def command(words: str) -> list[str]:
+    """The arguments of the command of the page that begins so."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", OPERATIONS, re.MULTILINE | re.DOTALL)
+    [found] = [block for block in blocks if block.startswith(words)]
+    return shlex.split(found)
+
+
+def option(words: str, name: str) -> str:
+    """The value of an option of that command."""
+    arguments = command(words)
+    return arguments[arguments.index(name) + 1]
+
+
+def test_the_redrive_is_that_of_the_dead_letter_queue() -> None:
+    arn = option("aws sqs start-message-move-task", "--source-arn")
+
+    name = properties("DeadLetterQueue")["QueueName"]["Fn::Sub"]
+    assert arn.rpartition(":")[2] == name.replace("${AWS::StackName}", "<Stack>")
+
+
+def test_the_message_of_a_replay_is_understood() -> None:
+    body = option("aws sqs send-message", "--message-body")
+
+    assert read_message(body) == [
+        Notification(
+            bucket="<UploadBucket>",
+            object_key=KEY,
+            version_id=None,
+            etag=None,
+            size_bytes=None,
+            sequencer=None,
+        )
+    ]
+
+
+def test_a_copy_onto_itself_is_imported_again(world: World) -> None:
+    """Moto refuses a copy that changes nothing, as S3 does."""
+    words = "aws s3api copy-object"
+    directive = option(words, "--metadata-directive")
+    assert option(words, "--copy-source") == f"<UploadBucket>/{KEY}"
+    assert directive == "REPLACE"
+    first = world.put(rows(3), KEY)
+    world.settle(first)
+
+    copied = world.cloud.copy_object(
+        Bucket=first.bucket,
+        Key=KEY,
+        CopySource={"Bucket": first.bucket, "Key": KEY},
+        MetadataDirective="REPLACE",
+    )
+    first.version = copied["VersionId"]
+    world.invoke(first)
+
+    newest, oldest = recent_imports(world.conn)
+    assert (oldest.counts.created, newest.counts.unchanged) == (3, 3)
+
+
+def test_the_log_group_is_that_of_the_template() -> None:
+    name = properties("ImporterLogs")["LogGroupName"]["Fn::Sub"]
+
+    assert f"`{name.replace('${AWS::StackName}', '<Stack>')}`" in OPERATIONS
+
+
+def test_parameters_and_outputs_that_it_names_exist() -> None:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", OPERATIONS))
+    outputs = set(re.findall(r"<([A-Z][A-Za-z]+)>", OPERATIONS)) - {"Stack"}
+
+    metrics = {name for name in named if name.startswith(("Files", "Rows"))}
+    others = {"ImportModuleError", "SalesPro"}
+    for name in (named - metrics - others) | outputs:
+        assert f"\n  {name}:\n" in text, name

@@ -1,0 +1,1 @@
+"""What tests share: builders, servers, and the world around the function."""

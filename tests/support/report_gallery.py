@@ -1,0 +1,129 @@
+"""Reports of every kind, from real imports: `python tests/reports_gallery.py FOLDER`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from handler.aws.report_store import put_report
+from salespro_cli.local_postgres import embedded
+from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.dry_run import dry_run_upload
+from salespro_core.importer.run import import_upload
+from salespro_core.model.outcome import Outcome
+from salespro_core.postgres import connection
+from salespro_core.records.rejects_file import Rejects
+from tests.support import paths
+from tests.support.builders import appointment, csv_bytes, upload
+from tests.support.import_runs import another
+
+SAMPLE = paths.SAMPLE_EXPORT
+KINDS = ("clean", "dry-run", "rejects", "refused", "empty")
+OLD = "2025-06-01T00:00:00.000Z"
+
+
+class Disk:
+    """S3 as far as a report needs it: its objects are files of one folder.
+
+    So the pages name a bucket, as those of the function do, and no place of this machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put_object(self, **put: Any) -> None:  # noqa: ANN401 -- as boto3 has it
+        """Write it under the last part of its key."""
+        body = put["Body"]
+        file = self._folder / put["Key"].rpartition("/")[2]
+        file.write_bytes(body if isinstance(body, bytes) else body.read())
+
+
+def gallery(conninfo: str, folder: Path) -> dict[str, Path]:
+    """Write a report of each kind below the folder.
+
+    Args:
+        conninfo: of a database with the tables and no rows.
+        folder: a folder in it for each kind, with all files of the report.
+
+    Returns:
+        The page of each of KINDS.
+    """
+    pages = {}
+    for kind, data, run in _runs():
+        place = folder / kind
+        place.mkdir(parents=True, exist_ok=True)
+
+        def publish(outcome: Outcome, rejects: Rejects, place: Path = place) -> str:
+            s3: Any = Disk(place)
+            of = outcome.upload
+            key = f"{of.object_key}/{of.version}/"
+            return put_report(s3, "salespro-reports", key, outcome, rejects)
+
+        of = another(upload(size_bytes=len(data)))
+        # A dry run's session is its own.
+        with connection.connect(conninfo) as conn:
+            run(conn, of, io.BytesIO(data), hooks=Hooks(publish=publish))
+        pages[kind] = place / "report.html"
+    return pages
+
+
+def _runs() -> Iterator[tuple[str, bytes, Callable[..., Outcome]]]:
+    """The file of each kind, and what is done with it, one after the other."""
+    sample = SAMPLE.read_bytes()
+    yield "clean", sample, import_upload
+    yield "dry-run", edited(sample), dry_run_upload
+    yield "rejects", damaged(sample), import_upload
+    yield "refused", b"PK\x03\x04 an Excel workbook", import_upload
+    yield "empty", sample.splitlines(keepends=True)[0], import_upload
+
+
+def edited(sample: bytes) -> bytes:
+    """The sample with rows that are changed, older than the stored ones, new, and twice."""
+    rows = _rows(sample)
+    for row in rows[:12]:
+        row |= {"resultFullString": "Sold - Financed, at last", "isSale": "TRUE"}
+    for row in rows[12:40]:
+        row["_updated_at"] = OLD
+    new = [appointment(f"new-{n:06}", saleAmount=f"{n}99.00") for n in range(1, 31)]
+    return csv_bytes(*rows, *new, rows[-1])
+
+
+def damaged(sample: bytes) -> bytes:
+    """The sample with rows in which something is wrong."""
+    rows = _rows(sample)
+    for row in rows[:90:3]:
+        row["_created_at"] = row["_created_at"].replace("2025-06-06", "2025-06-31")
+    for row in rows[100:108]:
+        row["saleAmount"] = "ca. 12,5"
+    rows[110] |= {"_id": "", "isSale": "perhaps"}
+    rows[111] |= {"_id": "=1+1", "saleAmount": "<script>alert(1)</script>"}
+    rows[112]["customer.nameLast"] = "N\udcfa\udcf1ez"
+    rows[113]["customer.nameFirst"] = 101 * "x"
+    header, *lines = csv_bytes(*rows).splitlines(keepends=True)
+    lines[1] = lines[1].rstrip() + b",one more\r\n"
+    return header + b"".join(lines)
+
+
+def _rows(sample: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(sample.decode(), newline="")))
+
+
+def main(folder: Path) -> None:
+    """Write them, with a Postgres for the while."""
+    with (
+        tempfile.TemporaryDirectory() as data,
+        embedded.running(Path(data), durable=False, keep=False) as conninfo,
+    ):
+        with connection.connect(conninfo) as conn:
+            connection.migrate(conn)
+        for page in gallery(conninfo, folder).values():
+            sys.stdout.write(f"{page}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

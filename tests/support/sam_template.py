@@ -1,0 +1,100 @@
+"""template.yaml as tests see it: short forms read as long ones, and no YAML left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import yaml
+
+from tests.support import paths
+
+ROOT = paths.ROOT
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms, `!GetAtt x` read as `Fn::GetAtt: x`."""
+
+
+def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    match node:
+        case yaml.ScalarNode():
+            value = loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            value = loader.construct_sequence(node, deep=True)
+        case yaml.MappingNode():
+            value = loader.construct_mapping(node, deep=True)
+    return {suffix if suffix == "Ref" else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+@cache
+def template() -> dict[str, Any]:
+    """All of it; nobody changes it."""
+    loader = _Loader((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    loaded = loader.get_single_data()
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def properties(name: str) -> dict[str, Any]:
+    """Those of one resource."""
+    found = template()["Resources"][name]["Properties"]
+    assert isinstance(found, dict)
+    return found
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    """Name -> properties of the resources of one type."""
+    return {
+        name: resource["Properties"]
+        for name, resource in template()["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def variables() -> dict[str, Any]:
+    """The environment of the function."""
+    found = properties("Importer")["Environment"]["Variables"]
+    assert isinstance(found, dict)
+    return found
+
+
+def statements(node: object) -> Iterator[dict[str, Any]]:
+    """Every statement of every policy under `node`, those behind conditions too."""
+    match node:
+        case dict() if "Effect" in node:
+            yield node
+        case dict():
+            for value in node.values():
+                yield from statements(value)
+        case list():
+            for value in node:
+                yield from statements(value)
+
+
+def as_list(value: object) -> list[object]:
+    """One thing, or several, as several."""
+    return value if isinstance(value, list) else [value]
+
+
+def holds(condition: object, parameters: dict[str, str]) -> object:
+    """What CloudFormation makes of the condition functions that are used."""
+    match condition:
+        case {"Ref": str(name)}:
+            return parameters[name]
+        case {"Fn::Equals": [left, right]}:
+            return str(holds(left, parameters)) == str(holds(right, parameters))
+        case {"Fn::Not": [inner]}:
+            return not holds(inner, parameters)
+        case {"Fn::And": list(inner)}:
+            return all(holds(each, parameters) for each in inner)
+        case {"Fn::Or": list(inner)}:
+            return any(holds(each, parameters) for each in inner)
+        case str() | int():
+            return condition
+    raise NotImplementedError(str(condition))
