@@ -89,12 +89,12 @@ def table_of_stored(bench: Bench, wanted: Wanted) -> Table:
     ]
     measure(pairs, wanted.stored, wanted.rounds, "stored")
     few, *_, most = wanted.stored
-    spans = rows / CHECKPOINT_ROWS
+    chunks = rows / CHECKPOINT_ROWS
     names = ("case", "way", f"{few:,} stored, ms", f"{most:,} stored, ms", "ratio")
     title = f"What {CHECKPOINT_ROWS:,} rows take, by the rows stored"
     table = Table(title, names)
     for pair in pairs:
-        low, high = (seconds(pair.found[size]) / spans for size in (few, most))
+        low, high = (seconds(pair.found[size]) / chunks for size in (few, most))
         cells = (f"{low * 1000:.0f}", f"{high * 1000:.0f}", f"{high / low:.2f}")
         table.rows.append([pair.title, pair.way.title, *cells])
     table.notes.append(

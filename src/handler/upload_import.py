@@ -24,11 +24,11 @@ from handler.observability.import_log import count, line_of, progress, tell
 from handler.observability.sns_notices import Notices
 from handler.settings import Settings
 from salespro_core.errors import ObjectGone, SalesProError, StoreError
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Outcome
 from salespro_core.postgres.connection import CONNECT_TIMEOUT_S
-from salespro_core.postgres.retry import Link, patiently
+from salespro_core.postgres.retry import RetryingConnection, retry_while_unavailable
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history.abandoning import abandon
 
@@ -87,15 +87,15 @@ class Importer:
             "version": notification.version_id or notification.etag,
             "dry_run": notification.is_dry_run,
         }
-        hooks = self._hooks(remaining_s, so_far, facts)
+        callbacks = self._hooks(remaining_s, so_far, facts)
         try:
             give_up_at = started + max(remaining_s - LAST_S, remaining_s / 2, LEAST_S)
             try:
                 stream = ObjectStream(self._s3, notification, give_up_at=give_up_at)
             except ObjectGone as error:
-                return facts | self._gone(notification, error, hooks, facts)
+                return facts | self._gone(notification, error, callbacks, facts)
             with closing(stream):
-                return self._run(notification, stream, hooks)
+                return self._run(notification, stream, callbacks)
         except SalesProError as error:
             if isinstance(error, StoreError):
                 # What was wrong may stay with the session: a role's settings, for one,
@@ -121,7 +121,7 @@ class Importer:
 
     def _hooks(
         self, remaining_s: float, so_far: deque[Outcome], upload: Mapping[str, Any]
-    ) -> Hooks:
+    ) -> ImportCallbacks:
         """What an attempt may take, and where it gets its connection."""
         deadline = time.monotonic() + remaining_s
         deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
@@ -138,10 +138,13 @@ class Importer:
             so_far.append(outcome)
             say(outcome)
 
-        return Hooks(on_commit=keep, remaining_s=left_s, reconnect=connection)
+        return ImportCallbacks(on_commit=keep, remaining_s=left_s, reconnect=connection)
 
     def _run(
-        self, notification: Notification, stream: ObjectStream, hooks: Hooks
+        self,
+        notification: Notification,
+        stream: ObjectStream,
+        callbacks: ImportCallbacks,
     ) -> dict[str, Any]:
         reports: list[str] = []
 
@@ -151,8 +154,8 @@ class Importer:
             reports.append(put_report(self._s3, bucket, folder, outcome, rejects))
             return reports[-1]
 
-        left_s = hooks.remaining_s
-        hooks = replace(hooks, publish=publish, get_ready=get_ready)
+        left_s = callbacks.remaining_s
+        callbacks = replace(callbacks, publish=publish, get_ready=get_ready)
         bytes_ = BufferedReader(stream, READ_BYTES)
         options = self._settings.options
         if notification.is_dry_run:
@@ -163,11 +166,15 @@ class Importer:
                 timeout_s=min(CONNECT_TIMEOUT_S, left_s())
             ) as conn:
                 outcome = dry_run_upload(
-                    conn, stream.upload, bytes_, options=options, hooks=hooks
+                    conn, stream.upload, bytes_, options=options, callbacks=callbacks
                 )
         else:
             outcome = import_upload(
-                _connected(hooks), stream.upload, bytes_, options=options, hooks=hooks
+                _connected(callbacks),
+                stream.upload,
+                bytes_,
+                options=options,
+                callbacks=callbacks,
             )
         report = next(iter(reports), None)
         facts = line_of(outcome, report=report)
@@ -179,7 +186,7 @@ class Importer:
         self,
         notification: Notification,
         error: ObjectGone,
-        hooks: Hooks,
+        callbacks: ImportCallbacks,
         facts: Mapping[str, Any],
     ) -> dict[str, Any]:
         """End what was begun of an upload that cannot be read any more, and tell it.
@@ -190,12 +197,12 @@ class Importer:
         version = notification.version_id or notification.etag
         is_completed = False
         if version and not notification.is_dry_run:
-            link = Link(
-                _connected(hooks),
-                reconnect=hooks.reconnect,
-                remaining_s=hooks.remaining_s,
+            connection = RetryingConnection(
+                _connected(callbacks),
+                reconnect=callbacks.reconnect,
+                remaining_s=callbacks.remaining_s,
             )
-            is_completed = link.run(
+            is_completed = connection.run(
                 "noting that the upload is gone",
                 partial(
                     abandon,
@@ -219,7 +226,9 @@ class Importer:
         return failed
 
 
-def _connected(hooks: Hooks) -> Connection:
+def _connected(callbacks: ImportCallbacks) -> Connection:
     """The connection for imports, also if Postgres is away for a while."""
-    assert hooks.reconnect is not None  # noqa: S101 -- made above
-    return patiently(hooks.reconnect, remaining_s=hooks.remaining_s)
+    assert callbacks.reconnect is not None  # noqa: S101 -- made above
+    return retry_while_unavailable(
+        callbacks.reconnect, remaining_s=callbacks.remaining_s
+    )

@@ -34,7 +34,7 @@ def comparable(settings: Settings) -> Settings:
 def created_at(options: Options, text: str) -> str:
     """How these options read a time of an appointment."""
     [column] = [c for c in options.exports[0].columns if c.name == "created_at"]
-    return column.kind.parse(text)
+    return column.column_type.parse(text)
 
 
 def test_a_url_and_a_bucket_are_enough() -> None:

@@ -20,7 +20,7 @@ from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
 from salespro_core.model.upload import Upload
 from salespro_core.records.chunks import Batch
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.parser import Part, Record, Reject, read_records
 
 APPOINTMENT = {
@@ -109,10 +109,10 @@ def read_items(
     return _items(part)
 
 
-def items_of(reading: Reading) -> list[Record | Reject]:
+def items_of(reader: ExportReader) -> list[Record | Reject]:
     """What becomes of the rows of a file, in its order."""
     # Seven, so that small files have several parts, too.
-    return [item for part in reading.parts(7) for item in _items(part)]
+    return [item for part in reader.parts(7) for item in _items(part)]
 
 
 def _items(part: Part) -> list[Record | Reject]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from salespro_core.importer.callbacks import NO_HOOKS, Hooks
+from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.run import import_upload
@@ -64,7 +64,7 @@ def run(
     of: Upload | None = None,
     *,
     options: Options = DEFAULTS,
-    hooks: Hooks = NO_HOOKS,
+    callbacks: ImportCallbacks = NO_CALLBACKS,
 ) -> Outcome:
     """Import these bytes, as a new upload unless one is named.
 
@@ -72,7 +72,7 @@ def run(
     has tests of its own.
     """
     outcome = import_upload(
-        conn, of or another(), Pieces(data), options=options, hooks=hooks
+        conn, of or another(), Pieces(data), options=options, callbacks=callbacks
     )
     return plain(outcome)
 
@@ -83,12 +83,12 @@ def dry_run(
     of: Upload | None = None,
     *,
     options: Options = DEFAULTS,
-    hooks: Hooks = NO_HOOKS,
+    callbacks: ImportCallbacks = NO_CALLBACKS,
 ) -> Outcome:
     """Try these bytes, in a session of its own; what comes back is as of `run`."""
     with connection.connect(conninfo) as own:
         outcome = dry_run_upload(
-            own, of or another(), Pieces(data), options=options, hooks=hooks
+            own, of or another(), Pieces(data), options=options, callbacks=callbacks
         )
     return plain(outcome)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from handler.aws.report_store import put_report
 from salespro_cli.local_postgres import embedded
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Outcome
@@ -67,7 +67,7 @@ def gallery(conninfo: str, folder: Path) -> dict[str, Path]:
         of = another(upload(size_bytes=len(data)))
         # A dry run's session is its own.
         with connection.connect(conninfo) as conn:
-            run(conn, of, io.BytesIO(data), hooks=Hooks(publish=publish))
+            run(conn, of, io.BytesIO(data), callbacks=ImportCallbacks(publish=publish))
         pages[kind] = place / "report.html"
     return pages
 

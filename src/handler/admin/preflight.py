@@ -23,7 +23,7 @@ from salespro_core.postgres.preflight import (
 from salespro_core.postgres.retry import SILENCE_S
 from salespro_core.postgres.schema import schema
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import watched
+from salespro_core.postgres.watchdog import statement_deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -136,7 +136,7 @@ def _asked(
 ) -> Finding:
     """What the database says of itself, or that it could not be asked."""
     try:
-        with store_errors(f"checking the {check}"), watched(conn, SILENCE_S):
+        with store_errors(f"checking the {check}"), statement_deadline(conn, SILENCE_S):
             return _finding(check, problems(conn), fine=fine)
     except SalesProError as error:
         return _finding(check, [Problem(str(error), "try again")], fine="")

@@ -24,7 +24,7 @@ from handler.events import (
 )
 from salespro_core.errors import ObjectUnavailable
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.sync_history.standing import Standing, standings
+from salespro_core.sync_history.standing import ImportState, import_states
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -160,13 +160,13 @@ def _unimported(
     if not asked:
         return []
     with store_errors("comparing the bucket with the history"):
-        known = standings(conn, bucket, [version.identity for version in asked])
+        known = import_states(conn, bucket, [version.identity for version in asked])
     told = [_told(version, known.get(version.identity), tally) for version in asked]
     return [one for one in told if one]
 
 
 def _told(
-    version: Version, standing: Standing | None, tally: Tally
+    version: Version, standing: ImportState | None, tally: Tally
 ) -> Unimported | None:
     """What is to be told of a version, if anything; it is counted."""
     match standing:
@@ -177,10 +177,10 @@ def _told(
                 uploaded_at=version.uploaded_at,
                 state="missed",
             )
-        case Standing(state="completed"):
+        case ImportState(state="completed"):
             tally.completed += 1
             return None
-        case Standing(state="running"):
+        case ImportState(state="running"):
             tally.running += 1
             return None
     state: Literal["failed", "interrupted"] = "interrupted"

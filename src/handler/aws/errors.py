@@ -34,7 +34,7 @@ def announced(notification: Notification) -> tuple[dict[str, Any], dict[str, Any
     return pin, expected
 
 
-def the_rest(
+def range_request(
     position: int, size_bytes: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """How to ask from a byte on, and what the answer must say then.
@@ -52,7 +52,9 @@ def the_rest(
     return {"Range": f"bytes={position}-"}, expected | {"ContentRange": content_range}
 
 
-def is_amiss(answer: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+def mismatched_fields(
+    answer: Mapping[str, Any], expected: Mapping[str, Any]
+) -> list[str]:
     """The fields of an answer that are missing or wrong, sorted."""
     wrong = {name for name, value in expected.items() if answer.get(name) != value}
     # Without a length a cut is no cut; the others are the version, if there is no other.
@@ -62,7 +64,7 @@ def is_amiss(answer: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str
     return sorted(wrong)
 
 
-def as_ours(error: ClientError, location: str, when: str) -> SalesProError:
+def map_error(error: ClientError, location: str, when: str) -> SalesProError:
     """The error of our own that S3's means.
 
     Args:

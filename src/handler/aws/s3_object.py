@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from handler.aws.errors import announced, as_ours, is_amiss, the_rest
+from handler.aws.errors import announced, map_error, mismatched_fields, range_request
 from handler.events import Notification
 from salespro_core.errors import ObjectUnavailable
 from salespro_core.model.upload import Upload, version_of
@@ -203,14 +203,14 @@ class ObjectStream(io.RawIOBase):
 
     def _ask(self) -> dict[str, Any]:
         """Ask for the object from here on."""
-        ranged, rest = the_rest(self._position, self._size_bytes)
+        ranged, rest = range_request(self._position, self._size_bytes)
         try:
             answer: Any = self._s3.get_object(**self._where, **self._pin, **ranged)
         except ClientError as error:
             when = (
                 "before it was read" if self._size_bytes is None else "while being read"
             )
-            raise as_ours(error, self._location, when) from error
+            raise map_error(error, self._location, when) from error
         except (BotoCoreError, HTTPError, OSError) as error:
             raise ObjectUnavailable(
                 f"S3 could not be reached for {self._location} "
@@ -222,7 +222,7 @@ class ObjectStream(io.RawIOBase):
             raise ObjectUnavailable(
                 f"S3's answer for {self._location} makes no sense. It is tried again."
             ) from error
-        if amiss := is_amiss(answer, self._expected | rest):
+        if amiss := mismatched_fields(answer, self._expected | rest):
             answer["Body"].close()
             raise ObjectUnavailable(
                 f"S3 gave another {' and '.join(amiss)} than was asked for, or none, with "

@@ -16,7 +16,7 @@ from salespro_cli.inputs.sources import opened
 from salespro_cli.local_postgres.database_url import connections
 from salespro_cli.reports.browser import open_report
 from salespro_cli.reports.writer import get_ready, reports_folder, write_report
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
@@ -84,7 +84,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
             upload,
             Reader(stream, file, bar, interrupts),  # type: ignore[arg-type]
             options=options,
-            hooks=Hooks(
+            callbacks=ImportCallbacks(
                 publish=publish,
                 get_ready=get_ready,
                 on_commit=show,

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, tzinfo
 
-from salespro_core.exports.columns import Kind
+from salespro_core.exports.columns import ColumnType
 
 # Closed list of domain values; anything else is a mistake in the file, not a guess here.
 _BOOLEANS = {
@@ -40,7 +40,7 @@ _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0
 _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
 
-def text(limit: int | None = None) -> Kind:
+def text(limit: int | None = None) -> ColumnType:
     """Text as it stands, at most `limit` characters long."""
 
     def parse(cell: str) -> str:
@@ -50,7 +50,7 @@ def text(limit: int | None = None) -> Kind:
             raise ValueError("contains a NUL character")
         return cell
 
-    def are_plain(cells: Sequence[str]) -> bool:
+    def all_canonical(cells: Sequence[str]) -> bool:
         longest = max(map(len, cells), default=0)
         return (
             (limit is None or longest <= limit)
@@ -58,26 +58,26 @@ def text(limit: int | None = None) -> Kind:
             and not any(map(str.isspace, cells))
         )
 
-    return Kind("varchar", parse, is_text=True, are_plain=are_plain)
+    return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)
 
 
-def key(limit: int) -> Kind:
+def key(limit: int) -> ColumnType:
     """Text that identifies a row: without the space around it."""
     checked = text(limit).parse
 
-    def are_plain(cells: Sequence[str]) -> bool:
+    def all_canonical(cells: Sequence[str]) -> bool:
         longest = max(map(len, cells), default=0)
         return longest <= limit and "".join(cells).isalnum()
 
-    return Kind(
+    return ColumnType(
         "varchar",
         lambda cell: checked(cell.strip()),
         is_text=True,
-        are_plain=are_plain,
+        all_canonical=all_canonical,
     )
 
 
-def instant(source_timezone: tzinfo = UTC) -> Kind:
+def instant(source_timezone: tzinfo = UTC) -> ColumnType:
     """A moment: RFC 3339, or the same without an offset, in `source_timezone`.
 
     A local time that a change to summer time skips is read with the offset before it.
@@ -102,7 +102,7 @@ def instant(source_timezone: tzinfo = UTC) -> Kind:
         except OverflowError:
             raise ValueError("is beyond the years 1 to 9999") from None
 
-    return Kind("timestamptz", parse, are_plain=_are_exported_instants)
+    return ColumnType("timestamptz", parse, all_canonical=_are_exported_instants)
 
 
 def _are_exported_instants(cells: Sequence[str]) -> bool:
@@ -118,7 +118,7 @@ def _are_exported_instants(cells: Sequence[str]) -> bool:
     return True
 
 
-def money(precision: int, scale: int = 2) -> Kind:
+def money(precision: int, scale: int = 2) -> ColumnType:
     """An amount that fits `numeric(precision, scale)` as it is, since none is rounded."""
     whole_digits = precision - scale
 
@@ -133,11 +133,11 @@ def money(precision: int, scale: int = 2) -> Kind:
 
     plain = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,{whole_digits - 1}}})\.[0-9]{{1,2}} )*")
 
-    def are_plain(cells: Sequence[str]) -> bool:
+    def all_canonical(cells: Sequence[str]) -> bool:
         text = " ".join([*cells, ""])
         return text.count(" ") == len(cells) and plain.fullmatch(text) is not None
 
-    return Kind("numeric", parse, are_plain=are_plain)
+    return ColumnType("numeric", parse, all_canonical=all_canonical)
 
 
 def _boolean(cell: str) -> str:
@@ -171,6 +171,6 @@ def _office_id(cell: str) -> str:
     return ids[-1]
 
 
-BOOLEAN = Kind("boolean", _boolean)
-DATE = Kind("date", _date)
-OFFICE_ID = Kind("varchar", _office_id, is_text=True)
+BOOLEAN = ColumnType("boolean", _boolean)
+DATE = ColumnType("date", _date)
+OFFICE_ID = ColumnType("varchar", _office_id, is_text=True)

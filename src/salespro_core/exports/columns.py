@@ -11,7 +11,7 @@ _BAD = "\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ColumnType:
     """A Postgres type, and the one way this project reads it from text.
 
     Attributes:
@@ -30,7 +30,7 @@ class Kind:
     sql: LiteralString
     parse: Callable[[str], str]
     is_text: bool = False
-    are_plain: Callable[[Sequence[str]], bool] | None = None
+    all_canonical: Callable[[Sequence[str]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Column:
 
     label: str
     name: str
-    kind: Kind
+    column_type: ColumnType
     required: bool = False
     default: str | None = None
 
@@ -59,8 +59,8 @@ class Column:
                 raise ValueError("is empty")
             return self.default
         # Around a text, space is part of it.
-        is_kept = self.kind.is_text
-        value = self.kind.parse(cell if is_kept else cell.strip())
+        is_kept = self.column_type.is_text
+        value = self.column_type.parse(cell if is_kept else cell.strip())
         return value or self.default
 
     def read_all(self, cells: Sequence[str], bad: set[int]) -> Sequence[str | None]:
@@ -74,7 +74,9 @@ class Column:
             What `read` makes of each; None in the place of a bad one.
         """
         filled = cells if all(cells) else list(filter(None, cells))
-        is_plain = self.kind.are_plain and self.kind.are_plain(filled)
+        is_plain = self.column_type.all_canonical and self.column_type.all_canonical(
+            filled
+        )
         if is_plain and len(filled) == len(cells):
             return cells
         if is_plain and not self.required:

@@ -16,7 +16,7 @@ Publish = Callable[[Outcome, Rejects], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
+class ImportCallbacks:
     """What the edge wants to know, or to have done.
 
     Attributes:
@@ -39,4 +39,4 @@ class Hooks:
     reconnect: Callable[[], Connection] | None = None
 
 
-NO_HOOKS = Hooks()
+NO_CALLBACKS = ImportCallbacks()

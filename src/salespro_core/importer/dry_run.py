@@ -10,8 +10,8 @@ from typing import BinaryIO
 from psycopg import Connection
 
 from salespro_core.errors import InputError, OutOfTime
-from salespro_core.importer.callbacks import NO_HOOKS, Hooks
-from salespro_core.importer.garbage import rarely_collected
+from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
+from salespro_core.importer.garbage import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.shadow_tables import shadowed
 from salespro_core.importer.validation import within_budget
@@ -19,11 +19,11 @@ from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.retry import SILENCE_S
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import LEAST_S, watched
-from salespro_core.records.file_reader import Reading
+from salespro_core.postgres.watchdog import LEAST_S, statement_deadline
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
-from salespro_core.upsert.transaction import write_span
+from salespro_core.upsert.transaction import write_chunk
 
 
 def dry_run_upload(
@@ -32,7 +32,7 @@ def dry_run_upload(
     stream: BinaryIO,
     *,
     options: Options = DEFAULTS,
-    hooks: Hooks = NO_HOOKS,
+    callbacks: ImportCallbacks = NO_CALLBACKS,
 ) -> Outcome:
     """Find what an import of this upload would do now, and change nothing.
 
@@ -61,18 +61,22 @@ def dry_run_upload(
     )
     with (
         store_errors("looking the upload up in the history"),
-        watched(conn, min(SILENCE_S, hooks.remaining_s())),
+        statement_deadline(conn, min(SILENCE_S, callbacks.remaining_s())),
     ):
         if claims.is_completed(conn, upload):
             return replace(outcome, already_imported=True)
     # At its deadline it would be stopped anyway, and it cannot be gone on with.
-    limit_s = hooks.remaining_s() + LEAST_S
-    with rarely_collected(), Rejects() as rejects, watched(conn, limit_s):
+    limit_s = callbacks.remaining_s() + LEAST_S
+    with (
+        reduced_garbage_collection(),
+        Rejects() as rejects,
+        statement_deadline(conn, limit_s),
+    ):
         try:
-            for so_far in _dry_run(conn, outcome, stream, rejects, options, hooks):
+            for so_far in _dry_run(conn, outcome, stream, rejects, options, callbacks):
                 outcome = so_far
-                hooks.on_commit(outcome)
-                if hooks.remaining_s() <= 0:
+                callbacks.on_commit(outcome)
+                if callbacks.remaining_s() <= 0:
                     raise OutOfTime(
                         f"A dry run has to come to its end in one go, and the time ran "
                         f"out after {outcome.counts.processed} rows. "
@@ -83,7 +87,7 @@ def dry_run_upload(
             outcome = outcome.noted(rejects).refused(
                 error, seconds=time.monotonic() - started
             )
-        hooks.publish(outcome, rejects)
+        callbacks.publish(outcome, rejects)
     return outcome
 
 
@@ -93,24 +97,26 @@ def _dry_run(
     stream: BinaryIO,
     rejects: Rejects,
     options: Options,
-    hooks: Hooks,
+    callbacks: ImportCallbacks,
 ) -> Iterator[Outcome]:
     """Do the same on shadows; the last outcome has the samples."""
-    reading = Reading(stream, options.exports, rejects, is_lenient=options.is_lenient)
-    layout = reading.layout
+    reader = ExportReader(
+        stream, options.exports, rejects, is_lenient=options.is_lenient
+    )
+    layout = reader.layout
     outcome = outcome.recognised(layout)
     yield outcome
-    reading = within_budget(
-        reading, stream, rejects, options, remaining_s=hooks.remaining_s
+    reader = within_budget(
+        reader, stream, rejects, options, remaining_s=callbacks.remaining_s
     )
     with store_errors("doing a dry run"), shadowed(conn, layout.export) as shadows:
-        for span in reading.spans(options):
-            for batch in span.batches:
+        for chunk in reader.chunks(options):
+            for batch in chunk.batches:
                 shadows.copy_stored(batch)
-            written = write_span(
+            written = write_chunk(
                 conn,
                 layout,
-                span,
+                chunk,
                 claim=replace(shadows.claim, counts=outcome.counts),
                 uploaded_at=outcome.upload.uploaded_at,
                 is_for_all=False,
@@ -119,9 +125,9 @@ def _dry_run(
                 rejects.add(layout, refused)
             outcome = outcome.counted(written.counts)
             if written.counts.stale:
-                shadows.note_stale(layout, span, outcome.upload.uploaded_at)
+                shadows.note_stale(layout, chunk, outcome.upload.uploaded_at)
             yield outcome
         outcome = replace(
             outcome, changes=shadows.changes(layout), stale=tuple(shadows.stale)
         )
-    yield outcome.noted(rejects).read(reading)
+    yield outcome.noted(rejects).read(reader)

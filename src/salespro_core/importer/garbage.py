@@ -12,7 +12,7 @@ ALLOCATIONS = 20_000
 
 
 @contextmanager
-def rarely_collected() -> Iterator[None]:
+def reduced_garbage_collection() -> Iterator[None]:
     """Have the collector look at new objects less often while a file is read."""
     before = gc.get_threshold()
     gc.set_threshold(max(before[0], ALLOCATIONS) if before[0] else 0, *before[1:])

@@ -18,15 +18,15 @@ from salespro_core.errors import (
     OutOfTime,
     SalesProError,
 )
-from salespro_core.importer.callbacks import NO_HOOKS, Hooks
-from salespro_core.importer.garbage import rarely_collected
+from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
+from salespro_core.importer.garbage import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.validation import within_budget
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
-from salespro_core.postgres.retry import Link
-from salespro_core.records.chunks import Span
-from salespro_core.records.file_reader import Reading
+from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.records.chunks import Chunk
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.upsert.pipeline import write_ahead
@@ -41,7 +41,7 @@ def import_upload(
     stream: BinaryIO,
     *,
     options: Options = DEFAULTS,
-    hooks: Hooks = NO_HOOKS,
+    callbacks: ImportCallbacks = NO_CALLBACKS,
 ) -> Outcome:
     """Import one upload, from its checkpoint on; a file that is done is not read again.
 
@@ -68,8 +68,12 @@ def import_upload(
             `failed`, if it could be reached.
     """
     started = time.monotonic()
-    link = Link(conn, reconnect=hooks.reconnect, remaining_s=hooks.remaining_s)
-    held = link.run("claiming the import", lambda conn: claims.claim(conn, upload))
+    connection = RetryingConnection(
+        conn, reconnect=callbacks.reconnect, remaining_s=callbacks.remaining_s
+    )
+    held = connection.run(
+        "claiming the import", lambda conn: claims.claim(conn, upload)
+    )
     outcome = Outcome(
         upload=upload,
         status="completed",
@@ -84,15 +88,17 @@ def import_upload(
     if held.is_completed:
         return outcome
     begun, losses = outcome, 0
-    with rarely_collected(), _handing_over(link, held):
+    with reduced_garbage_collection(), _handing_over(connection, held):
         while True:
             outcome = begun.counted(held.counts)
-            steps = _carried_out(link, outcome, stream, held, options, hooks, started)
+            steps = _carried_out(
+                connection, outcome, stream, held, options, callbacks, started
+            )
             try:
                 for so_far in steps:
                     outcome = so_far
             except ClaimLost:
-                held = _gone_back(link, held, outcome)
+                held = _gone_back(connection, held, outcome)
                 losses += 1
                 if losses > MOST_LOSSES or not stream.seekable():
                     raise CommitsLost(held.counts.processed) from None
@@ -101,16 +107,18 @@ def import_upload(
                 return outcome
 
 
-def _gone_back(link: Link, held: claims.Claim, outcome: Outcome) -> claims.Claim:
+def _gone_back(
+    connection: RetryingConnection, held: claims.Claim, outcome: Outcome
+) -> claims.Claim:
     """The claim with the checkpoint that Postgres has, if it lost commits of ours.
 
-    So does a server that crashes (`writing.await_turn`), or a standby that was behind.
+    So does a server that crashes (`writing.configure_transaction`), or a standby that was behind.
 
     Raises:
         ClaimLost: another attempt took over.
         StoreUnavailable, StoreRefused: Postgres cannot be asked.
     """
-    now = link.run(
+    now = connection.run(
         "finding out how far the import has come",
         partial(claims.checkpoint, held=held),
     )
@@ -120,25 +128,27 @@ def _gone_back(link: Link, held: claims.Claim, outcome: Outcome) -> claims.Claim
 
 
 def _carried_out(
-    link: Link,
+    connection: RetryingConnection,
     outcome: Outcome,
     stream: BinaryIO,
     held: claims.Claim,
     options: Options,
-    hooks: Hooks,
+    callbacks: ImportCallbacks,
     started: float,
 ) -> Iterator[Outcome]:
     """Import what is behind the checkpoint; the outcome after each step, and in the end."""
     with Rejects() as rejects:
         try:
-            for so_far in _import(link, outcome, stream, held, rejects, options, hooks):
+            for so_far in _import(
+                connection, outcome, stream, held, rejects, options, callbacks
+            ):
                 outcome = so_far
-                hooks.on_commit(outcome)
+                callbacks.on_commit(outcome)
                 yield outcome
             outcome = replace(outcome, seconds=time.monotonic() - started)
-            report = hooks.publish(outcome, rejects)
+            report = callbacks.publish(outcome, rejects)
             done = replace(held, counts=outcome.counts)
-            link.run(
+            connection.run(
                 "completing the import",
                 lambda conn: claims.complete(conn, done, report=report),
             )
@@ -151,15 +161,15 @@ def _carried_out(
                 held=held,
                 error=str(error),
                 sync_type=outcome.sync_type,
-                report=hooks.publish(outcome, rejects),
+                report=callbacks.publish(outcome, rejects),
                 processed=outcome.counts.processed,
             )
-            link.run("noting why the file is refused", refusal)
+            connection.run("noting why the file is refused", refusal)
     yield outcome
 
 
 @contextmanager
-def _handing_over(link: Link, held: claims.Claim) -> Iterator[None]:
+def _handing_over(connection: RetryingConnection, held: claims.Claim) -> Iterator[None]:
     """Whatever ends the attempt, leave the import so that another can go on with it.
 
     If the history cannot be reached, the lease runs out by itself.
@@ -170,69 +180,73 @@ def _handing_over(link: Link, held: claims.Claim) -> Iterator[None]:
         raise
     except SalesProError as error:
         if isinstance(error, OutOfTime | CommitsLost):
-            link.try_once(partial(claims.release, held=held))
+            connection.try_once(partial(claims.release, held=held))
         else:
-            link.try_once(partial(claims.fail, held=held, error=str(error)))
+            connection.try_once(partial(claims.fail, held=held, error=str(error)))
         raise
     except Exception as error:
         # A mistake of ours.  Its text may hold a cell, so only its name is kept.
         told = f"Unexpected {type(error).__name__} in the importer; please report it."
-        link.try_once(partial(claims.fail, held=held, error=told))
+        connection.try_once(partial(claims.fail, held=held, error=told))
         raise
     except BaseException:  # a signal: let the next attempt go on at once
-        link.try_once(partial(claims.release, held=held))
+        connection.try_once(partial(claims.release, held=held))
         raise
 
 
 def _import(
-    link: Link,
+    connection: RetryingConnection,
     outcome: Outcome,
     stream: BinaryIO,
     held: claims.Claim,
     rejects: Rejects,
     options: Options,
-    hooks: Hooks,
+    callbacks: ImportCallbacks,
 ) -> Iterator[Outcome]:
     """Write what is behind the checkpoint; the outcome so far after each commit."""
-    reading = Reading(stream, options.exports, rejects, is_lenient=options.is_lenient)
-    outcome = outcome.recognised(reading.layout)
+    reader = ExportReader(
+        stream, options.exports, rejects, is_lenient=options.is_lenient
+    )
+    outcome = outcome.recognised(reader.layout)
     yield outcome
-    sync_type = reading.layout.export.sync_type
-    link.run(
+    sync_type = reader.layout.export.sync_type
+    connection.run(
         "noting which export it is",
         lambda conn: claims.recognised(conn, held, sync_type),
     )
     # An earlier attempt that has written anything has passed it.
     if not held.counts.processed:
-        reading = within_budget(
-            reading,
+        reader = within_budget(
+            reader,
             stream,
             rejects,
             options,
-            remaining_s=hooks.remaining_s,
+            remaining_s=callbacks.remaining_s,
             renew=partial(
-                link.run, "renewing the lease", partial(claims.renew, held=held)
+                connection.run, "renewing the lease", partial(claims.renew, held=held)
             ),
         )
-    reading.skip(held.counts.processed, held.refused, options)
-    spans = _and_then(reading.spans(options), hooks.get_ready)
+    reader.skip(held.counts.processed, held.refused, options)
+    chunks = _and_then(reader.chunks(options), callbacks.get_ready)
     uploaded_at = outcome.upload.uploaded_at
     for written in write_ahead(
-        link,
-        reading.layout,
-        spans,
+        connection,
+        reader.layout,
+        chunks,
         held=held,
         uploaded_at=uploaded_at,
-        remaining_s=hooks.remaining_s,
+        remaining_s=callbacks.remaining_s,
     ):
         for refused in written.refused:
-            rejects.add(reading.layout, refused)
+            rejects.add(reader.layout, refused)
         outcome = outcome.counted(written.counts)
         yield outcome
-    yield outcome.noted(rejects).read(reading)
+    yield outcome.noted(rejects).read(reader)
 
 
-def _and_then(spans: Iterator[Span], get_ready: Callable[[], None]) -> Iterator[Span]:
+def _and_then(
+    chunks: Iterator[Chunk], get_ready: Callable[[], None]
+) -> Iterator[Chunk]:
     """The spans; asked for another one, there is time before the last is written."""
-    yield from spans
+    yield from chunks
     get_ready()

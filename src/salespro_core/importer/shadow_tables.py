@@ -20,7 +20,7 @@ from salespro_core.errors import StoreRefused
 from salespro_core.exports.columns import Export
 from salespro_core.importer.stale import stale_rows
 from salespro_core.model.outcome import Change, Counts, Stale
-from salespro_core.records.chunks import Batch, Span
+from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import LEASE, Claim
 
 HISTORY = "salespro_sync_history"
@@ -61,12 +61,12 @@ class Shadows:
                 {"keys": keys},
             )
 
-    def note_stale(self, layout: Layout, span: Span, uploaded_at: datetime) -> None:
+    def note_stale(self, layout: Layout, chunk: Chunk, uploaded_at: datetime) -> None:
         """Keep a few of the stale rows of a span that was written a moment ago.
 
         What is newer than the file's row even now was not written by it.
         """
-        for batch in span.batches:
+        for batch in chunk.batches:
             if len(self.stale) < SAMPLE:
                 self.stale.extend(
                     stale_rows(

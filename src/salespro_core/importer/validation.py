@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from salespro_core.errors import ConfigError, OutOfTime, TooManyRejects
 from salespro_core.importer.options import Options
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.parser import Reject
 from salespro_core.records.rejects_file import Rejects
 
@@ -22,14 +22,14 @@ REASON_CHARACTERS = 200
 
 
 def within_budget(
-    reading: Reading,
+    reader: ExportReader,
     stream: BinaryIO,
     rejects: Rejects,
     options: Options,
     *,
     remaining_s: Callable[[], float],
     renew: Callable[[], None] = lambda: None,
-) -> Reading:
+) -> ExportReader:
     """The file from its start again, if no more of its rows are rejected than may be.
 
     Without a budget it is the same reading, of which nothing more is read.
@@ -50,24 +50,24 @@ def within_budget(
         ConfigError: the stream cannot be read twice.
     """
     if not options.has_budget:
-        return reading
+        return reader
     if not stream.seekable():
         raise ConfigError(
             "MAX_REJECTED_ROWS and MAX_REJECTED_PERCENT need a file that can be read "
             "twice, which a pipe cannot: import a file, or unset them"
         )
-    rows = _validated(reading, options.checkpoint_rows, remaining_s, renew)
+    rows = _validated(reader, options.checkpoint_rows, remaining_s, renew)
     if exceeded := tuple(_exceeded(options, rejects.count, rows)):
         raise TooManyRejects(
             _told(rejects, rows, exceeded), rejected=rejects.count, rows=rows
         )
     rejects.clear()
     stream.seek(0)
-    return Reading(stream, options.exports, rejects, is_lenient=options.is_lenient)
+    return ExportReader(stream, options.exports, rejects, is_lenient=options.is_lenient)
 
 
 def _validated(
-    reading: Reading,
+    reader: ExportReader,
     pause_rows: int,
     remaining_s: Callable[[], float],
     renew: Callable[[], None],
@@ -75,7 +75,7 @@ def _validated(
     """Read the file to its end; return how many rows it has."""
     rows = 0
     renewed_at = time.monotonic()
-    for part in reading.parts(pause_rows):
+    for part in reader.parts(pause_rows):
         # Whatever the time, at the end of the file it is done.
         if rows and remaining_s() <= 0:
             raise OutOfTime(

@@ -41,7 +41,7 @@ class Rep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class FileSummary:
     """The appointments of a file, as far as they can be read.
 
     A row that comes twice counts twice.  What the file has no column for is None, or

@@ -15,14 +15,14 @@ from salespro_core.errors import (
     SalesProError,
     UnknownExport,
 )
-from salespro_core.model.file_summary import Contents
+from salespro_core.model.file_summary import FileSummary
 from salespro_core.model.upload import Upload
 from salespro_core.records.parser import Reject
 from salespro_core.records.reject_reasons import Reason
 from salespro_core.records.rejects_file import Rejects
 
 if TYPE_CHECKING:  # it knows MAYBE_CUT
-    from salespro_core.records.file_reader import Reading
+    from salespro_core.records.file_reader import ExportReader
 
 # A warning about the file, where all others are about cells.
 MAYBE_CUT = (
@@ -143,7 +143,7 @@ class Outcome:
     changes: tuple[Change, ...] = ()
     stale: tuple[Stale, ...] = ()
     reasons: tuple[Reason, ...] = ()
-    contents: Contents | None = None
+    contents: FileSummary | None = None
     settings: tuple[tuple[str, str], ...] = ()
     already_imported: bool = False
     error: str | None = None
@@ -169,12 +169,12 @@ class Outcome:
             self, rejects=tuple(rejects.sample), reasons=rejects.reasons.all()
         )
 
-    def read(self, reading: Reading) -> Outcome:
+    def read(self, reader: ExportReader) -> Outcome:
         """This, with what was found in a file that is read to its end."""
         return replace(
             self,
-            warnings=tuple(reading.warnings.most_common()),
-            contents=reading.contents(),
+            warnings=tuple(reader.warnings.most_common()),
+            contents=reader.contents(),
         )
 
     def refused(self, error: SalesProError, *, seconds: float) -> Outcome:

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from salespro_core.errors import StoreRefused
 from salespro_core.postgres.schema import script
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import LEAST_S, watched
+from salespro_core.postgres.watchdog import LEAST_S, statement_deadline
 
 CONNECT_TIMEOUT_S = 10
 # A statement writes some hundred rows.  One that takes this long waits for somebody, and
@@ -71,7 +71,7 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
     with store_errors("connecting to Postgres"):
         conn = psycopg.connect(conninfo, autocommit=True)
         try:
-            with watched(conn, timeout_s):
+            with statement_deadline(conn, timeout_s):
                 conn.execute(_SESSION)
         except BaseException:
             conn.close()
@@ -111,7 +111,7 @@ def is_alive(conn: Connection) -> bool:
     if conn.closed:
         return False
     try:
-        with watched(conn, LEAST_S):
+        with statement_deadline(conn, LEAST_S):
             conn.execute("SELECT 1")
     except psycopg.Error:
         return False

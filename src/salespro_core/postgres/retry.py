@@ -15,7 +15,7 @@ from psycopg import Connection
 from salespro_core.errors import SalesProError, StoreUnavailable
 from salespro_core.postgres.connection import STATEMENT_TIMEOUT_S, is_idle
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import LEAST_S, watched
+from salespro_core.postgres.watchdog import LEAST_S, statement_deadline
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ SILENCE_S = STATEMENT_TIMEOUT_S + 15.0
 _NOT_HERE = (None, "25006")
 
 
-def patiently(
+def retry_while_unavailable(
     action: Callable[[], T],
     *,
     remaining_s: Callable[[], float],
@@ -66,7 +66,7 @@ def patiently(
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-class Link:
+class RetryingConnection:
     """Runs what has to be done on Postgres, again if the connection broke or it was busy.
 
     Attributes:
@@ -121,14 +121,14 @@ class Link:
                         error, failed = failed, None
                         raise error
                     self._ensure_connected()
-                    with watched(self.conn, self.limit_s(silence_s)):
+                    with statement_deadline(self.conn, self.limit_s(silence_s)):
                         return action(self.conn)
             except StoreUnavailable as error:
                 if error.sqlstate in _NOT_HERE:
                     self.conn.close()
                 raise
 
-        return patiently(
+        return retry_while_unavailable(
             once,
             remaining_s=self._remaining_s,
             is_final=lambda: self._reconnect is None and self.conn.closed,
@@ -141,7 +141,7 @@ class Link:
         """
         with suppress(psycopg.Error, SalesProError):
             self._ensure_connected()
-            with watched(self.conn, LEAST_S):
+            with statement_deadline(self.conn, LEAST_S):
                 action(self.conn)
 
     def _ensure_connected(self) -> None:

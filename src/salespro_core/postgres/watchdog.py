@@ -20,7 +20,7 @@ GRACE_S = 0.5
 
 
 @contextmanager
-def watched(conn: Connection, limit_s: float) -> Iterator[None]:
+def statement_deadline(conn: Connection, limit_s: float) -> Iterator[None]:
     """Cancel what is run on the connection in here if it takes longer than this.
 
     If the server does not answer that either, the connection is broken.  One that leads

@@ -60,7 +60,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Chunk:
     """The part of a file that one commit covers.
 
     Its batches are sorted by key across all of them: sorted only inside each, concurrent
@@ -86,7 +86,7 @@ class Span:
         return len({batch.omitted for batch in self.batches}) <= 1
 
 
-def span_of(layout: Layout, part: Part, *, batch_size: int) -> Span:
+def make_chunk(layout: Layout, part: Part, *, batch_size: int) -> Chunk:
     """Make a part of the file ready to be sent.
 
     Args:
@@ -102,7 +102,7 @@ def span_of(layout: Layout, part: Part, *, batch_size: int) -> Span:
     else:
         newest = _newest(layout, part.records())
         batches = tuple(_batches(newest, batch_size))
-    return Span(
+    return Chunk(
         rows=part.rows,
         batches=batches,
         duplicate=records - sum(map(len, batches)),

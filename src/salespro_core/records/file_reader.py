@@ -13,12 +13,12 @@ from salespro_core.csv_reader.row_blocks import Block, joined, read_blocks
 from salespro_core.errors import UnreadableObject
 from salespro_core.exports.columns import Export
 from salespro_core.importer.options import Options
-from salespro_core.model.file_summary import Contents
+from salespro_core.model.file_summary import FileSummary
 from salespro_core.model.outcome import MAYBE_CUT
-from salespro_core.records.chunks import Span, span_of
+from salespro_core.records.chunks import Chunk, make_chunk
 from salespro_core.records.parser import Part, read_records, whole
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.records.summary_builder import Gathering
+from salespro_core.records.summary_builder import FileSummaryBuilder
 from salespro_core.upsert.transaction import refused_among
 
 # Until the first ones are read, Postgres has nothing to do; and no longer with them than
@@ -27,10 +27,10 @@ FIRST_ROWS = 500
 # Their cells stay in a CPU's cache while they are read.
 PIECE_ROWS = 500
 # An ordinary span of 5,000 appointments has less than 1 MB.
-SPAN_CHARACTERS = 8 * 1024 * 1024
+CHUNK_CHARACTERS = 8 * 1024 * 1024
 
 
-class Reading:
+class ExportReader:
     """One pass over one file.
 
     As its rows pass, rejects go to the rejects file and warnings are counted.
@@ -64,7 +64,7 @@ class Reading:
         [first] = header
         self.layout = read_header(first.cells, exports, line=first.line)
         self.warnings: Counter[str] = Counter()
-        self._gathering = Gathering(self.layout)
+        self._gathering = FileSummaryBuilder(self.layout)
         self._rows = 0
 
     def parts(self, most_rows: int) -> Iterator[Part]:
@@ -78,7 +78,7 @@ class Reading:
         while part := self._part(most_rows):
             yield part
 
-    def spans(self, options: Options) -> Iterator[Span]:
+    def chunks(self, options: Options) -> Iterator[Chunk]:
         """What is left of the file, cut into what one commit covers each.
 
         Raises:
@@ -87,7 +87,7 @@ class Reading:
         # The longer, the more rows come before: so where a span ends depends on where it
         # begins, and on no attempt.  What is a duplicate must not, either.
         while part := self._part(min(FIRST_ROWS + self._rows, options.checkpoint_rows)):
-            yield span_of(self.layout, part, batch_size=options.batch_size)
+            yield make_chunk(self.layout, part, batch_size=options.batch_size)
 
     def skip(self, rows: int, refused: Mapping[int, str], options: Options) -> None:
         """Pass over rows that are committed, which brings their rejects back.
@@ -95,7 +95,7 @@ class Reading:
         Args:
             rows: how many.
             refused: line -> why Postgres refused it.
-            options: as of `spans`.
+            options: as of `chunks`.
         """
         while rows > 0 and (part := self._part(min(rows, options.checkpoint_rows))):
             rows -= part.rows
@@ -105,7 +105,7 @@ class Reading:
             for reject in refused_among(lines, cells, refused):
                 self._rejects.add(self.layout, reject)
 
-    def contents(self) -> Contents | None:
+    def contents(self) -> FileSummary | None:
         """What the rows hold that were read, skipped ones included."""
         return self._gathering.contents()
 
@@ -141,7 +141,7 @@ class Reading:
         """The next rows: that many, or some megabytes of them; None at the end."""
         taken: list[Block] = []
         rows = characters = 0
-        while rows < most_rows and characters < SPAN_CHARACTERS:
+        while rows < most_rows and characters < CHUNK_CHARACTERS:
             block = self._rest or next(filter(len, self._blocks), None)
             if block is None:
                 break

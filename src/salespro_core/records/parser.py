@@ -100,7 +100,7 @@ def whole(layout: Layout, parts: Iterable[Part]) -> Part:
         for place, column in enumerate(layout.columns):
             values = part.columns[place]
             columns[place] += values
-            pieces[place].append(elements(values, is_text=column.kind.is_text))
+            pieces[place].append(elements(values, is_text=column.column_type.is_text))
         cells += part.cells
         lenient += part.lenient
         rejects += part.rejects

@@ -11,7 +11,7 @@ from typing import cast
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.exports.catalogue import APPOINTMENTS
-from salespro_core.model.file_summary import Contents, Day, Rep
+from salespro_core.model.file_summary import Day, FileSummary, Rep
 from salespro_core.records.parser import Part, Values
 
 # Of the days the latest are kept, and of the reps those who sold most.
@@ -23,7 +23,7 @@ _day = itemgetter(slice(len("2025-06-18")))
 _ZERO = Decimal(0)
 
 
-class Gathering:
+class FileSummaryBuilder:
     """Counts the rows of one file, part by part, a column at a time.
 
     Other exports than that of the appointments have nothing to count.
@@ -61,7 +61,7 @@ class Gathering:
         if len(self._reps) > 2 * MOST_REPS:
             self._forget_reps()
 
-    def contents(self) -> Contents | None:
+    def contents(self) -> FileSummary | None:
         """What was counted so far; None for another export."""
         if not self._is_known:
             return None
@@ -70,7 +70,7 @@ class Gathering:
         more = None if self._has_forgotten_reps else max(0, len(reps) - SHOWN_REPS)
         has_sales = "is_sale" in self._places
         has_amounts = has_sales and "sale_amount" in self._places
-        return Contents(
+        return FileSummary(
             rows=self._rows,
             sales=self._sales if has_sales else None,
             amounts=self._amounts if has_amounts else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from salespro_core.model.file_summary import Contents
+from salespro_core.model.file_summary import FileSummary
 from salespro_core.model.outcome import Change, Outcome
 from salespro_core.records.parser import Problem
 from salespro_core.records.reject_reasons import Reason
@@ -60,7 +60,7 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _contents(held: Contents) -> dict[str, Any]:
+def _contents(held: FileSummary) -> dict[str, Any]:
     """Amounts are text, so that no program makes floats of them unasked."""
 
     def amount(value: object) -> str | None:

@@ -12,7 +12,7 @@ State = Literal["completed", "failed", "running", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ImportState:
     """An import, and whether somebody is at it.
 
     Attributes:
@@ -39,9 +39,9 @@ SELECT object_key, object_version, id,
 """
 
 
-def standings(
+def import_states(
     conn: Connection, bucket: str, uploads: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], Standing]:
+) -> dict[tuple[str, str], ImportState]:
     """How these uploads stand; those of which the history knows nothing are left out.
 
     Args:
@@ -58,7 +58,7 @@ def standings(
         },
     ).fetchall()
     return {
-        (key, version): Standing(import_id=import_id, state=state, error=error)
+        (key, version): ImportState(import_id=import_id, state=state, error=error)
         for key, version, import_id, state, error in rows
     }
 

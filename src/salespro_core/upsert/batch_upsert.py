@@ -31,7 +31,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class SkippedRows:
     """Rows of the file that are accounted for together with a batch, but not sent."""
 
     duplicate: int = 0
@@ -72,9 +72,9 @@ def upsert(
     claim: Claim,
     checkpoint: int,
     uploaded_at: datetime,
-    beside: Beside,
+    skipped: SkippedRows,
     texts: dict[str, str] | None = None,
-    looks_first: bool = True,
+    compare_before_insert: bool = True,
 ) -> Sent:
     """Write a batch and move the checkpoint of its import past it, in one statement.
 
@@ -101,10 +101,12 @@ def upsert(
         "checkpoint": checkpoint,
         "uploaded_at": uploaded_at,
         "sent": len(batch),
-        "duplicate": beside.duplicate,
-        "rejected": beside.rejected,
+        "duplicate": skipped.duplicate,
+        "rejected": skipped.rejected,
     }
-    statement, names = _statement(layout.export, columns, looks_first=looks_first)
+    statement, names = _statement(
+        layout.export, columns, compare_before_insert=compare_before_insert
+    )
     # Raw: its names would be looked for anew for each batch, which costs as much as
     # reading a column.
     cursor = RawCursor(conn)
@@ -122,7 +124,7 @@ def arrays(layout: Layout, batch: Batch) -> dict[str, str]:
         raise ValueError("the columns of the batch are not of one length")
     values = batch.columns or [()] * len(layout.columns)
     texts = batch.arrays or [
-        array_text(cells, is_text=column.kind.is_text)
+        array_text(cells, is_text=column.column_type.is_text)
         for column, cells in zip(layout.columns, values, strict=True)
     ]
     return {c.name: text for c, text in zip(layout.columns, texts, strict=True)}
@@ -137,10 +139,12 @@ def _carried(
 
 @cache
 def _statement(
-    export: Export, columns: tuple[Column, ...], *, looks_first: bool
+    export: Export, columns: tuple[Column, ...], *, compare_before_insert: bool
 ) -> tuple[bytes, tuple[str, ...]]:
     """The statement with numbered parameters, and the name of each."""
-    composed = upsert_statement(export, columns, looks_first=looks_first)
+    composed = upsert_statement(
+        export, columns, compare_before_insert=compare_before_insert
+    )
     named = composed.as_bytes().decode()
     names = tuple(dict.fromkeys(_PARAMETER.findall(named)))
     numbered = _PARAMETER.sub(lambda m: f"${names.index(m[1]) + 1}", named)

@@ -91,7 +91,7 @@ def values(columns: Iterable[Column]) -> sql.Composed:
     return sql.SQL(", ").join(
         sql.SQL("unnest({}::{}[]) AS {}").format(
             sql.Placeholder(column.name),
-            sql.SQL(column.kind.sql),
+            sql.SQL(column.column_type.sql),
             sql.Identifier(column.name),
         )
         for column in columns

@@ -16,22 +16,26 @@ from psycopg.waiting import Ready, Wait
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost
 from salespro_core.postgres.connection import is_idle
-from salespro_core.postgres.retry import Link
-from salespro_core.postgres.watchdog import LEAST_S, watched
-from salespro_core.records.chunks import Batch, Span
+from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.watchdog import LEAST_S, statement_deadline
+from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import Beside, Sent, upsert
-from salespro_core.upsert.transaction import SpanWritten, await_turn, counted
+from salespro_core.upsert.batch_upsert import Sent, SkippedRows, upsert
+from salespro_core.upsert.transaction import (
+    ChunkWritten,
+    configure_transaction,
+    counted,
+)
 
 
 class Prepared(NamedTuple):
     """A span, and its batches as they are sent: what is beside each, and its arrays."""
 
-    span: Span
-    batches: list[tuple[Batch, Beside, dict[str, str]]]
+    chunk: Chunk
+    batches: list[tuple[Batch, SkippedRows, dict[str, str]]]
 
 
-class Flight:
+class InFlightChunk:
     """Sends a span when entered, as a transaction in one go, and waits when left.
 
     Attributes:
@@ -44,48 +48,51 @@ class Flight:
 
     def __init__(
         self,
-        link: Link,
+        connection: RetryingConnection,
         layout: Layout,
         prepared: Prepared,
         at: Claim,
         uploaded_at: datetime,
         *,
-        looks_first: bool,
+        compare_before_insert: bool,
     ) -> None:
-        self.written: SpanWritten | None = None
+        self.written: ChunkWritten | None = None
         self.failure: psycopg.Error | None = None
-        self._link = link
-        self._conn = link.conn
+        self._link = connection
+        self._conn = connection.conn
         self._layout = layout
         self._prepared = prepared
         self._at = at
         self._uploaded_at = uploaded_at
-        self._looks_first = looks_first
-        self._sent: list[tuple[Sent, Beside]] = []
+        self._looks_first = compare_before_insert
+        self._sent: list[tuple[Sent, SkippedRows]] = []
         self._pipeline = ExitStack()
 
     def __enter__(self) -> Self:
         if not self._conn.closed and is_idle(self._conn):
-            with watched(self._conn, self._link.limit_s()), self._leaving_it_idle():
+            with (
+                statement_deadline(self._conn, self._link.limit_s()),
+                self._leaving_it_idle(),
+            ):
                 self._send()
         return self
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        exc_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         # An interruption does not wait for what may take long.
-        limit_s = self._link.limit_s() if kind is None else LEAST_S
-        with watched(self._conn, limit_s):
-            found: list[SpanWritten] = []
+        limit_s = self._link.limit_s() if exc_type is None else LEAST_S
+        with statement_deadline(self._conn, limit_s):
+            found: list[ChunkWritten] = []
             try:
                 with self._leaving_it_idle(), self._pipeline:
-                    found = [counted(sent, beside) for sent, beside in self._sent]
+                    found = [counted(sent, skipped) for sent, skipped in self._sent]
             except ClaimLost:
                 # Why it ends is then known already.
-                if kind is None:
+                if exc_type is None:
                     raise
             # Known only now: the pipeline ends with the reply to the COMMIT.
             if found and not self.failure:
@@ -121,10 +128,10 @@ class Flight:
             stack.enter_context(conn.pipeline())
             stack.enter_context(self._cancelling())
             conn.execute("BEGIN")
-            await_turn(conn, self._layout, self._prepared.span)
+            configure_transaction(conn, self._layout, self._prepared.chunk)
             checkpoint = self._at.counts.processed
             sent = []
-            for batch, beside, texts in self._prepared.batches:
+            for batch, skipped, texts in self._prepared.batches:
                 one = upsert(
                     conn,
                     self._layout,
@@ -132,12 +139,12 @@ class Flight:
                     claim=self._at,
                     checkpoint=checkpoint,
                     uploaded_at=self._uploaded_at,
-                    beside=beside,
+                    skipped=skipped,
                     texts=texts,
-                    looks_first=self._looks_first,
+                    compare_before_insert=self._looks_first,
                 )
-                sent.append((one, beside))
-                checkpoint += len(batch) + beside.duplicate + beside.rejected
+                sent.append((one, skipped))
+                checkpoint += len(batch) + skipped.duplicate + skipped.rejected
             conn.execute("COMMIT")
             # All of it, or the server would wait for the rest while we read on.
             conn.wait(_flushed(conn.pgconn))

@@ -13,29 +13,29 @@ from psycopg import Connection
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.model.outcome import Counts
-from salespro_core.postgres.retry import Link
+from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.postgres.sqlstates import is_rows_fault
-from salespro_core.records.chunks import Span
+from salespro_core.records.chunks import Chunk
 from salespro_core.sync_history import claims
 from salespro_core.upsert.batch_upsert import arrays
-from salespro_core.upsert.in_flight import Flight, Prepared
+from salespro_core.upsert.in_flight import InFlightChunk, Prepared
 from salespro_core.upsert.transaction import (
-    SpanWritten,
+    ChunkWritten,
     refused_among,
-    with_beside,
-    write_span,
+    with_skipped,
+    write_chunk,
 )
 
 
 def write_ahead(
-    link: Link,
+    connection: RetryingConnection,
     layout: Layout,
-    spans: Iterable[Span],
+    chunks: Iterable[Chunk],
     *,
     held: claims.Claim,
     uploaded_at: datetime,
     remaining_s: Callable[[], float],
-) -> Iterator[SpanWritten]:
+) -> Iterator[ChunkWritten]:
     """Write span after span, each all or nothing; what became of each.
 
     The next span is made ready while Postgres writes one.  Nothing is under way while
@@ -53,31 +53,36 @@ def write_ahead(
     Raises:
         ClaimLost: another attempt took over, or Postgres lost a commit.
         OutOfTime: what is committed stays.
-        StoreUnavailable, StoreRefused: as `Link.run` has it.
-        SalesProError: what `spans` raises, after the last result.
+        StoreUnavailable, StoreRefused: as `RetryingConnection.run` has it.
+        SalesProError: what `chunks` raises, after the last result.
     """
     at = held
-    looks_first = True
-    ready = _prepared(layout, spans)
+    compare_before_insert = True
+    ready = _prepared(layout, chunks)
     following: Prepared | SalesProError | None = _next(ready)
     while isinstance(following, Prepared):
         prepared = following
-        with Flight(
-            link, layout, prepared, at, uploaded_at, looks_first=looks_first
-        ) as flight:
-            following = _next(ready)
-        written = flight.written or _write_again(
-            link,
+        with InFlightChunk(
+            connection,
             layout,
-            prepared.span,
+            prepared,
             at,
             uploaded_at,
-            flight.failure,
-            looked_first=looks_first,
+            compare_before_insert=compare_before_insert,
+        ) as in_flight:
+            following = _next(ready)
+        written = in_flight.written or _write_again(
+            connection,
+            layout,
+            prepared.chunk,
+            at,
+            uploaded_at,
+            in_flight.failure,
+            compared_before_insert=compare_before_insert,
         )
         at = _moved(at, written)
         # Most files repeat what is stored.  Where one does not, that is likely to go on.
-        looks_first = not _is_all_news(written.counts)
+        compare_before_insert = not _is_all_news(written.counts)
         yield written
         # If the file could not be read on, that is what to tell.
         if not isinstance(following, SalesProError) and remaining_s() <= 0:
@@ -94,10 +99,11 @@ def _is_all_news(counts: Counts) -> bool:
     return bool(is_any) and not (counts.unchanged or counts.stale)
 
 
-def _prepared(layout: Layout, spans: Iterable[Span]) -> Iterator[Prepared]:
-    for span in spans:
+def _prepared(layout: Layout, chunks: Iterable[Chunk]) -> Iterator[Prepared]:
+    for chunk in chunks:
         yield Prepared(
-            span, [(b, beside, arrays(layout, b)) for b, beside in with_beside(span)]
+            chunk,
+            [(b, skipped, arrays(layout, b)) for b, skipped in with_skipped(chunk)],
         )
 
 
@@ -110,15 +116,15 @@ def _next(ready: Iterator[Prepared]) -> Prepared | SalesProError | None:
 
 
 def _write_again(
-    link: Link,
+    connection: RetryingConnection,
     layout: Layout,
-    span: Span,
+    chunk: Chunk,
     at: claims.Claim,
     uploaded_at: datetime,
     failure: psycopg.Error | None,
     *,
-    looked_first: bool,
-) -> SpanWritten:
+    compared_before_insert: bool,
+) -> ChunkWritten:
     """Write a span that may be written already; return what became of its rows.
 
     The checkpoint says whether it is: a reply to COMMIT can be lost although the rows
@@ -130,7 +136,7 @@ def _write_again(
         looked_first: whether that try looked the rows up; this one does.
     """
 
-    def found(conn: Connection) -> SpanWritten | None:
+    def found(conn: Connection) -> ChunkWritten | None:
         now = claims.checkpoint(conn, at)
         if now.counts.processed == at.counts.processed:
             return None
@@ -138,16 +144,16 @@ def _write_again(
             raise ClaimLost
         refused = [
             reject
-            for batch in span.batches
+            for batch in chunk.batches
             for reject in refused_among(batch.lines, batch.cells, now.refused)
         ]
-        return SpanWritten(now.counts - at.counts, tuple(refused))
+        return ChunkWritten(now.counts - at.counts, tuple(refused))
 
-    def write(conn: Connection) -> SpanWritten:
+    def write(conn: Connection) -> ChunkWritten:
         if written := found(conn):
             return written
         try:
-            return write_span(conn, layout, span, claim=at, uploaded_at=uploaded_at)
+            return write_chunk(conn, layout, chunk, claim=at, uploaded_at=uploaded_at)
         except ClaimLost:
             # Or what was left on a broken connection had to wait, and came first.
             if written := found(conn):
@@ -157,14 +163,14 @@ def _write_again(
     doing = f"writing the rows after row {at.counts.processed}"
     if failure is not None and is_rows_fault(failure):
         # No reason to wait; and halving takes as long as it takes, statement by statement.
-        return link.run(doing, write, silence_s=math.inf)
-    if failure is not None and failure.sqlstate and not looked_first:
+        return connection.run(doing, write, silence_s=math.inf)
+    if failure is not None and failure.sqlstate and not compared_before_insert:
         # A trigger, or whoever holds a lock, may have met a row that need not be written.
-        return link.run(doing, write)
-    return link.run(doing, write, failed=failure)
+        return connection.run(doing, write)
+    return connection.run(doing, write, failed=failure)
 
 
-def _moved(at: claims.Claim, written: SpanWritten) -> claims.Claim:
+def _moved(at: claims.Claim, written: ChunkWritten) -> claims.Claim:
     """The claim with its checkpoint behind what is written."""
     reasons = {reject.line: reject.problems[0].reason for reject in written.refused}
     return replace(

@@ -19,7 +19,7 @@ from salespro_core.upsert.comparing import (
 
 
 def upsert_statement(
-    export: Export, columns: Sequence[Column], *, looks_first: bool = True
+    export: Export, columns: Sequence[Column], *, compare_before_insert: bool = True
 ) -> sql.Composed:
     """Return the statement that writes a batch of these columns.
 
@@ -47,7 +47,7 @@ def upsert_statement(
     stale: sql.Composable = _STALE
     if export.version is None:
         compared = by_upload(export)
-    elif looks_first:
+    elif compare_before_insert:
         compared = by_column(export, rest)
     else:
         source, stale = sql.SQL("incoming"), left_as_stale(export, columns)

@@ -15,14 +15,14 @@ from salespro_core.csv_reader.header import Layout
 from salespro_core.model.outcome import Counts
 from salespro_core.postgres.connection import STATEMENT_TIMEOUT_S
 from salespro_core.postgres.sqlstates import is_rows_fault, refusal
-from salespro_core.records.chunks import Batch, Span
+from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.parser import Problem, Reject
 from salespro_core.sync_history import claims
-from salespro_core.upsert.batch_upsert import Beside, Sent, upsert
+from salespro_core.upsert.batch_upsert import Sent, SkippedRows, upsert
 
 
 @dataclass(frozen=True, slots=True)
-class SpanWritten:
+class ChunkWritten:
     """What became of the rows of a span, or of a part of it.
 
     Attributes:
@@ -33,24 +33,24 @@ class SpanWritten:
     counts: Counts = field(default_factory=Counts)
     refused: tuple[Reject, ...] = ()
 
-    def __add__(self, other: SpanWritten) -> SpanWritten:
+    def __add__(self, other: ChunkWritten) -> ChunkWritten:
         """Both parts."""
-        return SpanWritten(self.counts + other.counts, self.refused + other.refused)
+        return ChunkWritten(self.counts + other.counts, self.refused + other.refused)
 
 
 # Sends a batch with what is counted beside it, behind this many rows of the file.
-_Send = Callable[[Batch, Beside, int], Sent]
+_Send = Callable[[Batch, SkippedRows, int], Sent]
 
 
-def write_span(
+def write_chunk(
     conn: Connection,
     layout: Layout,
-    span: Span,
+    chunk: Chunk,
     *,
     claim: claims.Claim,
     uploaded_at: datetime,
     is_for_all: bool = True,
-) -> SpanWritten:
+) -> ChunkWritten:
     """Write a span, its counts and the checkpoint: all or nothing.
 
     Args:
@@ -71,8 +71,8 @@ def write_span(
     try:
         with conn.transaction():
             if is_for_all:
-                await_turn(conn, layout, span)
-            return _all(send, span, checkpoint)
+                configure_transaction(conn, layout, chunk)
+            return _all(send, chunk, checkpoint)
     except psycopg.Error as error:
         if not _is_rows_fault(error, layout):
             raise
@@ -81,8 +81,8 @@ def write_span(
         # What is deferred would be found out at the COMMIT, where no row can be told.
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
         if is_for_all:
-            await_turn(conn, layout, span)
-        written = _all_but_the_bad(conn, layout, send, span, checkpoint)
+            configure_transaction(conn, layout, chunk)
+        written = _all_but_the_bad(conn, layout, send, chunk, checkpoint)
         claims.note_refused(conn, claim, written.refused)
     return written
 
@@ -93,7 +93,7 @@ def _send(
     claim: claims.Claim,
     uploaded_at: datetime,
     batch: Batch,
-    beside: Beside,
+    skipped: SkippedRows,
     checkpoint: int,
 ) -> Sent:
     return upsert(
@@ -103,7 +103,7 @@ def _send(
         claim=claim,
         checkpoint=checkpoint,
         uploaded_at=uploaded_at,
-        beside=beside,
+        skipped=skipped,
     )
 
 
@@ -131,7 +131,7 @@ _HAS_TRANSACTION_TIMEOUT = 170000
 _BOUNDED = f"set_config('transaction_timeout', '{STATEMENT_TIMEOUT_S:.0f}s', true), "
 
 
-def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
+def configure_transaction(conn: Connection, layout: Layout, chunk: Chunk) -> None:
     """Let spans that lock rows in the order of their keys be written together.
 
     Another one is written alone, or it would deadlock with all that overlap (of eight
@@ -141,66 +141,68 @@ def await_turn(conn: Connection, layout: Layout, span: Span) -> None:
     end of the transaction's time frees its locks (it is not bounded any more after the
     first savepoint that is rolled back, but then its statements come one by one).
     """
-    turn = _TOGETHER if span.is_in_order else _ALONE
+    turn = _TOGETHER if chunk.is_in_order else _ALONE
     can_bound = conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT
     turn = turn.format(_UNHURRIED + (_BOUNDED if can_bound else ""))
     conn.execute(turn.encode(), [layout.export.table])
 
 
-def with_beside(span: Span) -> Iterator[tuple[Batch, Beside]]:
+def with_skipped(chunk: Chunk) -> Iterator[tuple[Batch, SkippedRows]]:
     """The batches; what is counted beside them goes with the first."""
-    beside = Beside(duplicate=span.duplicate, rejected=span.rejected)
+    skipped = SkippedRows(duplicate=chunk.duplicate, rejected=chunk.rejected)
     # A span may have rejects only; they are accounted for all the same.
-    for batch in span.batches or (Batch(),):
-        yield batch, beside
-        beside = Beside()
+    for batch in chunk.batches or (Batch(),):
+        yield batch, skipped
+        skipped = SkippedRows()
 
 
-def _all(send: _Send, span: Span, checkpoint: int) -> SpanWritten:
-    written = SpanWritten()
-    for batch, beside in with_beside(span):
+def _all(send: _Send, chunk: Chunk, checkpoint: int) -> ChunkWritten:
+    written = ChunkWritten()
+    for batch, skipped in with_skipped(chunk):
         behind = checkpoint + written.counts.processed
-        written += counted(send(batch, beside, behind), beside)
+        written += counted(send(batch, skipped, behind), skipped)
     return written
 
 
 def _all_but_the_bad(
-    conn: Connection, layout: Layout, send: _Send, span: Span, checkpoint: int
-) -> SpanWritten:
+    conn: Connection, layout: Layout, send: _Send, chunk: Chunk, checkpoint: int
+) -> ChunkWritten:
     """Write the batches one by one, but for the rows that Postgres refuses."""
-    written = SpanWritten()
-    for batch, beside in with_beside(span):
+    written = ChunkWritten()
+    for batch, skipped in with_skipped(chunk):
         behind = checkpoint + written.counts.processed
-        written += _isolated(conn, layout, send, batch, beside, behind)
+        written += _write_bisecting(conn, layout, send, batch, skipped, behind)
     return written
 
 
-def _isolated(
+def _write_bisecting(
     conn: Connection,
     layout: Layout,
     send: _Send,
     batch: Batch,
-    beside: Beside,
+    skipped: SkippedRows,
     checkpoint: int,
-) -> SpanWritten:
+) -> ChunkWritten:
     """Write a batch but for the rows that Postgres refuses, which halving it finds."""
     try:
         with conn.transaction():  # a savepoint
-            return counted(send(batch, beside, checkpoint), beside)
+            return counted(send(batch, skipped, checkpoint), skipped)
     except psycopg.Error as error:
         if not _is_rows_fault(error, layout) or not batch:
             raise
         reason = refusal(error)
     if len(batch) == 1:
         refused = _reject(batch.lines[0], batch.cells[0], reason)
-        beside = Beside(duplicate=beside.duplicate, rejected=beside.rejected + 1)
-        others = counted(send(Batch(), beside, checkpoint), beside)
-        return others + SpanWritten(refused=(refused,))
+        skipped = SkippedRows(
+            duplicate=skipped.duplicate, rejected=skipped.rejected + 1
+        )
+        others = counted(send(Batch(), skipped, checkpoint), skipped)
+        return others + ChunkWritten(refused=(refused,))
     middle = len(batch) // 2
     former, latter = batch.part(0, middle), batch.part(middle, len(batch))
-    written = _isolated(conn, layout, send, former, beside, checkpoint)
+    written = _write_bisecting(conn, layout, send, former, skipped, checkpoint)
     behind = checkpoint + written.counts.processed
-    return written + _isolated(conn, layout, send, latter, Beside(), behind)
+    return written + _write_bisecting(conn, layout, send, latter, SkippedRows(), behind)
 
 
 def _is_rows_fault(error: psycopg.Error, layout: Layout) -> bool:
@@ -216,9 +218,9 @@ def _is_rows_fault(error: psycopg.Error, layout: Layout) -> bool:
     return is_rows_fault(error) and not is_uncarried
 
 
-def counted(sent: Sent, beside: Beside) -> SpanWritten:
+def counted(sent: Sent, skipped: SkippedRows) -> ChunkWritten:
     """Wait for what became of a batch, and count it with what is beside it."""
-    return SpanWritten(Counts(**asdict(sent.written()), **asdict(beside)))
+    return ChunkWritten(Counts(**asdict(sent.written()), **asdict(skipped)))
 
 
 def _reject(line: int, cells: Sequence[str], reason: str) -> Reject:

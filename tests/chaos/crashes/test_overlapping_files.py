@@ -21,7 +21,7 @@ pytestmark = pytest.mark.crashes
 FILES = 8
 KEYS = 300
 ROWS = 600
-Kind = Literal["appointments", "users", "lenient"]
+ColumnType = Literal["appointments", "users", "lenient"]
 
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
@@ -33,7 +33,7 @@ def test_eight_overlapping_files_end_in_one_state_without_a_deadlock(
     children: Children,
     straight: str,
     seed: int,
-    kind: Kind,
+    kind: ColumnType,
 ) -> None:
     """Their rows are shuffled, repeated and of many ages; each commit locks in order."""
     dice = random.Random(seed)
@@ -76,7 +76,7 @@ def test_in_lenient_mode_there_is_no_deadlock_either(
 Rows = list[tuple[str, int, bool]]
 
 
-def _a_file(dice: random.Random, place: int, kind: Kind) -> Rows:
+def _a_file(dice: random.Random, place: int, kind: ColumnType) -> Rows:
     return [
         (
             f"A-{dice.randrange(KEYS):03}",
@@ -88,7 +88,7 @@ def _a_file(dice: random.Random, place: int, kind: Kind) -> Rows:
     ]
 
 
-def _uploaded(world: World, files: list[Rows], kind: Kind) -> list[Put]:
+def _uploaded(world: World, files: list[Rows], kind: ColumnType) -> list[Put]:
     puts = []
     for place, rows in enumerate(files):
         if kind == "users" and place == FILES // 2:
@@ -102,7 +102,7 @@ def _uploaded(world: World, files: list[Rows], kind: Kind) -> list[Put]:
     return puts
 
 
-def _cells(row: tuple[str, int, bool], kind: Kind) -> dict[str, str]:
+def _cells(row: tuple[str, int, bool], kind: ColumnType) -> dict[str, str]:
     key, age, is_bad = row
     amount = f"{age}.00"
     if kind == "users":
@@ -162,7 +162,7 @@ def _is_accounted_for(world: World, puts: list[Put], ended: list[Child]) -> None
     world.check_nothing_is_left()
 
 
-def _stored(world: World, kind: Kind) -> dict[str, str]:
+def _stored(world: World, kind: ColumnType) -> dict[str, str]:
     """Key -> its amount, which tells the age of the row."""
     query = (
         "SELECT user_object_id, additional_amount::text FROM salespro_users"

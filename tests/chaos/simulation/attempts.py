@@ -23,7 +23,7 @@ import psycopg
 from psycopg import Connection
 
 from salespro_core.errors import ObjectGone
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Outcome
@@ -294,7 +294,7 @@ class Attempt:
                 self.put.upload,
                 stream,
                 options=self.options,
-                hooks=Hooks(
+                callbacks=ImportCallbacks(
                     publish=self._publish,
                     on_commit=self._on_commit,
                     remaining_s=lambda: 0.0 if self.is_late else math.inf,

@@ -111,25 +111,25 @@ class Ledger:
                 transaction.rivals if transaction and transaction.is_done else set()
             )
             size = by.options.checkpoint_rows
-            spans = [put.rows[at : at + size] for at in range(done, committed, size)]
-            assert sum(map(len, spans)) == committed - done, f"{put}: half of a span"
-            for span in spans:
-                self._take_in(put, span, rivals & {row.key for row in span}, found)
-                keys |= {row.key for row in span}
+            chunks = [put.rows[at : at + size] for at in range(done, committed, size)]
+            assert sum(map(len, chunks)) == committed - done, f"{put}: half of a span"
+            for chunk in chunks:
+                self._take_in(put, chunk, rivals & {row.key for row in chunk}, found)
+                keys |= {row.key for row in chunk}
         return keys
 
     def _take_in(
-        self, put: Put, span: list[Row], raced: set[str], found: Found
+        self, put: Put, chunk: list[Row], raced: set[str], found: Found
     ) -> None:
         self.commits += 1
         model = self.models[put.sort.name]
         before = dict(model.table)
         model.refused.clear()
-        counts = model.commit(span)
+        counts = model.commit(chunk)
         put.refused_lines |= {row.line for row in model.refused}
         if put.sort is USERS:  # their order is decided under a lock, but for a refusal
             raced = {
-                r.key for r in span if r.key in raced and model.refuses(r.values or {})
+                r.key for r in chunk if r.key in raced and model.refuses(r.values or {})
             }
         if not raced:
             put.counts += counts

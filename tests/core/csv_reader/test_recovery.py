@@ -19,7 +19,7 @@ from salespro_core.csv_reader.row_reader import Row
 from salespro_core.errors import InputError, UnreadableObject
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.outcome import MAYBE_CUT
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.parser import Record, Reject
 from salespro_core.records.rejects_file import Rejects
 from tests.support.builders import appointment, csv_bytes, items_of, read_rows
@@ -133,14 +133,14 @@ def keys(export: str) -> list[str]:
 def imported(body: bytes) -> tuple[list[str | None], list[Reject], Counter[str]]:
     """The keys of the records, the rejects, and the warnings."""
     with Rejects() as rejects:
-        reading = Reading(
+        reader = ExportReader(
             io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
         )
-        items = items_of(reading)
+        items = items_of(reader)
     return (
         [item.values[0] for item in items if isinstance(item, Record)],
         [item for item in items if isinstance(item, Reject)],
-        reading.warnings,
+        reader.warnings,
     )
 
 
@@ -267,10 +267,10 @@ def test_the_rejects_file_has_every_character_of_a_bad_row() -> None:
     body = f"_id,_created_at,resultFullString,isSale\r\nA-1,,,\r\n{bad}\r\nA-3,,,\r\n"
 
     with Rejects() as rejects:
-        reading = Reading(
+        reader = ExportReader(
             io.BytesIO(body.encode()), (APPOINTMENTS,), rejects, is_lenient=False
         )
-        assert [item.line for item in items_of(reading)] == [2, 3, 5]
+        assert [item.line for item in items_of(reader)] == [2, 3, 5]
         file = rejects.open()
         assert file is not None
         text = file.read().decode()
@@ -435,7 +435,7 @@ def items(body: bytes) -> list[Record | Reject]:
     with Rejects() as rejects:
         stream = io.BytesIO(body)
         exports = (APPOINTMENTS, USERS)
-        return items_of(Reading(stream, exports, rejects, is_lenient=False))
+        return items_of(ExportReader(stream, exports, rejects, is_lenient=False))
 
 
 def test_a_quote_behind_which_no_row_comes_refuses_the_file() -> None:

@@ -16,7 +16,7 @@ from salespro_core.csv_reader.row_reader import Row, read_closely
 from salespro_core.errors import UnreadableObject
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.column_types import instant, key, money, text
-from salespro_core.exports.columns import Column, Kind
+from salespro_core.exports.columns import Column, ColumnType
 from tests.support.builders import read_rows
 
 HEADER = "a,b\n"
@@ -148,9 +148,9 @@ def test_a_column_that_is_read_at_once_is_read_as_cell_by_cell(
     ],
 )
 def test_what_salespro_writes_is_read_a_column_at_once(
-    kind: Kind, found: list[str]
+    kind: ColumnType, found: list[str]
 ) -> None:
     """Otherwise all would be right, and slow."""
-    assert kind.are_plain is not None
-    assert kind.are_plain(found)
+    assert kind.all_canonical is not None
+    assert kind.all_canonical(found)
     assert Column("x", "x", kind).read_all(found, set()) is found

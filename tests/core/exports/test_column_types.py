@@ -23,7 +23,7 @@ from salespro_core.exports.column_types import (
     money,
     text,
 )
-from salespro_core.exports.columns import Kind
+from salespro_core.exports.columns import ColumnType
 
 INSTANT = instant()
 AMOUNT = money(12, 2)
@@ -55,9 +55,9 @@ on_postgres = settings(
 )
 
 
-def is_accepted(kind: Kind, cell: str) -> bool:
+def is_accepted(column_type: ColumnType, cell: str) -> bool:
     try:
-        kind.parse(cell)
+        column_type.parse(cell)
     except ValueError:
         return False
     return True
@@ -438,11 +438,11 @@ def test_postgres_reads_the_same_amount(
     ],
 )
 def test_an_amount_has_to_fit_its_column(precision: int, largest: str) -> None:
-    kind = money(precision)
+    column_type = money(precision)
 
-    assert kind.parse(largest) == largest
+    assert column_type.parse(largest) == largest
     with pytest.raises(ValueError, match=f"more than {precision - 2} digits"):
-        kind.parse(f"1{largest}")
+        column_type.parse(f"1{largest}")
 
 
 @pytest.mark.parametrize(
@@ -777,10 +777,10 @@ def test_what_is_wrong_is_said_without_the_text_of_the_cell(
     name: str, cell: str
 ) -> None:
     """Rejects are logged, and cells hold personal data."""
-    kind, reasons = REASONS[name]
+    column_type, reasons = REASONS[name]
 
     try:
-        kind.parse(cell)
+        column_type.parse(cell)
     except ValueError as refusal:
         assert str(refusal) in reasons  # noqa: PT017 -- some cells are fine
 
@@ -807,7 +807,7 @@ def test_what_is_wrong_is_said_without_the_text_of_the_cell(
 def test_the_json_schema_suite_differs_only_on_purpose(
     corpus: Path | None,
     name: str,
-    kind: Kind,
+    column_type: ColumnType,
     only_they_accept: set[str],
     only_we_accept: set[str],
 ) -> None:
@@ -819,7 +819,7 @@ def test_the_json_schema_suite_differs_only_on_purpose(
         case["data"]: case["valid"] for case in cases if isinstance(case["data"], str)
     }
 
-    accepted = {cell for cell in valid if is_accepted(kind, cell)}
+    accepted = {cell for cell in valid if is_accepted(column_type, cell)}
 
     assert {c for c in valid if valid[c]} - accepted == only_they_accept
     assert accepted - {c for c in valid if valid[c]} == only_we_accept

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from salespro_core.errors import ObjectUnavailable, StoreRefused
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.importer.shadow_tables import SAMPLE, shadowed
@@ -378,7 +378,7 @@ def test_a_file_that_would_be_refused_is_refused_with_its_fix(
         database_url,
         csv_bytes(appointment()).replace(b",", b";"),
         upload(),
-        hooks=Hooks(publish=lambda outcome, _: published.append(outcome)),
+        callbacks=ImportCallbacks(publish=lambda outcome, _: published.append(outcome)),
     )
 
     assert outcome == Outcome(
@@ -407,7 +407,7 @@ def test_a_dry_run_that_runs_out_of_time_says_how_to_do_it(
         database_url,
         data,
         options=SMALL,
-        hooks=Hooks(on_commit=on_commit, remaining_s=lambda: left_s[0]),
+        callbacks=ImportCallbacks(on_commit=on_commit, remaining_s=lambda: left_s[0]),
     )
 
     assert (outcome.status, outcome.counts) == ("failed", Counts(created=8))

@@ -10,7 +10,7 @@ from threading import Semaphore, Thread
 
 import pytest
 
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Outcome
@@ -56,7 +56,7 @@ class Turns:
                     self._of,
                     io.BytesIO(self._data),
                     options=OPTIONS,
-                    hooks=Hooks(on_commit=self._pause),
+                    callbacks=ImportCallbacks(on_commit=self._pause),
                 )
         finally:
             self._is_going_on.put(False)  # noqa: FBT003 -- the queue's only sort of item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import Connection
 
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.model.outcome import Counts, Outcome
 from salespro_core.records.rejects_file import Rejects
 from tests.support.builders import appointment, csv_bytes
@@ -31,9 +31,9 @@ def test_correcting_the_cells_imports_exactly_the_rows_that_were_rejected(
         file = rejects.open()
         files.append(file.read() if file else b"")
 
-    hooks = Hooks(publish=publish)
+    callbacks = ImportCallbacks(publish=publish)
     others = [appointment("D"), appointment("E")]
-    first = run(conn, csv_bytes(*wrong, *others), hooks=hooks)
+    first = run(conn, csv_bytes(*wrong, *others), callbacks=callbacks)
     table = [
         line.replace(",'=12", ",12.50")
         .replace("2025-06-31", "2025-06-06")
@@ -41,7 +41,7 @@ def test_correcting_the_cells_imports_exactly_the_rows_that_were_rejected(
         .replace(",'-,", ",TRUE,")
         for line in files[0].decode().splitlines(keepends=True)
     ]
-    second = run(conn, "".join(table).encode(), another(), hooks=hooks)
+    second = run(conn, "".join(table).encode(), another(), callbacks=callbacks)
 
     assert first.counts == Counts(created=2, rejected=3)
     assert second.counts == Counts(created=3)

@@ -30,7 +30,7 @@ from salespro_core.errors import (
     StoreUnavailable,
 )
 from salespro_core.exports.catalogue import catalogue
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Counts, Outcome
@@ -260,7 +260,7 @@ def test_a_bad_row_is_rejected_with_all_its_problems_and_the_rest_imported(
         published.append(list(csv.reader(io.StringIO(text, newline=""))))
         return "s3://reports/1/"
 
-    outcome = run(conn, ragged, hooks=Hooks(publish=publish))
+    outcome = run(conn, ragged, callbacks=ImportCallbacks(publish=publish))
 
     assert outcome.counts == Counts(created=3, rejected=4)
     assert [(each.line, each.problems) for each in outcome.rejects] == [
@@ -518,7 +518,7 @@ def test_a_file_that_cannot_be_imported_is_refused_with_its_fix(
         published.append(plain(outcome))
         return "s3://reports/1/"
 
-    outcome = run(conn, data, upload(), hooks=Hooks(publish=publish))
+    outcome = run(conn, data, upload(), callbacks=ImportCallbacks(publish=publish))
 
     assert outcome.error is not None
     assert outcome == Outcome(
@@ -588,9 +588,9 @@ def test_a_refused_file_whose_report_cannot_be_put_is_tried_again(
 ) -> None:
     """It used to stay in progress, its lease live, until that ran out."""
     of = another()
-    away = Hooks(publish=failing(ObjectUnavailable("S3 is away.")))
+    away = ImportCallbacks(publish=failing(ObjectUnavailable("S3 is away.")))
     with pytest.raises(ObjectUnavailable):
-        run(conn, b"", of, hooks=away)
+        run(conn, b"", of, callbacks=away)
     noted = latest(conn)
 
     again = run(conn, b"", of)
@@ -618,12 +618,12 @@ def test_a_redelivery_of_a_finished_file_does_nothing(conn: Connection) -> None:
     run(conn, csv_bytes(*appointments(3)), of)
     before = contents(conn)
     unread = Pieces(b"", after=0, error=AssertionError("The stream was read."))
-    hooks = Hooks(
+    callbacks = ImportCallbacks(
         publish=failing(AssertionError("A report was published.")),
         on_commit=failing(AssertionError("Something was committed.")),
     )
 
-    outcome = import_upload(conn, of, unread, hooks=hooks)
+    outcome = import_upload(conn, of, unread, callbacks=callbacks)
 
     assert plain(outcome) == Outcome(
         upload=of,
@@ -720,7 +720,13 @@ def test_a_lost_connection_is_gone_on_from_when_the_lease_has_run_out(
             conn.execute("SELECT pg_terminate_backend(%s)", [mine.info.backend_pid])
 
     with connection.connect(database_url) as mine, pytest.raises(StoreUnavailable):
-        run(mine, csv_bytes(*LONG), of, options=SMALL, hooks=Hooks(on_commit=cut))
+        run(
+            mine,
+            csv_bytes(*LONG),
+            of,
+            options=SMALL,
+            callbacks=ImportCallbacks(on_commit=cut),
+        )
     died = latest(conn)
     with pytest.raises(ClaimHeld):
         run(conn, csv_bytes(*LONG), of, options=SMALL)
@@ -782,8 +788,12 @@ def test_what_postgres_lost_is_sent_again(
             lost.append(outcome.counts.processed)
             lose_commits(database_url)
 
-    hooks = Hooks(publish=lose) if is_at_the_end else Hooks(on_commit=lose)
-    outcome = run(conn, csv_bytes(*rows), options=SMALL, hooks=hooks)
+    callbacks = (
+        ImportCallbacks(publish=lose)
+        if is_at_the_end
+        else ImportCallbacks(on_commit=lose)
+    )
+    outcome = run(conn, csv_bytes(*rows), options=SMALL, callbacks=callbacks)
 
     assert lost
     assert (outcome.status, outcome.counts) == ("completed", Counts(created=30))
@@ -804,7 +814,7 @@ def test_a_refused_file_is_told_with_what_postgres_has(
             lost.append(outcome.counts.processed)
             lose_commits(database_url)
 
-    outcome = run(conn, body, options=SMALL, hooks=Hooks(publish=lose))
+    outcome = run(conn, body, options=SMALL, callbacks=ImportCallbacks(publish=lose))
 
     assert lost == [outcome.counts.processed]
     assert outcome.status == latest(conn).status == "failed"
@@ -834,7 +844,7 @@ def test_what_is_lost_for_good_goes_on_with_the_next_attempt(
             of,
             kind(body),
             options=SMALL,
-            hooks=Hooks(publish=lambda *_: lose_commits(database_url)),
+            callbacks=ImportCallbacks(publish=lambda *_: lose_commits(database_url)),
         )
     left = latest(conn)
     again = run(conn, body, of, options=SMALL)
@@ -848,7 +858,7 @@ def test_what_is_lost_for_good_goes_on_with_the_next_attempt(
 # --- out of time ----------------------------------------------------------------------
 
 
-def answers(*said: bool) -> Hooks:
+def answers(*said: bool) -> ImportCallbacks:
     """Say this of the time, commit after commit; then that there is enough."""
     left: Iterator[bool] = iter(
         (False, *said)
@@ -859,7 +869,7 @@ def answers(*said: bool) -> Hooks:
         nonlocal remaining_s
         remaining_s = 0.0 if next(left, False) else 60.0
 
-    return Hooks(on_commit=on_commit, remaining_s=lambda: remaining_s)
+    return ImportCallbacks(on_commit=on_commit, remaining_s=lambda: remaining_s)
 
 
 def test_when_the_time_runs_out_it_stops_at_a_commit(conn: Connection) -> None:
@@ -868,9 +878,9 @@ def test_when_the_time_runs_out_it_stops_at_a_commit(conn: Connection) -> None:
     clean = counted(conn, csv_bytes(*LONG), options=SMALL)
     clear(conn)
 
-    hooks = answers(False, False, True)  # noqa: FBT003 -- what it answers
+    callbacks = answers(False, False, True)  # noqa: FBT003 -- what it answers
     with pytest.raises(OutOfTime, match="after 30 rows"):
-        run(conn, csv_bytes(*LONG), of, options=SMALL, hooks=hooks)
+        run(conn, csv_bytes(*LONG), of, options=SMALL, callbacks=callbacks)
     stopped = latest(conn)
     freed = lease(conn)
     whole = run(conn, csv_bytes(*LONG), of, options=SMALL)
@@ -897,7 +907,7 @@ def test_an_import_may_take_as_many_attempts_as_it_has_commits(
                 csv_bytes(*LONG),
                 of,
                 options=SMALL,
-                hooks=answers(True),  # noqa: FBT003 -- what it answers
+                callbacks=answers(True),  # noqa: FBT003 -- what it answers
             )
     whole = run(conn, csv_bytes(*LONG), of, options=SMALL)
 
@@ -920,7 +930,12 @@ def test_the_report_is_published_before_the_history_says_completed(
         seen.append((latest(conn).status, outcome.counts))
         return "s3://reports/1/"
 
-    run(conn, csv_bytes(*appointments(25)), options=SMALL, hooks=Hooks(publish=publish))
+    run(
+        conn,
+        csv_bytes(*appointments(25)),
+        options=SMALL,
+        callbacks=ImportCallbacks(publish=publish),
+    )
 
     assert seen == [("in_progress", Counts(created=25))]
     assert (latest(conn).status, latest(conn).report_location) == (
@@ -937,8 +952,8 @@ def test_after_each_commit_the_counts_so_far_are_told(conn: Connection) -> None:
         assert latest(conn).counts == so_far.counts
         told.append(so_far.counts.processed)
 
-    hooks = Hooks(on_commit=on_commit)
-    run(conn, csv_bytes(*appointments(25)), options=SMALL, hooks=hooks)
+    callbacks = ImportCallbacks(on_commit=on_commit)
+    run(conn, csv_bytes(*appointments(25)), options=SMALL, callbacks=callbacks)
 
     assert list(dict.fromkeys(told)) == [0, 10, 20, 25]
 
@@ -948,9 +963,9 @@ def test_a_report_that_cannot_be_put_is_tried_again_without_the_rows(
 ) -> None:
     """All rows are committed by then; the next delivery only makes up for the report."""
     of = another()
-    away = Hooks(publish=failing(ObjectUnavailable("S3 is away.")))
+    away = ImportCallbacks(publish=failing(ObjectUnavailable("S3 is away.")))
     with pytest.raises(ObjectUnavailable):
-        run(conn, csv_bytes(*appointments(25)), of, options=SMALL, hooks=away)
+        run(conn, csv_bytes(*appointments(25)), of, options=SMALL, callbacks=away)
     noted = latest(conn)
     before = places(conn, APPOINTMENT_TABLE)
 
@@ -976,7 +991,7 @@ def test_a_signal_frees_the_lease(conn: Connection, signal: BaseException) -> No
             csv_bytes(*appointments(25)),
             of,
             options=SMALL,
-            hooks=Hooks(on_commit=on_commit),
+            callbacks=ImportCallbacks(on_commit=on_commit),
         )
     stopped = latest(conn)
     whole = run(conn, csv_bytes(*appointments(25)), of, options=SMALL)
@@ -994,7 +1009,7 @@ def test_a_mistake_of_ours_is_noted_without_its_text(conn: Connection) -> None:
         run(
             conn,
             csv_bytes(*appointments(25)),
-            hooks=Hooks(publish=failing(mistake)),
+            callbacks=ImportCallbacks(publish=failing(mistake)),
             options=SMALL,
         )
 
@@ -1021,7 +1036,9 @@ def test_an_attempt_that_is_taken_over_stops_and_keeps_quiet(conn: Connection) -
             csv_bytes(*appointments(40)),
             of,
             options=SMALL,
-            hooks=Hooks(on_commit=on_commit, publish=failing(AssertionError())),
+            callbacks=ImportCallbacks(
+                on_commit=on_commit, publish=failing(AssertionError())
+            ),
         )
 
     noted = latest(conn)

@@ -30,14 +30,14 @@ from salespro_core.errors import (
     TooManyRejects,
 )
 from salespro_core.importer import validation
-from salespro_core.importer.callbacks import NO_HOOKS, Hooks
+from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.importer.validation import SHOWN_REJECTS, within_budget
 from salespro_core.model.outcome import Counts, Outcome
 from salespro_core.postgres import connection
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.parser import Problem, Reject
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.report.text_report import as_json, as_text, summary
@@ -106,7 +106,7 @@ class Report(NamedTuple):
     rejects: list[list[str]]
 
 
-def published(into: list[Report]) -> Hooks:
+def published(into: list[Report]) -> ImportCallbacks:
     """Hooks that keep what the edges put where people look."""
 
     def publish(outcome: Outcome, rejects: Rejects) -> str:
@@ -122,7 +122,7 @@ def published(into: list[Report]) -> Hooks:
         )
         return "r/"
 
-    return Hooks(publish=publish)
+    return ImportCallbacks(publish=publish)
 
 
 # --- how many are too many ------------------------------------------------------------
@@ -267,7 +267,11 @@ def test_nothing_of_a_refused_file_is_written_but_why(conn: Connection) -> None:
     reports: list[Report] = []
 
     outcome = run(
-        conn, csv_bytes(*MIXED), of := another(), options=ONE, hooks=published(reports)
+        conn,
+        csv_bytes(*MIXED),
+        of := another(),
+        options=ONE,
+        callbacks=published(reports),
     )
 
     assert outcome == Outcome(
@@ -316,7 +320,7 @@ def test_the_history_and_the_report_of_a_refused_file_hold_no_cell(
     """Cells are personal data; they are in rejects.csv, where they are corrected."""
     reports: list[Report] = []
 
-    outcome = run(conn, csv_bytes(*MIXED), options=ONE, hooks=published(reports))
+    outcome = run(conn, csv_bytes(*MIXED), options=ONE, callbacks=published(reports))
 
     [report] = reports
     row = list(stored(conn, HISTORY_TABLE).values())[-1]
@@ -330,7 +334,7 @@ def test_the_report_of_a_refused_file_is_the_verdict_and_its_first_rejects(
 ) -> None:
     reports: list[Report] = []
 
-    run(conn, csv_bytes(*MIXED), upload(), options=ONE, hooks=published(reports))
+    run(conn, csv_bytes(*MIXED), upload(), options=ONE, callbacks=published(reports))
 
     [report] = reports
     assert (
@@ -357,11 +361,11 @@ def test_the_rejects_file_has_all_bad_rows_each_once(
     """Who corrects a file wants to do it in one round, and not budget by budget."""
     rows = [row for pair in zip(good(250), bad(250), strict=True) for row in pair]
     reports: list[Report] = []
-    hooks = published(reports)
+    callbacks = published(reports)
 
-    run(conn, csv_bytes(*rows), options=NONE, hooks=hooks)
-    run(conn, csv_bytes(*rows), options=PASSED, hooks=hooks)
-    dry_run(database_url, csv_bytes(*rows), options=NONE, hooks=hooks)
+    run(conn, csv_bytes(*rows), options=NONE, callbacks=callbacks)
+    run(conn, csv_bytes(*rows), options=PASSED, callbacks=callbacks)
+    dry_run(database_url, csv_bytes(*rows), options=NONE, callbacks=callbacks)
 
     lines = [str(2 * place + 3) for place in range(250)]
     for report in reports:
@@ -527,7 +531,7 @@ def test_a_file_that_cannot_be_read_to_its_end_is_refused_before_it_is_written(
     options = replace(PASSED, checkpoint_rows=1)
 
     outcome = run(
-        conn, whole[: len(whole) // 2], options=options, hooks=published(reports)
+        conn, whole[: len(whole) // 2], options=options, callbacks=published(reports)
     )
 
     assert outcome.error is not None
@@ -573,15 +577,15 @@ def test_a_dry_run_says_what_the_import_will_say(
     run(conn, csv_bytes(appointment("A-1", saleAmount="1")))
     before = everything(conn)
     reports: list[Report] = []
-    hooks = published(reports)
+    callbacks = published(reports)
     of = another()
 
     foreseen = dry_run(
-        database_url, csv_bytes(*MIXED), of, options=options, hooks=hooks
+        database_url, csv_bytes(*MIXED), of, options=options, callbacks=callbacks
     )
 
     assert everything(conn) == before
-    done = run(conn, csv_bytes(*MIXED), of, options=options, hooks=hooks)
+    done = run(conn, csv_bytes(*MIXED), of, options=options, callbacks=callbacks)
     assert replace(foreseen, changes=()) == replace(done, is_dry_run=True, attempts=0)
     assert reports[0].rejects == reports[1].rejects
     assert (done.status == "failed") == (options is not PASSED)
@@ -665,10 +669,10 @@ def test_the_lease_is_renewed_now_and_then_and_not_at_each_look(
         return math.inf
 
     with Rejects() as rejects:
-        reading = Reading(stream, options.exports, rejects, is_lenient=False)
+        reader = ExportReader(stream, options.exports, rejects, is_lenient=False)
         started = time.monotonic()
         within_budget(
-            reading,
+            reader,
             stream,
             rejects,
             options,
@@ -715,10 +719,10 @@ LATE = (
 )
 
 
-def time_for(checks: int) -> Hooks:
+def time_for(checks: int) -> ImportCallbacks:
     """There is time, so often as it is asked for."""
     left = iter([60.0] * checks)
-    return Hooks(remaining_s=lambda: next(left, 0.0))
+    return ImportCallbacks(remaining_s=lambda: next(left, 0.0))
 
 
 def test_a_validation_that_runs_out_of_time_says_what_to_do(conn: Connection) -> None:
@@ -727,7 +731,7 @@ def test_a_validation_that_runs_out_of_time_says_what_to_do(conn: Connection) ->
 
     with pytest.raises(OutOfTime) as stopped:
         # Twice for the statements before it.
-        run(conn, data, of, options=BY_TEN, hooks=time_for(4))
+        run(conn, data, of, options=BY_TEN, callbacks=time_for(4))
     noted, freed = latest(conn), lease(conn)
     again = run(conn, data, of, options=BY_TEN)
 
@@ -747,10 +751,10 @@ def test_a_dry_run_that_runs_out_of_time_in_its_validation_says_what_to_do(
     """To try it again would not help: it is reported on like a file that is refused."""
     reports: list[Report] = []
     # Twice for the clocks on its connection.
-    hooks = replace(time_for(5), publish=published(reports).publish)
+    callbacks = replace(time_for(5), publish=published(reports).publish)
     before = everything(conn)
 
-    outcome = dry_run(database_url, file(100, 1), options=BY_TEN, hooks=hooks)
+    outcome = dry_run(database_url, file(100, 1), options=BY_TEN, callbacks=callbacks)
 
     assert (outcome.status, outcome.error) == ("failed", LATE)
     assert outcome.is_unfinished
@@ -763,7 +767,7 @@ def test_a_file_of_one_checkpoint_is_imported_however_short_the_time_is(
 ) -> None:
     """Each attempt gets one commit further; here that is all of the file."""
     with pytest.raises(OutOfTime, match="after 9 rows"):
-        run(conn, file(9, 0), of := another(), options=BY_TEN, hooks=time_for(0))
+        run(conn, file(9, 0), of := another(), options=BY_TEN, callbacks=time_for(0))
 
     assert run(conn, file(9, 0), of, options=BY_TEN).counts == Counts(created=9)
 
@@ -782,8 +786,8 @@ def pipe(data: bytes) -> Iterator[BinaryIO]:
     ours, theirs = os.pipe()
     with open(theirs, "wb") as writing:  # noqa: PTH123 -- no path
         writing.write(data)
-    with open(ours, "rb") as reading:  # noqa: PTH123 -- no path
-        yield reading
+    with open(ours, "rb") as reader:  # noqa: PTH123 -- no path
+        yield reader
 
 
 def test_a_pipe_cannot_be_validated(conn: Connection, database_url: str) -> None:
@@ -811,11 +815,11 @@ def test_a_pipe_cannot_be_validated(conn: Connection, database_url: str) -> None
 def test_who_handles_the_error_gets_the_numbers() -> None:
     stream = io.BytesIO(file(12, 3))
     with Rejects() as rejects:
-        reading = Reading(stream, NONE.exports, rejects, is_lenient=False)
+        reader = ExportReader(stream, NONE.exports, rejects, is_lenient=False)
 
         with pytest.raises(TooManyRejects) as refused:
             within_budget(
-                reading, stream, rejects, NONE, remaining_s=NO_HOOKS.remaining_s
+                reader, stream, rejects, NONE, remaining_s=NO_CALLBACKS.remaining_s
             )
 
         assert (refused.value.rejected, refused.value.rows) == (3, 12)
@@ -825,10 +829,10 @@ def test_who_handles_the_error_gets_the_numbers() -> None:
 def test_what_has_passed_is_read_anew_without_the_rejects_of_the_validation() -> None:
     stream = io.BytesIO(file(12, 3))
     with Rejects() as rejects:
-        first = Reading(stream, PASSED.exports, rejects, is_lenient=False)
+        first = ExportReader(stream, PASSED.exports, rejects, is_lenient=False)
 
         again = within_budget(
-            first, stream, rejects, PASSED, remaining_s=NO_HOOKS.remaining_s
+            first, stream, rejects, PASSED, remaining_s=NO_CALLBACKS.remaining_s
         )
 
         assert (rejects.count, rejects.sample, rejects.open()) == (0, [], None)

@@ -10,7 +10,7 @@ from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
 from salespro_core.postgres import connection
-from salespro_core.postgres.retry import Link
+from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.postgres.watchdog import LEAST_S
 
 
@@ -18,11 +18,11 @@ def test_a_connection_that_does_not_answer_is_ended_by_our_own_clock(
     conn: Connection,
 ) -> None:
     """Keepalives may be answered by a proxy; the function's time would run out in silence."""
-    link = Link(conn, remaining_s=lambda: LEAST_S)
+    connection = RetryingConnection(conn, remaining_s=lambda: LEAST_S)
     started = time.monotonic()
 
     with pytest.raises(StoreUnavailable, match="While waiting"):
-        link.run("waiting", lambda own: own.execute("SELECT pg_sleep(60)"))
+        connection.run("waiting", lambda own: own.execute("SELECT pg_sleep(60)"))
 
     assert time.monotonic() - started < 30
     # Cancelled by then, or broken: either way nothing is under way on it.
@@ -30,9 +30,9 @@ def test_a_connection_that_does_not_answer_is_ended_by_our_own_clock(
 
 
 def test_what_answers_in_time_is_left_alone(conn: Connection) -> None:
-    link = Link(conn, remaining_s=lambda: LEAST_S)
+    connection = RetryingConnection(conn, remaining_s=lambda: LEAST_S)
 
-    row = link.run("asking", lambda own: own.execute("SELECT 1").fetchone())
+    row = connection.run("asking", lambda own: own.execute("SELECT 1").fetchone())
 
     assert row == (1,)
     time.sleep(LEAST_S + 0.5)  # past the moment in which its watch would have struck
@@ -49,8 +49,8 @@ def test_a_connection_that_is_stuck_in_a_statement_is_made_anew(
     conn.pgconn.send_query(b"SELECT pg_sleep(60)")
 
     with connection.connect(database_url) as other:
-        link = Link(conn, reconnect=lambda: other)
-        row = link.run("asking", lambda own: own.execute("SELECT 1").fetchone())
+        retrying = RetryingConnection(conn, reconnect=lambda: other)
+        row = retrying.run("asking", lambda own: own.execute("SELECT 1").fetchone())
 
     assert row == (1,)
     # Cancelled by then, or broken: either way nothing is under way on it.
@@ -65,7 +65,7 @@ def test_when_the_time_is_up_it_is_not_tried_again(conn: Connection) -> None:
         own.execute("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
 
     with pytest.raises(StoreUnavailable):
-        Link(conn, remaining_s=lambda: 0.0).run("trying", cannot)
+        RetryingConnection(conn, remaining_s=lambda: 0.0).run("trying", cannot)
 
     assert len(tries) == 1
 
@@ -78,6 +78,6 @@ def test_a_refusal_is_not_tried_again(conn: Connection) -> None:
         own.execute("SELECT FROM no_such_table")
 
     with pytest.raises(StoreRefused, match="salespro migrate"):
-        Link(conn).run("trying", cannot)
+        RetryingConnection(conn).run("trying", cannot)
 
     assert len(tries) == 1

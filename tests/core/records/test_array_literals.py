@@ -116,14 +116,16 @@ def test_other_values_are_those_that_psycopg_would_have_sent(
 ) -> None:
     """As they come from the cells of a file; none of them needs a quote."""
     sent: dict[str, str] = {}
-    for name, kind, values in (
+    for name, column_type, values in (
         ("moments", instant(), [None if m is None else m.isoformat() for m in moments]),
         ("amounts", money(12, 2), [None if a is None else f"{a:f}" for a in amounts]),
         ("days", DATE, [None if d is None else f"{d:%m/%d/}{d.year:04}" for d in days]),
         ("truths", BOOLEAN, [None if t is None else str(t) for t in truths]),
     ):
-        cells = [None if value is None else kind.parse(value) for value in values]
-        sent[name] = array_text(cells, is_text=kind.is_text)
+        cells = [
+            None if value is None else column_type.parse(value) for value in values
+        ]
+        sent[name] = array_text(cells, is_text=column_type.is_text)
 
     row = conn.execute(
         """
@@ -210,14 +212,15 @@ def test_whatever_becomes_a_record_fits_its_table(
         sql.Identifier(export.table),
         sql.SQL(", ").join(sql.Identifier(column.name) for column in layout.columns),
         sql.SQL(", ").join(
-            sql.SQL("%s::{}[]").format(sql.SQL(c.kind.sql)) for c in layout.columns
+            sql.SQL("%s::{}[]").format(sql.SQL(c.column_type.sql))
+            for c in layout.columns
         ),
     )
     with conn.transaction(force_rollback=True):
         inserted = conn.execute(
             statement,
             [
-                array_text(values, is_text=column.kind.is_text)
+                array_text(values, is_text=column.column_type.is_text)
                 for column, values in zip(layout.columns, columns, strict=True)
             ],
         ).rowcount

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from salespro_core.csv_reader import row_blocks
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.importer.options import Options
-from salespro_core.records import chunks, file_reader
-from salespro_core.records.chunks import Batch, Span
-from salespro_core.records.file_reader import Reading
+from salespro_core.records import file_reader
+from salespro_core.records.chunks import Batch, Chunk, _newest
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.upsert.batch_upsert import arrays
 from tests.support.builders import appointment, csv_bytes, records, user
@@ -29,12 +29,14 @@ def cut_bytes(
     checkpoint_rows: int = 100,
     batch_size: int = 100,
     is_lenient: bool = False,
-) -> list[Span]:
+) -> list[Chunk]:
     options = Options(checkpoint_rows=checkpoint_rows, batch_size=batch_size)
     with Rejects() as rejects:
         stream = io.BytesIO(body)
-        found = Reading(stream, (APPOINTMENTS, USERS), rejects, is_lenient=is_lenient)
-        return list(found.spans(options))
+        found = ExportReader(
+            stream, (APPOINTMENTS, USERS), rejects, is_lenient=is_lenient
+        )
+        return list(found.chunks(options))
 
 
 def cut(
@@ -42,7 +44,7 @@ def cut(
     checkpoint_rows: int = 100,
     batch_size: int = 100,
     is_lenient: bool = False,
-) -> list[Span]:
+) -> list[Chunk]:
     return cut_bytes(
         csv_bytes(*rows),
         checkpoint_rows=checkpoint_rows,
@@ -51,10 +53,10 @@ def cut(
     )
 
 
-def sent(span: Span) -> list[list[tuple[str | None, int]]]:
+def sent(chunk: Chunk) -> list[list[tuple[str | None, int]]]:
     """Key and line of each record that is sent, by batch."""
     return [
-        list(zip(batch.columns[0], batch.lines, strict=True)) for batch in span.batches
+        list(zip(batch.columns[0], batch.lines, strict=True)) for batch in chunk.batches
     ]
 
 
@@ -62,11 +64,11 @@ def test_a_span_sends_its_records_in_the_order_of_their_keys() -> None:
     """Each whole: its line, its values and its cells go together."""
     found = [appointment(key, saleAmount=f"{n}.00") for n, key in enumerate("BaA")]
 
-    [span] = cut(*found, checkpoint_rows=9, batch_size=9)
+    [chunk] = cut(*found, checkpoint_rows=9, batch_size=9)
 
     _, (b, a, capital_a) = records(*found)
-    assert (span.rows, span.duplicate, span.rejected) == (3, 0, 0)
-    [batch] = span.batches
+    assert (chunk.rows, chunk.duplicate, chunk.rejected) == (3, 0, 0)
+    [batch] = chunk.batches
     assert list(batch.lines) == [4, 2, 3]
     assert list(zip(*batch.columns, strict=True)) == [
         record.values for record in (capital_a, b, a)
@@ -86,11 +88,11 @@ def test_both_ways_to_cut_a_span_make_the_same_of_it(data: st.DataObject) -> Non
     rows = [appointment(key) for key in keys]
     layout, found = records(*rows) if rows else (records(appointment())[0], [])
 
-    spans = cut(*rows, batch_size=size) if rows else []
+    chunks = cut(*rows, batch_size=size) if rows else []
 
-    newest = chunks._newest(layout, found)  # noqa: SLF001 -- the other way
+    newest = _newest(layout, found)
     others = [Batch.of(newest[i : i + size]) for i in range(0, len(newest), size)]
-    assert [plain(batch) for span in spans for batch in span.batches] == [
+    assert [plain(batch) for chunk in chunks for batch in chunk.batches] == [
         plain(batch) for batch in others
     ]
 
@@ -121,16 +123,16 @@ def test_however_small_the_pieces_are_a_span_is_the_same(
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(file_reader, "PIECE_ROWS", piece_rows)
-        [span] = cut_bytes(body, is_lenient=is_lenient)
+        [chunk] = cut_bytes(body, is_lenient=is_lenient)
 
-    assert (span.rows, span.duplicate, span.rejected) == (
+    assert (chunk.rows, chunk.duplicate, chunk.rejected) == (
         at_once.rows,
         at_once.duplicate,
         at_once.rejected,
     )
-    assert list(map(plain, span.batches)) == list(map(plain, at_once.batches))
+    assert list(map(plain, chunk.batches)) == list(map(plain, at_once.batches))
     layout, _ = records(appointment())
-    for batch in span.batches:
+    for batch in chunk.batches:
         anew = replace(batch, arrays=())
         assert arrays(layout, batch) == arrays(layout, anew)
 
@@ -143,7 +145,7 @@ def test_the_first_spans_are_short() -> None:
         batch_size=1_050,
     )
 
-    assert [span.rows for span in found] == [500, 1_000, 600]
+    assert [chunk.rows for chunk in found] == [500, 1_000, 600]
 
 
 @pytest.mark.parametrize("committed", [0, 500, 1_500])
@@ -154,9 +156,11 @@ def test_an_attempt_that_goes_on_cuts_where_the_first_one_would_have(
     body = csv_bytes(*(appointment(f"{n}") for n in range(2_100)))
     options = Options(checkpoint_rows=1_050)
     with Rejects() as rejects:
-        found = Reading(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)
+        found = ExportReader(
+            io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False
+        )
         found.skip(committed, {}, options)
-        rows = [span.rows for span in found.spans(options)]
+        rows = [chunk.rows for chunk in found.chunks(options)]
 
     whole = [500, 1_000, 600]
     assert rows == whole[[0, 500, 1_500].index(committed) :]
@@ -169,9 +173,9 @@ def plain(batch: Batch) -> list[list[object]]:
 
 def test_records_are_sorted_across_all_batches_of_a_span() -> None:
     """Sorted only inside each batch, concurrent imports deadlock."""
-    [span] = cut(*(appointment(key) for key in "FBDAEC"), batch_size=2)
+    [chunk] = cut(*(appointment(key) for key in "FBDAEC"), batch_size=2)
 
-    assert sent(span) == [[("A", 5), ("B", 3)], [("C", 7), ("D", 4)], [("E", 6), ("F", 2)]]  # fmt: skip
+    assert sent(chunk) == [[("A", 5), ("B", 3)], [("C", 7), ("D", 4)], [("E", 6), ("F", 2)]]  # fmt: skip
 
 
 def test_a_span_is_so_many_rows_of_the_file_whatever_becomes_of_them() -> None:
@@ -186,7 +190,7 @@ def test_a_span_is_so_many_rows_of_the_file_whatever_becomes_of_them() -> None:
     )
 
     assert [(s.rows, s.duplicate, s.rejected) for s in found] == [(3, 1, 1), (2, 0, 1)]
-    assert [sent(span) for span in found] == [[[("A", 4)]], [[("C", 5)]]]
+    assert [sent(chunk) for chunk in found] == [[[("A", 4)]], [[("C", 5)]]]
 
 
 @pytest.mark.parametrize(
@@ -216,18 +220,18 @@ def test_a_file_without_rows_has_no_spans() -> None:
 
 
 def test_a_span_may_have_rejects_only() -> None:
-    [span] = cut(appointment(saleAmount=BAD), appointment(saleAmount=BAD))
+    [chunk] = cut(appointment(saleAmount=BAD), appointment(saleAmount=BAD))
 
-    assert span == Span(rows=2, batches=(), duplicate=0, rejected=2)
+    assert chunk == Chunk(rows=2, batches=(), duplicate=0, rejected=2)
 
 
 def test_a_span_is_cut_before_the_next_is_read() -> None:
     """A file may have millions of rows."""
     stream = io.BytesIO(b"_id\n" + b"".join(b"A-%d\n" % n for n in range(500_000)))
     with Rejects() as rejects:
-        found = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=False)
+        found = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
 
-        first = next(found.spans(Options(checkpoint_rows=3, batch_size=3)))
+        first = next(found.chunks(Options(checkpoint_rows=3, batch_size=3)))
 
     assert first.rows == 3
     assert stream.tell() < 2_000_000
@@ -258,31 +262,31 @@ def test_of_two_records_of_one_key_the_newer_is_sent_or_else_the_later(
     first: str, second: str, line: int
 ) -> None:
     """One statement cannot touch a row twice; and the order of rows says nothing."""
-    [span] = cut(
+    [chunk] = cut(
         appointment("A", _updated_at=first), appointment("A", _updated_at=second)
     )
 
-    assert sent(span) == [[("A", line)]]
-    assert (span.rows, span.duplicate, span.rejected) == (2, 1, 0)
+    assert sent(chunk) == [[("A", line)]]
+    assert (chunk.rows, chunk.duplicate, chunk.rejected) == (2, 1, 0)
 
 
 def test_of_many_records_of_one_key_the_newest_is_sent() -> None:
     times = (MORNING, "", NOON, MORNING, NOON, "", MORNING)
 
-    [span] = cut(*(appointment("A", _updated_at=time) for time in times))
+    [chunk] = cut(*(appointment("A", _updated_at=time) for time in times))
 
-    assert sent(span) == [[("A", 6)]]
-    assert span.duplicate == 6
+    assert sent(chunk) == [[("A", 6)]]
+    assert chunk.duplicate == 6
 
 
 def test_a_timestamp_that_was_left_out_does_not_count() -> None:
-    [span] = cut(
+    [chunk] = cut(
         appointment("A", _updated_at=MORNING),
         appointment("A", _updated_at="invalid_date"),
         is_lenient=True,
     )
 
-    assert sent(span) == [[("A", 2)]]
+    assert sent(chunk) == [[("A", 2)]]
 
 
 def test_a_file_without_timestamps_sends_the_later_record() -> None:
@@ -297,9 +301,9 @@ def test_a_file_without_timestamps_sends_the_later_record() -> None:
 
 
 def test_keys_that_differ_in_case_are_two_keys() -> None:
-    [span] = cut(appointment("abc"), appointment("ABC"), appointment(" abc "))
+    [chunk] = cut(appointment("abc"), appointment("ABC"), appointment(" abc "))
 
-    assert sent(span) == [[("ABC", 3), ("abc", 4)]]
+    assert sent(chunk) == [[("ABC", 3), ("abc", 4)]]
 
 
 def test_records_of_one_key_in_two_spans_are_both_sent() -> None:
@@ -310,13 +314,13 @@ def test_records_of_one_key_in_two_spans_are_both_sent() -> None:
         checkpoint_rows=1,
     )
 
-    assert [sent(span) for span in found] == [[[("A", 2)]], [[("A", 3)]]]
-    assert [span.duplicate for span in found] == [0, 0]
+    assert [sent(chunk) for chunk in found] == [[[("A", 2)]], [[("A", 3)]]]
+    assert [chunk.duplicate for chunk in found] == [0, 0]
 
 
 def test_a_batch_holds_records_that_leave_out_the_same_columns() -> None:
     """A statement names its columns, and what is left out is not to be written."""
-    [span] = cut(
+    [chunk] = cut(
         appointment("C"),
         appointment("A"),
         appointment("B", saleAmount=BAD),
@@ -326,8 +330,8 @@ def test_a_batch_holds_records_that_leave_out_the_same_columns() -> None:
         is_lenient=True,
     )
 
-    assert sent(span) == [[("A", 3), ("C", 2)], [("D", 6)], [("B", 4), ("E", 5), ("F", 7)]]  # fmt: skip
-    assert [batch.omitted for batch in span.batches] == [(), (3, 11), (11,)]
+    assert sent(chunk) == [[("A", 3), ("C", 2)], [("D", 6)], [("B", 4), ("E", 5), ("F", 7)]]  # fmt: skip
+    assert [batch.omitted for batch in chunk.batches] == [(), (3, 11), (11,)]
 
 
 drawn_rows = st.lists(
@@ -361,7 +365,7 @@ def test_every_row_is_in_one_span_and_sent_once_or_counted_once(
     )  # fmt: skip
 
     rows = [("", None, BAD, "x"), *drawn]
-    for n, span in enumerate(found):
+    for n, chunk in enumerate(found):
         best: dict[str, tuple[str, int]] = {}
         good = 0
         part = list(enumerate(rows, start=2))[n * checkpoint_rows :][:checkpoint_rows]
@@ -370,17 +374,17 @@ def test_every_row_is_in_one_span_and_sent_once_or_counted_once(
                 good += 1
                 best[key] = max(best.get(key, ("", 0)), (time or "", line))
         newest = [(key, best[key][1]) for key in sorted(best)]
-        assert sorted(it for batch in sent(span) for it in batch) == newest
-        assert all(batch == sorted(batch) for batch in sent(span))
-        assert span.rows == len(part)
-        assert span.duplicate == good - len(newest)
-        assert span.rejected == len(part) - good
-        assert all(1 <= len(batch) <= batch_size for batch in span.batches)
+        assert sorted(it for batch in sent(chunk) for it in batch) == newest
+        assert all(batch == sorted(batch) for batch in sent(chunk))
+        assert chunk.rows == len(part)
+        assert chunk.duplicate == good - len(newest)
+        assert chunk.rejected == len(part) - good
+        assert all(1 <= len(batch) <= batch_size for batch in chunk.batches)
         assert all(
             len(a) == batch_size or a.omitted != b.omitted
-            for a, b in pairwise(span.batches)
+            for a, b in pairwise(chunk.batches)
         )
-    assert sum(span.rows for span in found) == len(rows)
+    assert sum(chunk.rows for chunk in found) == len(rows)
 
 
 @pytest.mark.parametrize("checkpoint_rows", [1, 5])
@@ -408,4 +412,4 @@ def test_a_span_of_very_large_rows_is_short(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 1)
     large = [appointment(f"{n}", resultFullString="x" * 400) for n in range(7)]
 
-    assert [span.rows for span in cut(*large)] == [2, 2, 2, 1]
+    assert [chunk.rows for chunk in cut(*large)] == [2, 2, 2, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.parser import Problem
 from salespro_core.records.reject_reasons import (
     CELL_CHARACTERS,
@@ -24,7 +24,7 @@ SALE = Problem("isSale", "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)")
 def reasons_of(body: bytes) -> tuple[Reason, ...]:
     with Rejects() as rejects:
         stream = io.BytesIO(body)
-        items_of(Reading(stream, (APPOINTMENTS, USERS), rejects, is_lenient=False))
+        items_of(ExportReader(stream, (APPOINTMENTS, USERS), rejects, is_lenient=False))
         return rejects.reasons.all()
 
 
@@ -81,8 +81,10 @@ def test_what_is_forgotten_is_not_counted() -> None:
     """A file with an error budget is read twice."""
     with Rejects() as rejects:
         body = csv_bytes(appointment(saleAmount="x"))
-        reading = Reading(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)
-        items_of(reading)
+        reader = ExportReader(
+            io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False
+        )
+        items_of(reader)
         rejects.clear()
 
         assert rejects.reasons.all() == ()

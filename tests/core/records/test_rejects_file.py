@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from salespro_core.csv_reader.csv_injection import original
 from salespro_core.csv_reader.header import REJECT_LABELS, read_header
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.parser import Problem, Record, Reject
 from salespro_core.records.rejects_file import SAMPLE, Rejects
 from tests.support.builders import appointment, csv_bytes, items_of, read_rows, records
@@ -26,7 +26,7 @@ def read(body: bytes) -> tuple[list[Record | Reject], bytes]:
     with Rejects() as rejects:
         stream = io.BytesIO(body)
         exports = (APPOINTMENTS, USERS)
-        items = items_of(Reading(stream, exports, rejects, is_lenient=False))
+        items = items_of(ExportReader(stream, exports, rejects, is_lenient=False))
         file = rejects.open()
         return items, file.read() if file else b""
 
@@ -89,10 +89,10 @@ def test_labels_stand_as_they_did_in_the_file() -> None:
 
 def test_a_file_without_rejects_makes_none() -> None:
     with Rejects() as rejects:
-        reading = Reading(
+        reader = ExportReader(
             io.BytesIO(csv_bytes(appointment())), (APPOINTMENTS,), rejects, is_lenient=False
         )  # fmt: skip
-        items_of(reading)
+        items_of(reader)
 
         assert rejects.open() is None
         assert rejects.sample == []
@@ -106,10 +106,10 @@ def test_what_is_forgotten_is_in_neither_the_file_nor_the_sample() -> None:
     with Rejects() as rejects:
         for data in (corrected, body):
             rejects.clear()
-            reading = Reading(
+            reader = ExportReader(
                 io.BytesIO(data), (APPOINTMENTS,), rejects, is_lenient=False
             )
-            items_of(reading)
+            items_of(reader)
 
         file = rejects.open()
         assert file is not None
@@ -228,8 +228,8 @@ def test_memory_keeps_the_first_rejects_and_the_file_all() -> None:
     body = b"_id,saleAmount\n" + b"A-1,x\n" * (SAMPLE + 150)
 
     with Rejects() as rejects:
-        reading = Reading(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)  # fmt: skip
-        items_of(reading)
+        reader = ExportReader(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)  # fmt: skip
+        items_of(reader)
         file = rejects.open()
 
         assert file
@@ -247,8 +247,8 @@ def test_the_file_is_read_from_its_start_each_time_and_gone_in_the_end() -> None
     """An upload of it that fails is tried again."""
     with Rejects() as rejects:
         body = io.BytesIO(b"_id\n\x20\n")
-        reading = Reading(body, (APPOINTMENTS,), rejects, is_lenient=False)
-        items_of(reading)
+        reader = ExportReader(body, (APPOINTMENTS,), rejects, is_lenient=False)
+        items_of(reader)
         first, second = rejects.open(), rejects.open()
 
         assert first

@@ -10,9 +10,9 @@ import pytest
 
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.importer.options import DEFAULTS
-from salespro_core.model.file_summary import Contents, Day, Rep
+from salespro_core.model.file_summary import Day, FileSummary, Rep
 from salespro_core.records import summary_builder
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from tests.support import paths
 from tests.support.builders import APPOINTMENT, appointment, csv_bytes, user
@@ -26,17 +26,17 @@ BOB = {
 }
 
 
-def held(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> Contents | None:
+def held(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary | None:
     with Rejects() as rejects:
         stream = io.BytesIO(body)
         exports = (APPOINTMENTS, USERS)
-        reading = Reading(stream, exports, rejects, is_lenient=is_lenient)
-        for _ in reading.parts(rows):
+        reader = ExportReader(stream, exports, rejects, is_lenient=is_lenient)
+        for _ in reader.parts(rows):
             pass
-        return reading.contents()
+        return reader.contents()
 
 
-def known(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> Contents:
+def known(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary:
     contents = held(body, rows=rows, is_lenient=is_lenient)
     assert contents is not None
     return contents
@@ -69,7 +69,7 @@ def test_each_row_that_can_be_read_is_counted(order: int | None, rows: int) -> N
         # Whose name comes first is whose name is shown.
         shuffled.sort(key=lambda row: row["salesrep.email"].startswith("ANN"))
 
-    assert known(csv_bytes(*shuffled), rows=rows) == Contents(
+    assert known(csv_bytes(*shuffled), rows=rows) == FileSummary(
         rows=8,
         sales=6,
         amounts=5,
@@ -176,11 +176,13 @@ def test_what_an_earlier_attempt_committed_is_counted_again() -> None:
     """A report is of the file, whatever became of the attempts."""
     with Rejects() as rejects:
         body = csv_bytes(*(on(6) for _ in range(20)))
-        reading = Reading(io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False)
-        reading.skip(15, {}, DEFAULTS)
-        for _ in reading.spans(DEFAULTS):
+        reader = ExportReader(
+            io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False
+        )
+        reader.skip(15, {}, DEFAULTS)
+        for _ in reader.chunks(DEFAULTS):
             pass
-        contents = reading.contents()
+        contents = reader.contents()
 
     assert contents is not None
     assert contents.rows == 20

@@ -14,7 +14,7 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.csv_reader.csv_injection import original
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
@@ -62,7 +62,7 @@ def tried(conninfo: str, body: bytes, name: str) -> tuple[Outcome, bytes]:
     of = upload(object_key=name, bucket=None, version=None)
     with connection.connect(conninfo) as own:
         outcome = dry_run_upload(
-            own, of, io.BytesIO(body), hooks=Hooks(publish=publish)
+            own, of, io.BytesIO(body), callbacks=ImportCallbacks(publish=publish)
         )
     return outcome, files[0]
 

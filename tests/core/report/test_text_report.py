@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from salespro_core.model.file_summary import Contents, Day, Rep
+from salespro_core.model.file_summary import Day, FileSummary, Rep
 from salespro_core.model.outcome import MAYBE_CUT, Change, Counts, Outcome, Stale
 from salespro_core.records.parser import Problem, Reject
 from salespro_core.records.reject_reasons import Example, Reason
@@ -424,7 +424,7 @@ FACTS = {
     "warnings": [{"problem": "isSale is not TRUE or FALSE", "cells": 2}],
     "error": None,
 }
-CONTENTS = Contents(
+CONTENTS = FileSummary(
     rows=15,
     sales=6,
     amounts=2,

@@ -16,7 +16,7 @@ from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import LEASE, UNKNOWN, Claim, claim, read_counts
-from salespro_core.upsert.batch_upsert import Beside, upsert
+from salespro_core.upsert.batch_upsert import SkippedRows, upsert
 from tests.support.builders import MORNING, appointment, batch, upload
 from tests.support.table_contents import (
     HISTORY_TABLE,
@@ -37,7 +37,7 @@ def history_of(conn: Connection, held: Claim) -> dict[str, object]:
 def write_one_row(conn: Connection, held: Claim) -> None:
     """Commit a row and a reject, and so move the checkpoint by two."""
     layout, sent = batch(appointment())
-    beside = Beside(rejected=1)
+    skipped = SkippedRows(rejected=1)
     upsert(
         conn,
         layout,
@@ -45,7 +45,7 @@ def write_one_row(conn: Connection, held: Claim) -> None:
         claim=held,
         checkpoint=held.counts.processed,
         uploaded_at=MORNING,
-        beside=beside,
+        skipped=skipped,
     ).written()
 
 

@@ -27,14 +27,14 @@ from salespro_core.model.outcome import Counts
 from salespro_core.postgres import connection
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.records.array_literals import array_text
-from salespro_core.records.chunks import Span
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.chunks import Chunk
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim, claim, read_counts
-from salespro_core.upsert.batch_upsert import Beside, Written, upsert
+from salespro_core.upsert.batch_upsert import SkippedRows, Written, upsert
 from salespro_core.upsert.sql import upsert_statement
-from salespro_core.upsert.transaction import write_span
+from salespro_core.upsert.transaction import write_chunk
 from tests.support.builders import MORNING, appointment, batch, csv_bytes, upload, user
 from tests.support.databases import new_database
 from tests.support.table_contents import (
@@ -61,11 +61,11 @@ Row = dict[str, str]
 class Way:
     """How the batches of a test are written; both ways leave the same behind."""
 
-    looks_first = True
+    compare_before_insert = True
 
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["looks-first", "straight"])
-def looks_first(
+def compare_before_insert(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> bool:
     """Whether batches are compared before any row is locked."""
@@ -85,7 +85,7 @@ def write(
     held: Claim,
     *rows: Row,
     uploaded_at: datetime = MORNING,
-    beside: Beside = Beside(),  # noqa: B008 -- frozen
+    skipped: SkippedRows = SkippedRows(),  # noqa: B008 -- frozen
 ) -> Written:
     """Write these rows as one batch."""
     layout, sent = batch(*rows)
@@ -96,8 +96,8 @@ def write(
         claim=held,
         checkpoint=checkpoint(conn, held),
         uploaded_at=uploaded_at,
-        beside=beside,
-        looks_first=Way.looks_first,
+        skipped=skipped,
+        compare_before_insert=Way.compare_before_insert,
     ).written()
 
 
@@ -262,7 +262,7 @@ def test_counts_lease_and_checkpoint_move_with_the_rows(conn: Connection) -> Non
         appointment("A"),
         appointment("B", saleAmount="1"),
         appointment("C"),
-        beside=Beside(duplicate=5, rejected=7),
+        skipped=SkippedRows(duplicate=5, rejected=7),
     )
 
     row = history_of(conn, held)
@@ -557,7 +557,7 @@ def test_a_value_that_a_batch_omits_is_left_alone(
         claim=held,
         checkpoint=checkpoint(conn, held),
         uploaded_at=MORNING,
-        beside=Beside(),
+        skipped=SkippedRows(),
     ).written()
 
     row = stored(conn, APPOINTMENT_TABLE)["A"]
@@ -761,7 +761,7 @@ def test_an_attempt_that_lost_its_claim_writes_nothing(
     before = everything(conn)
 
     with pytest.raises(ClaimLost, match="writes nothing more"):
-        write(conn, held, *rows, uploaded_at=EVENING, beside=Beside(rejected=1))
+        write(conn, held, *rows, uploaded_at=EVENING, skipped=SkippedRows(rejected=1))
 
     assert everything(conn) == before
 
@@ -814,14 +814,14 @@ def test_a_newer_row_that_is_deleted_meanwhile_is_counted_once(
             other.execute("DELETE FROM salespro_appointment WHERE id = 'A'")
             waiting = pool.submit(write, conn, held, *batch, unchanged)
             # Where rows are compared first, nothing waits: it is stale, and stays away.
-            if not Way.looks_first:
+            if not Way.compare_before_insert:
                 wait_until_blocked(other, conn.info.backend_pid)
             else:
                 waiting.result()
 
         written = waiting.result()
 
-    if Way.looks_first:
+    if Way.compare_before_insert:
         assert written == Written(created=1, stale=1, unchanged=1)
     else:
         assert written == Written(created=2, unchanged=1)
@@ -889,13 +889,13 @@ def test_a_row_twice_in_one_batch_is_refused(
 # --- spans ----------------------------------------------------------------------------
 
 
-def cut(*rows: Row, size: int) -> tuple[Layout, Span]:
+def cut(*rows: Row, size: int) -> tuple[Layout, Chunk]:
     """These rows as one span with batches of at most `size` records."""
     with Rejects() as rejects:
         stream = io.BytesIO(csv_bytes(*rows))
-        reading = Reading(stream, (APPOINTMENTS, USERS), rejects, is_lenient=False)
-        (span,) = reading.spans(Options(checkpoint_rows=len(rows), batch_size=size))
-    return reading.layout, span
+        reader = ExportReader(stream, (APPOINTMENTS, USERS), rejects, is_lenient=False)
+        (chunk,) = reader.chunks(Options(checkpoint_rows=len(rows), batch_size=size))
+    return reader.layout, chunk
 
 
 def test_a_span_is_written_batch_by_batch_and_counted_once(
@@ -904,11 +904,11 @@ def test_a_span_is_written_batch_by_batch_and_counted_once(
     """Duplicates and rejects belong to the span; each batch adds its own records."""
     write(conn, held, appointment("B"), appointment("C"))
     rows = [*(appointment(key) for key in "ABCDE"), appointment("C", saleAmount="1")]
-    layout, span = cut(*rows, size=2)
-    assert [len(part) for part in span.batches] == [2, 2, 1]
+    layout, chunk = cut(*rows, size=2)
+    assert [len(part) for part in chunk.batches] == [2, 2, 1]
 
     so_far = replace(held, counts=Counts(created=2))
-    counts = write_span(conn, layout, span, claim=so_far, uploaded_at=MORNING).counts
+    counts = write_chunk(conn, layout, chunk, claim=so_far, uploaded_at=MORNING).counts
 
     assert counts == Counts(created=3, updated=1, unchanged=1, duplicate=1)
     assert read_counts(history_of(conn, held)) == counts + Counts(created=2)
@@ -919,9 +919,9 @@ def test_a_span_of_nothing_but_rejects_moves_the_checkpoint(
 ) -> None:
     """Otherwise the attempt after a crash would count them again."""
     layout, _ = batch(appointment())
-    span = Span(rows=3, batches=(), duplicate=0, rejected=3)
+    chunk = Chunk(rows=3, batches=(), duplicate=0, rejected=3)
 
-    counts = write_span(conn, layout, span, claim=held, uploaded_at=MORNING).counts
+    counts = write_chunk(conn, layout, chunk, claim=held, uploaded_at=MORNING).counts
 
     assert counts == Counts(rejected=3)
     assert read_counts(history_of(conn, held)) == counts
@@ -933,11 +933,11 @@ def test_a_span_is_written_as_a_whole_or_not_at_all(
     """The checkpoint covers the span: half of it would be sent again, or never."""
     layout, good = batch(appointment("A"))
     _, bad = batch(appointment("B"), appointment("B"))
-    span = Span(rows=3, batches=(good, bad), duplicate=0, rejected=0)
+    chunk = Chunk(rows=3, batches=(good, bad), duplicate=0, rejected=0)
     before = contents(conn)
 
     with pytest.raises(StoreRefused), store_errors("writing"):
-        write_span(conn, layout, span, claim=held, uploaded_at=MORNING)
+        write_chunk(conn, layout, chunk, claim=held, uploaded_at=MORNING)
 
     assert contents(conn) == before
 
@@ -947,11 +947,11 @@ def test_a_span_whose_claim_is_lost_writes_nothing(
 ) -> None:
     """Whatever the number of its batches."""
     taken_over(conn, held)
-    layout, span = cut(*(appointment(key) for key in "ABC"), size=1)
+    layout, chunk = cut(*(appointment(key) for key in "ABC"), size=1)
     before = everything(conn)
 
     with pytest.raises(ClaimLost):
-        write_span(conn, layout, span, claim=held, uploaded_at=MORNING)
+        write_chunk(conn, layout, chunk, claim=held, uploaded_at=MORNING)
 
     assert everything(conn) == before
 
@@ -1107,7 +1107,7 @@ def explain(
     """The plan of the very statement, with these rows as psycopg sends them."""
     layout, sent = batch(*rows)
     parameters: dict[str, object] = {
-        column.name: array_text(cells, is_text=column.kind.is_text)
+        column.name: array_text(cells, is_text=column.column_type.is_text)
         for column, cells in zip(layout.columns, sent.columns, strict=True)
     }
     parameters |= {
@@ -1121,7 +1121,7 @@ def explain(
         "rejected": 0,
     }
     statement = upsert_statement(
-        layout.export, layout.columns, looks_first=Way.looks_first
+        layout.export, layout.columns, compare_before_insert=Way.compare_before_insert
     ).as_string()
     return first(
         conn.execute(f"EXPLAIN ({options}FORMAT JSON) {statement}".encode(), parameters)
@@ -1131,7 +1131,7 @@ def explain(
 def generic_plan(conn: Connection, export: Export) -> dict[str, Any]:
     """The plan that does not depend on the values."""
     statement = upsert_statement(
-        export, export.columns, looks_first=Way.looks_first
+        export, export.columns, compare_before_insert=Way.compare_before_insert
     ).as_string()
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
     for place, name in enumerate(names, 1):

@@ -28,14 +28,14 @@ from salespro_core.exports.catalogue import APPOINTMENTS
 from salespro_core.importer.options import Options
 from salespro_core.model.outcome import Counts
 from salespro_core.postgres import connection
-from salespro_core.postgres.retry import Link
-from salespro_core.records.chunks import Span
-from salespro_core.records.file_reader import Reading
+from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.records.chunks import Chunk
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.pipeline import write_ahead
-from salespro_core.upsert.transaction import SpanWritten, await_turn
+from salespro_core.upsert.transaction import ChunkWritten, configure_transaction
 from tests.support.builders import MORNING, appointment, csv_bytes, upload
 from tests.support.table_contents import APPOINTMENT_TABLE, places, stored, wait_until
 
@@ -51,21 +51,23 @@ def held(conn: Connection) -> Claim:
 
 
 @pytest.fixture
-def layout_and_spans() -> tuple[Layout, list[Span]]:
+def layout_and_spans() -> tuple[Layout, list[Chunk]]:
     """Three spans of three records each, in two batches."""
     stream = io.BytesIO(csv_bytes(*(appointment(key) for key in KEYS)))
     with Rejects() as rejects:
-        reading = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=False)
-        return reading.layout, list(reading.spans(SMALL))
+        reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
+        return reader.layout, list(reader.chunks(SMALL))
 
 
 class Ahead:
     """Writes the spans; does something when the next one is asked for."""
 
     def __init__(
-        self, conn: Connection, held: Claim, given: tuple[Layout, list[Span]], url: str
+        self, conn: Connection, held: Claim, given: tuple[Layout, list[Chunk]], url: str
     ) -> None:
-        self.link = Link(conn, reconnect=lambda: connection.connect(url))
+        self.connection = RetryingConnection(
+            conn, reconnect=lambda: connection.connect(url)
+        )
         self.remaining_s = math.inf
         self.held = held
         self._layout, self._spans = given
@@ -78,24 +80,24 @@ class Ahead:
         """Write these, in one span unless the options say otherwise."""
         with Rejects() as rejects:
             stream = io.BytesIO(csv_bytes(*rows))
-            reading = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=False)
-            self._layout, self._spans = reading.layout, list(reading.spans(options))
+            reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
+            self._layout, self._spans = reader.layout, list(reader.chunks(options))
 
     def written(
         self, before: Callable[[int], object] = lambda _: None
-    ) -> Iterator[SpanWritten]:
+    ) -> Iterator[ChunkWritten]:
         """What became of each span; `before(place)` is called when one is asked for."""
 
-        def spans() -> Iterator[Span]:
-            for place, span in enumerate(self._spans):
+        def chunks() -> Iterator[Chunk]:
+            for place, chunk in enumerate(self._spans):
                 before(place)
-                yield span
+                yield chunk
             before(len(self._spans))
 
         return write_ahead(
-            self.link,
+            self.connection,
             self._layout,
-            spans(),
+            chunks(),
             held=self.held,
             uploaded_at=MORNING,
             remaining_s=lambda: self.remaining_s,
@@ -106,12 +108,12 @@ class Ahead:
 def ahead(
     conn: Connection,
     held: Claim,
-    layout_and_spans: tuple[Layout, list[Span]],
+    layout_and_spans: tuple[Layout, list[Chunk]],
     database_url: str,
 ) -> Iterator[Ahead]:
     made = Ahead(conn, held, layout_and_spans, database_url)
     yield made
-    made.link.conn.close()
+    made.connection.conn.close()
 
 
 @pytest.fixture
@@ -213,9 +215,9 @@ def test_a_span_is_committed_while_the_next_is_read(
 def test_nothing_is_under_way_while_the_caller_looks_at_a_result(ahead: Ahead) -> None:
     """It may use the connection."""
     for _ in ahead.written():
-        info = ahead.link.conn.info
+        info = ahead.connection.conn.info
         assert info.transaction_status == TransactionStatus.IDLE
-        assert ahead.link.conn.execute("SELECT 1").fetchone() == (1,)
+        assert ahead.connection.conn.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_failure_to_read_on_comes_after_what_is_written(
@@ -247,7 +249,7 @@ def test_an_interruption_leaves_no_half_of_a_span_and_a_connection_that_works(
         next(ahead.written(before))
 
     assert keys(other) == KEYS[:3]
-    assert ahead.link.conn.info.transaction_status == TransactionStatus.IDLE
+    assert ahead.connection.conn.info.transaction_status == TransactionStatus.IDLE
 
 
 def test_a_connection_that_ends_under_way_costs_nothing(
@@ -259,7 +261,7 @@ def test_a_connection_that_ends_under_way_costs_nothing(
     def before(place: int) -> None:
         nonlocal ended
         if place:
-            pid = ahead.link.conn.info.backend_pid
+            pid = ahead.connection.conn.info.backend_pid
             row = other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
             assert row.fetchone() == (True,)
             ended += 1
@@ -279,8 +281,8 @@ def test_what_a_broken_connection_left_under_way_is_no_other_attempt(
     rows = [appointment(key, saleAmount="lot" if key in "BEH" else "1") for key in KEYS]
     with Rejects() as rejects:
         stream = io.BytesIO(csv_bytes(*rows))
-        reading = Reading(stream, (APPOINTMENTS,), rejects, is_lenient=True)
-        given = reading.layout, list(reading.spans(SMALL))
+        reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=True)
+        given = reader.layout, list(reader.chunks(SMALL))
     ahead = Ahead(conn, held, given, database_url)
 
     def release() -> None:
@@ -296,11 +298,11 @@ def test_what_a_broken_connection_left_under_way_is_no_other_attempt(
 
     with ThreadPoolExecutor(1) as thread:
         other.execute("BEGIN")
-        await_turn(other, given[0], given[1][0])
+        configure_transaction(other, given[0], given[1][0])
         try:
             found = [written.counts for written in ahead.written(before)]
         finally:
-            ahead.link.conn.close()
+            ahead.connection.conn.close()
 
     assert found == [Counts(created=3)] * 3
     assert keys(other) == KEYS
@@ -329,16 +331,16 @@ def test_a_server_that_lost_a_commit_is_not_written_on(
     is_cut: bool,  # noqa: FBT001 -- a parameter
 ) -> None:
     """A standby that takes over may be behind: rows and checkpoint go back together."""
-    spans = ahead.written()
-    next(spans)
-    next(spans)
+    chunks = ahead.written()
+    next(chunks)
+    next(chunks)
     go_back(other, to=3)
     if is_cut:
-        pid = ahead.link.conn.info.backend_pid
+        pid = ahead.connection.conn.info.backend_pid
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
     with pytest.raises(ClaimLost):
-        next(spans)
+        next(chunks)
 
     assert claims.checkpoint(other, ahead.held).counts == Counts(created=3)
     assert keys(other) == KEYS[:3]
@@ -388,7 +390,7 @@ def test_a_lock_that_is_held_for_long_ends_the_attempt_and_frees_its_own(
             next(ahead.written())
         [mine] = other.execute(
             "SELECT count(*) FROM pg_locks WHERE pid = %s AND locktype <> 'virtualxid'",
-            [ahead.link.conn.info.backend_pid],
+            [ahead.connection.conn.info.backend_pid],
         ).fetchall()
         assert mine == (0,)
 
@@ -453,7 +455,7 @@ def struck_after(seconds: float, stop: type[BaseException]) -> Iterator[None]:
 
 def may_be_begun_again(ahead: Ahead, other: Connection) -> bool:
     """What frees the lease can be said over the connection that there is."""
-    ahead.link.try_once(lambda conn: claims.release(conn, ahead.held))
+    ahead.connection.try_once(lambda conn: claims.release(conn, ahead.held))
     row = other.execute("SELECT lease_expires_at FROM salespro_sync_history").fetchone()
     return row == (None,)
 
@@ -466,7 +468,7 @@ def test_an_interruption_does_not_wait_for_a_lock_of_others(
     """While the reply is waited for; or still while so much is sent, which waits, too."""
     text = "x" * megabytes * 1_000_000
     ahead.reads(*(appointment(key, resultFullString=text) for key in "ABC"))
-    ahead.link = Link(ahead.link.conn)
+    ahead.connection = RetryingConnection(ahead.connection.conn)
 
     with other.transaction():
         other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")

@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.errors import ObjectUnavailable, StoreRefused, StoreUnavailable
-from salespro_core.importer.callbacks import Hooks
+from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Counts, Outcome
@@ -90,7 +90,9 @@ def test_what_postgres_refused_before_a_crash_is_in_the_rejects_of_the_next_atte
         files.append(file.read().decode() if file else "")
         return "r/"
 
-    outcome = run(choosy, data, of, options=SMALL, hooks=Hooks(publish=publish))
+    outcome = run(
+        choosy, data, of, options=SMALL, callbacks=ImportCallbacks(publish=publish)
+    )
 
     assert outcome.counts == Counts(created=198, rejected=2)
     assert [reject.line for reject in outcome.rejects] == [4, 152]
@@ -197,8 +199,8 @@ def test_a_connection_that_breaks_is_made_anew_and_nothing_is_written_twice(
         if so_far.counts.processed == at and len(own) == 1:
             conn.execute("SELECT pg_terminate_backend(%s)", [own[0].info.backend_pid])
 
-    hooks = Hooks(on_commit=cut, reconnect=reconnect)
-    outcome = run(own[0], csv_bytes(*rows(45)), options=SMALL, hooks=hooks)
+    callbacks = ImportCallbacks(on_commit=cut, reconnect=reconnect)
+    outcome = run(own[0], csv_bytes(*rows(45)), options=SMALL, callbacks=callbacks)
     for one in own:
         one.close()
 
@@ -231,8 +233,8 @@ def test_a_commit_whose_reply_was_lost_is_neither_failed_nor_repeated(
             made.append(connection.connect(url))
             return made[-1]
 
-        hooks = Hooks(reconnect=reconnect)
-        outcome = run(own, csv_bytes(*rows(45, 30)), options=SMALL, hooks=hooks)
+        callbacks = ImportCallbacks(reconnect=reconnect)
+        outcome = run(own, csv_bytes(*rows(45, 30)), options=SMALL, callbacks=callbacks)
         for one in made:
             one.close()
 
@@ -256,7 +258,12 @@ def test_without_another_connection_a_break_is_the_end_of_the_attempt(
                 conn.execute("SELECT pg_terminate_backend(%s)", [pid])
 
         with pytest.raises(StoreUnavailable, match="after row 20"):
-            run(own, csv_bytes(*rows(45)), options=SMALL, hooks=Hooks(on_commit=cut))
+            run(
+                own,
+                csv_bytes(*rows(45)),
+                options=SMALL,
+                callbacks=ImportCallbacks(on_commit=cut),
+            )
 
     latest = latest_import(conn)
     assert latest is not None

@@ -30,7 +30,7 @@ from salespro_core.errors import (
     SalesProError,
 )
 from salespro_core.exports.catalogue import APPOINTMENTS
-from salespro_core.records.file_reader import Reading
+from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.parser import Record, Reject
 from salespro_core.records.rejects_file import Rejects
 from tests.support.builders import appointment, csv_bytes, items_of
@@ -39,9 +39,9 @@ from tests.support.servers.object_server import (
     HONEST,
     THREADS,
     BodyFault,
+    ColumnType,
     Fault,
     Gibberish,
-    Kind,
     LyingHead,
     NoAnswer,
     ObjectServer,
@@ -93,7 +93,12 @@ def schedule(seed: int) -> Schedule:
     # that could.
     has_size = not has_checksum or random_.random() < 0.5
     version_id = random_.choice(["3HL4kqtJlcpXroDTDmJrmSpXd3dIbrHY", None])
-    weights: dict[Kind, float] = {"cut": 45, "reset": 18, "stall": 2, "trickle": 2}
+    weights: dict[ColumnType, float] = {
+        "cut": 45,
+        "reset": 18,
+        "stall": 2,
+        "trickle": 2,
+    }
     weights |= dict.fromkeys(kinds(LyingHead | NoAnswer), 1)
     weights |= {"silent": 0.4, "replaced": 1, "deleted": 0.5, "denied": 0.5}
     weights |= {"garbled": 1 if has_checksum else 0}
@@ -146,14 +151,14 @@ def predict(plan: Schedule, size: int) -> type[SalesProError] | None:
     raise AssertionError
 
 
-def end_of_object(kind: Kind, plan: Schedule) -> type[SalesProError] | None:
+def end_of_object(kind: ColumnType, plan: Schedule) -> type[SalesProError] | None:
     """What it says that nobody can read on; a version survives its replacement."""
     if kind == "deleted" or (kind == "replaced" and plan.version_id is None):
         return ObjectGone
     return ObjectRefused if kind == "denied" else None
 
 
-def is_useless(kind: Kind, position: int) -> bool:
+def is_useless(kind: ColumnType, position: int) -> bool:
     """No byte of the answer can be taken."""
     if kind == "range missing" and position == 0:
         return False  # nobody asked for one
@@ -186,7 +191,7 @@ def read(s3: S3Client, notification: Notification, read_bytes: int = 8192) -> by
 def items(stream: BinaryIO) -> list[Record | Reject]:
     """What the importer sees."""
     with Rejects() as rejects:
-        return items_of(Reading(stream, [APPOINTMENTS], rejects, is_lenient=False))
+        return items_of(ExportReader(stream, [APPOINTMENTS], rejects, is_lenient=False))
 
 
 def seeds() -> list[range]:
@@ -270,7 +275,7 @@ def test_a_cut_at_every_delicate_byte_costs_one_request_each(
 
 @pytest.mark.parametrize("kind", kinds(BodyFault | LyingHead | NoAnswer))
 def test_each_fault_is_survived_once_after_a_cut(
-    server: ObjectServer, s3: S3Client, kind: Kind
+    server: ObjectServer, s3: S3Client, kind: ColumnType
 ) -> None:
     faults = [Fault("cut", 500), Fault(kind, 900)]
     notification = server.put(KEY, CSV, *faults, version_id="v1", has_checksum=True)
@@ -286,7 +291,7 @@ def test_each_fault_is_survived_once_after_a_cut(
 
 @pytest.mark.parametrize("kind", kinds(LyingHead | NoAnswer))
 def test_what_cannot_be_used_is_asked_for_five_times_and_no_more(
-    server: ObjectServer, s3: S3Client, kind: Kind
+    server: ObjectServer, s3: S3Client, kind: ColumnType
 ) -> None:
     faults = [Fault("cut", 500), *[Fault(kind)] * 9]
     notification = server.put(KEY, CSV, *faults, version_id="v1")
@@ -319,7 +324,7 @@ def test_what_cannot_be_used_is_asked_for_five_times_and_no_more(
     ],
 )
 def test_a_first_answer_that_cannot_be_used_is_named(
-    server: ObjectServer, s3: S3Client, kind: Kind, text: str
+    server: ObjectServer, s3: S3Client, kind: ColumnType, text: str
 ) -> None:
     notification = server.put(KEY, CSV, Fault(kind), version_id="v1")
 
@@ -332,7 +337,7 @@ def test_a_first_answer_that_cannot_be_used_is_named(
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("kind", kinds(Gibberish))
 def test_an_answer_that_makes_no_sense_is_like_none(
-    server: ObjectServer, s3: S3Client, kind: Kind
+    server: ObjectServer, s3: S3Client, kind: ColumnType
 ) -> None:
     """Botocore raises a ValueError and leaves the connection to the garbage collector."""
     with pytest.raises(ObjectUnavailable, match="makes no sense"):
@@ -358,7 +363,7 @@ def test_an_answer_that_makes_no_sense_is_like_none(
 def test_an_object_that_is_no_more_is_not_asked_for_again(
     server: ObjectServer,
     s3: S3Client,
-    kind: Kind,
+    kind: ColumnType,
     error: type[SalesProError],
     text: str,
     before: list[Fault],
@@ -445,10 +450,10 @@ def test_pauses_grow_and_start_anew_after_progress(
     cuts = [Fault("cut", 9), Fault("cut"), Fault("cut"), Fault("cut", 99)]
 
     assert read(s3, server.put(KEY, CSV, *cuts)) == CSV
-    spans = [(4, 8), (8, 16), (16, 32), (4, 8)]
+    chunks = [(4, 8), (8, 16), (16, 32), (4, 8)]
     assert all(
         least <= pause <= most
-        for pause, (least, most) in zip(pauses, spans, strict=True)
+        for pause, (least, most) in zip(pauses, chunks, strict=True)
     )
 
 
@@ -518,7 +523,7 @@ def test_boto3_is_told_how_often_and_how_long(server: ObjectServer) -> None:
 
 @pytest.mark.parametrize("kind", kinds(BodyFault | LyingHead | NoAnswer))
 def test_it_can_be_read_twice_through_any_fault(
-    server: ObjectServer, s3: S3Client, kind: Kind
+    server: ObjectServer, s3: S3Client, kind: ColumnType
 ) -> None:
     """A file with an error budget is validated first, and then imported."""
     faults = [Fault("cut", 500), HONEST, Fault("cut", 300), Fault(kind, 900)]
@@ -560,7 +565,7 @@ def test_the_reader_sees_the_same_rows_twice_through_any_faults(
 
 @pytest.mark.parametrize("kind", ["trickle", "garbled", "cut", "stall"])
 def test_a_reading_that_was_left_in_the_middle_leaves_no_trace(
-    server: ObjectServer, s3: S3Client, kind: Kind
+    server: ObjectServer, s3: S3Client, kind: ColumnType
 ) -> None:
     """Neither of its position nor of its checksum."""
     notification = server.put(KEY, CSV, Fault(kind, 700), has_checksum=True)

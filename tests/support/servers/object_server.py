@@ -50,10 +50,10 @@ NoAnswer = Literal[
 ]
 # The object itself is no more; or is no longer for us.
 Change = Literal["replaced", "deleted", "denied"]
-Kind = BodyFault | LyingHead | Gibberish | NoAnswer | Change | Literal["trickle"]
+ColumnType = BodyFault | LyingHead | Gibberish | NoAnswer | Change | Literal["trickle"]
 
 
-def kinds(of: object) -> tuple[Kind, ...]:
+def kinds(of: object) -> tuple[ColumnType, ...]:
     """The values of one of the above."""
     return tuple(one for part in get_args(of) for one in get_args(part) or [part])
 
@@ -68,17 +68,17 @@ class Fault:
             body; if that is behind what was asked for, none are sent.
     """
 
-    kind: Kind
+    kind: ColumnType
     until: int = 0
 
 
 HONEST = Fault("trickle")
-HUNG_UP: dict[Kind, bytes] = {
+HUNG_UP: dict[ColumnType, bytes] = {
     "hung up": b"",
     "hung up in the head": b"HTTP/1.1 200 OK\r\nContent-Le",
     "503 cut": b"HTTP/1.1 503 Slow\r\nContent-Length: 99\r\n\r\n<Err",
 }
-REFUSALS: dict[Kind, tuple[str, str]] = {
+REFUSALS: dict[ColumnType, tuple[str, str]] = {
     "denied": ("403 Forbidden", "AccessDenied"),
     "500": ("500 Internal Server Error", "InternalError"),
     "503": ("503 Slow Down", "SlowDown"),
@@ -87,9 +87,9 @@ REFUSALS: dict[Kind, tuple[str, str]] = {
 }
 
 
-def lies(kind: Kind, start: int, total: int) -> dict[str, str]:
+def lies(kind: ColumnType, start: int, total: int) -> dict[str, str]:
     """The headers that are not what they should be; an empty one is left out."""
-    all_lies: dict[Kind, dict[str, str]] = {
+    all_lies: dict[ColumnType, dict[str, str]] = {
         "length too long": {"Content-Length": str(total - start + 7)},
         "length too short": {"Content-Length": str(max(total - start - 7, 0))},
         "length missing": {"Content-Length": ""},

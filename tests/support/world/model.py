@@ -42,11 +42,11 @@ class Model:
     refuses: Callable[[Values], bool] = lambda _values: False
     refused: list[Row] = field(default_factory=list)
 
-    def commit(self, span: list[Row]) -> Counts:
+    def commit(self, chunk: list[Row]) -> Counts:
         """Take in what one commit covers, and say what becomes of its rows."""
         fates: Counter[str] = Counter()
         newest: dict[str, Row] = {}
-        for row in span:
+        for row in chunk:
             if row.values is None:
                 fates["rejected"] += 1
                 continue

@@ -20,10 +20,10 @@ from tests.support.world.world import DAYS, Put, Rows, World
 # The statements of a clean run: six spans of three batches, and one of two.
 CONNECT, CLAIM, RECOGNISE = range(3)
 _SPANS = [range(start, start + 6) for start in range(3, 39, 6)] + [range(39, 44)]
-BEGINS = [span[0] for span in _SPANS]
-TURNS = [span[1] for span in _SPANS]
-BATCHES = [batch for span in _SPANS for batch in span[2:-1]]
-COMMITS = [span[-1] for span in _SPANS]
+BEGINS = [chunk[0] for chunk in _SPANS]
+TURNS = [chunk[1] for chunk in _SPANS]
+BATCHES = [batch for chunk in _SPANS for batch in chunk[2:-1]]
+COMMITS = [chunk[-1] for chunk in _SPANS]
 COMPLETE = 44
 STATEMENTS = 45
 

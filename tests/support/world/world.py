@@ -257,14 +257,14 @@ class World:
         done = put.counts.processed
         committed = stored["records_processed"] if stored else 0
         while done < committed:
-            span = put.rows[done : min(done + CHECKPOINT_ROWS, committed)]
-            assert span, "I2: more rows than the file has"
+            chunk = put.rows[done : min(done + CHECKPOINT_ROWS, committed)]
+            assert chunk, "I2: more rows than the file has"
             kept = [
                 row._replace(values=None) if row.key in self.refused_keys else row
-                for row in span
+                for row in chunk
             ]
             put.counts += self.model.commit(kept)
-            done += len(span)
+            done += len(chunk)
 
     def check(self) -> None:
         """Hold the promises against what is there."""

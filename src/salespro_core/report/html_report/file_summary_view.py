@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from salespro_core.model.file_summary import Contents, Rep
+from salespro_core.model.file_summary import FileSummary, Rep
 from salespro_core.model.outcome import Outcome
 from salespro_core.report.html_report.charts import over_time
 from salespro_core.report.html_report.format import percent, rows
@@ -31,7 +31,7 @@ def held(outcome: Outcome) -> dict[str, Any] | None:
     }
 
 
-def _figures(contents: Contents) -> list[tuple[str, str, str, float | None]]:
+def _figures(contents: FileSummary) -> list[tuple[str, str, str, float | None]]:
     """Name, figure, what there is to say about it, and the percent that a bar shows."""
     figures: list[tuple[str, str, str, float | None]] = [
         ("Appointments", f"{contents.rows:,}", "", None)

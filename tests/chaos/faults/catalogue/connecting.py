@@ -12,7 +12,11 @@ from tests.chaos.faults.injectors.connections import (
     untrusted,
     without_room,
 )
-from tests.chaos.faults.injectors.strike_points import BETWEEN_SPANS, COMMIT, COMPLETING
+from tests.chaos.faults.injectors.strike_points import (
+    BETWEEN_CHUNKS,
+    COMMIT,
+    COMPLETING,
+)
 from tests.chaos.faults.injectors.triggers import altered
 
 GONE = "Postgres could not be reached .* check the host, the port and the network"
@@ -26,7 +30,7 @@ FAULTS = (
         end=End.IN_THE_ATTEMPT,
         runs=(
             Run(name="the first one", inject=refusing(times=3)),
-            Run(name="between two spans", inject=refusing(BETWEEN_SPANS, times=3)),
+            Run(name="between two spans", inject=refusing(BETWEEN_CHUNKS, times=3)),
             Run(name="completing", inject=refusing(COMPLETING, times=3)),
         ),
     ),
@@ -40,7 +44,7 @@ FAULTS = (
         is_reachable=False,
         runs=(
             Run(name="the first one", inject=refusing(), seconds=4),
-            Run(name="between two spans", inject=refusing(BETWEEN_SPANS), seconds=4),
+            Run(name="between two spans", inject=refusing(BETWEEN_CHUNKS), seconds=4),
         ),
     ),
     Fault(
@@ -93,7 +97,7 @@ FAULTS = (
             Run(name="the first one", inject=without_room("ROLE {role}")),
             Run(
                 name="between two spans",
-                inject=without_room("ROLE {role}", BETWEEN_SPANS),
+                inject=without_room("ROLE {role}", BETWEEN_CHUNKS),
             ),
         ),
     ),

@@ -22,7 +22,7 @@ from tests.chaos.faults.injectors.schema_changes import (
 )
 from tests.chaos.faults.injectors.states import with_prepared_statements
 from tests.chaos.faults.injectors.strike_points import (
-    BETWEEN_SPANS,
+    BETWEEN_CHUNKS,
     COMPLETING,
     FIRST_UPSERT,
 )
@@ -41,14 +41,14 @@ FAULTS = (
             Run(name="appointments", inject=altered(*missing("salespro_appointment"))),
             Run(
                 name="appointments, between two spans",
-                inject=changed_at(BETWEEN_SPANS, *missing("salespro_appointment")),
+                inject=changed_at(BETWEEN_CHUNKS, *missing("salespro_appointment")),
             ),
             Run(
                 name="users", inject=altered(*missing("salespro_users")), of_users=True
             ),
             Run(
                 name="users seen, between two spans",
-                inject=changed_at(BETWEEN_SPANS, *missing("salespro_users_seen")),
+                inject=changed_at(BETWEEN_CHUNKS, *missing("salespro_users_seen")),
                 of_users=True,
             ),
         ),
@@ -68,7 +68,7 @@ FAULTS = (
                     name=spot.name,
                     inject=changed_at(spot, *missing("salespro_sync_history")),
                 )
-                for spot in (BETWEEN_SPANS, COMPLETING)
+                for spot in (BETWEEN_CHUNKS, COMPLETING)
             ),
         ),
     ),
@@ -83,7 +83,7 @@ FAULTS = (
             Run(name="appointments", inject=altered(*RENAMED)),
             Run(
                 name="appointments, between two spans",
-                inject=changed_at(BETWEEN_SPANS, *RENAMED),
+                inject=changed_at(BETWEEN_CHUNKS, *RENAMED),
             ),
             Run(name="users", inject=altered(*RENAMED_USERS), of_users=True),
         ),
@@ -114,7 +114,7 @@ FAULTS = (
         error="StoreRefused",
         says=("While writing", "SQLSTATE 42703: column .* does not exist.*migrate"),
         runs=(
-            Run(name="between two spans", inject=changed_at(BETWEEN_SPANS, *DROPPED)),
+            Run(name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *DROPPED)),
         ),
     ),
     Fault(
@@ -126,9 +126,10 @@ FAULTS = (
         says=("While writing the rows after row 20: ", f"SQLSTATE 42.*{COMPARE}"),
         runs=(
             Run(
-                name="boolean to integer", inject=changed_at(BETWEEN_SPANS, *TO_INTEGER)
+                name="boolean to integer",
+                inject=changed_at(BETWEEN_CHUNKS, *TO_INTEGER),
             ),
-            Run(name="amount to text", inject=changed_at(BETWEEN_SPANS, *TO_TEXT)),
+            Run(name="amount to text", inject=changed_at(BETWEEN_CHUNKS, *TO_TEXT)),
         ),
     ),
     Fault(
@@ -140,7 +141,9 @@ FAULTS = (
         says=("While writing", "SQLSTATE 23502 of region.*give it a default"),
         runs=(
             Run(name="beforehand", inject=altered(*MANDATORY)),
-            Run(name="between two spans", inject=changed_at(BETWEEN_SPANS, *MANDATORY)),
+            Run(
+                name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *MANDATORY)
+            ),
         ),
     ),
     Fault(
@@ -152,7 +155,9 @@ FAULTS = (
         says=("While writing", f"SQLSTATE 428C9: cannot .* column .*{COMPARE}"),
         runs=(
             Run(name="beforehand", inject=altered(*GENERATED)),
-            Run(name="between two spans", inject=changed_at(BETWEEN_SPANS, *GENERATED)),
+            Run(
+                name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *GENERATED)
+            ),
         ),
     ),
     Fault(
@@ -164,7 +169,7 @@ FAULTS = (
         says=("While writing", "SQLSTATE 42703: column .*xmax does not exist"),
         runs=(
             Run(name="beforehand", inject=altered(*A_VIEW)),
-            Run(name="between two spans", inject=changed_at(BETWEEN_SPANS, *A_VIEW)),
+            Run(name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *A_VIEW)),
         ),
     ),
     Fault(
@@ -193,7 +198,9 @@ FAULTS = (
         how="columns are added and widened between two spans",
         what="nothing: the statements name what they need",
         end=End.IN_THE_ATTEMPT,
-        runs=(Run(name="between two spans", inject=changed_at(BETWEEN_SPANS, *WIDER)),),
+        runs=(
+            Run(name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *WIDER)),
+        ),
     ),
     Fault(
         name="history that grows",

@@ -19,7 +19,7 @@ from tests.chaos.faults.injectors.passwords import (
 )
 from tests.chaos.faults.injectors.servers import crashed, restarted, stopped, striking
 from tests.chaos.faults.injectors.strike_points import (
-    BETWEEN_SPANS,
+    BETWEEN_CHUNKS,
     CLAIM,
     COMMIT,
     COMPLETING,
@@ -85,7 +85,7 @@ FAULTS = (
             Run(name="from the start", inject=striking(stopped), seconds=4),
             Run(
                 name="from between two spans on",
-                inject=striking(stopped, BETWEEN_SPANS),
+                inject=striking(stopped, BETWEEN_CHUNKS),
                 seconds=4,
             ),
         ),
@@ -101,7 +101,7 @@ FAULTS = (
             for name, inject in {
                 "between two invocations": rotated_between_invocations,
                 "between reading and using the secret": rotated_before_it_is_used,
-                "between two spans": rotated_at(BETWEEN_SPANS),
+                "between two spans": rotated_at(BETWEEN_CHUNKS),
             }.items()
         ),
     ),

@@ -22,7 +22,7 @@ from tests.chaos.faults.injectors.states import (
 )
 from tests.chaos.faults.injectors.strike_points import (
     ALL,
-    BETWEEN_SPANS,
+    BETWEEN_CHUNKS,
     CLAIM,
     COMMIT,
     COMPLETING,
@@ -53,7 +53,7 @@ FAULTS = (
         how="pg_terminate_backend of every session, the test's own too",
         what="another connection goes on behind the last commit",
         end=End.IN_THE_ATTEMPT,
-        runs=runs_at(terminate_all, CLAIM, FIRST_UPSERT, BETWEEN_SPANS),
+        runs=runs_at(terminate_all, CLAIM, FIRST_UPSERT, BETWEEN_CHUNKS),
     ),
     Fault(
         name="statement cancelled",
@@ -171,7 +171,7 @@ FAULTS = (
             ),
             Run(
                 name="from between two spans on",
-                inject=read_only_to_the_end(BETWEEN_SPANS),
+                inject=read_only_to_the_end(BETWEEN_CHUNKS),
                 seconds=4,
             ),
         ),

@@ -9,7 +9,7 @@ from tests.chaos.faults.injectors.connections import pointing
 from tests.chaos.faults.injectors.locks import terminate
 from tests.chaos.faults.injectors.states import unset, until_mended
 from tests.chaos.faults.injectors.strike_points import (
-    BETWEEN_SPANS,
+    BETWEEN_CHUNKS,
     COMMIT,
     COMPLETING,
     RECOGNISED,
@@ -148,7 +148,7 @@ FAULTS = (
         runs=tuple(
             Run(
                 name=f"{privilege} on {table}",
-                inject=revoked(privilege, table, BETWEEN_SPANS),
+                inject=revoked(privilege, table, BETWEEN_CHUNKS),
                 of_users="users" in table,
             )
             for table, privilege in TABLES.items()
@@ -168,7 +168,7 @@ FAULTS = (
                 name=spot.name,
                 inject=revoked("UPDATE", "salespro_sync_history", spot),
             )
-            for spot in (RECOGNISED, BETWEEN_SPANS, COMPLETING)
+            for spot in (RECOGNISED, BETWEEN_CHUNKS, COMPLETING)
         ),
     ),
     Fault(

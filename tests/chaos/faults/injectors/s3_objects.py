@@ -11,7 +11,7 @@ from tests.chaos.faults.catalogue.setup_mistakes import revoked
 from tests.chaos.faults.fault import Inject, Scene
 from tests.chaos.faults.injectors.connections import FOREVER
 from tests.chaos.faults.injectors.strike_points import (
-    BETWEEN_SPANS,
+    BETWEEN_CHUNKS,
     LAST_COMMIT,
     at,
     reply_to,
@@ -142,7 +142,7 @@ def deleted(scene: Scene) -> Iterator[None]:
 @contextmanager
 def deleted_between_attempts(scene: Scene) -> Iterator[None]:
     """Have an attempt end between two spans, then delete the object."""
-    with revoked("INSERT", "salespro_appointment", BETWEEN_SPANS)(scene):
+    with revoked("INSERT", "salespro_appointment", BETWEEN_CHUNKS)(scene):
         scene.world.invoke(scene.put)
     scene.world.follow(scene.put)
     assert scene.put.counts.processed

@@ -36,11 +36,11 @@ MIDDLE_UPSERT = Spot("an upsert in the middle", "WITH claim", 5)
 COMMIT = Spot("COMMIT", "COMMIT")
 MIDDLE_COMMIT = Spot("COMMIT in the middle", "COMMIT", 2)
 LAST_COMMIT = Spot("the last COMMIT", "COMMIT", 3)
-BETWEEN_SPANS = Spot("between two spans", "BEGIN", 2)
+BETWEEN_CHUNKS = Spot("between two spans", "BEGIN", 2)
 COMPLETING = Spot("completing", "SET status = 'completed'")
 ALL = (
     *(CLAIM, RECOGNISED, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT),
-    *(COMMIT, BETWEEN_SPANS, COMPLETING),
+    *(COMMIT, BETWEEN_CHUNKS, COMPLETING),
 )
 
 # What happens at a spot.
