@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
-# Nothing that is made while modules load is garbage, and to look through all of it takes
-# as long as our own modules do.
+# Objects made while modules load are not garbage, and a collection that scans them takes as
+# long as the import of our own modules.
 gc.disable()
 
 import os
@@ -25,8 +25,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler import shutdown
-from handler.aws.message_visibility import ask_again
-from handler.aws.s3_object import CLIENT
+from handler.aws.message_visibility import set_retry_delay
+from handler.aws.s3_object import CLIENT_CONFIG
 from handler.events import (
     Ignored,
     MalformedNotification,
@@ -41,51 +41,57 @@ from salespro_core.errors import ConfigError, SalesProError
 gc.freeze()
 gc.enable()
 
-# Said here: Powertools would not start at all with a level that it does not know.
+# Set before Logger is made: Powertools raises an error for a level that it does not know.
 os.environ["LOG_LEVEL"] = log_level(os.environ)
 logger = Logger(service="salespro-importer")
 
 
 @cache
 def importer() -> Importer:
-    """What one execution environment needs, made at the first invocation and kept.
+    """The importer of this execution environment, made at its first invocation.
 
     Raises:
         ConfigError: settings are missing or malformed.
     """
     settings = Settings.from_env(os.environ)
-    return Importer(settings, boto3.client("s3", config=CLIENT), logger)
+    return Importer(settings, boto3.client("s3", config=CLIENT_CONFIG), logger)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Import what the event announces, in any of the forms of `notifications`.
+    """Import the uploads of an event, or run its `action`.
 
-    An event with an `action` announces nothing: it asks for one of `actions.ACTIONS`.
+    Args:
+        event: in any of the forms that `events` describes; or `{"action": …}`, with one
+            of `actions.ACTIONS`.
+        context: of the invocation.
 
-    From a queue, the answer names the messages that are to come again; all others are
-    done with.  An event without a queue fails as a whole if anything of it is to be tried
-    again: what of it is imported will not be imported twice.
+    Returns:
+        For SQS, `batchItemFailures`: the messages to deliver again; all others are done.
+        For other notifications, `imports`: the log fields of each.  For an action, its
+        answer.
 
     Raises:
-        SalesProError, MalformedNotification: only without a queue.
-        UnknownAction: there is no such action.
-        NotDone: what a schedule asked for.
+        SalesProError: an upload must be delivered again; not raised for SQS.  Lambda then
+            retries the whole event, and completed imports are not repeated.
+        MalformedNotification: the event has an unknown form; not raised for SQS.
+        UnknownAction: the action does not exist.
+        ScheduledActionFailed: an action that a schedule started has failed.
     """
     if "action" in event:
-        # What looks after a database is no part of the cold start of an import.
+        # Imported here: an import does not need it at its cold start.
         from handler.admin import actions  # noqa: PLC0415
 
-        return actions.answer(event, logger)
-    with shutdown.kept_back():
+        return actions.run_action(event, logger)
+    with shutdown.defer_sigterm():
         if _is_from_queue(event):
             return _import_messages(event, context)
         try:
-            found = read_notifications(event)
+            notifications = read_notifications(event)
         except MalformedNotification as error:
             _log_nothing_imported(error, {})
             raise
-        return {"imports": _import_all(found, context)}
+        return {"imports": _import_uploads(notifications, context)}
 
 
 def _is_from_queue(event: Mapping[str, Any]) -> bool:
@@ -97,17 +103,19 @@ def _is_from_queue(event: Mapping[str, Any]) -> bool:
 
 
 def _import_messages(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Import message by message, so that one that fails does not hold the others back."""
+    """Import the messages one by one, so that a failed message does not block the others."""
 
     def import_message(record: SQSRecord) -> None:
         try:
-            count = int(record.attributes.approximate_receive_count)
-            _import_all(_read(record), context, is_first=count == 1)
-        except Exception as error:  # raised again, for Powertools
-            ask_again(record, error)
+            receive_count = int(record.attributes.approximate_receive_count)
+            _import_uploads(
+                _read(record), context, is_first_delivery=receive_count == 1
+            )
+        except Exception as error:  # re-raised for Powertools
+            set_retry_delay(record, error)
             raise
 
-    # An invocation that fails as a whole would bring back what is done as well.
+    # A failed invocation would redeliver the completed messages too.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return dict(process_partial_response(event, import_message, processor, context))
 
@@ -120,45 +128,47 @@ def _read(record: SQSRecord) -> list[Notification | Ignored]:
         raise
 
 
-def _import_all(
-    found: Iterable[Notification | Ignored],
+def _import_uploads(
+    notifications: Iterable[Notification | Ignored],
     context: LambdaContext,
     *,
-    is_first: bool = False,
+    is_first_delivery: bool = False,
 ) -> list[dict[str, Any]]:
-    """Import each upload; one that fails does not hold the others back.
+    """Import each upload; a failed upload does not block the others.
 
-    Args:
-        found: what to import.
-        context: of the invocation.
-        is_first: whether a queue delivers them, for the first time.
+    Returns:
+        The log fields of each import.
 
     Raises:
-        Exception: the first failure that is to be tried again, after all were tried.
+        Exception: the first failure, after all uploads were tried.
     """
-    done = []
+    imports = []
     failures: list[Exception] = []
-    for notification in found:
+    for notification in notifications:
         if isinstance(notification, Ignored):
             logger.info(
                 "ignored", reason=notification.reason, key=notification.object_key
             )
             continue
         try:
-            done.append(_import_one(notification, context, is_first=is_first))
+            imports.append(
+                _import_upload(
+                    notification, context, is_first_delivery=is_first_delivery
+                )
+            )
         except Exception as error:  # noqa: BLE001 -- raised below, after the others
             failures.append(error)
     if failures:
         raise failures[0]
-    return done
+    return imports
 
 
-def _import_one(
-    notification: Notification, context: LambdaContext, *, is_first: bool
+def _import_upload(
+    notification: Notification, context: LambdaContext, *, is_first_delivery: bool
 ) -> dict[str, Any]:
-    """Import an upload, and log what no import logs: the settings, or a mistake of ours.
+    """Import an upload; log an invalid configuration, or a bug.
 
-    Of a mistake of ours only its name and place: its text may hold a cell.
+    For a bug, only the exception's type and position are logged: its text may hold a cell.
     """
     upload: dict[str, Any] = {
         "bucket": notification.bucket,
@@ -170,8 +180,8 @@ def _import_one(
         _log_nothing_imported(error, upload)
         raise
     try:
-        return run(notification, context, is_first=is_first)
-    except SalesProError:  # it has logged it
+        return run(notification, context, is_first_delivery=is_first_delivery)
+    except SalesProError:  # logged by `Importer.run`
         raise
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
@@ -184,8 +194,11 @@ def _import_one(
         raise
 
 
-def _log_nothing_imported(error: Exception, where: dict[str, Any]) -> None:
-    """Say what is wrong with the settings, or with the event."""
+def _log_nothing_imported(error: Exception, source_fields: dict[str, Any]) -> None:
+    """Log invalid settings, or an unknown form of event."""
     logger.error(
-        "nothing imported", error=str(error), error_type=type(error).__name__, **where
+        "nothing imported",
+        error=str(error),
+        error_type=type(error).__name__,
+        **source_fields,
     )

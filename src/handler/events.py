@@ -1,12 +1,12 @@
-"""Any form of "an object was created" -> notifications; pure.
+"""Parse every form of "an object was created" into notifications; pure functions.
 
     S3           {"Records": [{"eventSource": "aws:s3", ...}]} ─┐
     S3           {"Event": "s3:TestEvent", ...}                 ├─► Notification | Ignored
     EventBridge  {"source": "aws.s3", "detail-type": ..., ...}  │
     SNS          {"Type": "Notification", "Message": one above} ┘
 
-Whatever is none of these is a MalformedNotification: an upload that nobody understood
-must end in the dead-letter queue, where it is seen, and not in a success.
+Any other event raises MalformedNotification: a notification that cannot be read must reach
+the dead-letter queue, where it is noticed, and must not count as a success.
 """
 
 import json
@@ -17,20 +17,22 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 DRY_RUN_PREFIX = "dryrun/"
-SUFFIXES = (".csv", ".csv.gz")  # in any case: Windows tools write SALES.CSV
+SUFFIXES = (".csv", ".csv.gz")  # compared without case: Windows tools write SALES.CSV
 
 
 class MalformedNotification(ValueError):
-    """An event of no known form; the message says what was expected, never what came."""
+    """An event of unknown form; the message says what was expected, never what came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """An object that was created, and that is to be imported or tried.
+    """An object that was created, to be imported or dry-run.
 
-    `object_key` is decoded. `version_id` is None too where S3 says "null", its name for
-    the version of an object without one. `sequencer` orders notifications of one object
-    key: pad on the right with zeros, compare as text.
+    Attributes:
+        object_key: decoded.
+        version_id: None also for "null", which S3 uses for an object without a version.
+        sequencer: orders notifications of one object key: pad on the right with zeros,
+            compare as text.
     """
 
     bucket: str
@@ -42,52 +44,55 @@ class Notification:
 
     @property
     def is_dry_run(self) -> bool:
-        """The object is to be reported on and nothing else."""
+        """Whether the upload is only reported on, without writing to the tables."""
         return self.object_key.startswith(DRY_RUN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Something S3 told us that is no upload; `reason` is a sentence for the log."""
+    """A notification that is not an upload; `reason` is a sentence for the log."""
 
     reason: str
     object_key: str | None
 
 
 def read_message(body: str) -> list[Notification | Ignored]:
-    """What the body of a queue's message says; see `read_notifications`.
+    """Parse the body of an SQS message; see `read_notifications`.
 
     Raises:
-        MalformedNotification: the body is not JSON, or of no known form.
+        MalformedNotification: the body is not JSON, or has an unknown form.
     """
     try:
         event = json.loads(body)
-    except (ValueError, RecursionError):  # the latter from a few thousand brackets
-        # from None: the JSON error carries the whole body.
+    except (ValueError, RecursionError):  # RecursionError: thousands of brackets
+        # from None: the JSON error holds the whole body.
         raise MalformedNotification("expected a notification as JSON") from None
     return read_notifications(event)
 
 
 def read_notifications(event: Mapping[str, Any]) -> list[Notification | Ignored]:
-    """What a bare event says, in its order; at least one thing.
+    """Parse an event that is not wrapped in SQS messages.
 
-    The messages of an SQS event are read one by one, with `read_message`, so that each
-    can fail by itself.
+    The messages of an SQS event are parsed one by one, with `read_message`, so that each
+    can fail separately.
+
+    Returns:
+        At least one item, in the order of the event.
 
     Raises:
-        MalformedNotification: the event, or one of its records, is of no known form.
-            The others are not returned either: they come again with the redelivery.
+        MalformedNotification: the event or one of its records has an unknown form.  The
+            other records are not returned either: the redelivery has them again.
     """
     match event:
         case {"Event": "s3:TestEvent"}:
-            return [Ignored("S3 only tested that its notifications arrive", None)]
+            return [Ignored("S3 sent a test notification", None)]
         case {"Records": [_, *_] as records}:
-            return [found for record in records for found in _read_record(record)]
+            return [item for record in records for item in _read_record(record)]
         case {"Type": "Notification", "Message": str(message)}:
             return read_message(message)
         case {"source": "aws.s3", "detail-type": str(name), "detail": entry}:
             created = name == "Object Created"
-            # EventBridge, unlike S3, does not encode the key: a plus is a plus.
+            # EventBridge, unlike S3, does not encode the key.
             return [_read_entry(name, entry, created=created, decode=str)]
     raise MalformedNotification("expected an event of S3, also by EventBridge or SNS")
 
@@ -95,9 +100,9 @@ def read_notifications(event: Mapping[str, Any]) -> list[Notification | Ignored]
 def _read_record(record: object) -> list[Notification | Ignored]:
     match record:
         case {"eventSource": "aws:s3", "eventName": str(name), "s3": entry}:
-            # Some families of events carry the prefix s3: and some do not.
+            # Some kinds of events have the prefix "s3:" and some do not.
             created = name.removeprefix("s3:").startswith("ObjectCreated:")
-            return [_read_entry(name, entry, created=created, decode=_decode)]
+            return [_read_entry(name, entry, created=created, decode=_decode_key)]
         case {"EventSource": "aws:sns", "Sns": {"Message": str(message)}}:
             return read_message(message)
         case {"eventSource": "aws:sqs"}:
@@ -111,7 +116,7 @@ def _read_entry(
     match entry:
         case {
             "bucket": {"name": str(bucket)},
-            "object": {"key": str(key), **facts},
+            "object": {"key": str(key), **details},
         } if bucket and key:
             object_key = decode(key)
         case _:
@@ -120,37 +125,38 @@ def _read_entry(
         return Ignored(f"{name} does not announce an upload", object_key)
     if reason := reason_to_ignore(object_key):
         return Ignored(reason, object_key)
-    size = facts.get("size")
+    size = details.get("size")
     if not (size is None or isinstance(size, int)):
         raise MalformedNotification("expected the size as a whole number")
-    version_id = _text(facts, "versionId", "version-id")  # EventBridge spells it so
+    # S3 writes versionId and eTag, EventBridge version-id and etag.
+    version_id = _optional_text(details, "versionId", "version-id")
     return Notification(
         bucket=bucket,
         object_key=object_key,
         version_id=None if version_id == "null" else version_id,
-        etag=_text(facts, "eTag", "etag"),
+        etag=_optional_text(details, "eTag", "etag"),
         size_bytes=size,
-        sequencer=_text(facts, "sequencer"),
+        sequencer=_optional_text(details, "sequencer"),
     )
 
 
 def reason_to_ignore(object_key: str) -> str | None:
-    """Why an object of this name is no upload; None if it is one."""
+    """Why an object with this key is not an upload; None if it is an upload."""
     if object_key.endswith("/"):
-        return "the object stands for a folder"
+        return "the object is a folder marker"
     if not object_key.lower().endswith(SUFFIXES):
         return "the object is neither .csv nor .csv.gz"
     return None
 
 
 def write_message(notification: Notification, at: datetime) -> str:
-    """The message that S3 would have sent to the queue; `read_message` reads it.
+    """Write the message that S3 sends to the queue; `read_message` parses it.
 
     Args:
-        notification: its key becomes form-encoded, as S3 does it.
-        at: when the object was created; aware.
+        notification: its key is form-encoded, as S3 does it.
+        at: when the object was created; timezone-aware.
     """
-    facts = {
+    details = {
         "key": quote_plus(notification.object_key),
         "size": notification.size_bytes,
         "eTag": notification.etag,
@@ -169,13 +175,13 @@ def write_message(notification: Notification, at: datetime) -> str:
                 "name": notification.bucket,
                 "arn": f"arn:aws:s3:::{notification.bucket}",
             },
-            "object": {name: fact for name, fact in facts.items() if fact is not None},
+            "object": {name: v for name, v in details.items() if v is not None},
         },
     }
     return json.dumps({"Records": [record]})
 
 
-def _decode(key: str) -> str:
+def _decode_key(key: str) -> str:
     # Form-encoded: Amazon S3 User Guide, "Event message structure".
     try:
         return unquote_plus(key, errors="strict")
@@ -183,8 +189,8 @@ def _decode(key: str) -> str:
         raise MalformedNotification("expected an object key in UTF-8") from None
 
 
-def _text(facts: Mapping[Any, object], *names: str) -> str | None:
-    value = next((facts[name] for name in names if name in facts), None)
+def _optional_text(details: Mapping[Any, object], *names: str) -> str | None:
+    value = next((details[name] for name in names if name in details), None)
     if not (value is None or isinstance(value, str)):
         raise MalformedNotification(f"expected {names[0]} as text")
     return value or None

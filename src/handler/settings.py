@@ -1,4 +1,4 @@
-"""The environment of the function, read once, with all mistakes reported at once."""
+"""The function's environment variables, read once; all mistakes are reported together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from salespro_core.errors import ConfigError
 from salespro_core.importer.options import Options
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# The names that `Settings` and `Options` read; the template and the README list them too.
+# The variables that `Settings` and `Options` read; a test compares them with template.yaml
+# and the README.
 NAMES = (
     "DATABASE_URL",
     "DB_SECRET_ARN",
@@ -34,24 +35,28 @@ NAMES = (
     "NOTIFY_TOPIC_ARN",
     "LOG_LEVEL",
 )
-_TOPIC = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+")
+_TOPIC_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where the database and the reports are, and how to import.
+    """The database, the report bucket and the import options.
 
-    There are three ways to the database: DATABASE_URL as it is; DB_SECRET_ARN, a secret
-    in RDS's JSON form, which DB_HOST, DB_PORT and DB_NAME complete or overrule; or
-    DB_HOST, DB_USER and DB_NAME with an IAM token for a password.  What libpq reads from
-    `PG*` variables stays libpq's business.
+    There are three ways to configure the database:
+
+    1. DATABASE_URL.
+    2. DB_SECRET_ARN, a secret in RDS's JSON form; DB_HOST, DB_PORT and DB_NAME complete or
+       override it.
+    3. DB_HOST, DB_USER and DB_NAME, with an IAM token as the password.
+
+    libpq also reads its own `PG*` variables; this class ignores them.
 
     Attributes:
         ssl_mode: libpq's `sslmode`, for the second and the third way.
-        ssl_root_cert: path of the certificates that a verifying mode trusts.
-        report_bucket: another than that of the uploads, or reports would be imported.
-        notify_topic_arn: an SNS topic that hears of failures and rejects; None for none.
+        ssl_root_cert: path of the certificates that the verifying modes trust.
+        report_bucket: not the upload bucket, or reports would be imported.
+        notify_topic_arn: SNS topic for failures and rejects; None for no messages.
     """
 
     database_url: str | None
@@ -68,73 +73,89 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; a variable that is set to nothing counts as unset.
+        """Read the settings; an empty or blank variable counts as unset.
 
         Raises:
-            ConfigError: with every setting that is missing or malformed.
+            ConfigError: lists every setting that is missing or malformed.
         """
-        given = {n: environ[n].strip() for n in NAMES if environ.get(n, "").strip()}
-        problems = list(_problems(given))
+        values = {n: environ[n].strip() for n in NAMES if environ.get(n, "").strip()}
+        problems = list(_problems(values))
         try:
-            options = Options.from_env(given)
+            options = Options.from_env(values)
         except ConfigError as error:
             problems.extend(error.problems)
             options = Options()
         if problems:
             raise ConfigError(*problems)
         return cls(
-            database_url=given.get("DATABASE_URL"),
-            secret_arn=given.get("DB_SECRET_ARN"),
-            host=given.get("DB_HOST"),
-            port=int(given["DB_PORT"]) if "DB_PORT" in given else None,
-            dbname=given.get("DB_NAME"),
-            user=given.get("DB_USER"),
-            ssl_mode=given.get("DB_SSLMODE", "require"),
-            ssl_root_cert=given.get("DB_SSLROOTCERT"),
-            report_bucket=given["REPORT_BUCKET"],
+            database_url=values.get("DATABASE_URL"),
+            secret_arn=values.get("DB_SECRET_ARN"),
+            host=values.get("DB_HOST"),
+            port=int(values["DB_PORT"]) if "DB_PORT" in values else None,
+            dbname=values.get("DB_NAME"),
+            user=values.get("DB_USER"),
+            ssl_mode=values.get("DB_SSLMODE", "require"),
+            ssl_root_cert=values.get("DB_SSLROOTCERT"),
+            report_bucket=values["REPORT_BUCKET"],
             options=options,
-            notify_topic_arn=given.get("NOTIFY_TOPIC_ARN"),
+            notify_topic_arn=values.get("NOTIFY_TOPIC_ARN"),
         )
 
 
-def _problems(given: Mapping[str, str]) -> list[str]:
+def _problems(values: Mapping[str, str]) -> list[str]:
+    return [
+        *_database_problems(values),
+        *_connection_problems(values),
+        *_report_problems(values),
+    ]
+
+
+def _database_problems(values: Mapping[str, str]) -> list[str]:
     problems = []
-    if "DATABASE_URL" in given and not _is_conninfo(given["DATABASE_URL"]):
+    if "DATABASE_URL" in values and not _is_conninfo(values["DATABASE_URL"]):
         problems.append(
-            "DATABASE_URL is a libpq URL such as postgresql://user@host/database "
-            "(in it, percent-encode what is special in a password)"
+            "DATABASE_URL must be a libpq URL such as postgresql://user@host/database "
+            "(percent-encode special characters of a password)"
         )
-    if "DATABASE_URL" in given and "DB_SECRET_ARN" in given:
-        problems.append("DATABASE_URL and DB_SECRET_ARN exclude each other")
-    elif "DB_SECRET_ARN" in given and "DB_USER" in given:
-        problems.append("DB_SECRET_ARN names the user: DB_USER must not be set with it")
-    elif "DATABASE_URL" not in given and "DB_SECRET_ARN" not in given:
-        missing = [n for n in ("DB_HOST", "DB_USER", "DB_NAME") if n not in given]
+    if "DATABASE_URL" in values and "DB_SECRET_ARN" in values:
+        problems.append("DATABASE_URL and DB_SECRET_ARN must not be set together")
+    elif "DB_SECRET_ARN" in values and "DB_USER" in values:
+        problems.append(
+            "DB_USER must not be set with DB_SECRET_ARN: the secret contains the user"
+        )
+    elif "DATABASE_URL" not in values and "DB_SECRET_ARN" not in values:
+        missing = [n for n in ("DB_HOST", "DB_USER", "DB_NAME") if n not in values]
         if missing:
             problems.append(
                 "the database is missing: set DATABASE_URL, or DB_SECRET_ARN, or all of "
                 f"DB_HOST, DB_USER and DB_NAME (missing: {', '.join(missing)})"
             )
-    port = given.get("DB_PORT", "5432")
+    return problems
+
+
+def _connection_problems(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    port = values.get("DB_PORT", "5432")
     is_number = port.isascii() and port.isdigit() and len(port) < 6  # noqa: PLR2004
     if not (is_number and 0 < int(port) < 65536):  # noqa: PLR2004
-        problems.append("DB_PORT is a number from 1 to 65535")
-    if given.get("DB_SSLMODE", "require") not in SSL_MODES:
-        problems.append(f"DB_SSLMODE is one of {', '.join(SSL_MODES)}")
-    return [*problems, *_problems_of_telling(given)]
+        problems.append("DB_PORT must be a number from 1 to 65535")
+    if values.get("DB_SSLMODE", "require") not in SSL_MODES:
+        problems.append(f"DB_SSLMODE must be one of {', '.join(SSL_MODES)}")
+    return problems
 
 
-def _problems_of_telling(given: Mapping[str, str]) -> list[str]:
+def _report_problems(values: Mapping[str, str]) -> list[str]:
     problems = []
-    if given.get("LOG_LEVEL", "INFO").upper() not in LOG_LEVELS:
-        problems.append(f"LOG_LEVEL is one of {', '.join(LOG_LEVELS)}")
-    if "REPORT_BUCKET" not in given:
+    if values.get("LOG_LEVEL", "INFO").upper() not in LOG_LEVELS:
+        problems.append(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
+    if "REPORT_BUCKET" not in values:
         problems.append(
             "REPORT_BUCKET is missing: the bucket for reports and rejected rows"
         )
-    if (topic := given.get("NOTIFY_TOPIC_ARN")) and not _TOPIC.fullmatch(topic):
+    if (topic := values.get("NOTIFY_TOPIC_ARN")) and not _TOPIC_ARN.fullmatch(topic):
         problems.append(
-            "NOTIFY_TOPIC_ARN is the ARN of an SNS topic, arn:aws:sns:region:account:name"
+            "NOTIFY_TOPIC_ARN must be the ARN of an SNS topic, "
+            "arn:aws:sns:region:account:name"
         )
     return problems
 
@@ -148,6 +169,6 @@ def _is_conninfo(text: str) -> bool:
 
 
 def log_level(environ: Mapping[str, str]) -> str:
-    """The level to log at; INFO where it is malformed, which `Settings` reports."""
+    """The log level; INFO if LOG_LEVEL is malformed, which `Settings` reports."""
     level = environ.get("LOG_LEVEL", "").strip().upper()
     return level if level in LOG_LEVELS else "INFO"

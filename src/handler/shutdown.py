@@ -1,8 +1,8 @@
-"""SIGTERM: this process is about to be ended, so its time is up at the next commit.
+"""SIGTERM: the import stops at its next commit and frees its lease.
 
-Lambda sends it where an extension is registered, 300 ms before SIGKILL; Docker, and who
-stops the sandbox, send it as well.  Without us it would end an import between any two
-instructions, and the next delivery would have to wait until the lease runs out.
+Lambda sends SIGTERM 300 ms before SIGKILL if an extension is registered; Docker and a user
+who stops the sandbox send it too.  The default action would end the import between any two
+instructions, and the next delivery would have to wait until the lease expires.
 Source: https://github.com/aws-samples/graceful-shutdown-with-aws-lambda
 """
 
@@ -13,29 +13,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
 
-_came = Event()
+_sigterm_received = Event()
 
 
-def is_asked_for() -> bool:
-    """Whether it came during this invocation."""
-    return _came.is_set()
+def is_requested() -> bool:
+    """Whether SIGTERM arrived during this invocation."""
+    return _sigterm_received.is_set()
 
 
 @contextmanager
-def kept_back() -> Iterator[None]:
-    """Keep it back, and hand it on at the end to whoever wanted to have it.
+def defer_sigterm() -> Iterator[None]:
+    """Defer SIGTERM until the block ends, then call the previous handler.
 
-    A runtime that has no wish of its own gets the answer of the invocation first, and
-    ends the process then.
+    If the previous handler is the default action, it is restored but not invoked: the
+    Lambda runtime first sends the response and then ends the process.
     """
-    if current_thread() is not main_thread():  # only there it can be kept back
+    if current_thread() is not main_thread():  # Python sets handlers only there
         yield
         return
-    _came.clear()
-    before = signal.signal(signal.SIGTERM, lambda *_: _came.set())
+    _sigterm_received.clear()
+    previous = signal.signal(signal.SIGTERM, lambda *_: _sigterm_received.set())
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-        if _came.is_set() and callable(before):
-            before(signal.SIGTERM, None)
+        signal.signal(signal.SIGTERM, previous)
+        if _sigterm_received.is_set() and callable(previous):
+            previous(signal.SIGTERM, None)

@@ -1,15 +1,17 @@
-"""One upload, imported or tried, and told to CloudWatch."""
+"""Import one upload, or dry-run it.
+
+notification -> stream -> callbacks -> import or dry run -> report -> log line
+"""
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,38 +19,45 @@ from psycopg import Connection
 
 from handler import shutdown
 from handler.aws.db_connection import Connections
-from handler.aws.report_store import get_ready, put_report
+from handler.aws.report_store import put_report
 from handler.aws.s3_object import ObjectStream
 from handler.events import Notification
-from handler.observability.import_log import count, line_of, progress, tell
+from handler.observability.import_log import (
+    ProgressLog,
+    emit_metrics,
+    log_fields,
+    log_outcome,
+)
 from handler.observability.sns_notices import Notices
 from handler.settings import Settings
 from salespro_core.errors import ObjectGone, SalesProError, StoreError
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Outcome
+from salespro_core.model.upload import Upload
 from salespro_core.postgres.connection import CONNECT_TIMEOUT_S
 from salespro_core.postgres.retry import RetryingConnection, retry_while_unavailable
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.sync_history.abandoning import abandon
+from salespro_core.sync_history.completion import abandon
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# What is kept back for the last commit and the report: this many seconds, or this part of
-# the time there was if that is less.
-MARGIN_S = 20.0
-MARGIN_PART = 0.25
-# Reading ends this long before the function does, or with half of the time: a request that
-# is begun just before may take 18 s (`objects.CLIENT`), and then the lease is to be freed.
-LAST_S = 20.0
-# However little there is.
-LEAST_S = 5.0
-READ_BYTES = 1024 * 1024
+# Reserved for the last commit and the report: this many seconds, or this share of the
+# remaining time if that is less.
+COMMIT_RESERVE_S = 20.0
+COMMIT_RESERVE_SHARE = 0.25
+# Reading stops this long before the function's timeout, or after half of the remaining
+# time: a request that starts just before may take 18 s (`s3_object.CLIENT_CONFIG`), and
+# then the lease must still be freed.
+READ_RESERVE_S = 20.0
+# Minimum time for reading, regardless of the time left.
+MIN_READ_S = 5.0
+READ_BUFFER_BYTES = 1024 * 1024
 
 
 class Importer:
-    """What one execution environment needs to import, kept from invocation to invocation."""
+    """Imports uploads with the clients and the connection of one execution environment."""
 
     def __init__(self, settings: Settings, s3: S3Client, logger: Logger) -> None:
         self._settings = settings
@@ -62,148 +71,172 @@ class Importer:
         notification: Notification,
         context: LambdaContext,
         *,
-        is_first: bool,
+        is_first_delivery: bool,
     ) -> dict[str, Any]:
-        """Import one upload, or try it if it is under `dryrun/`.
+        """Import one upload, or dry-run it if its key starts with `dryrun/`.
 
         Args:
             notification: of the upload.
-            context: of the invocation, for the time that is left.
-            is_first: whether a queue delivers it, for the first time.
+            context: of the invocation; gives the remaining time.
+            is_first_delivery: a queue delivers the notification for the first time.
 
         Returns:
-            The facts of its log line, without any cell.  A file that is refused is a
-            result too: it is in the history, and another delivery could not help.
+            The fields of its log line, without any cell.  A refused file is a result, not
+            an error: the history records it, and a redelivery could not help.
 
         Raises:
-            SalesProError: it has to be delivered again; this is logged here.
+            SalesProError: the upload must be delivered again; already logged here.
         """
         started = time.monotonic()
         remaining_s = context.get_remaining_time_in_millis() / 1000
-        so_far: deque[Outcome] = deque(maxlen=1)
-        facts: dict[str, Any] = {
+        upload_fields = {
             "bucket": notification.bucket,
             "key": notification.object_key,
             "version": notification.version_id or notification.etag,
             "dry_run": notification.is_dry_run,
         }
-        callbacks = self._hooks(remaining_s, so_far, facts)
+        progress = ProgressLog(self._logger, upload_fields)
+        callbacks = self._callbacks(progress, remaining_s)
+        read_s = max(remaining_s - READ_RESERVE_S, remaining_s / 2, MIN_READ_S)
         try:
-            give_up_at = started + max(remaining_s - LAST_S, remaining_s / 2, LEAST_S)
             try:
-                stream = ObjectStream(self._s3, notification, give_up_at=give_up_at)
+                stream = ObjectStream(
+                    self._s3, notification, give_up_at=started + read_s
+                )
             except ObjectGone as error:
-                return facts | self._gone(notification, error, callbacks, facts)
+                return self._end_missing(notification, error, callbacks, upload_fields)
             with closing(stream):
-                return self._run(notification, stream, callbacks)
+                return self._import_stream(notification, stream, callbacks)
         except SalesProError as error:
             if isinstance(error, StoreError):
-                # What was wrong may stay with the session: a role's settings, for one,
-                # are those of its start.  Mended, it is right at the next delivery.
+                # The cause may be a setting of the role, which a session reads only at its
+                # start.  A new session sees the corrected setting.
                 self._connections.close()
-            facts |= line_of(so_far[-1]) if so_far else {}
-            facts |= {
-                "status": "interrupted",
-                "error": str(error),
-                "error_type": type(error).__name__,
-                "seconds": round(time.monotonic() - started, 3),
-            }
-            self._logger.warning("import interrupted", **facts)
-            count("FilesInterrupted")
-            # The set-up is at fault, and stays so until somebody mends it.
-            if is_first and not (error.retryable or notification.is_dry_run):
-                self._notices.of_set_up(notification, error)
+            self._log_interruption(error, upload_fields, progress.latest, started)
+            # Not retryable: the configuration is wrong until somebody corrects it.
+            if is_first_delivery and not (error.retryable or notification.is_dry_run):
+                self._notices.send_setup_failure(notification, error)
             raise
 
     def close(self) -> None:
-        """Close what is kept."""
+        """Close the cached connection."""
         self._connections.close()
 
-    def _hooks(
-        self, remaining_s: float, so_far: deque[Outcome], upload: Mapping[str, Any]
-    ) -> ImportCallbacks:
-        """What an attempt may take, and where it gets its connection."""
-        deadline = time.monotonic() + remaining_s
-        deadline -= min(MARGIN_S, MARGIN_PART * remaining_s)
+    def _callbacks(self, progress: ProgressLog, remaining_s: float) -> ImportCallbacks:
+        """Callbacks that report progress, limit the time and supply the connection."""
+        reserve_s = min(COMMIT_RESERVE_S, COMMIT_RESERVE_SHARE * remaining_s)
+        deadline = time.monotonic() + remaining_s - reserve_s
 
-        def left_s() -> float:
-            return 0.0 if shutdown.is_asked_for() else deadline - time.monotonic()
+        def remaining() -> float:
+            return 0.0 if shutdown.is_requested() else deadline - time.monotonic()
 
-        def connection() -> Connection:
-            return self._connections.kept(timeout_s=min(CONNECT_TIMEOUT_S, left_s()))
+        def reconnect() -> Connection:
+            timeout_s = min(CONNECT_TIMEOUT_S, remaining())
+            return self._connections.cached(timeout_s=timeout_s)
 
-        say = progress(self._logger, upload)
+        return ImportCallbacks(
+            on_commit=progress.on_commit, remaining_s=remaining, reconnect=reconnect
+        )
 
-        def keep(outcome: Outcome) -> None:
-            so_far.append(outcome)
-            say(outcome)
-
-        return ImportCallbacks(on_commit=keep, remaining_s=left_s, reconnect=connection)
-
-    def _run(
+    def _import_stream(
         self,
         notification: Notification,
         stream: ObjectStream,
         callbacks: ImportCallbacks,
     ) -> dict[str, Any]:
+        """Import or dry-run the stream, write its report, log and publish the outcome.
+
+        Returns:
+            The fields of its log line.
+
+        Raises:
+            SalesProError: as `import_upload` and `dry_run_upload`.
+        """
+        folder = f"{notification.object_key}/{stream.version_id or stream.etag}/"
         reports: list[str] = []
 
         def publish(outcome: Outcome, rejects: Rejects) -> str:
-            folder = f"{notification.object_key}/{stream.version_id or stream.etag}/"
             bucket = self._settings.report_bucket
             reports.append(put_report(self._s3, bucket, folder, outcome, rejects))
             return reports[-1]
 
-        left_s = callbacks.remaining_s
-        callbacks = replace(callbacks, publish=publish, get_ready=get_ready)
-        bytes_ = BufferedReader(stream, READ_BYTES)
-        options = self._settings.options
+        callbacks = replace(callbacks, publish=publish)
+        source = BufferedReader(stream, READ_BUFFER_BYTES)
         if notification.is_dry_run:
-            # No part of the cold start of an import.
-            from salespro_core.importer.dry_run import dry_run_upload  # noqa: PLC0415
-
-            with self._connections.new(
-                timeout_s=min(CONNECT_TIMEOUT_S, left_s())
-            ) as conn:
-                outcome = dry_run_upload(
-                    conn, stream.upload, bytes_, options=options, callbacks=callbacks
-                )
+            outcome = self._dry_run(stream.upload, source, callbacks)
         else:
             outcome = import_upload(
-                _connected(callbacks),
+                _connect(callbacks),
                 stream.upload,
-                bytes_,
-                options=options,
+                source,
+                options=self._settings.options,
                 callbacks=callbacks,
             )
-        report = next(iter(reports), None)
-        facts = line_of(outcome, report=report)
-        tell(self._logger, outcome, facts)
-        self._notices.of_outcome(outcome, report)
-        return facts
+        report = reports[-1] if reports else None
+        fields = log_fields(outcome, report=report)
+        log_outcome(self._logger, outcome, fields)
+        self._notices.send_outcome(outcome, report)
+        return fields
 
-    def _gone(
+    def _dry_run(
+        self, upload: Upload, source: BinaryIO, callbacks: ImportCallbacks
+    ) -> Outcome:
+        # Imported here: an import does not need it at its cold start.
+        from salespro_core.importer.dry_run import dry_run_upload  # noqa: PLC0415
+
+        timeout_s = min(CONNECT_TIMEOUT_S, callbacks.remaining_s())
+        with self._connections.connect(timeout_s=timeout_s) as conn:
+            return dry_run_upload(
+                conn,
+                upload,
+                source,
+                options=self._settings.options,
+                callbacks=callbacks,
+            )
+
+    def _log_interruption(
+        self,
+        error: SalesProError,
+        upload_fields: Mapping[str, Any],
+        latest: Outcome | None,
+        started: float,
+    ) -> None:
+        fields = {
+            **upload_fields,
+            **(log_fields(latest) if latest else {}),
+            "status": "interrupted",
+            "error": str(error),
+            "error_type": type(error).__name__,
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        self._logger.warning("import interrupted", **fields)
+        emit_metrics("FilesInterrupted")
+
+    def _end_missing(
         self,
         notification: Notification,
         error: ObjectGone,
         callbacks: ImportCallbacks,
-        facts: Mapping[str, Any],
+        upload_fields: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """End what was begun of an upload that cannot be read any more, and tell it.
+        """Log an upload that was deleted or replaced, and end its import if one had begun.
+
+        Returns:
+            The fields of its log line.
 
         Raises:
-            StoreUnavailable, StoreRefused: the history could not be asked.
+            StoreUnavailable, StoreRefused, ConfigError: the history could not be updated.
         """
         version = notification.version_id or notification.etag
         is_completed = False
         if version and not notification.is_dry_run:
             connection = RetryingConnection(
-                _connected(callbacks),
+                _connect(callbacks),
                 reconnect=callbacks.reconnect,
                 remaining_s=callbacks.remaining_s,
             )
             is_completed = connection.run(
-                "noting that the upload is gone",
+                "recording that the upload is gone",
                 partial(
                     abandon,
                     bucket=notification.bucket,
@@ -213,22 +246,26 @@ class Importer:
                 ),
             )
         if is_completed:
-            done: dict[str, Any] = {"status": "completed", "already_imported": True}
-            self._logger.info("imported before", **facts, **done)
-            count("FilesImportedBefore")
-            return done
-        failed: dict[str, Any] = {"status": "failed", "error": str(error)}
-        self._logger.error("import failed", **facts, **failed)
-        count("FilesFailed")
+            fields = {**upload_fields, "status": "completed", "already_imported": True}
+            self._logger.info("imported before", **fields)
+            emit_metrics("FilesImportedBefore")
+            return fields
+        fields = {**upload_fields, "status": "failed", "error": str(error)}
+        self._logger.error("import failed", **fields)
+        emit_metrics("FilesFailed")
         self._notices.send(
             "SalesPro import failed", str(error), object_key=notification.object_key
         )
-        return failed
+        return fields
 
 
-def _connected(callbacks: ImportCallbacks) -> Connection:
-    """The connection for imports, also if Postgres is away for a while."""
-    assert callbacks.reconnect is not None  # noqa: S101 -- made above
+def _connect(callbacks: ImportCallbacks) -> Connection:
+    """The cached connection; retried while Postgres is unavailable.
+
+    Raises:
+        StoreUnavailable, StoreRefused, ConfigError: no connection could be made.
+    """
+    assert callbacks.reconnect is not None  # noqa: S101 -- `Importer._callbacks` sets it
     return retry_while_unavailable(
         callbacks.reconnect, remaining_s=callbacks.remaining_s
     )

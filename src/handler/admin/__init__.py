@@ -1,4 +1,4 @@
-"""What an operator asks of the function: migrate, check, reconcile.
+"""Actions that an operator or a schedule starts: check, migrate, reconcile.
 
 In: an `{"action": …}` event; out: a JSON answer.
 May import: `salespro_core` and the rest of `handler`, except `app`.

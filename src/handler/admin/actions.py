@@ -1,7 +1,7 @@
-"""What the function does when it is asked: `{"action": "check"}`, "migrate", "reconcile".
+"""Run the actions `{"action": "check"}`, `"migrate"` and `"reconcile"`.
 
-By hand, for a database that only the function can reach, such as one in a VPC; or by a
-schedule.  Each answer is meant to be read by people, and has no secret in it.
+An operator invokes them for a database that only the function can reach, such as one in a
+VPC; a schedule can invoke them too.  An answer is for people, and contains no secret.
 """
 
 from __future__ import annotations
@@ -18,81 +18,86 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from handler.admin.preflight import check_all
-from handler.admin.reconcile import reconcile as find_and_redrive
+from handler.admin.reconcile import reconcile as reconcile_bucket
 from handler.aws.db_connection import Connections
-from handler.aws.s3_object import CLIENT
+from handler.aws.s3_object import CLIENT_CONFIG
 from handler.settings import Settings
 from salespro_core.errors import SalesProError
 from salespro_core.postgres import connection
-from salespro_core.postgres.schema import schema
+from salespro_core.postgres.schema import expected_schema
 
 Answer = dict[str, Any]
 
-# How far back a reconciliation looks; and what is younger may be on its way.
-HOURS = 72
-MOST_HOURS = 24 * 365
-ON_ITS_WAY = timedelta(hours=1)
+# A reconciliation compares the uploads of the last hours.
+DEFAULT_HOURS = 72
+MAX_HOURS = 24 * 365
+# Younger uploads are skipped: their notification may still be in the queue.
+IN_FLIGHT_GRACE = timedelta(hours=1)
 
 
 class UnknownAction(ValueError):
-    """There is no such action; the message names those that there are."""
+    """The action does not exist; the message lists the actions."""
 
 
-class NotDone(RuntimeError):
-    """What a schedule asked for is not done; the message says why."""
+class ScheduledActionFailed(RuntimeError):
+    """An action that a schedule started has failed; its log line says why."""
 
 
-def answer(event: Mapping[str, Any], logger: Logger) -> Answer:
-    """Do what the event asks for, log it in one line, and say what came of it.
+def run_action(event: Mapping[str, Any], logger: Logger) -> Answer:
+    """Run the action of an event, and log its answer in one line.
 
     Args:
-        event: `scheduled` if nobody is there to read the answer.
+        event: has `action`; `scheduled` is true if nobody reads the answer.
+        logger: for the line.
 
     Returns:
-        `action`, `ok`, and what is to be said; what is wrong is no exception.
+        `action`, `ok` and the findings.  A failed action is an answer too.
 
     Raises:
-        UnknownAction: nothing was done.
-        NotDone: of what is scheduled, so that it is tried again, and an alarm rings.
+        UnknownAction: the action does not exist.
+        ScheduledActionFailed: the event is `scheduled` and the action failed, so that
+            Lambda retries it and an alarm is raised.
     """
     name = event["action"]
     if not isinstance(name, str) or name not in ACTIONS:
         known = ", ".join(f'{{"action": "{known}"}}' for known in sorted(ACTIONS))
         logger.error("unknown action")
-        # What was asked for is not repeated: nobody knows what it is.
-        raise UnknownAction(f"There is no such action. There are {known}.")
-    done = ACTIONS[name](event)
-    tell = logger.info if done["ok"] else logger.error
-    tell("action done" if done["ok"] else "action failed", **done)
-    if event.get("scheduled") and not done["ok"]:
-        raise NotDone(f"{name} is not done: see the line before in the log.")
-    return done
+        # The unknown name is not quoted: it may be any text.
+        raise UnknownAction(f"Unknown action. The actions are {known}.")
+    answer = ACTIONS[name](event)
+    if answer["ok"]:
+        logger.info("action done", **answer)
+    else:
+        logger.error("action failed", **answer)
+    if event.get("scheduled") and not answer["ok"]:
+        raise ScheduledActionFailed(f"{name} failed: see the previous line of the log.")
+    return answer
 
 
 def check(event: Mapping[str, Any]) -> Answer:
-    """Find out whether imports can work: see `checks.check_all`.
+    """Check whether imports can work; see `preflight.check_all`.
 
     Args:
-        event: its `bucket`, if it has one, is the bucket of the uploads.
+        event: its optional `bucket` is the upload bucket.
     """
     bucket = event.get("bucket")
-    found = check_all(
+    findings = check_all(
         os.environ,
-        boto3.client("s3", config=CLIENT),
-        uploads=bucket if isinstance(bucket, str) else None,
+        boto3.client("s3", config=CLIENT_CONFIG),
+        upload_bucket=bucket if isinstance(bucket, str) else None,
     )
     return {
         "action": "check",
-        "ok": not any(finding.problems for finding in found),
-        "checks": [finding.as_json() for finding in found],
+        "ok": not any(finding.problems for finding in findings),
+        "checks": [finding.as_json() for finding in findings],
     }
 
 
 def migrate(_event: Mapping[str, Any]) -> Answer:
-    """Bring the tables up with the function's own role; may be done again."""
+    """Create or update the tables with the function's role; idempotent."""
     try:
         connections = Connections(Settings.from_env(os.environ))
-        with closing(connections.new()) as conn:
+        with closing(connections.connect()) as conn:
             connection.migrate(conn)
     except SalesProError as error:
         return {
@@ -100,67 +105,70 @@ def migrate(_event: Mapping[str, Any]) -> Answer:
             "ok": False,
             "says": f"Nothing was changed. {error}",
             "remedy": (
-                "See to that, and ask again. A role that may not create or alter the "
-                "tables cannot migrate: have their owner run `salespro migrate`, see "
-                "the README under Deploy."
+                "Correct this and run the action again. A role that may not create or "
+                "alter the tables cannot migrate: their owner can run `salespro migrate`, "
+                "see the README under Deploy."
             ),
         }
     return {
         "action": "migrate",
         "ok": True,
-        "says": f"The tables are up to date with schema {schema().version}.",
+        "says": f"The tables are up to date with schema {expected_schema().version}.",
     }
 
 
 def reconcile(event: Mapping[str, Any]) -> Answer:
-    """Send the uploads that were never imported to the queue, but for refused files.
+    """Send unimported uploads to the queue again, except failed ones (refused files).
 
     Args:
-        event: its `bucket` and `queue_url`, and perhaps for how many `hours`.
+        event: has `bucket` and `queue_url`, and optionally `hours`.
     """
     bucket, queue_url = event.get("bucket"), event.get("queue_url")
-    hours = event.get("hours", HOURS)
-    # Not bool, which is an int to Python.
+    hours = event.get("hours", DEFAULT_HOURS)
+    # type(): isinstance() accepts a bool as an int.
     if not (
         isinstance(bucket, str)
         and isinstance(queue_url, str)
         and type(hours) is int
-        and 0 < hours <= MOST_HOURS
+        and 0 < hours <= MAX_HOURS
     ):
         return {
             "action": "reconcile",
             "ok": False,
-            "says": "Nothing was looked at: the event lacks what to look at.",
+            "says": "Nothing was compared: the event needs a bucket and a queue_url.",
             "remedy": (
-                'Ask with {"action": "reconcile", "bucket": …, "queue_url": …}, and '
-                f'perhaps "hours", from 1 to {MOST_HOURS:,}.'
+                'Invoke with {"action": "reconcile", "bucket": …, "queue_url": …}, and '
+                f'optionally "hours", from 1 to {MAX_HOURS:,}.'
             ),
         }
     now = datetime.now(UTC)
     try:
         connections = Connections(Settings.from_env(os.environ))
-        with closing(connections.new()) as conn:
-            tally = find_and_redrive(
-                boto3.client("s3", config=CLIENT),
+        with closing(connections.connect()) as conn:
+            tally = reconcile_bucket(
+                boto3.client("s3", config=CLIENT_CONFIG),
                 bucket,
                 conn,
-                sqs=boto3.client("sqs", config=CLIENT),
+                sqs=boto3.client("sqs", config=CLIENT_CONFIG),
                 queue_url=queue_url,
                 since=now - timedelta(hours=hours),
-                until=now - ON_ITS_WAY,
+                until=now - IN_FLIGHT_GRACE,
                 skip_failed=True,
             )
     except SalesProError as error:
         return {
             "action": "reconcile",
             "ok": False,
-            "says": f"It did not come to its end. {error}",
-            "remedy": "See to that, and ask again; what was sent twice is imported once.",
+            "says": f"The reconciliation stopped early. {error}",
+            "remedy": (
+                "Correct this and run the action again; an upload that is sent twice is "
+                "imported once."
+            ),
         }
     return {
         "action": "reconcile",
         "ok": True,
-        "says": f"{tally.sent} of {tally.uploads} uploads are sent to the queue again.",
+        "says": f"{tally.sent} of {tally.uploads} uploads were sent to the queue again.",
         **asdict(tally),
     }
 

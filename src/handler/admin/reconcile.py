@@ -1,8 +1,8 @@
-"""The bucket held against the history: which uploads were never imported to their end.
+"""Compare the upload bucket with the history, and redrive uploads that were not imported.
 
-every version in the bucket ─► is it an upload? ─► what does the history say of it?
-                                     │                        ├─► completed, running
-                                     └─► ignored, gone        └─► never completed ─► queue
+every version in the bucket ─► is it an upload? ─► state in the history?
+                                     │                  ├─► completed or running: skipped
+                                     └─► no: skipped    └─► not completed ─► queue
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from handler.events import (
 )
 from salespro_core.errors import ObjectUnavailable
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.sync_history.standing import ImportState, import_states
+from salespro_core.sync_history.queries import ImportState, import_states
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-# Of SendMessageBatch.  Source: Amazon SQS API reference.
-_BATCH = 10
+# Messages per SendMessageBatch request.  Source: Amazon SQS API reference.
+_BATCH_SIZE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unimported:
-    """An upload that was never imported to its end.
+    """An upload whose import is not completed.
 
     Attributes:
-        state: `missed` if the history knows nothing of it; `interrupted` if its attempt
-            stopped or died; `failed`, and why is in `error`.
-        import_id: its row of the history, unless it was missed.
+        state: `missed`: not in the history; `interrupted`: its attempt stopped or died;
+            `failed`: see `error`.
+        import_id: of its row in the history; None if missed.
     """
 
     notification: Notification
@@ -53,13 +53,13 @@ class Unimported:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """How many versions of objects there are, each counted once but for `sent`.
+    """Counts of object versions; each version is in one count, and perhaps in `sent`.
 
     Attributes:
-        ignored: no uploads: folders, other suffixes, what lies under `dryrun/`.
-        outside: uploaded before or after the time that was asked for.
-        gone: deleted since, or replaced where there is no versioning.
-        running: an attempt is at it.
+        ignored: not uploads: folders, other suffixes, keys under `dryrun/`.
+        outside: uploaded outside the requested period.
+        gone: deleted, or replaced in a bucket without versioning.
+        running: an attempt holds the claim.
         sent: to the queue.
     """
 
@@ -75,12 +75,12 @@ class Tally:
 
     @property
     def unimported(self) -> int:
-        """Those that were never imported to their end."""
+        """Uploads whose import is not completed."""
         return self.missed + self.interrupted + self.failed
 
     @property
     def uploads(self) -> int:
-        """Those that are or were to be imported."""
+        """All uploads in the period that can be read."""
         return self.completed + self.running + self.unimported
 
 
@@ -94,43 +94,44 @@ def reconcile(
     since: datetime | None = None,
     until: datetime | None = None,
     skip_failed: bool = False,
-    found: Callable[[Unimported], None] = lambda _: None,
+    on_unimported: Callable[[Unimported], None] = lambda _: None,
     page_size: int = 1000,
 ) -> Tally:
-    """Find the uploads that were never imported to their end, and have them imported.
+    """Find uploads whose import is not completed, and send them to the queue.
 
-    What is still on its way through the queue is found, too: give `until` some time to
-    keep it out.  To send it again does no harm, since an upload is imported once.  One
-    page of the listing is in memory at once.
+    An upload that is still waiting in the queue is found too; set `until` to exclude recent
+    uploads.  Sending it twice does no harm: an upload is imported once.  One page of the
+    listing is in memory at a time.
 
     Args:
-        s3: may list the versions of the objects.
-        bucket: that of the uploads.
+        s3: its credentials allow s3:ListBucketVersions.
+        bucket: the upload bucket.
         conn: in autocommit.
-        sqs: with `queue_url`: sends those that are found to the queue of the function.
-        queue_url: see `sqs`.
-        since: only what was uploaded then or later; aware.
-        until: only what was uploaded before; aware.
-        skip_failed: count those that have failed, and do nothing about them.
-        found: is told of each, once it is sent if it is to be.
-        page_size: objects in a page, at most 1000.
+        sqs: with `queue_url`, sends the uploads; None only finds them.
+        queue_url: the function's queue.
+        since: skip uploads before this time; timezone-aware.
+        until: skip uploads at or after this time; timezone-aware.
+        skip_failed: count failed imports, but neither send nor report them.
+        on_unimported: called for each upload, after it was sent.
+        page_size: objects per page, at most 1000.
 
     Raises:
-        ObjectUnavailable, ObjectRefused: S3 or the queue; what was told is sent.
-        StoreUnavailable, StoreRefused: the history could not be asked; the same.
+        ObjectUnavailable, ObjectRefused: an error of S3 or the queue.
+        StoreUnavailable, StoreRefused: the history could not be read.
+            In all cases, uploads passed to `on_unimported` were sent.
     """
     tally = Tally()
     for page in pages_of_versions(s3, bucket, page_size):
         unimported = _unimported(conn, bucket, page, tally, since=since, until=until)
         if skip_failed:
-            unimported = [one for one in unimported if one.state != "failed"]
-        for start in range(0, len(unimported), _BATCH):
-            some = unimported[start : start + _BATCH]
+            unimported = [upload for upload in unimported if upload.state != "failed"]
+        for start in range(0, len(unimported), _BATCH_SIZE):
+            batch = unimported[start : start + _BATCH_SIZE]
             if sqs is not None and queue_url is not None:
-                _send(sqs, queue_url, some)
-                tally.sent += len(some)
-            for one in some:
-                found(one)
+                _send(sqs, queue_url, batch)
+                tally.sent += len(batch)
+            for upload in batch:
+                on_unimported(upload)
     return tally
 
 
@@ -143,8 +144,8 @@ def _unimported(
     since: datetime | None,
     until: datetime | None,
 ) -> list[Unimported]:
-    """Those of a page that were never imported to their end; all of it is counted."""
-    asked = []
+    """Count the versions of a page, and return those whose import is not completed."""
+    candidates = []
     for version in page:
         key = version.notification.object_key
         if key.startswith(DRY_RUN_PREFIX) or reason_to_ignore(key):
@@ -156,20 +157,24 @@ def _unimported(
         elif version.is_gone:
             tally.gone += 1
         else:
-            asked.append(version)
-    if not asked:
+            candidates.append(version)
+    if not candidates:
         return []
     with store_errors("comparing the bucket with the history"):
-        known = import_states(conn, bucket, [version.identity for version in asked])
-    told = [_told(version, known.get(version.identity), tally) for version in asked]
-    return [one for one in told if one]
+        identities = [version.identity for version in candidates]
+        states = import_states(conn, bucket, identities)
+    classified = [
+        _classify(version, states.get(version.identity), tally)
+        for version in candidates
+    ]
+    return [upload for upload in classified if upload]
 
 
-def _told(
-    version: Version, standing: ImportState | None, tally: Tally
+def _classify(
+    version: Version, import_state: ImportState | None, tally: Tally
 ) -> Unimported | None:
-    """What is to be told of a version, if anything; it is counted."""
-    match standing:
+    """Count a version, and return it if its import is not completed or running."""
+    match import_state:
         case None:
             tally.missed += 1
             return Unimported(
@@ -184,7 +189,7 @@ def _told(
             tally.running += 1
             return None
     state: Literal["failed", "interrupted"] = "interrupted"
-    if standing.state == "failed":
+    if import_state.state == "failed":
         state = "failed"
         tally.failed += 1
     else:
@@ -193,24 +198,29 @@ def _told(
         notification=version.notification,
         uploaded_at=version.uploaded_at,
         state=state,
-        import_id=standing.import_id,
-        error=standing.error,
+        import_id=import_state.import_id,
+        error=import_state.error,
     )
 
 
-def _send(sqs: SQSClient, queue_url: str, some: Sequence[Unimported]) -> None:
-    """Send their notifications, at most ten."""
+def _send(sqs: SQSClient, queue_url: str, batch: Sequence[Unimported]) -> None:
+    """Send a notification for each upload of a batch.
+
+    Raises:
+        ObjectUnavailable, ObjectRefused: some messages may not have been sent.
+    """
     entries: Any = [
         {
-            "Id": str(place),
-            "MessageBody": write_message(one.notification, one.uploaded_at),
+            "Id": str(index),
+            "MessageBody": write_message(upload.notification, upload.uploaded_at),
         }
-        for place, one in enumerate(some)
+        for index, upload in enumerate(batch)
     ]
     with aws_errors("sending to the queue", "sqs:SendMessage on the queue"):
-        answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
-    if failed := answer.get("Failed"):
+        response = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+    if failed := response.get("Failed"):
         raise ObjectUnavailable(
-            f"While sending to the queue: {len(failed)} of {len(some)} messages were not "
-            f"taken ({failed[0]['Code']}). Run it again; what was sent does no harm twice."
+            f"While sending to the queue: SQS did not accept {len(failed)} of "
+            f"{len(batch)} messages ({failed[0]['Code']}). Run the reconciliation again; "
+            "an upload that is sent twice is imported once."
         )

@@ -1,6 +1,6 @@
-"""S3, SQS, Secrets Manager and RDS as the function uses them.
+"""Clients of S3, SQS, Secrets Manager and RDS.
 
-In: a notification or settings; out: an object's stream, reports in S3, a connection.
+In: a notification or the settings; out: an object stream, reports in S3, a connection.
 May import: `salespro_core`, `handler.events`, `handler.settings`.
-Start at `s3_object.py`; `errors.py` maps AWS error codes.
+Start at `s3_object.py`; `errors.py` maps AWS errors to ours.
 """

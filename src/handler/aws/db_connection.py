@@ -1,4 +1,4 @@
-"""One connection to Postgres per execution environment, with the password of the hour."""
+"""Connections to Postgres, with a password from the settings, a secret or an IAM token."""
 
 from __future__ import annotations
 
@@ -12,119 +12,123 @@ from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
-from handler.aws.s3_object import CLIENT
+from handler.aws.s3_object import CLIENT_CONFIG
 from handler.settings import Settings
 from salespro_core.errors import ConfigError, StoreRefused, StoreUnavailable
 from salespro_core.postgres import connection
 from salespro_core.postgres.connection import CONNECT_TIMEOUT_S
 
 DEFAULT_PORT: Final = 5432
-# What else may have that part of a secret.
-_SETTINGS: Final = {"host": "DB_HOST", "dbname": "DB_NAME"}
+# Field of the secret -> the setting that can supply it instead.
+_SETTING_OF_FIELD: Final = {"host": "DB_HOST", "dbname": "DB_NAME"}
 
 
 class Connections:
-    """Hands out connections; the one for imports is kept from invocation to invocation."""
+    """Opens connections; caches one for imports across invocations."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._kept: Connection | None = None
+        self._cached: Connection | None = None
 
-    def kept(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
-        """The connection of this environment: probed, and made anew if it has died.
+    def cached(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
+        """The cached connection: probed, and replaced if it does not answer.
 
         Args:
-            timeout_s: for as long Postgres may take to answer.
+            timeout_s: limit for opening a new connection.
 
         Raises:
-            StoreUnavailable, StoreRefused, ConfigError: there is none to be had.
+            StoreUnavailable, StoreRefused, ConfigError: no connection could be opened.
         """
-        if self._kept is None or not connection.is_alive(self._kept):
+        if self._cached is None or not connection.is_alive(self._cached):
             self.close()
-            self._kept = self.new(timeout_s=timeout_s)
-        return self._kept
+            self._cached = self.connect(timeout_s=timeout_s)
+        return self._cached
 
-    def new(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
-        """A connection for one use, to be closed by the caller.
+    def connect(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
+        """Open a connection that the caller closes.
 
-        A password may have been rotated between reading it and using it.  So one that is
-        refused is fetched once more, and used if it is another by now.
+        The password may be rotated between reading and using it.  If Postgres refuses the
+        connection, the password is read again, and used if it has changed.
+
+        Args:
+            timeout_s: limit for each attempt to connect.
 
         Raises:
-            StoreUnavailable, StoreRefused, ConfigError: there is none to be had.
+            StoreUnavailable, StoreRefused, ConfigError: no connection could be opened.
         """
-        known = conninfo(self._settings)
+        first = conninfo(self._settings)
         try:
-            return connection.connect(known, timeout_s=timeout_s)
+            return connection.connect(first, timeout_s=timeout_s)
         except StoreRefused:
-            by_now = conninfo(self._settings)
-            if by_now == known:
+            second = conninfo(self._settings)
+            if second == first:
                 raise
-            return connection.connect(by_now, timeout_s=timeout_s)
+            return connection.connect(second, timeout_s=timeout_s)
 
     def close(self) -> None:
-        """Close what is kept."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        """Close the cached connection."""
+        if self._cached is not None:
+            self._cached.close()
+            self._cached = None
 
 
 def conninfo(settings: Settings) -> str:
-    """What libpq connects with; a secret or a token is fetched anew at each call.
+    """The connection string for libpq.
 
-    That a password was rotated is thus seen at the next connection.
+    The secret is read, or the token signed, at each call, so that each new connection uses
+    the current password.
 
     Raises:
-        ConfigError: the secret lacks something, or may not be read.
-        StoreUnavailable: Secrets Manager could not be reached, or there are no
-            credentials to sign a token with.
+        ConfigError: the secret is incomplete, malformed or not readable.
+        StoreUnavailable: Secrets Manager could not be reached, or no AWS credentials were
+            found to sign a token.
     """
     if settings.database_url is not None:
         return settings.database_url
-    known: dict[str, Any] = {
+    given: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
         "dbname": settings.dbname,
         "username": settings.user,
     }
-    known = {name: value for name, value in known.items() if value}
+    fields = {name: value for name, value in given.items() if value}
     if settings.secret_arn:
-        known = _secret(settings.secret_arn) | known
-        _check(known)
+        fields = _read_secret(settings.secret_arn) | fields
+        _check_complete(fields)
     else:
-        known["password"] = _token(known)
+        fields["password"] = _iam_token(fields)
     return make_conninfo(
-        host=known["host"],
-        port=known.get("port") or DEFAULT_PORT,
-        dbname=known["dbname"],
-        user=known["username"],
-        password=known["password"],
+        host=fields["host"],
+        port=fields.get("port") or DEFAULT_PORT,
+        dbname=fields["dbname"],
+        user=fields["username"],
+        password=fields["password"],
         sslmode=settings.ssl_mode,
         sslrootcert=settings.ssl_root_cert,
     )
 
 
-def _check(known: Mapping[str, Any]) -> None:
-    """Refuse a secret that lacks what the settings do not have either."""
-    needed = ("host", "dbname", "username", "password")
-    missing = [name for name in needed if not known.get(name)]
+def _check_complete(fields: Mapping[str, Any]) -> None:
+    """Raise a ConfigError if neither the secret nor the settings have a required field."""
+    required = ("host", "dbname", "username", "password")
+    missing = [name for name in required if not fields.get(name)]
     if missing:
-        settings = [_SETTINGS[name] for name in missing if name in _SETTINGS]
+        settings = [_SETTING_OF_FIELD[n] for n in missing if n in _SETTING_OF_FIELD]
         raise ConfigError(
             f"the secret of DB_SECRET_ARN has no {' and no '.join(missing)}: "
-            "add what is missing there"
+            "add what is missing to the secret"
             + (f", or set {' and '.join(settings)}" if settings else "")
         )
 
 
-def _token(known: Mapping[str, Any]) -> str:
-    """A password made of our own credentials, good for 15 minutes to connect with."""
+def _iam_token(fields: Mapping[str, Any]) -> str:
+    """Sign an IAM token, the password for connections in the next 15 minutes."""
     try:
-        # Signed here, without a request.
+        # Signed locally: no request is sent.
         token = boto3.client("rds").generate_db_auth_token(
-            DBHostname=known["host"],
-            Port=known.get("port") or DEFAULT_PORT,
-            DBUsername=known["username"],
+            DBHostname=fields["host"],
+            Port=fields.get("port") or DEFAULT_PORT,
+            DBUsername=fields["username"],
         )
     except BotoCoreError as error:
         raise StoreUnavailable(
@@ -133,10 +137,10 @@ def _token(known: Mapping[str, Any]) -> str:
     return str(token)
 
 
-def _secret(arn: str) -> dict[str, Any]:
+def _read_secret(arn: str) -> dict[str, Any]:
     try:
-        client = boto3.client("secretsmanager", config=CLIENT)
-        found = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
+        client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
+        secret = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
     except ClientError as error:
         code = error.response["Error"]["Code"]
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -152,8 +156,8 @@ def _secret(arn: str) -> dict[str, Any]:
             "in a VPC it needs an endpoint or a NAT gateway."
         ) from error
     except (KeyError, ValueError):
-        # from None: the JSON error carries the secret.
+        # from None: the JSON error holds the secret.
         raise ConfigError("the secret of DB_SECRET_ARN is not JSON text") from None
-    if not isinstance(found, dict):
+    if not isinstance(secret, dict):
         raise ConfigError("the secret of DB_SECRET_ARN is not a JSON object")
-    return found
+    return secret

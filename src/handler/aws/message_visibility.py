@@ -1,4 +1,4 @@
-"""When a message that is not done comes again."""
+"""When SQS delivers a failed message again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handler.aws.s3_object import CLIENT
+from handler.aws.s3_object import CLIENT_CONFIG
 from salespro_core.errors import (
     ClaimHeld,
     CommitsLost,
@@ -22,28 +22,31 @@ from salespro_core.errors import (
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# A fault of Postgres or S3: 15 s after the first delivery, twice as long after each next.
+# If Postgres or S3 is unavailable: after the first delivery; doubled after each further one.
 FIRST_RETRY_S = 15
-LAST_RETRY_S = 900
+MAX_RETRY_S = 900
 
 
 @cache
 def sqs_client() -> SQSClient:
-    """The client of this execution environment."""
-    # One try less than for S3, to stay within what is kept back: a message that nobody could
-    # ask for comes again by itself.
-    fewer = Config(retries={"mode": "standard", "total_max_attempts": 2})
-    client: SQSClient = boto3.client("sqs", config=CLIENT.merge(fewer))
+    """The SQS client of this execution environment."""
+    # One attempt less than for S3, to stay within the time reserved for the end of the
+    # invocation.  If SQS is unreachable, the message returns after its visibility timeout.
+    retries = Config(retries={"mode": "standard", "total_max_attempts": 2})
+    client: SQSClient = boto3.client("sqs", config=CLIENT_CONFIG.merge(retries))
     return client
 
 
-def ask_again(record: SQSRecord, error: Exception) -> None:
-    """Have the queue deliver this message again at the right moment.
+def set_retry_delay(record: SQSRecord, error: Exception) -> None:
+    """Set how long SQS waits before it delivers a failed message again.
 
-    Without it the message would come when its visibility timeout runs out, six times the
-    function's own.  That is also what happens, and is no harm, if the queue cannot be
-    asked; and it is meant for mistakes in the set-up, which take people some time.  It
-    takes no longer than a request to S3 may, since little time may be left.
+    Without a delay of its own, a message returns after the queue's visibility timeout, six
+    times the function's timeout.  That is intended for errors of the configuration, which
+    people need time to correct, and harmless if SQS cannot be reached.
+
+    Args:
+        record: the message.
+        error: why its import failed.
     """
     delay_s = _delay_s(error, int(record.attributes.approximate_receive_count))
     if delay_s is None:
@@ -65,8 +68,6 @@ def _delay_s(error: Exception, receive_count: int) -> int | None:
         case ClaimHeld():
             return error.retry_after_s + 1
         case StoreUnavailable() | ObjectUnavailable():
-            return int(
-                min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(receive_count - 1, 9))
-            )
+            return int(min(MAX_RETRY_S, FIRST_RETRY_S * 2 ** min(receive_count - 1, 9)))
         case _:
             return None

@@ -1,4 +1,4 @@
-"""The objects of a bucket in all of their versions, and which of them are gone."""
+"""All versions of the objects in a bucket, and which of them can still be read."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A version of an object, as it is listed.
+    """One version of an object, as listed by S3.
 
     Attributes:
-        is_gone: it was deleted since, or cannot be asked for any more.
+        is_gone: it was deleted or replaced, and must not be imported any more.
     """
 
     notification: Notification
@@ -29,24 +29,24 @@ class Version:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Key and version, as in `Upload` and in the history."""
-        known = self.notification
-        version = version_of(known.version_id, known.etag or "", self.uploaded_at)
-        return known.object_key, version
+        """Object key and version, as in `Upload` and in the history."""
+        object_ = self.notification
+        version = version_of(object_.version_id, object_.etag or "", self.uploaded_at)
+        return object_.object_key, version
 
 
 def pages_of_versions(
     s3: S3Client, bucket: str, page_size: int
 ) -> Iterator[list[Version]]:
-    """The versions of all objects, by key; those of one key the newest first.
+    """List the versions of all objects, by key, and within a key from new to old.
 
     Args:
-        s3: may list the versions.
+        s3: its credentials allow s3:ListBucketVersions.
         bucket: with or without versioning.
-        page_size: objects that are listed and in memory at once, at most 1000.
+        page_size: objects per request, at most 1000; one page is in memory at once.
 
     Raises:
-        ObjectUnavailable, ObjectRefused: S3 does not list them.
+        ObjectUnavailable, ObjectRefused: S3 did not return a page.
     """
     pages = s3.get_paginator("list_object_versions").paginate(
         Bucket=bucket, PaginationConfig={"PageSize": page_size}
@@ -57,39 +57,39 @@ def pages_of_versions(
             for marker in page.get("DeleteMarkers", []):
                 _note_deletion(deleted_at, marker)
             versions = [
-                _version(bucket, found, deleted_at)
-                for found in page.get("Versions", [])
+                _version(bucket, listed, deleted_at)
+                for listed in page.get("Versions", [])
             ]
             yield versions
-            # A page may end amid the versions of one object, and all others are done.
+            # Only the last key of a page can continue on the next page.
             last = page.get("NextKeyMarker", "")
             deleted_at = {key: at for key, at in deleted_at.items() if key == last}
 
 
 def _note_deletion(deleted_at: dict[str, datetime], marker: Mapping[str, Any]) -> None:
-    """Note the newest mark of a deletion; what is older than it was deleted."""
+    """Note the time of a key's newest delete marker; older versions are deleted."""
     key, at = marker["Key"], marker["LastModified"]
     if marker["IsLatest"]:
-        # All of its versions are older, those of the same second too.
+        # All versions are older than the latest marker, even those of the same second.
         at = datetime.max.replace(tzinfo=UTC)
     deleted_at[key] = max(at, deleted_at.get(key, at))
 
 
 def _version(
-    bucket: str, found: Mapping[str, Any], deleted_at: Mapping[str, datetime]
+    bucket: str, listed: Mapping[str, Any], deleted_at: Mapping[str, datetime]
 ) -> Version:
-    key, at, version_id = found["Key"], found["LastModified"], found["VersionId"]
-    # S3 has seconds: of an upload and a deletion in one of them the upload may be later.
-    is_deleted = key in deleted_at and at < deleted_at[key] and not found["IsLatest"]
-    # Without a version id only the newest can be asked for.
-    is_replaced = version_id == "null" and not found["IsLatest"]
+    key, at, version_id = listed["Key"], listed["LastModified"], listed["VersionId"]
+    # S3 lists whole seconds: within the second of a deletion, the upload may be the newer.
+    is_deleted = key in deleted_at and at < deleted_at[key] and not listed["IsLatest"]
+    # An object without a version id can only be read while it is the latest.
+    is_replaced = version_id == "null" and not listed["IsLatest"]
     return Version(
         notification=Notification(
             bucket=bucket,
             object_key=key,
             version_id=None if version_id == "null" else version_id,
-            etag=found["ETag"].strip('"'),
-            size_bytes=found["Size"],
+            etag=listed["ETag"].strip('"'),
+            size_bytes=listed["Size"],
             sequencer=None,
         ),
         uploaded_at=at,

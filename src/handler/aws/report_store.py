@@ -1,9 +1,8 @@
-"""Where the report and the rejects of an upload are put."""
+"""Write the report and the rejects of an upload to the report bucket."""
 
 from __future__ import annotations
 
 import json
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from salespro_core.errors import ObjectRefused, ObjectUnavailable
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.report.text_report import as_json, as_text
+from salespro_core.report.json_report import as_json
+from salespro_core.report.text_report import as_text
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,73 +22,64 @@ _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 
 
-def get_ready() -> None:
-    """Load what writes a report."""
-    _render().get_ready()
-
-
 def put_report(
     s3: S3Client, bucket: str, folder: str, outcome: Outcome, rejects: Rejects
 ) -> str:
-    """Write report.html, report.json, report.txt and, if there are any, rejects.csv.
+    """Write report.html, report.json, report.txt and, if rows were rejected, rejects.csv.
 
-    A second attempt at the same version writes the same names again.
+    A second attempt at the same version overwrites the same objects.
 
     Args:
-        s3: the client.
-        bucket: another than that of the uploads.
-        folder: ends in a slash.
-        outcome: what to report.
-        rejects: the rows that could not be imported.
+        s3: a client.
+        bucket: not the upload bucket.
+        folder: key prefix, ending in a slash.
+        outcome: the content of the report.
+        rejects: the rejected rows.
 
     Returns:
-        Where they are: `s3://bucket/folder/`.
+        The location of the report, `s3://bucket/folder/`.
 
     Raises:
-        ObjectUnavailable, ObjectRefused: they may not be complete.
+        ObjectUnavailable, ObjectRefused: some of the files may be missing.
     """
-    place = f"s3://{bucket}/{folder}"
-    rejects_file = f"{place}rejects.csv" if rejects.count else None
-    facts = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
-    text = as_text(outcome, rejects_file) + "\n"
-    page = _render().as_html(outcome, rejects_file)
+    # Imported here: the template engine is not needed at a cold start.
+    from salespro_core.report.html_report.render import as_html  # noqa: PLC0415
+
+    location = f"s3://{bucket}/{folder}"
+    rejects_file = f"{location}rejects.csv" if rejects.count else None
+    json_text = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
+    plain_text = as_text(outcome, rejects_file) + "\n"
+    page = as_html(outcome, rejects_file)
     try:
-        # The rejects first: a report that is there names only what is there.
+        # The rejects first: a report must not name a file that does not exist.
         if (file := rejects.open()) is not None:
             s3.put_object(
                 Bucket=bucket, Key=f"{folder}rejects.csv", Body=file, ContentType=_CSV
             )
-        for name, body, kind in (
-            ("report.json", facts, _JSON),
-            ("report.txt", text, _TEXT),
+        for name, text, content_type in (
+            ("report.json", json_text, _JSON),
+            ("report.txt", plain_text, _TEXT),
             ("report.html", page, _HTML),
         ):
             s3.put_object(
                 Bucket=bucket,
                 Key=folder + name,
-                Body=body.encode(errors="replace"),
-                ContentType=kind,
+                Body=text.encode(errors="replace"),
+                ContentType=content_type,
             )
     except ClientError as error:
         code = str(error.response["Error"]["Code"])
         if code in ("AccessDenied", "NoSuchBucket"):
             raise ObjectRefused(
-                f"The report could not be written to {place} ({code}): check "
+                f"The report could not be written to {location} ({code}): check "
                 "REPORT_BUCKET and that the function's role has s3:PutObject on it."
             ) from error
         raise ObjectUnavailable(
-            f"The report could not be written to {place} ({code}). It is tried again."
+            f"The report could not be written to {location} ({code}). It is tried again."
         ) from error
     except BotoCoreError as error:
         raise ObjectUnavailable(
-            f"The report could not be written to {place} ({type(error).__name__}). "
+            f"The report could not be written to {location} ({type(error).__name__}). "
             "It is tried again."
         ) from error
-    return place
-
-
-def _render() -> ModuleType:
-    # Not before it is needed: what makes pages of templates is no part of a cold start.
-    from salespro_core.report.html_report import render  # noqa: PLC0415
-
-    return render
+    return location

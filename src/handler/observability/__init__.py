@@ -1,6 +1,6 @@
-"""What the function tells about an import: log lines, metrics, SNS messages.
+"""What the function reports about an import, apart from the report files.
 
-In: an `Outcome`; out: a log line, metrics, a message to the topic.
+In: an `Outcome`; out: log lines, metrics, SNS messages.
 May import: `salespro_core`, `handler.events`.
 Start at `import_log.py`.
 """

@@ -1,14 +1,14 @@
-"""What CloudWatch is told of an import: its line, its progress, its metrics.
+"""Log lines and metrics of an import, for CloudWatch.
 
-The saved queries and the alarms of template.yaml read the names that are used here;
-docs/operations.md shows each line.
+The saved queries and alarms of template.yaml depend on these message texts, field names and
+metric names; docs/operations.md shows each line.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,69 +16,86 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from salespro_core.model.outcome import Outcome
-from salespro_core.report.text_report import summary
+from salespro_core.report.json_report import outcome_fields
 
-# An import that takes longer says so this often.
+# Seconds between two progress lines of one import.
 PROGRESS_S = 30.0
-# How many of the reasons for rejects a line has; the report has them all.
-REASONS = 20
+# Reject reasons in one log line; the report has all of them.
+MAX_REASONS = 20
+# A reason contains the label from the file's header, which can have any length.
+_MAX_REASON_CHARACTERS = 200
 
 
-def line_of(outcome: Outcome, *, report: str | None = None) -> dict[str, Any]:
-    """The facts for the log, without any cell; the counts are called as in the history.
+def log_fields(outcome: Outcome, *, report: str | None = None) -> dict[str, Any]:
+    """The fields of an import's log line, without any cell.
 
-    (`created` alone is a field of every log record in Python.)
+    Counts have the column names of the sync history, such as `records_created`: `created`
+    alone is an attribute of every log record in Python.
 
     Args:
-        outcome: so far, or in the end.
-        report: where it is, if there is one.
+        outcome: final, or as of the latest commit.
+        report: the report's `s3://` location, if it was written.
     """
-    rows = _rows(outcome)
-    facts = {
+    rows = _row_counts(outcome)
+    fields = {
         f"records_{name}" if name in rows else name: value
-        for name, value in summary(outcome).items()
+        for name, value in outcome_fields(outcome).items()
     }
     by_reason = [
         {
-            # A label is as the file has it, of any length.
-            "reason": str(reason.problem)[:200] if reason.problem else "other reasons",
+            "reason": (
+                str(reason.problem)[:_MAX_REASON_CHARACTERS]
+                if reason.problem
+                else "other reasons"
+            ),
             "rows": reason.rows,
         }
-        for reason in outcome.reasons[:REASONS]
+        for reason in outcome.reasons[:MAX_REASONS]
     ]
-    return {**facts, "rejects_by_reason": by_reason, "report": report}
+    return {**fields, "rejects_by_reason": by_reason, "report": report}
 
 
-def _rows(outcome: Outcome) -> dict[str, int]:
+def _row_counts(outcome: Outcome) -> dict[str, int]:
     return {**asdict(outcome.counts), "processed": outcome.counts.processed}
 
 
-def tell(logger: Logger, outcome: Outcome, facts: Mapping[str, Any]) -> None:
-    """One line for people and queries, one for metrics."""
+def log_outcome(logger: Logger, outcome: Outcome, fields: Mapping[str, Any]) -> None:
+    """Write one log line and one metrics line for an import that has ended."""
     if outcome.error is not None:
-        logger.error("import failed", **facts)
+        logger.error("import failed", **fields)
     elif outcome.already_imported:
-        logger.info("imported before", **facts)
+        logger.info("imported before", **fields)
     else:
-        logger.info("import completed", **facts)
+        logger.info("import completed", **fields)
     if outcome.is_dry_run:
-        count("FilesTried")
+        emit_metrics("FilesTried")
     elif outcome.already_imported:
-        count("FilesImportedBefore")
+        emit_metrics("FilesImportedBefore")
     else:
-        count(
+        emit_metrics(
             "FilesFailed" if outcome.error else "FilesCompleted",
             duration_ms=round(outcome.seconds * 1000),
-            **{f"Rows{fate.capitalize()}": n for fate, n in _rows(outcome).items()},
+            **{
+                f"Rows{name.capitalize()}": rows
+                for name, rows in _row_counts(outcome).items()
+            },
         )
 
 
-def count(files: str, *, duration_ms: int | None = None, **rows: int) -> None:
-    """Write one metrics line: a file, its rows by fate, and how long it took."""
-    # By the name of the function, so that two stacks of one account stay apart.
+def emit_metrics(
+    file_metric: str, *, duration_ms: int | None = None, **rows: int
+) -> None:
+    """Write one metrics line.
+
+    Args:
+        file_metric: the metric that counts this file, such as `FilesCompleted`.
+        duration_ms: of the import.
+        rows: metric -> number of rows.
+    """
+    # The function's name is the dimension, so that two stacks in one account stay apart.
     service = os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "salespro-importer"
     metrics = Metrics(namespace="SalesPro", service=service)
-    metrics.add_metric(name=files, unit=MetricUnit.Count, value=1)
+    metrics.add_metric(name=file_metric, unit=MetricUnit.Count, value=1)
     for name, value in rows.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
     if duration_ms is not None:
@@ -88,23 +105,31 @@ def count(files: str, *, duration_ms: int | None = None, **rows: int) -> None:
     metrics.flush_metrics()
 
 
-def progress(logger: Logger, upload: Mapping[str, Any]) -> Callable[[Outcome], None]:
-    """What writes a line now and then, called with the outcome so far at each commit."""
-    started = said = time.monotonic()
+class ProgressLog:
+    """Logs the progress of one import, at most every `PROGRESS_S` seconds.
 
-    def say(outcome: Outcome) -> None:
-        nonlocal said
+    Attributes:
+        latest: the outcome as of the latest commit; None until the export is recognised.
+    """
+
+    def __init__(self, logger: Logger, upload_fields: Mapping[str, Any]) -> None:
+        self.latest: Outcome | None = None
+        self._logger = logger
+        self._upload_fields = upload_fields
+        self._started = self._logged = time.monotonic()
+
+    def on_commit(self, outcome: Outcome) -> None:
+        """Remember the outcome so far, and log it if the last line is old enough."""
+        self.latest = outcome
         now = time.monotonic()
-        if now - said < PROGRESS_S:
+        if now - self._logged < PROGRESS_S:
             return
-        said = now
-        logger.info(
+        self._logged = now
+        self._logger.info(
             "import goes on",
-            **upload,
+            **self._upload_fields,
             sync_type=outcome.sync_type,
             attempts=outcome.attempts,
             records_processed=outcome.counts.processed,
-            seconds=round(now - started, 3),
+            seconds=round(now - self._started, 3),
         )
-
-    return say

@@ -1,4 +1,4 @@
-"""The message that people get of an import that failed or has rejects."""
+"""SNS messages to people about imports that failed or rejected rows."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 from handler.events import Notification
 from salespro_core.errors import SalesProError
 from salespro_core.model.outcome import Outcome
-from salespro_core.report.text_report import printable, verdict
+from salespro_core.report.text_report import replace_unprintable
+from salespro_core.report.verdict import verdict
 
-# The import is done: nobody waits for long on the way to a topic.
-_CLIENT = Config(
+# Short timeouts: an unreachable topic must not use up the time reserved for the end of
+# the invocation.
+_CLIENT_CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"total_max_attempts": 2, "mode": "standard"},
 )
-# A header may have labels of any length, and an error names them.
-MOST_CHARACTERS = 4000
+# Per line.  An error quotes labels, which can have any length; SNS accepts 256 KB.
+MAX_CHARACTERS = 4000
 
 
 class Notices:
-    """Sends them to a topic, if there is one.
+    """Publishes messages to the SNS topic, if one is configured.
 
-    How an import ended is told once at most, after the history says it: a notice that
-    cannot be sent, or whose function dies before, is in the log, the history and the
-    report all the same.
+    An outcome is published at most once, after it is in the history.  A message that is
+    not sent is no loss: the log, the history and the report have the same facts.
     """
 
     def __init__(self, topic_arn: str | None, logger: Logger) -> None:
@@ -37,8 +38,8 @@ class Notices:
         self._logger = logger
         self._client: Any = None
 
-    def of_outcome(self, outcome: Outcome, report: str | None) -> None:
-        """Tell what a person may have to look at: a failure, or rejects."""
+    def send_outcome(self, outcome: Outcome, report: str | None) -> None:
+        """Publish a failed import, or one with rejects; do nothing for any other."""
         if outcome.is_dry_run or outcome.already_imported:
             return
         if outcome.error is not None:
@@ -47,12 +48,15 @@ class Notices:
             subject = "SalesPro import has rejected rows"
         else:
             return
-        place = [f"Report: {report}"] if report else []
-        key = outcome.upload.object_key
-        self.send(subject, verdict(outcome), *place, object_key=key)
+        lines = [verdict(outcome)]
+        if report:
+            lines.append(f"Report: {report}")
+        self.send(subject, *lines, object_key=outcome.upload.object_key)
 
-    def of_set_up(self, notification: Notification, error: SalesProError) -> None:
-        """Tell that an upload has to wait until what it needs is mended."""
+    def send_setup_failure(
+        self, notification: Notification, error: SalesProError
+    ) -> None:
+        """Publish that an upload waits until the configuration is corrected."""
         self.send(
             "SalesPro import failed",
             f"s3://{notification.bucket}/{notification.object_key} is not imported yet. "
@@ -62,16 +66,16 @@ class Notices:
         )
 
     def send(self, subject: str, *lines: str, object_key: str) -> None:
-        """Publish it; that it cannot be is logged, and no harm to the import.
+        """Publish a message; a failure is logged and does not affect the import.
 
         Args:
             subject: ASCII, less than 100 characters.
-            lines: the message, without any cell.
+            lines: of the message, without any cell.
             object_key: of the upload, for the log.
         """
         if self._topic_arn is None:
             return
-        text = "\n".join(printable(line)[:MOST_CHARACTERS] for line in lines)
+        text = "\n".join(replace_unprintable(line)[:MAX_CHARACTERS] for line in lines)
         try:
             self._sns(self._topic_arn).publish(
                 TopicArn=self._topic_arn, Subject=subject, Message=text
@@ -85,14 +89,16 @@ class Notices:
             self._logger.warning(
                 "notice not sent",
                 key=object_key,
-                error=f"SNS did not take it ({code}): check NOTIFY_TOPIC_ARN, that the "
-                "function's role may call sns:Publish on it and use its key, and, in a "
-                "VPC, the way to SNS.",
+                error=f"SNS did not accept the message ({code}): check NOTIFY_TOPIC_ARN, "
+                "that the function's role may call sns:Publish on the topic and use its "
+                "key, and, in a VPC, the route to SNS.",
                 error_type=type(error).__name__,
             )
 
     def _sns(self, topic_arn: str) -> Any:  # noqa: ANN401 -- boto3's, which has no stubs here
         if self._client is None:
             region = topic_arn.split(":")[3]
-            self._client = boto3.client("sns", region_name=region, config=_CLIENT)
+            self._client = boto3.client(
+                "sns", region_name=region, config=_CLIENT_CONFIG
+            )
         return self._client
