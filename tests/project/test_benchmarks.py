@@ -1,4 +1,4 @@
-"""The benchmarks run, and compare like with like; no test asserts what they measure."""
+"""The benchmarks run, and all ways store the same rows; no measured time is asserted."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ ROWS = 100
 
 
 @pytest.mark.parametrize("case", [NEW, TENTH], ids=lambda case: case.name)
-def test_all_ways_leave_the_same_table(
+def test_all_ways_store_the_same_rows(
     server: str, template: str, tmp_path: Path, case: Case
 ) -> None:
-    """Otherwise they would be compared with something that does less."""
+    """Otherwise the benchmark would compare different amounts of work."""
     files = Files(tmp_path)
-    left = {}
+    stored = {}
     for way in (FLOOR, LOCAL, EARLIER):
         with new_database(server, template) as name:
             url = make_conninfo(server, dbname=name)
             if case.is_stored:
                 run(FLOOR, url, files.base(ROWS))
             run(way, url, case.path(files, ROWS))
-            left[way] = contents(url)
+            stored[way] = contents(url)
 
-    assert left[FLOOR].rows == ROWS
-    assert set(left.values()) == {left[FLOOR]}
+    assert stored[FLOOR].rows == ROWS
+    assert set(stored.values()) == {stored[FLOOR]}
 
 
-def test_another_value_is_another_table(database_url: str, tmp_path: Path) -> None:
-    """What the test before relies on."""
+def test_contents_differ_if_one_row_differs(database_url: str, tmp_path: Path) -> None:
+    """`test_all_ways_store_the_same_rows` relies on it."""
     files = Files(tmp_path)
     found: list[Contents] = []
     for path in (files.base(ROWS), files.changed(ROWS, every=ROWS)):
@@ -49,8 +49,8 @@ def test_another_value_is_another_table(database_url: str, tmp_path: Path) -> No
     assert found[0] != found[1]
 
 
-def test_the_parts_of_a_file_have_its_rows(tmp_path: Path) -> None:
-    """Ten files in a row are compared with the one that they make."""
+def test_parts_of_a_file_have_all_of_its_rows(tmp_path: Path) -> None:
+    """`make bench-scale` compares ten small files with one large file of the same rows."""
     files = Files(tmp_path)
     header, *rows = read(files.base(ROWS))
 
@@ -67,21 +67,20 @@ def read(path: Path) -> list[list[str]]:
 
 
 def run(way: Way, url: str, path: Path) -> None:
-    """Run a way in a process of its own."""
+    """Run a way in a new process."""
     ran = child.run(Job(way=way.name, conninfo=url, path=str(path)), limit_s=60)
     assert ran.peak_mb > 0
 
 
-def test_a_benchmark_replaces_its_own_section_only(tmp_path: Path) -> None:
-    """What people have written around it stays."""
-    place = tmp_path / "performance.md"
+def test_benchmark_replaces_only_its_section_of_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "performance.md"
     marks = "<!-- {0}: begin -->\n{1}\n<!-- {0}: end -->\n"
     old, kept = marks.format("speed", "old"), marks.format("cost", "kept")
-    place.write_text(f"Before.\n{old}{kept}", encoding="utf-8")
+    path.write_text(f"Before.\n{old}{kept}", encoding="utf-8")
 
-    page.write(place, "speed", "make bench", "A table.")
+    page.write(path, "speed", "make bench", "A table.")
 
-    head, _, rest = place.read_text(encoding="utf-8").partition(
+    head, _, rest = path.read_text(encoding="utf-8").partition(
         "<!-- speed: begin -->\n"
     )
     body, _, tail = rest.partition("<!-- speed: end -->\n")
@@ -90,9 +89,9 @@ def test_a_benchmark_replaces_its_own_section_only(tmp_path: Path) -> None:
     assert body.endswith("\n\nA table.\n")
 
 
-def test_a_section_that_is_missing_is_told(tmp_path: Path) -> None:
-    place = tmp_path / "performance.md"
-    place.write_text("Nothing here.\n", encoding="utf-8")
+def test_write_to_a_missing_section_raises_value_error(tmp_path: Path) -> None:
+    path = tmp_path / "performance.md"
+    path.write_text("Nothing here.\n", encoding="utf-8")
 
     with pytest.raises(ValueError, match="no section speed"):
-        page.write(place, "speed", "make bench", "A table.")
+        page.write(path, "speed", "make bench", "A table.")

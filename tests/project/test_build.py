@@ -1,4 +1,4 @@
-"""What src/Makefile leaves out is not needed, as far as the source can tell."""
+"""src/Makefile, template.yaml and events/ agree on what is built and run."""
 
 from __future__ import annotations
 
@@ -11,21 +11,15 @@ import yaml
 from salespro_cli.local_postgres import container_access, embedded
 from salespro_cli.sandbox import REPORTS
 from tests.support import paths
+from tests.support.sam_template import of_type, properties, template
 from tools.uploads import FILES
 
 ROOT = paths.ROOT
-
-
-class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, whatever they mean."""
-
-
-Loader.add_multi_constructor("!", lambda *_: None)
 MAKEFILE = (ROOT / "src" / "Makefile").read_text(encoding="utf-8")
 
 
-def test_the_services_that_are_shipped_are_those_that_are_called() -> None:
-    """A client of another one would fail in the built function only."""
+def test_shipped_service_data_is_that_of_the_clients_in_the_source() -> None:
+    """A client without its data would fail only in the built function."""
     called = {
         argument.value
         for path in (ROOT / "src" / "handler").rglob("*.py")
@@ -40,27 +34,25 @@ def test_the_services_that_are_shipped_are_those_that_are_called() -> None:
 
 
 def test_each_function_of_the_template_is_built_by_the_makefile() -> None:
-    """SAM's own way would ship no bytecode and check fewer hashes."""
-    template = Loader((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    resources = template.get_single_data()["Resources"]
-
+    """SAM's built-in build ships no bytecode and checks fewer hashes."""
     methods = {
         name: resource.get("Metadata", {}).get("BuildMethod")
-        for name, resource in resources.items()
+        for name, resource in template()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
 
     assert set(methods.values()) == {"makefile"}, methods
 
 
-def test_the_versions_of_python_are_one() -> None:
-    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    assert set(re.findall(r"Runtime: (\S+)", template)) == {"python3.13"}
+def test_template_and_makefile_use_the_same_python_version() -> None:
+    functions = of_type("AWS::Serverless::Function").values()
+
+    assert {function["Runtime"] for function in functions} == {"python3.13"}
     assert "PYTHON_3_13 ?= python3.13" in MAKEFILE
     assert "--python-version 3.13" in MAKEFILE
 
 
-def test_the_environment_for_containers_is_that_of_the_sandbox() -> None:
+def test_environment_of_the_container_points_to_the_sandbox() -> None:
     environment = json.loads((ROOT / "events" / "local.env.json").read_text("utf-8"))
 
     assert environment["Importer"] == {
@@ -71,19 +63,16 @@ def test_the_environment_for_containers_is_that_of_the_sandbox() -> None:
     }
 
 
-def test_the_local_function_is_the_one_of_the_template() -> None:
-    """Only its variables are others."""
-    real, local = (
-        Loader((ROOT / name).read_text(encoding="utf-8")).get_single_data()
-        for name in ("template.yaml", "events/local.yaml")
-    )
+def test_local_template_has_the_function_of_the_real_template() -> None:
+    """Only the environment variables differ."""
+    local = yaml.safe_load((paths.EVENTS / "local.yaml").read_text(encoding="utf-8"))
 
     for name in ("Handler", "Runtime", "Architectures", "Timeout"):
         assert (
-            real["Resources"]["Importer"]["Properties"][name]
-            == local["Resources"]["Importer"]["Properties"][name]
+            local["Resources"]["Importer"]["Properties"][name]
+            == properties("Importer")[name]
         )
 
 
-def test_the_uploads_of_the_tools_are_there() -> None:
+def test_uploads_of_the_tools_exist() -> None:
     assert all((ROOT / "events" / file).is_file() for file in FILES.values())

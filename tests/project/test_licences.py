@@ -1,4 +1,4 @@
-"""What ships is listed with its licence, in the versions that ship."""
+"""docs/licences.md lists the shipped packages, with version and licence."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import pytest
 from tools.licences import LIBRARIES, PAGE, bundled, page, pins
 
 
-def test_the_tests_run_with_the_versions_that_ship() -> None:
-    """Otherwise the page would tell of others, and the tests as well."""
+def test_installed_versions_are_the_shipped_versions() -> None:
+    """Otherwise the page would list other versions, and the tests would run with them."""
     assert {name: metadata.version(name) for name, _ in pins()} == dict(pins())
 
 
 @pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"),
-    reason="wheels for other machines bundle other libraries",
+    reason="wheels for other platforms bundle other libraries",
 )
-def test_the_page_of_licences_is_current() -> None:
+def test_page_of_licences_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make licences`"
     assert set(bundled(metadata.distribution("psycopg-binary"))) == set(LIBRARIES)
 
 
-def test_a_package_that_is_listed_is_under_a_licence_that_lets_us_use_it() -> None:
-    """The list of those that were looked at; another one is for people to decide."""
-    looked_at = {
+def test_every_package_has_an_approved_licence() -> None:
+    """A person must review a licence before adding it here."""
+    approved = {
         "Apache Software License",
         "BSD License",
         "BSD-3-Clause",
@@ -47,4 +47,4 @@ def test_a_package_that_is_listed_is_under_a_licence_that_lets_us_use_it() -> No
         if row.split(" | ")[0].removeprefix("| ") in dict(pins())
     }
 
-    assert licences <= looked_at
+    assert licences <= approved

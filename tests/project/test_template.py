@@ -1,4 +1,4 @@
-"""template.yaml: what `sam validate --lint` cannot know about the function and its queue."""
+"""template.yaml fits the function: what `sam validate --lint` cannot check."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from handler.events import DRY_RUN_PREFIX, SUFFIXES
 from handler.settings import NAMES, Settings
 from salespro_core.errors import ConfigError
 from salespro_core.importer.options import Options
-from tests.support.sam_template import ROOT, holds, properties, template, variables
+from tests.support.sam_template import ROOT, evaluate, properties, template, variables
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
-def test_the_handler_is_where_the_template_says() -> None:
-    """Lambda would find out at the first upload."""
+def test_handler_of_the_template_is_a_function_of_that_module() -> None:
+    """Otherwise the first upload fails."""
     function = properties("Importer")
     module, _, name = function["Handler"].rpartition(".")
     source = ROOT / function["CodeUri"] / (module.replace(".", "/") + ".py")
@@ -31,7 +31,7 @@ def test_the_handler_is_where_the_template_says() -> None:
     }
 
 
-def test_the_runtime_is_the_one_that_the_requirements_are_pinned_for() -> None:
+def test_runtime_is_the_python_version_of_the_pinned_requirements() -> None:
     function = properties("Importer")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     pinned = re.search(r"--python-version ([\d.]+) -o src/requirements.txt", makefile)
@@ -41,28 +41,28 @@ def test_the_runtime_is_the_one_that_the_requirements_are_pinned_for() -> None:
     assert function["Architectures"] == ["x86_64"]
 
 
-def test_every_variable_is_a_setting_and_the_reverse() -> None:
-    """One that is mistyped would be ignored, or never be set."""
-    # The template has no database to name by URL.
+def test_environment_variables_are_the_settings_except_database_url() -> None:
+    """A mistyped name would be ignored, or a setting would never be set."""
+    # The template sets DB_SECRET_ARN or DB_HOST and DB_NAME, never a URL.
     assert set(variables()) == set(NAMES) - {"DATABASE_URL"}
 
 
-def test_every_parameter_is_used() -> None:
+def test_every_parameter_is_referenced() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
 
     for name in template()["Parameters"]:
         assert re.search(rf"!Ref {name}\b|\${{{name}}}", text), name
 
 
-def test_a_message_stays_hidden_while_its_import_may_still_run() -> None:
-    """Six times the timeout is what AWS asks of a queue in front of a function."""
+def test_visibility_timeout_is_at_least_six_function_timeouts() -> None:
+    """AWS recommends six times, so that a message stays hidden during its import."""
     visibility_s = properties("UploadQueue")["VisibilityTimeout"]
 
     assert properties("Importer")["Timeout"] <= visibility_s / 6
 
 
-def test_each_message_fails_by_itself() -> None:
-    """Without ReportBatchItemFailures the response is not even looked at."""
+def test_event_source_reports_failures_per_message() -> None:
+    """Without ReportBatchItemFailures Lambda ignores the response of the function."""
     (source,) = properties("Importer")["Events"].values()
 
     assert source["Type"] == "SQS"
@@ -73,31 +73,31 @@ def test_each_message_fails_by_itself() -> None:
     }
 
 
-def test_what_fails_too_often_goes_to_the_dead_letter_queue() -> None:
+def test_message_goes_to_the_dead_letter_queue_after_five_deliveries() -> None:
     queue, dead = properties("UploadQueue"), properties("DeadLetterQueue")
 
     assert queue["RedrivePolicy"] == {
         "deadLetterTargetArn": {"Fn::GetAtt": "DeadLetterQueue.Arn"},
         "maxReceiveCount": 5,
     }
-    # A message keeps its age when it moves: with equal times it might be gone at once.
+    # A moved message keeps its age: with equal retention it could be deleted at once.
     assert dead["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
     assert dead["RedriveAllowPolicy"]["redrivePermission"] == "byQueue"
     (source,) = dead["RedriveAllowPolicy"]["sourceQueueArns"]
     assert source["Fn::Sub"].endswith(":" + queue["QueueName"]["Fn::Sub"])
 
 
-def test_the_bucket_announces_what_the_function_reads() -> None:
+def test_bucket_notifies_for_every_suffix_that_the_function_reads() -> None:
     bucket = properties("UploadBucket")
     configurations = bucket["NotificationConfiguration"]["QueueConfigurations"]
     rules = [each["Filter"]["S3Key"]["Rules"] for each in configurations]
-    announced = [rule["Value"] for (rule,) in rules]
+    suffixes = [rule["Value"] for (rule,) in rules]
 
     assert {each["Event"] for each in configurations} == {"s3:ObjectCreated:*"}
     for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES)):
-        assert f"SalesPro{suffix}".endswith(tuple(announced))
-    # S3 refuses the whole configuration if one suffix ends in another.
-    assert not any(one.endswith(other) for one, other in permutations(announced, 2))
+        assert f"SalesPro{suffix}".endswith(tuple(suffixes))
+    # S3 refuses the whole configuration if a suffix ends with another suffix.
+    assert not any(longer.endswith(end) for longer, end in permutations(suffixes, 2))
 
 
 IAM = {
@@ -110,7 +110,7 @@ SECRET = {"DbSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secre
 
 
 def defaults() -> dict[str, str]:
-    """Those of the parameters that have one, as text."""
+    """Parameter name -> default value as text, for parameters with a default."""
     return {
         name: str(parameter["Default"])
         for name, parameter in template()["Parameters"].items()
@@ -120,33 +120,37 @@ def defaults() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("given", "accepted"),
     [
-        pytest.param({}, False, id="nothing"),
+        pytest.param({}, False, id="no-database"),
         pytest.param(SECRET, True, id="secret"),
-        pytest.param({**SECRET, "DbHost": "h", "DbName": "n"}, True, id="and-address"),
+        pytest.param(
+            {**SECRET, "DbHost": "h", "DbName": "n"}, True, id="secret-and-address"
+        ),
         pytest.param(IAM, True, id="iam"),
-        pytest.param({**IAM, **SECRET}, False, id="both"),
-        pytest.param({**IAM, "DbUser": ""}, False, id="iam-of-nobody"),
-        pytest.param({**IAM, "DbHost": ""}, False, id="iam-nowhere"),
-        pytest.param({**IAM, "DbResourceId": ""}, False, id="iam-to-anything"),
-        pytest.param({**SECRET, "DbSslRootCert": ""}, False, id="no-root-cert"),
+        pytest.param({**IAM, **SECRET}, False, id="iam-and-secret"),
+        pytest.param({**IAM, "DbUser": ""}, False, id="iam-without-user"),
+        pytest.param({**IAM, "DbHost": ""}, False, id="iam-without-host"),
+        pytest.param({**IAM, "DbResourceId": ""}, False, id="iam-without-resource-id"),
+        pytest.param(
+            {**SECRET, "DbSslRootCert": ""}, False, id="verify-full-without-root-cert"
+        ),
         pytest.param(
             {**SECRET, "DbSslRootCert": "", "DbSslMode": "require"},
             True,
-            id="unverified-on-purpose",
+            id="require-without-root-cert",
         ),
     ],
 )
-def test_a_stack_has_exactly_one_way_into_its_database(
+def test_rules_accept_either_a_secret_or_iam_authentication(
     given: dict[str, str],
     accepted: bool,  # noqa: FBT001
 ) -> None:
-    """Deploying stops at once, instead of every import failing later."""
+    """The deployment fails, instead of every import after it."""
     parameters = defaults() | given
 
     verdicts = [
-        holds(assertion["Assert"], parameters)
+        evaluate(assertion["Assert"], parameters)
         for rule in template()["Rules"].values()
-        if holds(rule.get("RuleCondition", {"Fn::And": []}), parameters)
+        if evaluate(rule.get("RuleCondition", {"Fn::And": []}), parameters)
         for assertion in rule["Assertions"]
     ]
 
@@ -154,8 +158,10 @@ def test_a_stack_has_exactly_one_way_into_its_database(
 
 
 @pytest.mark.parametrize("given", [SECRET, IAM], ids=["secret", "iam"])
-def test_the_function_starts_with_what_the_template_sets(given: dict[str, str]) -> None:
-    """All mistakes of the defaults would be found here, and not at the first upload."""
+def test_function_accepts_the_environment_of_the_template(
+    given: dict[str, str],
+) -> None:
+    """Otherwise the first upload fails."""
     parameters = defaults() | given
     conditions = template()["Conditions"]
 
@@ -163,7 +169,7 @@ def test_the_function_starts_with_what_the_template_sets(given: dict[str, str]) 
         match value:
             case {"Fn::If": [str(name), then, otherwise]}:
                 return resolved(
-                    then if holds(conditions[name], parameters) else otherwise
+                    then if evaluate(conditions[name], parameters) else otherwise
                 )
             case {"Ref": "AWS::NoValue"}:
                 return None
@@ -181,8 +187,8 @@ def test_the_function_starts_with_what_the_template_sets(given: dict[str, str]) 
     assert settings.notify_topic_arn is None
 
 
-def test_settings_that_are_not_given_are_not_set() -> None:
-    """An empty DB_HOST is a mistake to find; an absent one leaves it to the secret."""
+def test_optional_settings_without_a_value_are_absent() -> None:
+    """An empty DB_HOST is an error; an absent one takes the host of the secret."""
     optional = {"DB_SECRET_ARN", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER"}
 
     for name in optional | {"DB_SSLROOTCERT"}:
@@ -202,19 +208,19 @@ BUDGETS = (
     ("setting", "text"),
     [(setting, text) for setting in (ROWS, PERCENT) for text in BUDGETS],
 )
-def test_a_deployment_takes_the_error_budgets_that_the_function_takes(
+def test_template_and_function_accept_the_same_error_budgets(
     setting: tuple[str, str], text: str
 ) -> None:
-    """Or every import would fail until somebody reads the log."""
+    """A value that only the template accepts would make every import fail."""
     parameter, variable = setting
     declared = template()["Parameters"][parameter]
     try:
         Options.from_env({variable: text})
-        is_read = True
+        is_accepted = True
     except ConfigError:
-        is_read = False
+        is_accepted = False
 
-    assert bool(re.fullmatch(declared["AllowedPattern"], text)) is is_read
+    assert bool(re.fullmatch(declared["AllowedPattern"], text)) is is_accepted
     assert (declared["Type"], declared["Default"]) == ("String", "")
     assert variables()[variable] == {"Ref": parameter}
 
@@ -230,20 +236,20 @@ def test_a_deployment_takes_the_error_budgets_that_the_function_takes(
         "people",
     ],
 )
-def test_a_deployment_takes_the_topic_that_the_function_takes(text: str) -> None:
+def test_template_and_function_accept_the_same_topics(text: str) -> None:
     parameter, variable = TOPIC
     given = {"REPORT_BUCKET": "r", "DATABASE_URL": "postgresql:///", variable: text}
     try:
         Settings.from_env(given)
-        is_read = True
+        is_accepted = True
     except ConfigError:
-        is_read = False
+        is_accepted = False
 
     declared = template()["Parameters"][parameter]
-    assert bool(re.fullmatch(declared["AllowedPattern"], text)) is is_read
+    assert bool(re.fullmatch(declared["AllowedPattern"], text)) is is_accepted
 
 
-def test_the_outputs_are_lines_to_paste() -> None:
+def test_outputs_are_commands_to_paste_into_a_shell() -> None:
     outputs = template()["Outputs"]
     upload = "aws s3 cp events/SalesPro2025-06-18.csv s3://${UploadBucket}/"
 

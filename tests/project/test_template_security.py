@@ -1,4 +1,4 @@
-"""template.yaml: who may do what, and what is locked; beside what checkov looks at."""
+"""template.yaml: permissions and encryption, as far as checkov does not check them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support.sam_template import (
     template,
 )
 
-# The actions that AWS offers no narrower resource for: which interfaces Lambda will
-# make is not known beforehand (AWS Lambda Developer Guide, "Giving Lambda functions
-# access to resources in an Amazon VPC").
+# The actions that need the resource "*": the ids of the interfaces that Lambda creates are not
+# known in advance (AWS Lambda Developer Guide, "Giving Lambda functions access to resources
+# in an Amazon VPC").
 NETWORK_INTERFACES = {
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -31,7 +31,7 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_buckets_are_locked(bucket: str) -> None:
+def test_buckets_are_private_and_kept_with_their_versions(bucket: str) -> None:
     """They hold names, addresses and amounts."""
     found = properties(bucket)
     resource = template()["Resources"][bucket]
@@ -42,13 +42,13 @@ def test_buckets_are_locked(bucket: str) -> None:
     assert found["OwnershipControls"] == {
         "Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]
     }
-    # A first deployment that fails leaves no bucket in the way of the next try.
+    # After a failed first deployment the bucket name is free for the next one.
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     assert resource["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_buckets_are_encrypted_with_the_key_that_is_given(bucket: str) -> None:
+def test_buckets_use_the_kms_key_of_the_parameter_or_the_key_of_s3(bucket: str) -> None:
     (encryption,) = properties(bucket)["BucketEncryption"][
         "ServerSideEncryptionConfiguration"
     ]
@@ -63,7 +63,7 @@ def test_buckets_are_encrypted_with_the_key_that_is_given(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_nobody_comes_to_a_bucket_without_tls(bucket: str) -> None:
+def test_buckets_deny_requests_without_tls_1_2(bucket: str) -> None:
     plain, outdated = statements(properties(f"{bucket}Policy"))
 
     for denied in (plain, outdated):
@@ -78,34 +78,34 @@ def test_nobody_comes_to_a_bucket_without_tls(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_nothing_lies_in_a_bucket_for_ever_by_mistake(bucket: str) -> None:
+def test_old_versions_and_unfinished_uploads_expire(bucket: str) -> None:
     rules = properties(bucket)["LifecycleConfiguration"]["Rules"]
 
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
     assert any(rule.get("ExpiredObjectDeleteMarker") for rule in rules)
-    # S3 does not take the two kinds of expiration in one rule.
+    # S3 does not accept both kinds of expiration in one rule.
     for rule in rules:
         assert not {"ExpirationInDays", "ExpiredObjectDeleteMarker"} <= rule.keys()
 
 
-def test_what_was_uploaded_is_not_deleted_by_us() -> None:
+def test_current_versions_of_uploads_never_expire() -> None:
     rules = properties("UploadBucket")["LifecycleConfiguration"]["Rules"]
 
     assert not any("ExpirationInDays" in rule for rule in rules)
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_access_is_logged_where_a_bucket_for_it_is_given(bucket: str) -> None:
-    condition, logged, not_logged = properties(bucket)["LoggingConfiguration"]["Fn::If"]
+def test_access_is_logged_if_a_log_bucket_is_set(bucket: str) -> None:
+    condition, logged, otherwise = properties(bucket)["LoggingConfiguration"]["Fn::If"]
 
-    assert (condition, not_logged) == ("HasAccessLogs", NO_VALUE)
+    assert (condition, otherwise) == ("HasAccessLogs", NO_VALUE)
     assert logged["DestinationBucketName"] == {"Ref": "AccessLogBucket"}
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_queues_are_encrypted_and_nobody_comes_without_tls(queue: str) -> None:
+def test_queues_are_encrypted_and_deny_requests_without_tls(queue: str) -> None:
     denied = [
         each
         for each in statements(properties(f"{queue}Policy"))
@@ -125,8 +125,8 @@ def test_queues_are_encrypted_and_nobody_comes_without_tls(queue: str) -> None:
     ]
 
 
-def test_only_our_bucket_may_put_messages_into_the_queue() -> None:
-    """Any bucket of any account could otherwise: s3.amazonaws.com is all of S3."""
+def test_only_the_upload_bucket_may_send_messages_to_the_queue() -> None:
+    """Without conditions s3.amazonaws.com allows any bucket of any account."""
     name = properties("UploadBucket")["BucketName"]["Fn::Sub"]
     allowed, _ = statements(properties("UploadQueuePolicy"))
 
@@ -137,17 +137,16 @@ def test_only_our_bucket_may_put_messages_into_the_queue() -> None:
             "aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{name}"}
         },
     }
-    # S3 tries to send when the bucket is made, so the policy must be there before.
+    # S3 sends a test message when the bucket is created, so the policy must exist before.
     assert template()["Resources"]["UploadBucket"]["DependsOn"] == "UploadQueuePolicy"
 
 
-def test_whoever_is_let_in_by_a_resource_is_named_with_account_and_source() -> None:
-    """Of the policies of buckets and queues; a role's say what it is for."""
-    kinds = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy")
+def test_resource_policies_allow_only_a_named_account_and_source() -> None:
+    types = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy")
     allowed = [
         statement
-        for kind in kinds
-        for policy in of_type(kind).values()
+        for type_name in types
+        for policy in of_type(type_name).values()
         for statement in statements(policy)
         if statement["Effect"] == "Allow"
     ]
@@ -159,8 +158,8 @@ def test_whoever_is_let_in_by_a_resource_is_named_with_account_and_source() -> N
         assert {"aws:SourceAccount", "aws:SourceArn"} <= keys
 
 
-def allowed_to_the_function() -> dict[str, list[object]]:
-    """Action -> on what, whatever the parameters are."""
+def allowed_actions() -> dict[str, list[object]]:
+    """Action -> resources of the function's role, including all optional policies."""
     policies = properties("ImporterRole")["Policies"]
     return {
         str(action): as_list(statement["Resource"])
@@ -170,14 +169,14 @@ def allowed_to_the_function() -> dict[str, list[object]]:
     }
 
 
-def test_the_function_may_do_what_is_named_here_and_nothing_else() -> None:
-    allowed = allowed_to_the_function()
+def test_function_may_use_exactly_these_actions() -> None:
+    allowed = allowed_actions()
 
     assert set(allowed) - NETWORK_INTERFACES == {
         *("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"),
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
         *("sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
-        *("s3:ListBucketVersions", "sqs:SendMessage"),  # to reconcile
+        *("s3:ListBucketVersions", "sqs:SendMessage"),  # reconcile
         *("logs:CreateLogStream", "logs:PutLogEvents"),
         *("secretsmanager:GetSecretValue", "rds-db:connect"),
         *("kms:Decrypt", "kms:GenerateDataKey", "sns:Publish"),
@@ -188,7 +187,7 @@ def test_the_function_may_do_what_is_named_here_and_nothing_else() -> None:
         assert ("*" in resources) is (action in NETWORK_INTERFACES), action
 
 
-def test_whatever_is_allowed_is_named() -> None:
+def test_no_policy_allows_a_wildcard_action_or_principal() -> None:
     allowed = [each for each in statements(template()) if each["Effect"] == "Allow"]
     actions = {action for each in allowed for action in as_list(each["Action"])}
 
@@ -206,7 +205,7 @@ def test_whatever_is_allowed_is_named() -> None:
         ("network-interfaces", "InVpc"),
     ],
 )
-def test_what_is_optional_is_allowed_only_where_it_is_used(
+def test_optional_policy_exists_only_if_its_parameter_is_set(
     policy: str, condition: str
 ) -> None:
     optional: list[Any] = [
@@ -219,13 +218,13 @@ def test_what_is_optional_is_allowed_only_where_it_is_used(
     assert (found[0], found[2]) == (condition, NO_VALUE)
 
 
-def test_the_role_needs_no_policy_of_somebody_else() -> None:
-    """Managed policies grant more than is needed, and change without us."""
+def test_role_has_no_managed_policies() -> None:
+    """A managed policy grants more than needed, and AWS can change it."""
     assert "ManagedPolicyArns" not in properties("ImporterRole")
     assert properties("Importer")["Role"] == {"Fn::GetAtt": "ImporterRole.Arn"}
 
 
-def test_every_skip_of_checkov_has_its_reason() -> None:
+def test_every_skipped_check_of_checkov_has_a_reason() -> None:
     skips = {
         (name, skip["id"]): skip["comment"]
         for name, resource in template()["Resources"].items()
