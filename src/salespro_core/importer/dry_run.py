@@ -1,4 +1,4 @@
-"""A dry run: the import's own statements on shadows of the tables, and what they changed."""
+"""A dry run: the import's statements on temporary copies of the tables."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from psycopg import Connection
 
 from salespro_core.errors import InputError, OutOfTime
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
-from salespro_core.importer.garbage import reduced_garbage_collection
+from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
-from salespro_core.importer.shadow_tables import shadowed
-from salespro_core.importer.validation import within_budget
+from salespro_core.importer.shadow_tables import shadow_tables
+from salespro_core.importer.validation import validated
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
-from salespro_core.postgres.retry import SILENCE_S
+from salespro_core.postgres.retry import RESPONSE_TIMEOUT_S
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import LEAST_S, statement_deadline
+from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.sync_history import claims
+from salespro_core.sync_history import completion
 from salespro_core.upsert.transaction import write_chunk
 
 
@@ -34,22 +34,23 @@ def dry_run_upload(
     options: Options = DEFAULTS,
     callbacks: ImportCallbacks = NO_CALLBACKS,
 ) -> Outcome:
-    """Find what an import of this upload would do now, and change nothing.
+    """Find out what an import of this upload would do now, and change nothing.
 
     Args:
-        conn: the dry run's own; the caller closes it afterwards, see `shadowed`.
-        upload: not claimed, and not noted in the history.
-        stream: its bytes, from the start.
-        options: those of the import to be foreseen.
-        hooks: what the edge wants to have done.
+        conn: used for nothing else, and closed by the caller; see `shadow_tables`.
+        upload: not claimed, and not written to the history.
+        stream: the file's bytes from the start.
+        options: the options of the import.
+        callbacks: the caller's functions.
 
     Returns:
-        The counts that the import would have, and samples of what it would change.
+        The counts that the import would have, and samples of its changes; or status
+        `failed`, with the error, for a file that would be refused or too little time.
 
     Raises:
-        StoreUnavailable, StoreRefused, ObjectUnavailable, ObjectRefused: it could not be
-            found out.
-        ConfigError: there is an error budget, and the stream cannot be read twice.
+        StoreUnavailable, StoreRefused, ObjectUnavailable, ObjectRefused, StorageFull:
+            there is no result.
+        ConfigError: an error budget is set, and the stream cannot be read twice.
     """
     started = time.monotonic()
     outcome = Outcome(
@@ -57,41 +58,40 @@ def dry_run_upload(
         status="completed",
         is_dry_run=True,
         seconds=0.0,
-        settings=options.told(),
+        settings=options.as_env(),
     )
     with (
         store_errors("looking the upload up in the history"),
-        statement_deadline(conn, min(SILENCE_S, callbacks.remaining_s())),
+        statement_deadline(conn, min(RESPONSE_TIMEOUT_S, callbacks.remaining_s())),
     ):
-        if claims.is_completed(conn, upload):
+        if completion.is_completed(conn, upload):
             return replace(outcome, already_imported=True)
-    # At its deadline it would be stopped anyway, and it cannot be gone on with.
-    limit_s = callbacks.remaining_s() + LEAST_S
+    # A dry run cannot be resumed, so it is cancelled only shortly after its time is up.
+    timeout_s = callbacks.remaining_s() + MIN_TIMEOUT_S
     with (
         reduced_garbage_collection(),
         Rejects() as rejects,
-        statement_deadline(conn, limit_s),
+        statement_deadline(conn, timeout_s),
     ):
         try:
-            for so_far in _dry_run(conn, outcome, stream, rejects, options, callbacks):
-                outcome = so_far
+            for step in _steps(conn, outcome, stream, rejects, options, callbacks):
+                outcome = step
                 callbacks.on_commit(outcome)
                 if callbacks.remaining_s() <= 0:
                     raise OutOfTime(
-                        f"A dry run has to come to its end in one go, and the time ran "
+                        "A dry run has to finish in one invocation, and the time ran "
                         f"out after {outcome.counts.processed} rows. "
                         "Run it from a terminal: salespro import --dry-run FILE"
                     )
             outcome = replace(outcome, seconds=time.monotonic() - started)
         except (InputError, OutOfTime) as error:
-            outcome = outcome.noted(rejects).refused(
-                error, seconds=time.monotonic() - started
-            )
+            outcome = outcome.with_rejects(rejects.sample, rejects.reasons.all())
+            outcome = outcome.as_failed(error, seconds=time.monotonic() - started)
         callbacks.publish(outcome, rejects)
     return outcome
 
 
-def _dry_run(
+def _steps(
     conn: Connection,
     outcome: Outcome,
     stream: BinaryIO,
@@ -99,35 +99,41 @@ def _dry_run(
     options: Options,
     callbacks: ImportCallbacks,
 ) -> Iterator[Outcome]:
-    """Do the same on shadows; the last outcome has the samples."""
+    """The outcome after the header, after each chunk, and with the samples at the end."""
     reader = ExportReader(
         stream, options.exports, rejects, is_lenient=options.is_lenient
     )
     layout = reader.layout
-    outcome = outcome.recognised(layout)
+    outcome = replace(
+        outcome, sync_type=layout.export.sync_type, ignored=layout.ignored
+    )
     yield outcome
-    reader = within_budget(
+    reader = validated(
         reader, stream, rejects, options, remaining_s=callbacks.remaining_s
     )
-    with store_errors("doing a dry run"), shadowed(conn, layout.export) as shadows:
-        for chunk in reader.chunks(options):
+    uploaded_at = outcome.upload.uploaded_at
+    with store_errors("doing a dry run"), shadow_tables(conn, layout.export) as shadows:
+        for chunk in reader.chunks(
+            checkpoint_rows=options.checkpoint_rows, batch_size=options.batch_size
+        ):
             for batch in chunk.batches:
                 shadows.copy_stored(batch)
-            written = write_chunk(
+            result = write_chunk(
                 conn,
                 layout,
                 chunk,
                 claim=replace(shadows.claim, counts=outcome.counts),
-                uploaded_at=outcome.upload.uploaded_at,
-                is_for_all=False,
+                uploaded_at=uploaded_at,
+                is_shared=False,
             )
-            for refused in written.refused:
-                rejects.add(layout, refused)
-            outcome = outcome.counted(written.counts)
-            if written.counts.stale:
-                shadows.note_stale(layout, chunk, outcome.upload.uploaded_at)
+            for reject in result.refused:
+                rejects.add(layout, reject)
+            outcome = outcome.with_counts(result.counts)
+            if result.counts.stale:
+                shadows.add_stale(layout, chunk, uploaded_at)
             yield outcome
         outcome = replace(
             outcome, changes=shadows.changes(layout), stale=tuple(shadows.stale)
         )
-    yield outcome.noted(rejects).read(reader)
+    outcome = outcome.with_rejects(rejects.sample, rejects.reasons.all())
+    yield outcome.with_summary(reader.warnings.most_common(), reader.file_summary())

@@ -1,4 +1,4 @@
-"""How to import, as the environment says it."""
+"""The options of an import, read from environment variables."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from salespro_core.exports.columns import Export
 
 BATCH_SIZE = 5000
 CHECKPOINT_ROWS = 5000
-# A span of the file is in memory at once, and so is a batch, twice.
+# A chunk is in memory at once, and each batch a second time as array literals.
 MOST_ROWS = 100_000
-# No file has so many rows; and rows times percent fit into the 28 digits of a Decimal.
+# More rows than any file has; rows times percent fits into the 28 digits of a Decimal.
 _COUNT = re.compile(r"[0-9]{1,9}")
 _PERCENT = re.compile(r"100(?:\.0{1,9})?|[0-9]{1,2}(?:\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to import.
+    """The options of an import; in parentheses the environment variable.
 
     Attributes:
-        exports: those that are known, for the time zone of their times.
-        batch_size: records that one statement writes (BATCH_SIZE).
-        checkpoint_rows: rows of the file that one commit covers (CHECKPOINT_ROWS); a
-            commit costs more than a statement, and what is not committed is sent again
-            after a crash.
-        is_lenient: a bad optional value is left out with a warning and its row imported,
-            as in the earlier system (INVALID_VALUES=null); otherwise the row is rejected.
-        max_rejected_rows: a file with more rejects is refused before anything of it is
-            written (MAX_REJECTED_ROWS); None for any number.
-        max_rejected_percent: the same, of all rows of the file, from 0 to 100
+        exports: the known exports, with the time zone of their timestamps.
+        batch_size: records per statement (BATCH_SIZE).
+        checkpoint_rows: rows per commit (CHECKPOINT_ROWS).  A commit takes longer than a
+            statement; after a crash, uncommitted rows are sent again.
+        is_lenient: an invalid optional value is left out with a warning and its row is
+            imported, as in the earlier system (INVALID_VALUES=null); otherwise the row is
+            rejected.
+        max_rejected_rows: a file with more rejects is refused before any row is written
+            (MAX_REJECTED_ROWS); None for no limit.
+        max_rejected_percent: the same limit in percent of the file's rows, from 0 to 100
             (MAX_REJECTED_PERCENT).
-        source_timezone: the name of the zone in `exports` (SOURCE_TIMEZONE).
+        source_timezone: name of the time zone in `exports` (SOURCE_TIMEZONE).
     """
 
     exports: tuple[Export, ...] = (APPOINTMENTS, USERS)
@@ -49,8 +49,8 @@ class Options:
     max_rejected_percent: Decimal | None = None
     source_timezone: str = "UTC"
 
-    def told(self) -> tuple[tuple[str, str], ...]:
-        """What was set, by the names of the variables."""
+    def as_env(self) -> tuple[tuple[str, str], ...]:
+        """The options as pairs of variable and value."""
         budget = {
             "MAX_REJECTED_ROWS": self.max_rejected_rows,
             "MAX_REJECTED_PERCENT": self.max_rejected_percent,
@@ -65,15 +65,15 @@ class Options:
 
     @property
     def has_budget(self) -> bool:
-        """Whether a file has to be validated as a whole before anything is written."""
+        """Whether a file has to be validated as a whole before any row is written."""
         return (self.max_rejected_rows, self.max_rejected_percent) != (None, None)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the variables that are named above, and SOURCE_TIMEZONE.
+        """Read the options from environment variables.
 
         Raises:
-            ConfigError: with all that is wrong.
+            ConfigError: lists every invalid variable.
         """
         problems: list[str] = []
         options = cls(
@@ -82,7 +82,7 @@ class Options:
             checkpoint_rows=_rows(
                 environ, "CHECKPOINT_ROWS", CHECKPOINT_ROWS, problems
             ),
-            is_lenient=_is_lenient(environ, problems),
+            is_lenient=_read_invalid_values(environ, problems),
             max_rejected_rows=_max_rows(environ, problems),
             max_rejected_percent=_max_percent(environ, problems),
             source_timezone=_timezone(environ),
@@ -101,7 +101,7 @@ def _rows(
     is_number = text.isascii() and text.isdigit() and len(text) < 10  # noqa: PLR2004
     if is_number and 1 <= int(text) <= MOST_ROWS:
         return int(text)
-    problems.append(f"{name} is a number of rows from 1 to {MOST_ROWS:,}")
+    problems.append(f"{name} must be a number of rows from 1 to {MOST_ROWS:,}")
     return default
 
 
@@ -110,7 +110,7 @@ def _exports(environ: Mapping[str, str], problems: list[str]) -> tuple[Export, .
         return catalogue(ZoneInfo(_timezone(environ)))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         problems.append(
-            "SOURCE_TIMEZONE is the IANA name of a time zone such as America/New_York"
+            "SOURCE_TIMEZONE must be the IANA name of a time zone such as America/New_York"
         )
         return (APPOINTMENTS, USERS)
 
@@ -119,10 +119,10 @@ def _timezone(environ: Mapping[str, str]) -> str:
     return environ.get("SOURCE_TIMEZONE", "").strip() or "UTC"
 
 
-def _is_lenient(environ: Mapping[str, str], problems: list[str]) -> bool:
+def _read_invalid_values(environ: Mapping[str, str], problems: list[str]) -> bool:
     choice = environ.get("INVALID_VALUES", "").strip().lower() or "reject"
     if choice not in ("reject", "null"):
-        problems.append("INVALID_VALUES is `reject` or `null`")
+        problems.append("INVALID_VALUES must be `reject` or `null`")
     return choice == "null"
 
 
@@ -132,7 +132,7 @@ def _max_rows(environ: Mapping[str, str], problems: list[str]) -> int | None:
         return None
     if _COUNT.fullmatch(text):
         return int(text)
-    problems.append("MAX_REJECTED_ROWS is a number of rows from 0 to 999,999,999")
+    problems.append("MAX_REJECTED_ROWS must be a number of rows from 0 to 999,999,999")
     return None
 
 
@@ -142,7 +142,7 @@ def _max_percent(environ: Mapping[str, str], problems: list[str]) -> Decimal | N
         return None
     if _PERCENT.fullmatch(text):
         return Decimal(text)
-    problems.append("MAX_REJECTED_PERCENT is a number from 0 to 100 such as 2.5")
+    problems.append("MAX_REJECTED_PERCENT must be a number from 0 to 100 such as 2.5")
     return None
 
 

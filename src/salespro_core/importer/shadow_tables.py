@@ -1,8 +1,7 @@
-"""A dry run: the import's own statements on a private copy that the server guards.
+"""Shadow tables: temporary copies on which a dry run executes the import's statements.
 
-Temporary tables shadow the real ones: Postgres looks for a name in pg_temp first.  The
-transaction is READ ONLY, in which Postgres allows writes to temporary tables and to
-nothing else.
+Postgres looks for a table in pg_temp first, so the statements find the copies.  The
+transaction is READ ONLY, in which Postgres allows writes to temporary tables only.
 """
 
 from __future__ import annotations
@@ -18,23 +17,24 @@ from psycopg.rows import dict_row
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import StoreRefused
 from salespro_core.exports.columns import Export
-from salespro_core.importer.stale import stale_rows
-from salespro_core.model.outcome import Change, Counts, Stale
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Change, Stale
 from salespro_core.records.chunks import Batch, Chunk
+from salespro_core.records.parser import Values
 from salespro_core.sync_history.claims import LEASE, Claim
 
 HISTORY = "salespro_sync_history"
-# How many changes of each sort a report shows.
+# Updated, created and stale rows that a report shows, of each.
 SAMPLE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Shadows:
-    """The private copy, as far as the file has needed it.
+    """The shadow tables, with copies of the stored rows that the file has keys of.
 
     Attributes:
-        schema: where the real tables are.
-        claim: of the shadow history's only row.
+        schema: the schema of the real tables.
+        claim: of the only row of the shadow history.
         stale: the first rows of the file that are older than the stored ones.
     """
 
@@ -45,7 +45,9 @@ class Shadows:
     stale: list[Stale] = field(default_factory=list)
 
     def copy_stored(self, batch: Batch) -> None:
-        """Copy what is stored under the keys of this batch, unless it is here already."""
+        """Copy the stored rows with the keys of this batch, unless copied before."""
+        if not batch:
+            return
         keys = list(batch.columns[0])
         for table in _tables(self.export):
             self.conn.execute(
@@ -61,20 +63,20 @@ class Shadows:
                 {"keys": keys},
             )
 
-    def note_stale(self, layout: Layout, chunk: Chunk, uploaded_at: datetime) -> None:
-        """Keep a few of the stale rows of a span that was written a moment ago.
+    def add_stale(self, layout: Layout, chunk: Chunk, uploaded_at: datetime) -> None:
+        """Keep the first stale rows of a chunk that was just written to the shadows.
 
-        What is newer than the file's row even now was not written by it.
+        A shadow row that is still newer than the file's row was not written by it.
         """
         for batch in chunk.batches:
-            if len(self.stale) < SAMPLE:
+            if batch and len(self.stale) < SAMPLE:
                 self.stale.extend(
-                    stale_rows(
+                    _stale_rows(
                         self.conn,
                         layout,
                         batch,
                         uploaded_at=uploaded_at,
-                        most=SAMPLE - len(self.stale),
+                        limit=SAMPLE - len(self.stale),
                     )
                 )
 
@@ -128,13 +130,13 @@ class Shadows:
 
 
 @contextmanager
-def shadowed(conn: Connection, export: Export) -> Iterator[Shadows]:
-    """Shadow the tables of this export, inside a READ ONLY transaction.
+def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
+    """Create shadows of the export's tables and of the history; then be READ ONLY.
 
     Args:
-        conn: the dry run's own, in autocommit.  It must be closed afterwards and never
-            import anything: the shadows live as long as the session.
-        export: whose tables are shadowed, with the history.
+        conn: in autocommit.  The caller closes it afterwards and never imports with it:
+            the shadow tables exist until the session ends.
+        export: the export whose tables are shadowed.
 
     Raises:
         StoreRefused: a table is missing, or the role may not create temporary tables.
@@ -142,14 +144,14 @@ def shadowed(conn: Connection, export: Export) -> Iterator[Shadows]:
     schema = _schema(conn, export)
     for table in (*_tables(export), HISTORY):
         conn.execute(
-            # A generated column is copied like any other.
+            # Values of generated columns are copied like others.
             sql.SQL(
                 "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING ALL EXCLUDING GENERATED)"
             ).format(sql.Identifier(table), sql.Identifier(schema, table))
         )
     conn.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     try:
-        # pg_temp comes first anyway, but not where a search_path names it further back.
+        # pg_temp is searched first unless the search_path lists it elsewhere.
         conn.execute(
             "SELECT set_config('search_path',"
             " 'pg_temp, ' || current_setting('search_path'), true)"
@@ -173,7 +175,7 @@ def _tables(export: Export) -> tuple[str, ...]:
 
 
 def _schema(conn: Connection, export: Export) -> str:
-    """The schema in which Postgres finds the tables."""
+    """The schema in which the search_path finds the tables."""
     row = conn.execute(
         """
         SELECT nspname, has_database_privilege(current_database(), 'TEMPORARY')
@@ -190,8 +192,61 @@ def _schema(conn: Connection, export: Export) -> str:
     schema, may_shadow = row
     if not may_shadow:
         raise StoreRefused(
-            "A dry run needs temporary tables, and the role may not create any: grant "
-            "it TEMPORARY on the database (see the grants in the README).",
+            "A dry run needs temporary tables, and the role may not create them: grant "
+            "it TEMPORARY on the database (salespro grants prints the statement).",
             "42501",
         )
     return str(schema)
+
+
+def _stale_rows(
+    conn: Connection,
+    layout: Layout,
+    batch: Batch,
+    *,
+    uploaded_at: datetime,
+    limit: int,
+) -> Iterator[Stale]:
+    """The first rows of the batch that are older than the shadow row, with both times.
+
+    Args:
+        conn: in the transaction of the dry run.
+        layout: the columns of the batch.
+        batch: already written to the shadows.
+        uploaded_at: orders rows of exports without a timestamp.
+        limit: number of rows, at most.
+    """
+    export = layout.export
+    keys, versions = list(batch.columns[0]), _versions(layout, batch)
+    if export.seen_table is not None:
+        versions = (uploaded_at.isoformat(),) * len(keys)
+    table, version = export.table, export.version
+    if export.seen_table is not None:
+        table, version = export.seen_table, "uploaded_at"
+    query = sql.SQL("""
+        SELECT stored.{key}, stored.{version}::text, incoming.version::text
+          FROM unnest(%(keys)s::text[], %(versions)s::timestamptz[])
+               WITH ORDINALITY AS incoming (key, version, position)
+          JOIN {shadow} AS stored ON stored.{key} = incoming.key
+         WHERE stored.{version} > incoming.version
+            OR incoming.version IS NULL AND stored.{version} IS NOT NULL
+         ORDER BY incoming.position
+         LIMIT %(limit)s
+        """).format(
+        key=sql.Identifier(export.key),
+        version=sql.Identifier(str(version)),
+        shadow=sql.Identifier("pg_temp", table),
+    )
+    found = conn.execute(
+        query, {"keys": keys, "versions": list(versions), "limit": limit}
+    )
+    for key, stored, incoming in found:
+        yield Stale(key=key, stored=stored, incoming=incoming)
+
+
+def _versions(layout: Layout, batch: Batch) -> Values:
+    """The timestamps of the records; None if the file has none."""
+    for column_index, column in enumerate(layout.columns):
+        if column.name == layout.export.version and column_index not in batch.omitted:
+            return batch.columns[column_index]
+    return (None,) * len(batch)

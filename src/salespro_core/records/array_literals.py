@@ -1,7 +1,7 @@
-"""Columns of values as the literals of Postgres arrays.
+"""Columns of values as Postgres array literals.
 
-psycopg's own adaptation costs more than parsing the CSV; a property test holds this one to
-what psycopg would send.
+psycopg's adaptation, element by element, takes longer than parsing the CSV.  A property
+test compares these literals with those of psycopg.
 """
 
 from __future__ import annotations
@@ -9,54 +9,54 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import cast
 
-# What stands between values, and for none, until they are escaped: Postgres has no NUL in
-# a text.
-_BETWEEN = "\0,\0"
-_NONE = "\0N\0"
+# Placeholders for the separator and for NULL while values are escaped.  They contain NUL,
+# which no text value of Postgres can contain.
+_SEPARATOR = "\0,\0"
+_NULL = "\0N\0"
 
 
-def array_text(values: Sequence[str | None], *, is_text: bool) -> str:
-    """Return the literal of an array of these values; None is NULL.
+def array_literal(values: Sequence[str | None], *, is_text: bool) -> str:
+    """The array literal of these values; None is NULL.
 
     Source: PostgreSQL documentation, section 8.15.6, "Array Input and Output Syntax".
 
     Args:
         values: text that Postgres reads as the element's type.
-        is_text: a value may hold anything but a NUL, so that each has to be quoted.
+        is_text: values may contain any character but NUL, so each is quoted.
 
     Raises:
-        ValueError: a NUL that would be misread.  Any other one goes through, and is
-            refused when it is sent.
+        ValueError: a value contains a NUL that would be read as a placeholder.  Postgres
+            refuses any other NUL.
     """
-    return joined([elements(values, is_text=is_text)])
+    return join_pieces([elements(values, is_text=is_text)])
 
 
-def joined(pieces: Iterable[str]) -> str:
-    """The literal of an array of which these are the elements, piece by piece."""
+def join_pieces(pieces: Iterable[str]) -> str:
+    """The array literal of the elements in these pieces."""
     return "{" + ",".join(filter(None, pieces)) + "}"
 
 
 def elements(values: Sequence[str | None], *, is_text: bool) -> str:
-    """What stands between the braces; arguments and errors are those of `array_text`."""
+    """The part of the literal between the braces; see `array_literal`."""
     texts = cast("Sequence[str]", values)
-    has_none = False
+    has_null = False
     try:
         text = ("" if is_text else ",").join(texts)
     except TypeError:
-        has_none, none = True, "" if is_text else "NULL"
-        texts = [none if value is None else value for value in values]
+        has_null, null = True, "" if is_text else "NULL"
+        texts = [null if value is None else value for value in values]
         text = ("" if is_text else ",").join(texts)
     if not is_text or not values:
         return text
-    if '"' in text or "\\" in text or (has_none and "" in values):
+    if '"' in text or "\\" in text or (has_null and "" in values):
         return _escaped(values)
     text = '","'.join(texts)
-    return f'"{text}"'.replace('""', "NULL") if has_none else f'"{text}"'
+    return f'"{text}"'.replace('""', "NULL") if has_null else f'"{text}"'
 
 
 def _escaped(values: Sequence[str | None]) -> str:
-    text = _BETWEEN.join([_NONE if value is None else value for value in values])
+    text = _SEPARATOR.join([_NULL if value is None else value for value in values])
     if text.count("\0") != 2 * (len(values) - 1 + values.count(None)):
-        raise ValueError("a value holds a NUL")
-    text = text.replace("\\", "\\\\").replace('"', '\\"').replace(_BETWEEN, '","')
-    return f'"{text}"'.replace(f'"{_NONE}"', "NULL")
+        raise ValueError("a value contains a NUL")
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace(_SEPARATOR, '","')
+    return f'"{text}"'.replace(f'"{_NULL}"', "NULL")

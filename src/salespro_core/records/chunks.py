@@ -1,28 +1,32 @@
-"""Records to spans, each of them what one commit covers, cut into batches."""
+"""Records to chunks, one commit each, cut into batches, one statement each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import attrgetter, lt
 from typing import Self
 
 from salespro_core.csv_reader.header import Layout
-from salespro_core.records.parser import Part, Record, Values
+from salespro_core.model.rejects import Record
+from salespro_core.records.parser import ParsedRows, Values
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one statement writes: records, no two with one key, in the order of their keys.
+    """What one statement writes: records sorted by key, each key once.
 
     Attributes:
-        lines: where each starts in the file.
+        lines: where each record starts in the file.
         columns: their values, one sequence per column of the layout.
-        cells: their rows as they stand in the file, should Postgres refuse one.
-        omitted: the places in `columns` that none of them carries.
-        arrays: the columns as they are sent, if that is made already.
+        cells: their original rows, for the rejects file if Postgres refuses one.
+        omitted: column indexes for which none of the records has a value.
+        arrays: the columns as array literals, if they are built already.
+        duplicate: records that a newer one of the chunk replaces; counted with this
+            batch, not sent.
+        rejected: rows that are rejected; counted with this batch, not sent.
     """
 
     lines: Sequence[int] = ()
@@ -30,6 +34,8 @@ class Batch:
     cells: Sequence[Sequence[str]] = ()
     omitted: tuple[int, ...] = ()
     arrays: Sequence[str] = ()
+    duplicate: int = 0
+    rejected: int = 0
 
     @classmethod
     def of(cls, records: Sequence[Record], omitted: tuple[int, ...] = ()) -> Self:
@@ -42,15 +48,33 @@ class Batch:
         )
 
     def __len__(self) -> int:
+        """The records that are sent."""
         return len(self.lines)
 
-    def cut(self, most: int) -> Iterator[Batch]:
-        """All of it, in batches of so many records at most."""
-        for start in range(0, len(self), most):
-            yield self if len(self) <= most else self.part(start, start + most)
+    @property
+    def rows(self) -> int:
+        """The rows of the file that are counted with this batch."""
+        return len(self) + self.duplicate + self.rejected
 
-    def part(self, start: int, end: int) -> Batch:
-        """Those records only."""
+    def split(self, max_records: int) -> Iterator[Batch]:
+        """All records, in batches of at most `max_records`."""
+        for start in range(0, len(self), max_records):
+            yield (
+                self
+                if len(self) <= max_records
+                else self.slice(start, start + max_records)
+            )
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Two batches of half the records; the first one keeps the skipped rows."""
+        middle = len(self) // 2
+        first = replace(
+            self.slice(0, middle), duplicate=self.duplicate, rejected=self.rejected
+        )
+        return first, self.slice(middle, len(self))
+
+    def slice(self, start: int, end: int) -> Batch:
+        """A batch of those records alone, without skipped rows."""
         return Batch(
             self.lines[start:end],
             [column[start:end] for column in self.columns],
@@ -63,60 +87,58 @@ class Batch:
 class Chunk:
     """The part of a file that one commit covers.
 
-    Its batches are sorted by key across all of them: sorted only inside each, concurrent
-    imports deadlock (19 to 22 of 24 did; sorted across the commit, none).  Where lenient
-    mode leaves cells out, that holds for the records without the same columns, and it is
-    not `is_in_order`.
+    The records are sorted by key across all batches: sorted only within each batch,
+    concurrent imports deadlock (19 to 22 of 24 did; sorted across the commit, none).
+    In lenient mode, records that omit different columns need different statements; then
+    only the records of one statement are sorted, and `is_in_order` is false.
 
     Attributes:
-        rows: how many rows of the file it holds.
-        batches: the records that are sent, together `rows - duplicate - rejected`.
-        duplicate: records that a newer one of the same key in this span replaces.
-        rejected: rows that are no record.
+        rows: number of rows of the file.
+        batches: at least one; together they count each row of the chunk once.
     """
 
     rows: int
     batches: tuple[Batch, ...]
-    duplicate: int
-    rejected: int
 
     @property
     def is_in_order(self) -> bool:
-        """Whether its records come in the order of their keys, over all batches."""
+        """Whether the records of all batches together are sorted by key."""
         return len({batch.omitted for batch in self.batches}) <= 1
 
 
-def make_chunk(layout: Layout, part: Part, *, batch_size: int) -> Chunk:
-    """Make a part of the file ready to be sent.
+def make_chunk(layout: Layout, part: ParsedRows, *, batch_size: int) -> Chunk:
+    """Sort records by key, drop duplicates, and cut the rest into batches.
 
     Args:
-        layout: says where the key and the version of a record are.
-        part: what one commit is to cover.
-        batch_size: records that one statement writes, at most.
+        layout: has the positions of the key and of the version column.
+        part: the rows that one commit will cover.
+        batch_size: records per statement, at most.
     """
     records = len(part.lines) + len(part.lenient)
     if not part.lenient and _are_ascending(part.columns[0]):
-        # Nearly always: then none has to be looked at by itself.
+        # The usual case: no record has to be looked at individually.
         batch = Batch(part.lines, part.columns, part.cells, arrays=part.arrays)
-        batches = tuple(batch.cut(batch_size))
+        batches = list(batch.split(batch_size))
     else:
         newest = _newest(layout, part.records())
-        batches = tuple(_batches(newest, batch_size))
-    return Chunk(
-        rows=part.rows,
-        batches=batches,
+        batches = list(_batches(newest, batch_size))
+    # A chunk without records still has rows to count.
+    first, *others = batches or [Batch()]
+    first = replace(
+        first,
         duplicate=records - sum(map(len, batches)),
         rejected=len(part.rejects),
     )
+    return Chunk(rows=part.rows, batches=(first, *others))
 
 
 def _are_ascending(keys: Values) -> bool:
-    """Whether the records are in the order of their keys, and no two have the same."""
+    """Whether the keys are sorted, each of them once."""
     return all(map(lt, keys, islice(keys, 1, None)))  # type: ignore[arg-type]
 
 
 def _newest(layout: Layout, records: Iterable[Record]) -> list[Record]:
-    """Keep one record of each key, the newest; of equally new ones the last."""
+    """One record per key, the newest; of equally new records the last."""
     by_key: dict[str | None, Record] = {}
     for record in records:
         rival = by_key.get(record.values[0])
@@ -128,38 +150,37 @@ def _newest(layout: Layout, records: Iterable[Record]) -> list[Record]:
 
 
 def _completed(record: Record, older: Record) -> Record:
-    """The record, with the value of the older one where its own could not be read.
+    """The record, with the older record's values in the columns that it omits.
 
-    It is what would be stored if the older one had been committed before.
+    The result is what would be stored if the older record had been committed before.
     """
     if not record.omitted:
         return record
     values = tuple(
-        older.values[place] if place in record.omitted else value
-        for place, value in enumerate(record.values)
+        older.values[column_index] if column_index in record.omitted else value
+        for column_index, value in enumerate(record.values)
     )
-    both = tuple(place for place in record.omitted if place in older.omitted)
+    both = tuple(index for index in record.omitted if index in older.omitted)
     return record._replace(values=values, omitted=both)
 
 
 def _version(layout: Layout, record: Record) -> tuple[bool, datetime]:
-    """What orders two records of one key; one without a timestamp comes first."""
-    for place, column in enumerate(layout.columns):
-        if column.name == layout.export.version and place not in record.omitted:
-            text = record.values[place]
+    """Sort key of two records with one id; a record without a timestamp sorts first."""
+    for column_index, column in enumerate(layout.columns):
+        if column.name == layout.export.version and column_index not in record.omitted:
+            text = record.values[column_index]
             if text is not None:
                 return True, datetime.fromisoformat(text)
     return False, datetime.min.replace(tzinfo=UTC)
 
 
 def _batches(records: Sequence[Record], batch_size: int) -> Iterator[Batch]:
-    """Cut sorted records where the batch is full, or other columns are left out.
+    """Batches of records that omit the same columns.
 
-    The latter is for lenient mode: there the order holds for the records of each kind
-    only.  In the order of all keys the batches would be tiny: half of the rows with a bad
-    cell, and the import takes ten times as long and more.
+    Cutting in the order of all keys instead would make tiny batches in lenient mode: with
+    an invalid cell in half of the rows, the import takes more than ten times as long.
     """
-    by_kind = sorted(records, key=attrgetter("omitted"))
-    for omitted, alike in groupby(by_kind, key=attrgetter("omitted")):
-        while batch := tuple(islice(alike, batch_size)):
+    by_omitted = sorted(records, key=attrgetter("omitted"))
+    for omitted, group in groupby(by_omitted, key=attrgetter("omitted")):
+        while batch := tuple(islice(group, batch_size)):
             yield Batch.of(batch, omitted)

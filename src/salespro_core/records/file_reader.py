@@ -1,4 +1,4 @@
-"""A file, opened: its layout, and its rows with what was wrong with them noted."""
+"""An export, opened: its layout, and its rows as chunks of records."""
 
 from __future__ import annotations
 
@@ -6,39 +6,37 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from salespro_core.csv_reader.csv_injection import originals
+from salespro_core.csv_reader.csv_injection import unescape_block
 from salespro_core.csv_reader.header import read_header
-from salespro_core.csv_reader.recovery import CUT
-from salespro_core.csv_reader.row_blocks import Block, joined, read_blocks
+from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
+from salespro_core.csv_reader.row_blocks import Block, concatenate, read_blocks
 from salespro_core.errors import UnreadableObject
 from salespro_core.exports.columns import Export
-from salespro_core.importer.options import Options
 from salespro_core.model.file_summary import FileSummary
-from salespro_core.model.outcome import MAYBE_CUT
+from salespro_core.model.rejects import MAYBE_CUT, refused_rejects
 from salespro_core.records.chunks import Chunk, make_chunk
-from salespro_core.records.parser import Part, read_records, whole
+from salespro_core.records.parser import ParsedRows, merge, parse_rows
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.records.summary_builder import FileSummaryBuilder
-from salespro_core.upsert.transaction import refused_among
 
-# Until the first ones are read, Postgres has nothing to do; and no longer with them than
-# it takes to read about as many more.
+# The first chunk is small: Postgres waits while it is read.
 FIRST_ROWS = 500
-# Their cells stay in a CPU's cache while they are read.
+# The cells of so many rows fit into a CPU cache while they are parsed.
 PIECE_ROWS = 500
-# An ordinary span of 5,000 appointments has less than 1 MB.
+# 5,000 ordinary appointments have less than 1 MB.
 CHUNK_CHARACTERS = 8 * 1024 * 1024
 
 
 class ExportReader:
-    """One pass over one file.
+    """One pass over one export.
 
-    As its rows pass, rejects go to the rejects file and warnings are counted.
+    While rows pass, rejects go to the rejects file, warnings are counted, and the
+    file's summary is built.
 
     Attributes:
-        layout: what its rows hold.
-        warnings: lenient mode: label and reason -> cells that were left out so far; and
-            MAYBE_CUT, if the last row is not complete.
+        layout: which column each cell of a row belongs to.
+        warnings: lenient mode: label and reason -> number of cells left out so far; and
+            MAYBE_CUT, if the last row is incomplete.
     """
 
     def __init__(
@@ -49,10 +47,10 @@ class ExportReader:
         *,
         is_lenient: bool,
     ) -> None:
-        """Recognise the export by its header.
+        """Read the header and recognise the export.
 
         Raises:
-            InputError: the file cannot be read, or is no export that we know.
+            InputError: the file is not readable, or not a known export.
         """
         self._blocks = read_blocks(stream)
         self._rest: Block | None = None
@@ -64,89 +62,86 @@ class ExportReader:
         [first] = header
         self.layout = read_header(first.cells, exports, line=first.line)
         self.warnings: Counter[str] = Counter()
-        self._gathering = FileSummaryBuilder(self.layout)
+        self._summary = FileSummaryBuilder(self.layout)
         self._rows = 0
 
-    def parts(self, most_rows: int) -> Iterator[Part]:
-        """What is left of the file, cut into so many rows each.
+    def chunks(self, *, checkpoint_rows: int, batch_size: int) -> Iterator[Chunk]:
+        """The rest of the file, in the chunks that one commit covers each.
 
-        A part ends earlier where its rows are so large that they would fill the memory.
-
-        Raises:
-            InputError, ObjectUnavailable, ObjectRefused: it cannot be read to its end.
-        """
-        while part := self._part(most_rows):
-            yield part
-
-    def chunks(self, options: Options) -> Iterator[Chunk]:
-        """What is left of the file, cut into what one commit covers each.
+        A chunk has `FIRST_ROWS` rows plus as many as precede it, at most
+        `checkpoint_rows`; fewer where its rows are very large.  Its size depends only on
+        its position in the file, so every attempt finds the same duplicates.
 
         Raises:
-            InputError, ObjectUnavailable, ObjectRefused: it cannot be read to its end.
+            InputError, ObjectUnavailable, ObjectRefused: the rest cannot be read.
         """
-        # The longer, the more rows come before: so where a span ends depends on where it
-        # begins, and on no attempt.  What is a duplicate must not, either.
-        while part := self._part(min(FIRST_ROWS + self._rows, options.checkpoint_rows)):
-            yield make_chunk(self.layout, part, batch_size=options.batch_size)
+        while part := self.read_rows(min(FIRST_ROWS + self._rows, checkpoint_rows)):
+            yield make_chunk(self.layout, part, batch_size=batch_size)
 
-    def skip(self, rows: int, refused: Mapping[int, str], options: Options) -> None:
-        """Pass over rows that are committed, which brings their rejects back.
+    def skip(
+        self, rows: int, refused: Mapping[int, str], *, checkpoint_rows: int
+    ) -> None:
+        """Read rows that are committed already, to collect their rejects again.
 
         Args:
-            rows: how many.
-            refused: line -> why Postgres refused it.
-            options: as of `chunks`.
+            rows: number of rows to skip.
+            refused: line -> why Postgres refused the row.
+            checkpoint_rows: rows held in memory at once.
         """
-        while rows > 0 and (part := self._part(min(rows, options.checkpoint_rows))):
+        while rows > 0 and (part := self.read_rows(min(rows, checkpoint_rows))):
             rows -= part.rows
-            lenient = part.lenient
-            lines = [*part.lines, *(record.line for record in lenient)]
-            cells = [*part.cells, *(record.cells for record in lenient)]
-            for reject in refused_among(lines, cells, refused):
+            lines = [*part.lines, *(record.line for record in part.lenient)]
+            cells = [*part.cells, *(record.cells for record in part.lenient)]
+            for reject in refused_rejects(lines, cells, refused):
                 self._rejects.add(self.layout, reject)
 
-    def contents(self) -> FileSummary | None:
-        """What the rows hold that were read, skipped ones included."""
-        return self._gathering.contents()
+    def read_rows(self, max_rows: int) -> ParsedRows | None:
+        """The next rows as records and rejects; None at the end of the file.
 
-    def _part(self, most_rows: int) -> Part | None:
-        block = self._take(most_rows)
+        Raises:
+            InputError, ObjectUnavailable, ObjectRefused: the rest cannot be read.
+        """
+        block = self._next_block(max_rows)
         if block is None:
             return None
         self._rows += len(block)
-        if self.layout.is_of_rejects:
-            block = originals(block)
-        part = whole(self.layout, self._read(block))
+        if self.layout.is_rejects_file:
+            block = unescape_block(block)
+        part = merge(self.layout, self._parse(block))
         for reject in part.rejects:
             self._rejects.add(self.layout, reject)
-            if reject.problems[0].reason in CUT:
+            if reject.problems[0].reason in TRUNCATION_PROBLEMS:
                 self.warnings[MAYBE_CUT] += 1
         for record in part.lenient:
             self.warnings.update(str(problem) for problem in record.invalid)
         return part
 
-    def _read(self, block: Block) -> Iterator[Part]:
-        """Read rows in the order of their keys, as they are written later.
+    def file_summary(self) -> FileSummary | None:
+        """Sums over the rows read so far, skipped rows included."""
+        return self._summary.build()
 
-        Rows are sorted before their cells are looked at, and piece by piece, since what
-        costs most is to fetch a cell from memory once more.
+    def _parse(self, block: Block) -> Iterator[ParsedRows]:
+        """Parse rows in the order of their keys, which is the order of writing.
+
+        Rows are sorted before their cells are read, and parsed piece by piece: fetching
+        a cell from memory again is the most expensive step.
         """
-        in_order = block.in_order_of(self.layout.positions[0])
-        for piece in in_order.pieces(PIECE_ROWS):
-            part = read_records(self.layout, piece, is_lenient=self._is_lenient)
-            self._gathering.add(part)
+        in_order = block.sorted_by(self.layout.column_indexes[0])
+        for piece in in_order.slices(PIECE_ROWS):
+            part = parse_rows(self.layout, piece, is_lenient=self._is_lenient)
+            self._summary.add(part)
             yield part
 
-    def _take(self, most_rows: int) -> Block | None:
-        """The next rows: that many, or some megabytes of them; None at the end."""
-        taken: list[Block] = []
+    def _next_block(self, max_rows: int) -> Block | None:
+        """The next `max_rows` rows, or a few megabytes of them; None at the end."""
+        blocks: list[Block] = []
         rows = characters = 0
-        while rows < most_rows and characters < CHUNK_CHARACTERS:
+        while rows < max_rows and characters < CHUNK_CHARACTERS:
             block = self._rest or next(filter(len, self._blocks), None)
             if block is None:
                 break
-            block, self._rest = block.cut(most_rows - rows)
-            taken.append(block)
+            block, self._rest = block.split(max_rows - rows)
+            blocks.append(block)
             rows += len(block)
             characters += block.characters
-        return joined(taken) if taken else None
+        return concatenate(blocks) if blocks else None

@@ -1,4 +1,4 @@
-"""Rows to records and rejects, a column at a time."""
+"""Rows to records and rejects, one column at a time."""
 
 from __future__ import annotations
 
@@ -6,65 +6,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.csv_reader.row_blocks import Block, is_utf8
-from salespro_core.records.array_literals import elements, joined
+from salespro_core.model.rejects import Problem, Record, Reject
+from salespro_core.records.array_literals import elements, join_pieces
 
 T = TypeVar("T")
 Values = Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a cell (or, without a label, with its row); never its text."""
-
-    label: str | None
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.label} {self.reason}" if self.label else self.reason
-
-
-class Record(NamedTuple):
-    """A valid row.
+class ParsedRows:
+    """The results of some rows of the file; each row is in exactly one of them.
 
     Attributes:
-        line: where the row starts in the file; the header is line 1.
-        values: text that Postgres reads, one per column of the layout; None is NULL.
-        invalid: lenient mode only: the optional cells that could not be read.
-        omitted: their places in `values`; what is stored there is left alone.
-        cells: the row as it stands in the file, should Postgres refuse it.
-    """
-
-    line: int
-    values: tuple[str | None, ...]
-    invalid: tuple[Problem, ...] = ()
-    omitted: tuple[int, ...] = ()
-    cells: Sequence[str] = ()
-
-
-class Reject(NamedTuple):
-    """A row that cannot be imported, with all of its problems and its original cells."""
-
-    line: int
-    problems: tuple[Problem, ...]
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What the rows of a part of the file are, each once.
-
-    Attributes:
-        rows: how many there are: those of `lines`, `lenient` and `rejects`.
-        lines: of the records that are whole.
-        columns: their values, one sequence per column of the layout.
-        cells: their rows as they stand in the file.
-        lenient: the records that leave cells out.
+        rows: number of rows: those of `lines`, `lenient` and `rejects`.
+        lines: where each complete record starts in the file.
+        columns: the values of the complete records, one sequence per column of the layout.
+        cells: their original rows.
+        lenient: the records that omit invalid cells.
         rejects: in the order of the file.
-        arrays: the columns as they are sent, if that is made already.
+        arrays: the columns as array literals, if they are built already.
     """
 
     rows: int
@@ -85,8 +49,8 @@ class Part:
         yield from sorted([*complete, *self.lenient], key=attrgetter("line"))
 
 
-def whole(layout: Layout, parts: Iterable[Part]) -> Part:
-    """One part of all of them, each taken in as it comes, while its cells are at hand."""
+def merge(layout: Layout, parts: Iterable[ParsedRows]) -> ParsedRows:
+    """All parts as one, with arrays; each part is merged while its cells are cached."""
     rows = 0
     lines: list[int] = []
     columns: list[list[str | None]] = [[] for _ in layout.columns]
@@ -97,70 +61,77 @@ def whole(layout: Layout, parts: Iterable[Part]) -> Part:
     for part in parts:
         rows += part.rows
         lines += part.lines
-        for place, column in enumerate(layout.columns):
-            values = part.columns[place]
-            columns[place] += values
-            pieces[place].append(elements(values, is_text=column.column_type.is_text))
+        for column_index, column in enumerate(layout.columns):
+            values = part.columns[column_index]
+            columns[column_index] += values
+            pieces[column_index].append(
+                elements(values, is_text=column.column_type.is_text)
+            )
         cells += part.cells
         lenient += part.lenient
         rejects += part.rejects
     rejects.sort(key=attrgetter("line"))
-    arrays = list(map(joined, pieces))
-    return Part(rows, lines, columns, cells, lenient, rejects, arrays)
+    arrays = list(map(join_pieces, pieces))
+    return ParsedRows(rows, lines, columns, cells, lenient, rejects, arrays)
 
 
-def read_records(layout: Layout, block: Block, *, is_lenient: bool = False) -> Part:
-    """Read each row as the layout says.
+def parse_rows(layout: Layout, block: Block, *, is_lenient: bool = False) -> ParsedRows:
+    """Parse rows, a whole column at a time.
 
-    A column is read at once; only a row in which something is amiss is read by itself,
-    every cell of it, so that a reject lists all problems of its row and a file can be
-    corrected in one round.
+    Only a row with an invalid cell is parsed cell by cell, so that its reject lists all
+    problems of the row and the file can be corrected in one round.
 
     Args:
-        layout: what the cells of a row are.
-        block: rows below the header.
-        is_lenient: an optional cell that cannot be read is left out, not the row.
+        layout: which column each cell of a row belongs to.
+        block: rows after the header.
+        is_lenient: an invalid optional cell is omitted; its row is still a record.
     """
-    # place in the block -> what is wrong with the row as such
-    misfits = {
-        p: found
-        for p in _suspects(layout, block)
-        if (found := _misfit(layout, block, p))
+    # row index -> problems of the row as a whole
+    malformed = {
+        row_index: problems
+        for row_index in _suspects(layout, block)
+        if (problems := _row_problems(layout, block, row_index))
     }
-    fits = [place not in misfits for place in range(len(block))] if misfits else None
-    lines, rows = _kept(block.lines, fits), _kept(block.rows, fits)
+    is_well_formed = (
+        [index not in malformed for index in range(len(block))] if malformed else None
+    )
+    lines = _selected(block.line_numbers, is_well_formed)
+    rows = _selected(block.rows, is_well_formed)
     cells = list(zip(*rows, strict=True)) or [()] * len(layout.labels)
-    bad: set[int] = set()
+    invalid: set[int] = set()
     columns = [
-        column.read_all(cells[position], bad)
-        for column, position in zip(layout.columns, layout.positions, strict=True)
+        column.parse_cells(cells[position], invalid)
+        for column, position in zip(layout.columns, layout.column_indexes, strict=True)
     ]
     rejects = [
-        Reject(block.lines[p], tuple(problems), tuple(block.rows[p]))
-        for p, problems in misfits.items()
+        Reject(block.line_numbers[index], tuple(problems), tuple(block.rows[index]))
+        for index, problems in malformed.items()
     ]
     lenient: list[Record] = []
-    for place in sorted(bad):
-        item = _read_closely(layout, lines[place], rows[place], is_lenient=is_lenient)
-        (rejects if isinstance(item, Reject) else lenient).append(item)  # type: ignore[arg-type]
+    for index in sorted(invalid):
+        result = _parse_row(layout, lines[index], rows[index], is_lenient=is_lenient)
+        if isinstance(result, Reject):
+            rejects.append(result)
+        else:
+            lenient.append(result)
     rejects.sort(key=attrgetter("line"))
-    good = [place not in bad for place in range(len(rows))] if bad else None
-    return Part(
+    is_valid = [index not in invalid for index in range(len(rows))] if invalid else None
+    return ParsedRows(
         len(block),
-        _kept(lines, good),
-        [_kept(column, good) for column in columns],
-        _kept(rows, good),
+        _selected(lines, is_valid),
+        [_selected(column, is_valid) for column in columns],
+        _selected(rows, is_valid),
         lenient,
         rejects,
     )
 
 
-def _kept(items: Sequence[T], which: list[bool] | None) -> Sequence[T]:
+def _selected(items: Sequence[T], which: list[bool] | None) -> Sequence[T]:
     return items if which is None else list(compress(items, which))
 
 
 def _suspects(layout: Layout, block: Block) -> Iterator[int]:
-    """The places of rows that may not be what a row has to be."""
+    """The indexes of rows that may be malformed."""
     if not block.is_utf8:
         yield from range(len(block))
         return
@@ -168,45 +139,45 @@ def _suspects(layout: Layout, block: Block) -> Iterator[int]:
     if set(map(len, block.rows)) <= {width}:
         yield from block.problems
         return
-    for place, cells in enumerate(block.rows):
-        if len(cells) != width or place in block.problems:
-            yield place
+    for row_index, cells in enumerate(block.rows):
+        if len(cells) != width or row_index in block.problems:
+            yield row_index
 
 
-def _misfit(layout: Layout, block: Block, place: int) -> list[Problem]:
-    """What is wrong with a row, whatever its cells are."""
-    if what := block.problems.get(place):
-        return [Problem(None, what)]
+def _row_problems(layout: Layout, block: Block, row_index: int) -> list[Problem]:
+    """Problems of a row that do not depend on its columns' types."""
+    if reason := block.problems.get(row_index):
+        return [Problem(None, reason)]
     problems = []
-    width, cells = len(layout.labels), block.rows[place]
-    # Empty ones at the end, too: where the last column is blank, they are what a comma
-    # without quotes makes of a row, and its cells stand in the wrong columns.
+    width, cells = len(layout.labels), block.rows[row_index]
+    # Empty surplus cells are rejected, too: the last column is mostly blank, so an unquoted
+    # comma in an earlier cell looks the same and shifts all cells after it.
     if len(cells) != width:
         problems.append(
             Problem(None, f"has {len(cells)} cells where the header has {width}")
         )
-    for at, cell in enumerate(cells):
+    for position, cell in enumerate(cells):
         if not is_utf8(cell):
-            label = layout.labels[at].strip() if at < width else None
+            label = layout.labels[position].strip() if position < width else None
             problems.append(Problem(label, "is not UTF-8 text"))
     return problems
 
 
-def _read_closely(
+def _parse_row(
     layout: Layout, line: int, cells: list[str], *, is_lenient: bool
 ) -> Record | Reject:
-    """Read a row of which at least one cell is bad, and say what is wrong with each."""
+    """Parse a row that has an invalid cell, and list the problems of all its cells."""
     values: list[str | None] = []
     problems: list[Problem] = []
     omitted: list[int] = []
     is_rejected = not is_lenient
-    columns = zip(layout.columns, layout.positions, strict=True)
-    for place, (column, position) in enumerate(columns):
+    columns = zip(layout.columns, layout.column_indexes, strict=True)
+    for column_index, (column, position) in enumerate(columns):
         try:
-            values.append(column.read(cells[position]))
+            values.append(column.parse_cell(cells[position]))
         except ValueError as error:
             values.append(column.default)
-            omitted.append(place)
+            omitted.append(column_index)
             problems.append(Problem(layout.labels[position].strip(), str(error)))
             is_rejected = is_rejected or column.required
     if is_rejected:

@@ -1,4 +1,4 @@
-"""The rejects of one file, in a form that can be corrected and uploaded again."""
+"""rejects.csv: the rejected rows of one file, to be corrected and uploaded again."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, Self
 
-from salespro_core.csv_reader.csv_injection import neutral
+from salespro_core.csv_reader.csv_injection import escape_formula
 from salespro_core.csv_reader.header import REJECT_LABELS, Layout
 from salespro_core.errors import StorageFull
-from salespro_core.records.parser import Reject
+from salespro_core.model.rejects import Reject
 from salespro_core.records.reject_reasons import Reasons
 
-# How many are kept in memory for the report; the file holds all.
+# Rejects kept in memory for the report; the file holds all of them.
 SAMPLE = 100
-# Without it Excel takes UTF-8 for another encoding, and saves what it made of it.
-MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+# Without a byte order mark Excel reads UTF-8 as another encoding, and saves it wrongly.
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 class Rejects:
-    """A CSV of the rejected rows: what is wrong, then the original cells.
+    """A temporary CSV file: per rejected row its line, its problems, its original cells.
 
-    The labels are those of the file, after three of ours that an import ignores.  Cells
-    are kept, bytes that are not UTF-8 included, so that nothing is lost on the way back;
-    those that a spreadsheet would run are made neutral, and an import of this file takes
-    that off again.  The file is temporary, made when the first row comes, and gone when
-    the context ends.
+    The labels of the file follow three of ours, which an import ignores.  Cells keep
+    bytes that are not UTF-8.  Cells that a spreadsheet would run as formulas are
+    escaped; an import of this file removes the escape.  The file is created with the
+    first reject and deleted when the context ends.
 
     Attributes:
-        sample: the first of them.
-        count: all of them.
-        reasons: how many there are for each reason.
+        sample: the first `SAMPLE` rejects.
+        count: the number of rejects.
+        reasons: the number of rejects by reason.
     """
 
     def __init__(self) -> None:
@@ -53,16 +52,15 @@ class Rejects:
         traceback: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            with suppress(
-                OSError
-            ):  # of what is to be written still; it is told already
+            # Closing flushes, which may fail for lack of room; `add` or `open` said so.
+            with suppress(OSError):
                 self._file.close()
 
     def add(self, layout: Layout, reject: Reject) -> None:
-        """Keep one more; all of a file have the same layout.
+        """Keep one more reject; all rejects of a file have the same layout.
 
         Raises:
-            StorageFull: the temporary folder has no room for it.
+            StorageFull: the temporary folder is full.
         """
         if self._file is None:
             self._file = self._start(layout)
@@ -81,17 +79,17 @@ class Rejects:
         )
 
     def clear(self) -> None:
-        """Forget them all: the file is read from its start again."""
+        """Drop all rejects: the file is read from its start again."""
         if self._file is not None:
             self._file.close()
         self.sample, self.count, self.reasons = [], 0, Reasons()
         self._file, self._skip = None, 0
 
     def open(self) -> IO[bytes] | None:
-        """The file from its start, in bytes; None if there are no rejects.
+        """The file from its start, as bytes; None without rejects.
 
         Raises:
-            StorageFull: the temporary folder has no room for it.
+            StorageFull: the temporary folder is full.
         """
         if self._file is None:
             return None
@@ -106,17 +104,17 @@ class Rejects:
                 "w+", encoding="utf-8", errors="surrogateescape", newline=""
             )
         self._file = file
-        # A corrected rejects file has our labels already.
-        if layout.is_of_rejects:
+        # A rejects file that was uploaded again has our labels already.
+        if layout.is_rejects_file:
             self._skip = len(REJECT_LABELS)
         with _storage_errors():
-            file.write(MARK)
+            file.write(BYTE_ORDER_MARK)
         self._write([*REJECT_LABELS, *layout.labels[self._skip :]])
         return file
 
     def _write(self, cells: list[str]) -> None:
         with _storage_errors():
-            csv.writer(self._file).writerow(map(neutral, cells))  # type: ignore[arg-type]
+            csv.writer(self._file).writerow(map(escape_formula, cells))  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -126,6 +124,6 @@ def _storage_errors() -> Iterator[None]:
     except OSError as error:
         raise StorageFull(
             f"While keeping the rejected rows: {error.strerror} in the temporary folder. "
-            "Make room there (a function's EphemeralStorage); the import goes on when it "
-            "is started again."
+            "Free some space there (for a function: raise EphemeralStorage); the next "
+            "attempt resumes the import."
         ) from error

@@ -1,4 +1,4 @@
-"""Counts what a file holds, as its rows pass; memory stays flat, whatever it holds."""
+"""Sums over a file's rows while they pass, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import cast
 from salespro_core.csv_reader.header import Layout
 from salespro_core.exports.catalogue import APPOINTMENTS
 from salespro_core.model.file_summary import Day, FileSummary, Rep
-from salespro_core.records.parser import Part, Values
+from salespro_core.records.parser import ParsedRows, Values
 
-# Of the days the latest are kept, and of the reps those who sold most.
+# Bounds of the memory: the latest days and the reps with the most sales are kept.
 MOST_DAYS = 400
 MOST_REPS = 2_000
 SHOWN_REPS = 10
@@ -24,14 +24,13 @@ _ZERO = Decimal(0)
 
 
 class FileSummaryBuilder:
-    """Counts the rows of one file, part by part, a column at a time.
-
-    Other exports than that of the appointments have nothing to count.
-    """
+    """Adds up the rows of one appointments export; other exports have no summary."""
 
     def __init__(self, layout: Layout) -> None:
-        self._is_known = layout.export.sync_type == APPOINTMENTS.sync_type
-        self._places = {column.name: at for at, column in enumerate(layout.columns)}
+        self._has_summary = layout.export.sync_type == APPOINTMENTS.sync_type
+        self._column_indexes = {
+            column.name: index for index, column in enumerate(layout.columns)
+        }
         self._rows = self._sales = self._amounts = 0
         self._revenue = _ZERO
         self._range: tuple[Decimal, ...] = ()
@@ -44,32 +43,32 @@ class FileSummaryBuilder:
         self._sales_of_reps: Counter[str | None] = Counter()
         self._revenue_of_reps: dict[str | None, Decimal] = {}
         self._names: dict[str | None, str] = {}
-        self._has_forgotten_reps = False
+        self._has_trimmed_reps = False
 
-    def add(self, part: Part) -> None:
-        """Count the records of one more part of the file."""
-        if not self._is_known:
+    def add(self, part: ParsedRows) -> None:
+        """Count the records of some more rows."""
+        if not self._has_summary:
             return
         if part.lines:
             self._add(part.columns, len(part.lines))
         if part.lenient:
             values = (record.values for record in part.lenient)
             self._add(list(zip(*values, strict=True)), len(part.lenient))
-        # Not before there are twice as many, so that it is not done for every part.
+        # Trimming at twice the limit, it is not needed for every part.
         if len(self._days) > 2 * MOST_DAYS:
-            self._forget_days()
+            self._trim_days()
         if len(self._reps) > 2 * MOST_REPS:
-            self._forget_reps()
+            self._trim_reps()
 
-    def contents(self) -> FileSummary | None:
-        """What was counted so far; None for another export."""
-        if not self._is_known:
+    def build(self) -> FileSummary | None:
+        """The summary so far; None for other exports."""
+        if not self._has_summary:
             return None
-        self._forget_days()
+        self._trim_days()
         reps = self._ranked()
-        more = None if self._has_forgotten_reps else max(0, len(reps) - SHOWN_REPS)
-        has_sales = "is_sale" in self._places
-        has_amounts = has_sales and "sale_amount" in self._places
+        other_reps = None if self._has_trimmed_reps else max(0, len(reps) - SHOWN_REPS)
+        has_sales = "is_sale" in self._column_indexes
+        has_amounts = has_sales and "sale_amount" in self._column_indexes
         return FileSummary(
             rows=self._rows,
             sales=self._sales if has_sales else None,
@@ -89,15 +88,17 @@ class FileSummaryBuilder:
                 for day, rows in sorted(_known(self._days))
             ),
             earlier=self._earlier,
-            undated=self._days[None] if "created_at" in self._places else 0,
+            undated=self._days[None] if "created_at" in self._column_indexes else 0,
             reps=tuple(reps[:SHOWN_REPS]),
-            other_reps=more,
+            other_reps=other_reps,
         )
 
     def _add(self, columns: Sequence[Values], rows: int) -> None:
         blank: Values = (None,) * rows
         made, is_sale, emails, amounts = (
-            columns[self._places[name]] if name in self._places else blank
+            columns[self._column_indexes[name]]
+            if name in self._column_indexes
+            else blank
             for name in ("created_at", "is_sale", "salesrep_email", "sale_amount")
         )
         self._rows += rows
@@ -113,53 +114,53 @@ class FileSummaryBuilder:
         self._add_amounts(list(compress(amounts, are_sold)), sellers, days)
 
     def _add_amounts(self, amounts: Values, sellers: Values, days: Values) -> None:
-        """Count what the sales of a part brought in; many carry no amount."""
+        """Add the amounts of some sales; many sales have no amount."""
         some = list(map(Decimal, cast("Iterable[str]", filter(None, amounts))))
         if not some:
             return
         self._amounts += len(some)
         self._revenue += sum(some)
         self._range = min([*some, *self._range]), max([*some, *self._range])
-        for revenue, of in (
+        for revenue, keys in (
             (self._revenue_of_reps, sellers),
             (self._revenue_of_days, days),
         ):
-            for amount, whose in zip(some, compress(of, amounts), strict=True):
-                revenue[whose] = revenue.get(whose, _ZERO) + amount
+            for amount, key in zip(some, compress(keys, amounts), strict=True):
+                revenue[key] = revenue.get(key, _ZERO) + amount
 
     def _note_names(self, columns: Sequence[Values], emails: Values) -> None:
-        """Remember what each rep is called where the file first says it."""
+        """Keep the first name that the file has for each rep."""
         missing = self._reps.keys() - self._names.keys()
         missing = missing and missing.intersection(filter(None, emails))
-        places = [
-            self._places[name]
+        indexes = [
+            self._column_indexes[name]
             for name in ("salesrep_first_name", "salesrep_last_name")
-            if name in self._places
+            if name in self._column_indexes
         ]
         for row, email in enumerate(emails):
             if not missing:
                 break
             if email in missing:
-                name = filter(None, (columns[place][row] for place in places))
+                name = filter(None, (columns[index][row] for index in indexes))
                 if known := " ".join(name):
                     missing.remove(email)
                     self._names[email] = known
 
-    def _forget_days(self) -> None:
+    def _trim_days(self) -> None:
         for day, rows in sorted(_known(self._days))[:-MOST_DAYS]:
             self._earlier += rows
             del self._days[day], self._sales_of_days[day]
             self._revenue_of_days.pop(day, None)
 
-    def _forget_reps(self) -> None:
+    def _trim_reps(self) -> None:
         ranked = sorted(self._reps, key=lambda rep: (-self._sales_of_reps[rep], -self._reps[rep]))  # fmt: skip
         for rep in ranked[MOST_REPS:]:
             for known in (self._reps, self._sales_of_reps, self._revenue_of_reps, self._names):  # fmt: skip
                 known.pop(rep, None)
-        self._has_forgotten_reps = True
+        self._has_trimmed_reps = True
 
     def _ranked(self) -> list[Rep]:
-        """Those who have an address, which is read without regard to case."""
+        """The reps with an email; emails that differ only in case are one rep."""
         reps: dict[str, Rep] = {}
         for email, rows in _known(self._reps):
             key = email.strip().lower()
@@ -179,11 +180,11 @@ class FileSummaryBuilder:
 
 
 def _known(counter: Counter[str | None]) -> Iterator[tuple[str, int]]:
-    return ((what, rows) for what, rows in counter.items() if what is not None)
+    return ((key, rows) for key, rows in counter.items() if key is not None)
 
 
 def _days(instants: Values) -> Iterable[str | None]:
-    """The day (UTC) of each, which it begins with."""
+    """The day (UTC) of each instant: its first ten characters."""
     if all(instants):
         return map(_day, cast("Sequence[str]", instants))
     return [instant and _day(instant) for instant in instants]

@@ -1,4 +1,4 @@
-"""The imports as they run, seen from the side."""
+"""Poll the sync history for imports that run, for `salespro watch`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from psycopg.rows import dict_row
 
 from salespro_core.sync_history.queries import SELECT_IMPORTS, Import, read_import
 
-# An import is completed a moment before others see that it is.
-_UNSEEN = timedelta(minutes=1)
+# Other sessions see a completion a moment after its `completed_at`.
+_VISIBILITY_DELAY = timedelta(minutes=1)
 
 _NOW = "SELECT clock_timestamp()"
-# What runs; what ran when we last looked; what began and ended since.
-_FOLLOWED = f"""
+# Imports that run, that ran at the last poll, or that started and ended since.
+_CHANGED = f"""
 {SELECT_IMPORTS}
  WHERE (status = 'in_progress' AND lease_expires_at >= clock_timestamp())
     OR id = ANY(%(running)s)
@@ -23,10 +23,10 @@ _FOLLOWED = f"""
 """
 
 
-class Follower:
-    """What has changed among the imports since the last look.
+class Poller:
+    """Finds the imports that changed since the last poll.
 
-    It keeps what runs and what has ended within the last minute, and nothing else.
+    Keeps the imports that run and those that ended within the last minute.
     """
 
     def __init__(self) -> None:
@@ -36,14 +36,14 @@ class Follower:
 
     @property
     def running(self) -> list[Import]:
-        """What was at work at the last look, the oldest first."""
-        return [one for one in self._known.values() if _is_running(one)]
+        """The imports that ran at the last poll, the oldest first."""
+        return [import_ for import_ in self._known.values() if _is_running(import_)]
 
-    def look(self, conn: Connection) -> list[Import]:
+    def poll(self, conn: Connection) -> list[Import]:
         """The imports that are new or have changed, the oldest first.
 
-        At the first look that is what runs.  An import whose attempt stops or dies is
-        told once, as interrupted, and again when the next attempt takes over.
+        The first poll returns the imports that run.  An import whose attempt stops or
+        dies is returned once, as interrupted, and again when the next attempt takes over.
 
         Args:
             conn: in autocommit.
@@ -52,18 +52,22 @@ class Follower:
         assert isinstance(now, datetime)  # noqa: S101 -- it is a clock
         self._began_at = self._began_at or now
         parameters = {
-            "running": [one.id for one in self.running],
+            "running": [import_.id for import_ in self.running],
             "since": self._since or now,
         }
         with conn.cursor(row_factory=dict_row) as cur:
-            # Not prepared: it says *, and a migration may add a column meanwhile.
-            rows = cur.execute(_FOLLOWED, parameters, prepare=False).fetchall()
+            # Not prepared: a prepared `SELECT *` fails after a migration adds a column.
+            rows = cur.execute(_CHANGED, parameters, prepare=False).fetchall()
         found = {row["id"]: read_import(row) for row in rows}
-        changed = [one for one in found.values() if self._known.get(one.id) != one]
+        changed = [
+            import_
+            for import_ in found.values()
+            if self._known.get(import_.id) != import_
+        ]
         self._known = found
-        self._since = max(self._began_at, now - _UNSEEN)
+        self._since = max(self._began_at, now - _VISIBILITY_DELAY)
         return changed
 
 
-def _is_running(one: Import) -> bool:
-    return one.status == "in_progress" and not one.is_interrupted
+def _is_running(import_: Import) -> bool:
+    return import_.status == "in_progress" and not import_.is_interrupted

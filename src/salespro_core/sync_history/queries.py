@@ -1,15 +1,16 @@
-"""What people ask the sync history: the recent imports, the latest one and its error."""
+"""Read the sync history: recent imports, the latest one, and imports of given uploads."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 from salespro_core.sync_history.claims import read_counts
 
 
@@ -19,9 +20,9 @@ class Import:
 
     Attributes:
         status: `in_progress`, `completed` or `failed`.
-        is_interrupted: in progress, but its attempt has stopped or died: nobody is at
-            it, and the next delivery goes on from the checkpoint.
-        counts: rows of the earlier system have only created and updated.
+        is_interrupted: in progress without a live lease: its attempt stopped or died, and
+            the next delivery resumes from the checkpoint.
+        counts: history rows of the earlier system have only created and updated.
         processed: rows of the file that are accounted for so far.
     """
 
@@ -40,13 +41,13 @@ class Import:
 
     @property
     def seconds(self) -> float | None:
-        """From the start of the first attempt to the end of the last; None until then."""
+        """From the start of the first attempt to the end of the last; None while it runs."""
         if self.completed_at is None:
             return None
         return (self.completed_at - self.started_at).total_seconds()
 
 
-# What `read_import` reads; a condition follows.
+# The columns that `read_import` needs; append a WHERE clause.
 SELECT_IMPORTS = """
 SELECT *,
        status = 'in_progress'
@@ -65,7 +66,7 @@ _RECENT = f"""
 def recent_imports(
     conn: Connection, sync_type: str | None = None, *, limit: int = 10
 ) -> list[Import]:
-    """The newest imports first, of one sync type or of all."""
+    """The newest imports first, of one sync type or of all types."""
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(_RECENT, {"sync_type": sync_type, "limit": limit}).fetchall()
     return [read_import(row) for row in rows]
@@ -80,14 +81,14 @@ _BY_ID = f"{SELECT_IMPORTS} WHERE id = %(id)s"
 
 
 def find_import(conn: Connection, import_id: int) -> Import | None:
-    """The import of this number, if there is one."""
+    """The import with this id, if it exists."""
     with conn.cursor(row_factory=dict_row) as cur:
         row = cur.execute(_BY_ID, {"id": import_id}).fetchone()
     return None if row is None else read_import(row)
 
 
 def read_import(row: dict[str, Any]) -> Import:
-    """The import that a row of `SELECT_IMPORTS` is."""
+    """An import from a row of `SELECT_IMPORTS`."""
     return Import(
         id=row["id"],
         sync_type=row["sync_type"],
@@ -102,3 +103,72 @@ def read_import(row: dict[str, Any]) -> Import:
         report_location=row["report_location"],
         error_message=row["error_message"],
     )
+
+
+State = Literal["completed", "failed", "running", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportState:
+    """How far the import of an upload is.
+
+    Attributes:
+        state: `running` while an attempt's lease is live, else `interrupted`; after its
+            end `completed` or `failed`.
+        error: why it failed.
+    """
+
+    import_id: int
+    state: State
+    error: str | None
+
+
+_IMPORT_STATES = """
+SELECT object_key, object_version, id,
+       CASE WHEN status <> 'in_progress' THEN status
+            WHEN lease_expires_at >= clock_timestamp() THEN 'running'
+            ELSE 'interrupted'
+        END,
+       error_message
+  FROM unnest(%(keys)s::text[], %(versions)s::text[]) AS wanted (object_key, object_version)
+       JOIN salespro_sync_history USING (object_key, object_version)
+ WHERE bucket = %(bucket)s
+"""
+
+
+def import_states(
+    conn: Connection, bucket: str, uploads: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], ImportState]:
+    """The state of the import of each upload; uploads without a history row are left out.
+
+    Args:
+        conn: in autocommit.
+        bucket: of all uploads.
+        uploads: (object key, version) as in `Upload`.
+    """
+    rows = conn.execute(
+        _IMPORT_STATES,
+        {
+            "bucket": bucket,
+            "keys": [key for key, _ in uploads],
+            "versions": [version for _, version in uploads],
+        },
+    ).fetchall()
+    return {
+        (key, version): ImportState(import_id=import_id, state=state, error=error)
+        for key, version, import_id, state, error in rows
+    }
+
+
+_BUCKETS = """
+SELECT DISTINCT bucket
+  FROM salespro_sync_history
+ WHERE bucket IS NOT NULL
+ ORDER BY bucket
+ LIMIT %(limit)s
+"""
+
+
+def known_buckets(conn: Connection, *, limit: int = 2) -> list[str]:
+    """The buckets of the imports in the history."""
+    return [bucket for (bucket,) in conn.execute(_BUCKETS, {"limit": limit})]

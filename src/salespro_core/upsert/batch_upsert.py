@@ -1,4 +1,4 @@
-"""A batch to its table, with its tally and the checkpoint: one statement."""
+"""A batch to its table, with its counts and the checkpoint, in one statement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from psycopg import Connection, RawCursor
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost
 from salespro_core.exports.columns import Column, Export
-from salespro_core.records.array_literals import array_text
+from salespro_core.model.counts import Counts
+from salespro_core.records.array_literals import array_literal
 from salespro_core.records.chunks import Batch
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.sql import upsert_statement
@@ -20,51 +21,36 @@ from salespro_core.upsert.sql import upsert_statement
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What the table did with the records of one batch; together all of them."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    stale: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkippedRows:
-    """Rows of the file that are accounted for together with a batch, but not sent."""
-
-    duplicate: int = 0
-    rejected: int = 0
-
-
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A batch on its way."""
+class SentBatch:
+    """A batch that was sent; in a pipeline its result arrives later."""
 
     _cursor: RawCursor
-    _records: int
+    _batch: Batch
 
-    def written(self) -> Written:
-        """Wait for what the table did with it.
+    def counts(self) -> Counts:
+        """Wait for the result: the counts of all rows that the batch accounts for.
 
         Raises:
-            ClaimLost: another attempt took over, or this batch is written already.
-                Nothing was written, here and from now on.
+            ClaimLost: another attempt took over, or this batch was written before.
+                Nothing was written.
+            psycopg.Error: Postgres refused the batch, or the connection broke.
         """
         row = self._cursor.fetchone()
         if row is None:
             raise ClaimLost
         created, updated, stale = row
-        return Written(
+        return Counts(
             created=created,
             updated=updated,
+            unchanged=len(self._batch) - created - updated - stale,
             stale=stale,
-            unchanged=self._records - created - updated - stale,
+            duplicate=self._batch.duplicate,
+            rejected=self._batch.rejected,
         )
 
 
-def upsert(
+def send_batch(
     conn: Connection,
     layout: Layout,
     batch: Batch,
@@ -72,28 +58,27 @@ def upsert(
     claim: Claim,
     checkpoint: int,
     uploaded_at: datetime,
-    skipped: SkippedRows,
-    texts: dict[str, str] | None = None,
+    arrays: dict[str, str] | None = None,
     compare_before_insert: bool = True,
-) -> Sent:
-    """Write a batch and move the checkpoint of its import past it, in one statement.
+) -> SentBatch:
+    """Write a batch and advance the checkpoint of its import, in one statement.
 
     Args:
-        conn: the caller's transaction.
-        layout: what the values of a record are.
-        batch: may hold no record at all, where a span of the file has only rejects.
+        conn: in the caller's transaction.
+        layout: the columns of the batch.
+        batch: without records if its rows are all rejected.
         claim: the attempt; its number is the fencing token.
         checkpoint: rows of the file that are accounted for before this batch.
-        uploaded_at: what orders rows whose file carries no timestamp.
-        beside: rows to account for with this batch.
-        texts: its arrays, if they are made already.
-        looks_first: see `upsert_statement`; what becomes of the rows is the same.
+        uploaded_at: orders rows of exports without a timestamp.
+        arrays: column -> array literal, if they are built already.
+        compare_before_insert: see `upsert_statement`; the results are the same.
 
-    Returns:
-        What becomes of the batch, once the server has come to it.
+    Raises:
+        ValueError: the columns of the batch differ in length.
+        psycopg.Error: as `Connection.execute`.
     """
     columns = _carried(layout.columns, batch.omitted)
-    parameters: dict[str, object] = dict(texts or arrays(layout, batch))
+    parameters: dict[str, object] = dict(arrays or array_parameters(layout, batch))
     parameters |= {
         "import_id": claim.import_id,
         "attempt": claim.attempt,
@@ -101,51 +86,58 @@ def upsert(
         "checkpoint": checkpoint,
         "uploaded_at": uploaded_at,
         "sent": len(batch),
-        "duplicate": skipped.duplicate,
-        "rejected": skipped.rejected,
+        "duplicate": batch.duplicate,
+        "rejected": batch.rejected,
     }
-    statement, names = _statement(
+    statement, names = _numbered_statement(
         layout.export, columns, compare_before_insert=compare_before_insert
     )
-    # Raw: its names would be looked for anew for each batch, which costs as much as
-    # reading a column.
+    # Named parameters would be parsed again for each batch, which takes as long as
+    # parsing a column.
     cursor = RawCursor(conn)
-    return Sent(cursor.execute(statement, [parameters[n] for n in names]), len(batch))
+    return SentBatch(
+        cursor.execute(statement, [parameters[name] for name in names]), batch
+    )
 
 
-def arrays(layout: Layout, batch: Batch) -> dict[str, str]:
-    """The columns of a batch, each as the literal of an array.
+def array_parameters(layout: Layout, batch: Batch) -> dict[str, str]:
+    """Column -> array literal of the batch's values.
 
     Raises:
-        ValueError: they are not of one length.
+        ValueError: the columns of the batch differ in length.
     """
-    # unnest() pads a short array with NULLs in silence, and takes a long one as it is.
+    # unnest() silently pads a short array with NULLs.
     if any(len(values) != len(batch) for values in batch.columns):
         raise ValueError("the columns of the batch are not of one length")
-    values = batch.columns or [()] * len(layout.columns)
-    texts = batch.arrays or [
-        array_text(cells, is_text=column.column_type.is_text)
-        for column, cells in zip(layout.columns, values, strict=True)
+    columns = batch.columns or [()] * len(layout.columns)
+    literals = batch.arrays or [
+        array_literal(values, is_text=column.column_type.is_text)
+        for column, values in zip(layout.columns, columns, strict=True)
     ]
-    return {c.name: text for c, text in zip(layout.columns, texts, strict=True)}
+    return {
+        column.name: literal
+        for column, literal in zip(layout.columns, literals, strict=True)
+    }
 
 
 @cache
 def _carried(
     columns: tuple[Column, ...], omitted: tuple[int, ...]
 ) -> tuple[Column, ...]:
-    return tuple(c for place, c in enumerate(columns) if place not in omitted)
+    return tuple(column for index, column in enumerate(columns) if index not in omitted)
 
 
 @cache
-def _statement(
+def _numbered_statement(
     export: Export, columns: tuple[Column, ...], *, compare_before_insert: bool
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The statement with numbered parameters, and the name of each."""
+    """The statement with numbered parameters, and their names in that order."""
     composed = upsert_statement(
         export, columns, compare_before_insert=compare_before_insert
     )
     named = composed.as_bytes().decode()
     names = tuple(dict.fromkeys(_PARAMETER.findall(named)))
-    numbered = _PARAMETER.sub(lambda m: f"${names.index(m[1]) + 1}", named)
+    numbered = _PARAMETER.sub(
+        lambda parameter: f"${names.index(parameter[1]) + 1}", named
+    )
     return numbered.encode(), names

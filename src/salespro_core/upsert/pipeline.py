@@ -1,178 +1,273 @@
-"""A span on its way to the table while the next one is read, in one thread."""
+"""Write chunk after chunk: Postgres writes one while the next is read, in one thread.
+
+A chunk is sent as one pipeline, from BEGIN to COMMIT.  While the server works on it, the
+next chunk is read; then the result is fetched.  After any failure `rewrite_chunk` writes
+the chunk the careful way.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import psycopg
-from psycopg import Connection
+from psycopg.pq import PipelineStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
+from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.sqlstates import is_rows_fault
-from salespro_core.records.chunks import Chunk
-from salespro_core.sync_history import claims
-from salespro_core.upsert.batch_upsert import arrays
-from salespro_core.upsert.in_flight import InFlightChunk, Prepared
+from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
+from salespro_core.records.chunks import Batch, Chunk
+from salespro_core.sync_history.claims import Claim
+from salespro_core.upsert.batch_upsert import (
+    SentBatch,
+    array_parameters,
+    send_batch,
+)
 from salespro_core.upsert.transaction import (
-    ChunkWritten,
-    refused_among,
-    with_skipped,
-    write_chunk,
+    ChunkResult,
+    configure_transaction,
+    rewrite_chunk,
 )
 
 
-def write_ahead(
+class ReadyChunk(NamedTuple):
+    """A chunk, and the array literals of each of its batches."""
+
+    chunk: Chunk
+    batches: list[tuple[Batch, dict[str, str]]]
+
+
+def write_chunks(
     connection: RetryingConnection,
     layout: Layout,
     chunks: Iterable[Chunk],
     *,
-    held: claims.Claim,
+    claim: Claim,
     uploaded_at: datetime,
     remaining_s: Callable[[], float],
-) -> Iterator[ChunkWritten]:
-    """Write span after span, each all or nothing; what became of each.
+) -> Iterator[ChunkResult]:
+    """Write each chunk, all or nothing, and yield its result after the commit.
 
-    The next span is made ready while Postgres writes one.  Nothing is under way while
-    the caller looks at a result.
+    Nothing is in flight while the caller handles a result.
 
     Args:
-        link: to the database.
-        layout: what the values of a record are.
-        spans: what is behind the checkpoint.
-        held: the claim, with what is committed before.
-        uploaded_at: what orders rows whose file carries no timestamp.
-        remaining_s: seconds that the attempt has left.  However few they are, it gets one
-            commit further.
+        connection: to the database.
+        layout: the columns of the chunks.
+        chunks: the rows after the checkpoint.
+        claim: the attempt, with its checkpoint.
+        uploaded_at: orders rows of exports without a timestamp.
+        remaining_s: seconds that the attempt has left.  At least one chunk is written,
+            regardless of the time left.
 
     Raises:
         ClaimLost: another attempt took over, or Postgres lost a commit.
-        OutOfTime: what is committed stays.
-        StoreUnavailable, StoreRefused: as `RetryingConnection.run` has it.
-        SalesProError: what `chunks` raises, after the last result.
+        OutOfTime: committed chunks stay.
+        StoreUnavailable, StoreRefused: as `RetryingConnection.run`.
+        SalesProError: errors of `chunks`, after the result of the last chunk read.
     """
-    at = held
     compare_before_insert = True
-    ready = _prepared(layout, chunks)
-    following: Prepared | SalesProError | None = _next(ready)
-    while isinstance(following, Prepared):
-        prepared = following
+    ready_chunks = _with_arrays(layout, chunks)
+    upcoming = _next_or_error(ready_chunks)
+    while isinstance(upcoming, ReadyChunk):
+        current = upcoming
         with InFlightChunk(
             connection,
             layout,
-            prepared,
-            at,
+            current,
+            claim,
             uploaded_at,
             compare_before_insert=compare_before_insert,
         ) as in_flight:
-            following = _next(ready)
-        written = in_flight.written or _write_again(
+            upcoming = _next_or_error(ready_chunks)
+        result = in_flight.result or rewrite_chunk(
             connection,
             layout,
-            prepared.chunk,
-            at,
-            uploaded_at,
-            in_flight.failure,
+            current.chunk,
+            claim=claim,
+            uploaded_at=uploaded_at,
+            failure=in_flight.failure,
             compared_before_insert=compare_before_insert,
         )
-        at = _moved(at, written)
-        # Most files repeat what is stored.  Where one does not, that is likely to go on.
-        compare_before_insert = not _is_all_news(written.counts)
-        yield written
-        # If the file could not be read on, that is what to tell.
-        if not isinstance(following, SalesProError) and remaining_s() <= 0:
+        claim = _after(claim, result)
+        # Most files repeat stored rows.  After a chunk without one, the next chunk is
+        # likely to have none either, and locking all rows is faster.
+        compare_before_insert = not _are_all_written(result.counts)
+        yield result
+        # An error of reading the file takes precedence over the lack of time.
+        if not isinstance(upcoming, SalesProError) and remaining_s() <= 0:
             raise OutOfTime(
-                f"The time ran out after {at.counts.processed} rows; "
-                "the next delivery goes on from there."
+                f"The time ran out after {claim.counts.processed} rows; "
+                "the next delivery resumes there."
             )
-    if following is not None:
-        raise following
+    if upcoming is not None:
+        raise upcoming
 
 
-def _is_all_news(counts: Counts) -> bool:
-    is_any = counts.created or counts.updated
-    return bool(is_any) and not (counts.unchanged or counts.stale)
-
-
-def _prepared(layout: Layout, chunks: Iterable[Chunk]) -> Iterator[Prepared]:
+def _with_arrays(layout: Layout, chunks: Iterable[Chunk]) -> Iterator[ReadyChunk]:
     for chunk in chunks:
-        yield Prepared(
-            chunk,
-            [(b, skipped, arrays(layout, b)) for b, skipped in with_skipped(chunk)],
+        yield ReadyChunk(
+            chunk, [(batch, array_parameters(layout, batch)) for batch in chunk.batches]
         )
 
 
-def _next(ready: Iterator[Prepared]) -> Prepared | SalesProError | None:
-    """The next one; or what stops them, for when the one before is written."""
+def _next_or_error(
+    ready_chunks: Iterator[ReadyChunk],
+) -> ReadyChunk | SalesProError | None:
+    """The next chunk, None at the end, or the error, to be raised after the result."""
     try:
-        return next(ready, None)
+        return next(ready_chunks, None)
     except SalesProError as error:
         return error
 
 
-def _write_again(
-    connection: RetryingConnection,
-    layout: Layout,
-    chunk: Chunk,
-    at: claims.Claim,
-    uploaded_at: datetime,
-    failure: psycopg.Error | None,
-    *,
-    compared_before_insert: bool,
-) -> ChunkWritten:
-    """Write a span that may be written already; return what became of its rows.
+def _are_all_written(counts: Counts) -> bool:
+    is_any_written = counts.created or counts.updated
+    return bool(is_any_written) and not (counts.unchanged or counts.stale)
 
-    The checkpoint says whether it is: a reply to COMMIT can be lost although the rows
-    are durable.
 
-    Args:
-        at: the claim, with what is committed before this span.
-        failure: of the first try, which counts as such.
-        looked_first: whether that try looked the rows up; this one does.
+def _after(claim: Claim, result: ChunkResult) -> Claim:
+    """The claim with the checkpoint after this chunk."""
+    reasons = {reject.line: reject.problems[0].reason for reject in result.refused}
+    return replace(
+        claim,
+        counts=claim.counts + result.counts,
+        refused={**claim.refused, **reasons},
+    )
+
+
+class InFlightChunk:
+    """Sends a chunk as one pipeline when entered; fetches its result when left.
+
+    Attributes:
+        result: None if it is not known whether the chunk was committed.
+        failure: the first error, if there was one.
+
+    Raises:
+        ClaimLost: when left; another attempt took over.
     """
 
-    def found(conn: Connection) -> ChunkWritten | None:
-        now = claims.checkpoint(conn, at)
-        if now.counts.processed == at.counts.processed:
-            return None
-        if now.counts.processed < at.counts.processed:
-            raise ClaimLost
-        refused = [
-            reject
-            for batch in chunk.batches
-            for reject in refused_among(batch.lines, batch.cells, now.refused)
-        ]
-        return ChunkWritten(now.counts - at.counts, tuple(refused))
+    def __init__(
+        self,
+        connection: RetryingConnection,
+        layout: Layout,
+        ready: ReadyChunk,
+        claim: Claim,
+        uploaded_at: datetime,
+        *,
+        compare_before_insert: bool,
+    ) -> None:
+        self.result: ChunkResult | None = None
+        self.failure: psycopg.Error | None = None
+        self._connection = connection
+        self._conn = connection.conn
+        self._layout = layout
+        self._ready = ready
+        self._claim = claim
+        self._uploaded_at = uploaded_at
+        self._compare_before_insert = compare_before_insert
+        self._sent: list[SentBatch] = []
+        self._pipeline = ExitStack()
 
-    def write(conn: Connection) -> ChunkWritten:
-        if written := found(conn):
-            return written
+    def __enter__(self) -> Self:
+        if not self._conn.closed and is_idle(self._conn):
+            with (
+                statement_deadline(self._conn, self._connection.remaining_timeout_s()),
+                self._failure_recorded(),
+            ):
+                self._send()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # After an interruption, do not wait for a long statement.
+        timeout_s = (
+            self._connection.remaining_timeout_s()
+            if exc_type is None
+            else MIN_TIMEOUT_S
+        )
+        with statement_deadline(self._conn, timeout_s):
+            counts: list[Counts] = []
+            try:
+                with self._failure_recorded(), self._pipeline:
+                    counts = [sent.counts() for sent in self._sent]
+            except ClaimLost:
+                # The error that ended the block takes precedence.
+                if exc_type is None:
+                    raise
+            # Leaving the pipeline waited for the reply to COMMIT.
+            if counts and not self.failure:
+                self.result = ChunkResult(sum(counts[1:], counts[0]))
+
+    def _send(self) -> None:
+        conn = self._conn
+        with ExitStack() as stack:
+            stack.enter_context(conn.pipeline())
+            stack.enter_context(self._cancelled_on_interrupt())
+            conn.execute("BEGIN")
+            configure_transaction(conn, self._layout, self._ready.chunk)
+            checkpoint = self._claim.counts.processed
+            sent_batches = []
+            for batch, arrays in self._ready.batches:
+                sent = send_batch(
+                    conn,
+                    self._layout,
+                    batch,
+                    claim=self._claim,
+                    checkpoint=checkpoint,
+                    uploaded_at=self._uploaded_at,
+                    arrays=arrays,
+                    compare_before_insert=self._compare_before_insert,
+                )
+                sent_batches.append(sent)
+                checkpoint += batch.rows
+            conn.execute("COMMIT")
+            # Otherwise the server would wait for the rest while the next chunk is read.
+            conn.wait(_flush(conn.pgconn))
+            self._sent, self._pipeline = sent_batches, stack.pop_all()
+
+    @contextmanager
+    def _failure_recorded(self) -> Iterator[None]:
+        """Record psycopg's errors, and leave the connection usable."""
         try:
-            return write_chunk(conn, layout, chunk, claim=at, uploaded_at=uploaded_at)
-        except ClaimLost:
-            # Or what was left on a broken connection had to wait, and came first.
-            if written := found(conn):
-                return written
+            yield
+        except psycopg.Error as error:
+            self.failure = self.failure or error
+        finally:
+            # After sending, errors surface when the pipeline ends.
+            is_sent = self._conn.info.pipeline_status == PipelineStatus.ON
+            if not (is_sent or self._conn.closed or is_idle(self._conn)):
+                with suppress(psycopg.Error):
+                    self._conn.rollback()
+
+    @contextmanager
+    def _cancelled_on_interrupt(self) -> Iterator[None]:
+        """Cancel the statement on a signal: leaving the pipeline waits for the server."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            with suppress(psycopg.Error):
+                self._conn.cancel_safe(timeout=MIN_TIMEOUT_S)
             raise
 
-    doing = f"writing the rows after row {at.counts.processed}"
-    if failure is not None and is_rows_fault(failure):
-        # No reason to wait; and halving takes as long as it takes, statement by statement.
-        return connection.run(doing, write, silence_s=math.inf)
-    if failure is not None and failure.sqlstate and not compared_before_insert:
-        # A trigger, or whoever holds a lock, may have met a row that need not be written.
-        return connection.run(doing, write)
-    return connection.run(doing, write, failed=failure)
 
+def _flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
+    """Pass everything that libpq has buffered to the operating system.
 
-def _moved(at: claims.Claim, written: ChunkWritten) -> claims.Claim:
-    """The claim with its checkpoint behind what is written."""
-    reasons = {reject.line: reject.problems[0].reason for reject in written.refused}
-    return replace(
-        at, counts=at.counts + written.counts, refused={**at.refused, **reasons}
-    )
+    Source: PostgreSQL documentation, section 32.4, PQflush.
+    """
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()

@@ -1,61 +1,53 @@
-"""The fenced upsert: claim, compare, write, tally and checkpoint in one statement."""
+"""The fenced upsert: claim, compare, write, count and checkpoint in one statement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from psycopg import sql
 
 from salespro_core.exports.columns import Column, Export
-from salespro_core.upsert.comparing import (
-    by_column,
-    by_upload,
-    differs,
-    identifiers,
-    is_stale,
-    left_as_stale,
-    values,
-)
 
 
 def upsert_statement(
     export: Export, columns: Sequence[Column], *, compare_before_insert: bool = True
 ) -> sql.Composed:
-    """Return the statement that writes a batch of these columns.
+    """The statement that writes a batch of these columns.
 
-    It takes one array per column, named like it, and returns one row, how many records
-    were created, updated and stale, or none if the claim is another attempt's or the
-    checkpoint is elsewhere.  A row that is equal to the stored one, or older, is not
-    rewritten.
+    It takes one array parameter per column, with the column's name.  It returns one row:
+    how many records were created, updated and stale; no row if another attempt has the
+    claim or the checkpoint has moved.  A record that is equal to the stored row, or
+    older, is not written.
 
-    The arrays are taken apart side by side in the select list: in FROM, Postgres would
-    first put each of them into a store of its own.
+    The arrays are unnested in the select list: in FROM, Postgres would first copy each of
+    them into a tuplestore.
 
-    The stored row is looked up record by record (a LATERAL with LIMIT cannot be turned
-    into a join), since a join by hash would scan the table for every batch.
+    Each record is compared by a LATERAL subquery with LIMIT, which the planner cannot
+    turn into a join: a hash join would scan the whole table for every batch.
 
     Args:
-        export: where the rows go, and what orders two versions of one.
-        columns: those that the batch carries.
-        looks_first: where a column orders versions: compare with the stored rows before
-            any of them is locked.  Otherwise all are locked, which is quicker if all are
-            written anyway.
+        export: has the table and the column that orders two versions of a row.
+        columns: the columns that the batch has values for.
+        compare_before_insert: for exports with a version column: compare with the stored
+            rows before any of them is locked.  Otherwise all of them are locked, which
+            is faster if all are written anyway.
     """
-    rest = [column.name for column in columns if column.name != export.key]
+    updated = [column.name for column in columns if column.name != export.key]
     compared: sql.Composable = sql.SQL("")
-    source: sql.Composable = _COMPARED
-    stale: sql.Composable = _STALE
+    source = sql.SQL("compared WHERE NOT is_stale")
+    stale: sql.Composable = sql.SQL("(SELECT count(*) FROM compared WHERE is_stale)")
     if export.version is None:
-        compared = by_upload(export)
+        compared = _compared_by_upload(export)
     elif compare_before_insert:
-        compared = by_column(export, rest)
+        compared = _compared_by_column(export, export.version, updated)
     else:
-        source, stale = sql.SQL("incoming"), left_as_stale(export, columns)
+        source = sql.SQL("incoming")
+        stale = _stale_among_unwritten(export, export.version, columns)
     return sql.SQL("""
         WITH claim AS MATERIALIZED (
             SELECT FROM salespro_sync_history
              WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
-               -- what was sent twice, over a connection given up for dead, is done once
+               -- a batch that is sent again over a second connection is written once
                AND records_processed = %(checkpoint)s
                FOR UPDATE
         ), incoming AS (
@@ -66,7 +58,7 @@ def upsert_statement(
             SELECT {columns}
               FROM {source}
                 ON CONFLICT ({key}) {action}
-            -- the new version of an updated row carries the lock that DO UPDATE took
+            -- DO UPDATE locks the row first, which sets xmax of its new version
             RETURNING stored.{key}, stored.xmax = 0 AS was_created
         ), tally AS MATERIALIZED (
             SELECT (SELECT count(*) FROM written WHERE was_created) AS created,
@@ -89,25 +81,20 @@ def upsert_statement(
            AND EXISTS (SELECT FROM claim)
         RETURNING tally.created, tally.updated, tally.stale
         """).format(
-        values=values(columns),
-        columns=identifiers(column.name for column in columns),
+        values=_unnested(columns),
+        columns=_identifiers(column.name for column in columns),
         compared=compared,
         source=source,
         stale=stale,
         table=sql.Identifier(export.table),
         key=sql.Identifier(export.key),
-        action=_action(export, rest),
+        action=_conflict_action(export, updated),
     )
 
 
-# What the two that compare say: which rows are to be written, and how many are stale.
-_COMPARED = sql.SQL("compared WHERE NOT is_stale")
-_STALE = sql.SQL("(SELECT count(*) FROM compared WHERE is_stale)")
-
-
-def _action(export: Export, rest: Sequence[str]) -> sql.Composable:
-    """What to do with a row whose key is stored; decided on its latest version."""
-    if not rest:
+def _conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
+    """What to do if the key is stored; it is decided on the latest version of the row."""
+    if not updated:
         return sql.SQL("DO NOTHING")
     written_at = (
         sql.SQL(", {} = now()").format(sql.Identifier(export.written_at))
@@ -115,16 +102,135 @@ def _action(export: Export, rest: Sequence[str]) -> sql.Composable:
         else sql.SQL("")
     )
     not_stale = (
-        sql.SQL("NOT {} AND ").format(is_stale(export.version, rest, new="excluded"))
+        sql.SQL("NOT {} AND ").format(
+            _is_stale(export.version, updated, new="excluded")
+        )
         if export.version
         else sql.SQL("")
     )
     return sql.SQL(
-        "DO UPDATE SET ({rest}) = ROW ({new}){written_at} WHERE {not_stale}{differs}"
+        "DO UPDATE SET ({updated}) = ROW ({new}){written_at} WHERE {not_stale}{differs}"
     ).format(
-        rest=identifiers(rest),
-        new=identifiers(rest, of="excluded"),
+        updated=_identifiers(updated),
+        new=_identifiers(updated, of="excluded"),
         written_at=written_at,
         not_stale=not_stale,
-        differs=differs(rest, new="excluded"),
+        differs=_differs(updated, new="excluded"),
+    )
+
+
+def _compared_by_column(
+    export: Export, version: str, updated: Sequence[str]
+) -> sql.Composed:
+    """Compare each record with the stored row; the version column orders the two.
+
+    The stored row is the one in this statement's snapshot.  If it is newer there, it
+    stays newer; if it is equal, a concurrent change serialises after this statement.
+    """
+    return sql.SQL("""
+        compared AS MATERIALIZED (
+            SELECT incoming.*, coalesce(stored.is_stale, false) AS is_stale
+              FROM incoming
+              LEFT JOIN LATERAL (
+                  SELECT {is_stale} AS is_stale, NOT {differs} AS is_equal
+                    FROM {table} AS stored
+                   WHERE stored.{key} = incoming.{key}
+                   LIMIT 1
+              ) AS stored ON true
+             WHERE stored.is_stale OR stored.is_equal IS NOT TRUE
+        ),""").format(
+        is_stale=_is_stale(version, updated, new="incoming"),
+        differs=_differs(updated, new="incoming"),
+        table=sql.Identifier(export.table),
+        key=sql.Identifier(export.key),
+    )
+
+
+def _compared_by_upload(export: Export) -> sql.Composed:
+    """Compare the upload's time with that of the newest upload that had the key.
+
+    That time is kept in a second table, so that an equal row is not written and an older
+    file that arrives later still cannot change it.  The upsert of the time decides, under
+    its row lock, before the row itself is compared.
+    """
+    assert export.seen_table is not None  # noqa: S101 -- such exports have one
+    return sql.SQL("""
+        seen AS (
+            INSERT INTO {seen_table} AS seen ({key}, uploaded_at)
+            SELECT {key}, %(uploaded_at)s::timestamptz
+              FROM incoming
+                ON CONFLICT ({key}) DO UPDATE SET uploaded_at = excluded.uploaded_at
+             WHERE seen.uploaded_at <= excluded.uploaded_at
+            RETURNING {key}
+        ), compared AS MATERIALIZED (
+            SELECT incoming.*, seen.{key} IS NULL AS is_stale
+              FROM incoming
+              LEFT JOIN seen ON seen.{key} = incoming.{key}
+        ),""").format(
+        seen_table=sql.Identifier(export.seen_table),
+        key=sql.Identifier(export.key),
+    )
+
+
+def _stale_among_unwritten(
+    export: Export, version: str, columns: Sequence[Column]
+) -> sql.Composed:
+    """How many records were not written because the stored row is newer."""
+    names = [column.name for column in columns]
+    ordering = [column for column in columns if column.name in (export.key, version)]
+    return sql.SQL("""
+        CASE WHEN (SELECT count(*) FROM written) < %(sent)s::int THEN (
+            SELECT count(*)
+              FROM (SELECT {values}) AS incoming
+             CROSS JOIN LATERAL (
+                 SELECT FROM {table} AS stored
+                  WHERE stored.{key} = incoming.{key} AND {is_stale}
+                  LIMIT 1
+             ) AS newer
+             WHERE NOT EXISTS (
+                 SELECT FROM written WHERE written.{key} = incoming.{key}
+             )
+        ) ELSE 0 END""").format(
+        values=_unnested(ordering),
+        is_stale=_is_stale(version, names, new="incoming"),
+        table=sql.Identifier(export.table),
+        key=sql.Identifier(export.key),
+    )
+
+
+def _unnested(columns: Iterable[Column]) -> sql.Composed:
+    """The parameters of these columns, arrays of equal length, as columns of one table."""
+    return sql.SQL(", ").join(
+        sql.SQL("unnest({}::{}[]) AS {}").format(
+            sql.Placeholder(column.name),
+            sql.SQL(column.column_type.sql),
+            sql.Identifier(column.name),
+        )
+        for column in columns
+    )
+
+
+def _is_stale(version: str, carried: Sequence[str], *, new: str) -> sql.Composed:
+    """Whether the stored row is newer; a row without a timestamp is older than one with."""
+    stored = sql.Identifier("stored", version)
+    if version not in carried:
+        return sql.SQL("({} IS NOT NULL)").format(stored)
+    return sql.SQL("coalesce({0} > {1}, {0} IS NOT NULL)").format(
+        stored, sql.Identifier(new, version)
+    )
+
+
+def _differs(updated: Sequence[str], *, new: str) -> sql.Composable:
+    """Whether the stored row has another value in one of these columns."""
+    if not updated:
+        return sql.SQL("(false)")
+    return sql.SQL("(({}) IS DISTINCT FROM ({}))").format(
+        _identifiers(updated, of="stored"), _identifiers(updated, of=new)
+    )
+
+
+def _identifiers(names: Iterable[str], *, of: str | None = None) -> sql.Composed:
+    """Column names separated by commas, qualified with the table if it is given."""
+    return sql.SQL(", ").join(
+        sql.Identifier(of, name) if of else sql.Identifier(name) for name in names
     )

@@ -1,45 +1,121 @@
-"""A span of the file to the table: in one transaction, around the rows Postgres refuses."""
+"""Write one chunk in one transaction, without the rows that Postgres refuses.
+
+`write_chunk` is the plain way, which dry runs use.  `rewrite_chunk` is the careful way
+after a failure: it first reads the checkpoint, since the chunk may be committed already.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 
 import psycopg
 from psycopg import Connection
 from psycopg.errors import NotNullViolation
 
 from salespro_core.csv_reader.header import Layout
-from salespro_core.model.outcome import Counts
+from salespro_core.errors import ClaimLost
+from salespro_core.model.counts import Counts
+from salespro_core.model.rejects import Reject, refused_by_postgres, refused_rejects
 from salespro_core.postgres.connection import STATEMENT_TIMEOUT_S
-from salespro_core.postgres.sqlstates import is_rows_fault, refusal
+from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.sqlstates import is_row_error, row_error_text
 from salespro_core.records.chunks import Batch, Chunk
-from salespro_core.records.parser import Problem, Reject
 from salespro_core.sync_history import claims
-from salespro_core.upsert.batch_upsert import Sent, SkippedRows, upsert
+from salespro_core.sync_history.claims import Claim
+from salespro_core.upsert.batch_upsert import send_batch
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkWritten:
-    """What became of the rows of a span, or of a part of it.
+class ChunkResult:
+    """What became of the rows of a chunk, or of some of its batches.
 
     Attributes:
-        refused: records that Postgres did not take, for a reason of its own (a constraint
-            or a trigger that the warehouse added, say).  They count as rejected.
+        counts: of all rows.
+        refused: records that Postgres refused (by a constraint or a trigger of the
+            warehouse, for example); counted as rejected.
     """
 
     counts: Counts = field(default_factory=Counts)
     refused: tuple[Reject, ...] = ()
 
-    def __add__(self, other: ChunkWritten) -> ChunkWritten:
-        """Both parts."""
-        return ChunkWritten(self.counts + other.counts, self.refused + other.refused)
+    def __add__(self, other: ChunkResult) -> ChunkResult:
+        """Both results together."""
+        return ChunkResult(self.counts + other.counts, self.refused + other.refused)
 
 
-# Sends a batch with what is counted beside it, behind this many rows of the file.
-_Send = Callable[[Batch, SkippedRows, int], Sent]
+def rewrite_chunk(
+    connection: RetryingConnection,
+    layout: Layout,
+    chunk: Chunk,
+    *,
+    claim: Claim,
+    uploaded_at: datetime,
+    failure: psycopg.Error | None,
+    compared_before_insert: bool,
+) -> ChunkResult:
+    """Write a chunk whose first try failed, unless that try was committed.
+
+    The checkpoint tells: the reply to COMMIT can be lost although the rows are durable.
+
+    Args:
+        connection: to the database.
+        layout: the columns of the chunk.
+        chunk: the rows after the checkpoint.
+        claim: the attempt, with the checkpoint before this chunk.
+        uploaded_at: orders rows of exports without a timestamp.
+        failure: the error of the first try; None if it was not even sent.
+        compared_before_insert: whether the first try compared before locking; this one
+            does.
+
+    Raises:
+        ClaimLost: another attempt took over, or Postgres lost a commit.
+        StoreUnavailable, StoreRefused: as `RetryingConnection.run`.
+    """
+
+    def write(conn: Connection) -> ChunkResult:
+        if committed := _committed_result(conn, chunk, claim):
+            return committed
+        try:
+            return write_chunk(
+                conn, layout, chunk, claim=claim, uploaded_at=uploaded_at
+            )
+        except ClaimLost:
+            # The abandoned connection may have committed this chunk first.
+            if committed := _committed_result(conn, chunk, claim):
+                return committed
+            raise
+
+    activity = f"writing the rows after row {claim.counts.processed}"
+    if failure is not None and is_row_error(failure):
+        # Retry at once.  Bisecting runs many statements; each has its own timeout.
+        return connection.run(activity, write, timeout_s=math.inf)
+    if failure is not None and failure.sqlstate and not compared_before_insert:
+        # A trigger or a lock may have met a row that need not be written: retry at once.
+        return connection.run(activity, write)
+    return connection.run(activity, write, first_error=failure)
+
+
+def _committed_result(
+    conn: Connection, chunk: Chunk, claim: Claim
+) -> ChunkResult | None:
+    """The result of the chunk if it is committed, else None.
+
+    Raises:
+        ClaimLost: another attempt took over, or Postgres lost an earlier commit.
+    """
+    now = claims.checkpoint(conn, claim)
+    if now.counts.processed == claim.counts.processed:
+        return None
+    if now.counts.processed < claim.counts.processed:
+        raise ClaimLost
+    refused = [
+        reject
+        for batch in chunk.batches
+        for reject in refused_rejects(batch.lines, batch.cells, now.refused)
+    ]
+    return ChunkResult(now.counts - claim.counts, tuple(refused))
 
 
 def write_chunk(
@@ -47,181 +123,155 @@ def write_chunk(
     layout: Layout,
     chunk: Chunk,
     *,
-    claim: claims.Claim,
+    claim: Claim,
     uploaded_at: datetime,
-    is_for_all: bool = True,
-) -> ChunkWritten:
-    """Write a span, its counts and the checkpoint: all or nothing.
+    is_shared: bool = True,
+) -> ChunkResult:
+    """Write a chunk, its counts and the checkpoint: all or nothing.
+
+    If Postgres refuses a row, the chunk is written again without the refused rows.
 
     Args:
-        conn: in autocommit, or in a transaction in which this is then a savepoint.
-        layout: what the values of a record are.
-        span: what is behind the checkpoint.
-        claim: the attempt; its counts are the checkpoint.
-        uploaded_at: what orders rows whose file carries no timestamp.
-        is_for_all: others may be writing the same rows; false for shadows.
+        conn: in autocommit; in a transaction, the chunk is written in a savepoint.
+        layout: the columns of the chunk.
+        chunk: the rows after the checkpoint.
+        claim: the attempt, with the checkpoint before this chunk.
+        uploaded_at: orders rows of exports without a timestamp.
+        is_shared: other sessions may write the same rows; false for temporary tables.
 
     Raises:
-        ClaimLost: another attempt took over, or the span is written already.
-        StoreRefused: Postgres refuses more rows than can be noted.
-        psycopg.Error: nothing was written, or the reply to the COMMIT was lost.
+        ClaimLost: another attempt took over, or the chunk is committed already.
+        StoreRefused: Postgres refuses more rows than `claims.MOST_REFUSED`.
+        psycopg.Error: nothing was written, or the reply to COMMIT was lost.
     """
-    send = partial(_send, conn, layout, claim, uploaded_at)
-    checkpoint = claim.counts.processed
     try:
         with conn.transaction():
-            if is_for_all:
+            if is_shared:
                 configure_transaction(conn, layout, chunk)
-            return _all(send, chunk, checkpoint)
+            return _write_batches(conn, layout, chunk, claim, uploaded_at)
     except psycopg.Error as error:
-        if not _is_rows_fault(error, layout):
+        if not _is_row_refused(error, layout):
             raise
-    # Once more, this time around the rows at fault.
     with conn.transaction():
-        # What is deferred would be found out at the COMMIT, where no row can be told.
+        # A deferred constraint fails at COMMIT and cannot be traced to a row.
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        if is_for_all:
+        if is_shared:
             configure_transaction(conn, layout, chunk)
-        written = _all_but_the_bad(conn, layout, send, chunk, checkpoint)
-        claims.note_refused(conn, claim, written.refused)
-    return written
+        result = ChunkResult()
+        for batch in chunk.batches:
+            result += _write_bisecting(
+                conn, layout, batch, _after(claim, result), uploaded_at
+            )
+        claims.store_refused(conn, claim, result.refused)
+    return result
 
 
-def _send(
+def _write_batches(
     conn: Connection,
     layout: Layout,
-    claim: claims.Claim,
+    chunk: Chunk,
+    claim: Claim,
     uploaded_at: datetime,
-    batch: Batch,
-    skipped: SkippedRows,
-    checkpoint: int,
-) -> Sent:
-    return upsert(
-        conn,
-        layout,
-        batch,
-        claim=claim,
-        checkpoint=checkpoint,
-        uploaded_at=uploaded_at,
-        skipped=skipped,
-    )
-
-
-def refused_among(
-    lines: Sequence[int], cells: Sequence[Sequence[str]], reasons: Mapping[int, str]
-) -> list[Reject]:
-    """The rejects of those records whose lines Postgres refused, for these reasons."""
-    if not reasons:
-        return []
-    return [
-        _reject(line, row, reasons[line])
-        for line, row in zip(lines, cells, strict=True)
-        if line in reasons
-    ]
-
-
-# A server that crashes loses what it committed last, in order, and so the checkpoint with
-# its rows; the importer goes on from there.  That an import is claimed, completed, released
-# or failed is a commit that does wait for the disk, and with it for all before.
-_UNHURRIED = "set_config('synchronous_commit', 'off', true), "
-_TOGETHER = "SELECT {}pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
-_ALONE = "SELECT {}pg_advisory_xact_lock(hashtextextended(%s, 0))"
-# The first version of Postgres that can bound a transaction as a whole.
-_HAS_TRANSACTION_TIMEOUT = 170000
-_BOUNDED = f"set_config('transaction_timeout', '{STATEMENT_TIMEOUT_S:.0f}s', true), "
-
-
-def configure_transaction(conn: Connection, layout: Layout, chunk: Chunk) -> None:
-    """Let spans that lock rows in the order of their keys be written together.
-
-    Another one is written alone, or it would deadlock with all that overlap (of eight
-    lenient imports at once, until some of them gave up).
-
-    A client that freezes while it sends a pipeline is not idle to the server: only the
-    end of the transaction's time frees its locks (it is not bounded any more after the
-    first savepoint that is rolled back, but then its statements come one by one).
-    """
-    turn = _TOGETHER if chunk.is_in_order else _ALONE
-    can_bound = conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT
-    turn = turn.format(_UNHURRIED + (_BOUNDED if can_bound else ""))
-    conn.execute(turn.encode(), [layout.export.table])
-
-
-def with_skipped(chunk: Chunk) -> Iterator[tuple[Batch, SkippedRows]]:
-    """The batches; what is counted beside them goes with the first."""
-    skipped = SkippedRows(duplicate=chunk.duplicate, rejected=chunk.rejected)
-    # A span may have rejects only; they are accounted for all the same.
-    for batch in chunk.batches or (Batch(),):
-        yield batch, skipped
-        skipped = SkippedRows()
-
-
-def _all(send: _Send, chunk: Chunk, checkpoint: int) -> ChunkWritten:
-    written = ChunkWritten()
-    for batch, skipped in with_skipped(chunk):
-        behind = checkpoint + written.counts.processed
-        written += counted(send(batch, skipped, behind), skipped)
-    return written
-
-
-def _all_but_the_bad(
-    conn: Connection, layout: Layout, send: _Send, chunk: Chunk, checkpoint: int
-) -> ChunkWritten:
-    """Write the batches one by one, but for the rows that Postgres refuses."""
-    written = ChunkWritten()
-    for batch, skipped in with_skipped(chunk):
-        behind = checkpoint + written.counts.processed
-        written += _write_bisecting(conn, layout, send, batch, skipped, behind)
-    return written
+) -> ChunkResult:
+    result = ChunkResult()
+    for batch in chunk.batches:
+        result += _write_batch(conn, layout, batch, _after(claim, result), uploaded_at)
+    return result
 
 
 def _write_bisecting(
     conn: Connection,
     layout: Layout,
-    send: _Send,
     batch: Batch,
-    skipped: SkippedRows,
-    checkpoint: int,
-) -> ChunkWritten:
-    """Write a batch but for the rows that Postgres refuses, which halving it finds."""
+    claim: Claim,
+    uploaded_at: datetime,
+) -> ChunkResult:
+    """Write a batch without the rows that Postgres refuses, found by bisection."""
     try:
         with conn.transaction():  # a savepoint
-            return counted(send(batch, skipped, checkpoint), skipped)
+            return _write_batch(conn, layout, batch, claim, uploaded_at)
     except psycopg.Error as error:
-        if not _is_rows_fault(error, layout) or not batch:
+        if not _is_row_refused(error, layout) or not batch:
             raise
-        reason = refusal(error)
+        reason = row_error_text(error)
     if len(batch) == 1:
-        refused = _reject(batch.lines[0], batch.cells[0], reason)
-        skipped = SkippedRows(
-            duplicate=skipped.duplicate, rejected=skipped.rejected + 1
-        )
-        others = counted(send(Batch(), skipped, checkpoint), skipped)
-        return others + ChunkWritten(refused=(refused,))
-    middle = len(batch) // 2
-    former, latter = batch.part(0, middle), batch.part(middle, len(batch))
-    written = _write_bisecting(conn, layout, send, former, skipped, checkpoint)
-    behind = checkpoint + written.counts.processed
-    return written + _write_bisecting(conn, layout, send, latter, SkippedRows(), behind)
+        reject = refused_by_postgres(batch.lines[0], batch.cells[0], reason)
+        skipped = Batch(duplicate=batch.duplicate, rejected=batch.rejected + 1)
+        result = _write_batch(conn, layout, skipped, claim, uploaded_at)
+        return result + ChunkResult(refused=(reject,))
+    first, second = batch.halves()
+    result = _write_bisecting(conn, layout, first, claim, uploaded_at)
+    return result + _write_bisecting(
+        conn, layout, second, _after(claim, result), uploaded_at
+    )
 
 
-def _is_rows_fault(error: psycopg.Error, layout: Layout) -> bool:
-    """Whether a row is to be rejected, and not the table to be mended.
+def _write_batch(
+    conn: Connection,
+    layout: Layout,
+    batch: Batch,
+    claim: Claim,
+    uploaded_at: datetime,
+) -> ChunkResult:
+    sent = send_batch(
+        conn,
+        layout,
+        batch,
+        claim=claim,
+        checkpoint=claim.counts.processed,
+        uploaded_at=uploaded_at,
+    )
+    return ChunkResult(sent.counts())
 
-    A NULL in a column that the file does not carry would cost all of its rows.
+
+def _after(claim: Claim, result: ChunkResult) -> Claim:
+    """The claim with the checkpoint after these batches."""
+    return replace(claim, counts=claim.counts + result.counts)
+
+
+def _is_row_refused(error: psycopg.Error, layout: Layout) -> bool:
+    """Whether a row is at fault, and not the table.
+
+    A NULL in a required column that the file lacks would reject all rows of the file: the
+    table is at fault.
     """
-    is_uncarried = (
+    is_missing_column = (
         error.sqlstate == NotNullViolation.sqlstate
         and error.diag.table_name == layout.export.table
         and error.diag.column_name not in [column.name for column in layout.columns]
     )
-    return is_rows_fault(error) and not is_uncarried
+    return is_row_error(error) and not is_missing_column
 
 
-def counted(sent: Sent, skipped: SkippedRows) -> ChunkWritten:
-    """Wait for what became of a batch, and count it with what is beside it."""
-    return ChunkWritten(Counts(**asdict(sent.written()), **asdict(skipped)))
+# After a crash the server lacks its last commits, and the checkpoint is lost together with
+# the rows; the importer then resumes from the earlier checkpoint.  The commits that claim,
+# complete, fail or release an import do wait for the disk, and so for all commits before.
+_ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true), "
+_SHARED_LOCK = "SELECT {}pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
+_EXCLUSIVE_LOCK = "SELECT {}pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# transaction_timeout exists from Postgres 17 on.
+_HAS_TRANSACTION_TIMEOUT = 170000
+_TRANSACTION_TIMEOUT = (
+    f"set_config('transaction_timeout', '{STATEMENT_TIMEOUT_S:.0f}s', true), "
+)
 
 
-def _reject(line: int, cells: Sequence[str], reason: str) -> Reject:
-    return Reject(line, (Problem(None, reason),), tuple(cells))
+def configure_transaction(conn: Connection, layout: Layout, chunk: Chunk) -> None:
+    """Set the transaction's limits, and take the lock that prevents deadlocks.
+
+    Chunks that lock rows in the order of their keys share the lock and are written
+    concurrently.  A chunk in another order is written alone: it would deadlock with
+    every overlapping chunk (eight lenient imports at once did, until some gave up).
+
+    A client that freezes while it sends a pipeline is not idle to the server; only
+    transaction_timeout then releases its locks.  Postgres disables that timeout at the
+    first savepoint that is rolled back, but then statements are sent one by one.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
+    lock = _SHARED_LOCK if chunk.is_in_order else _EXCLUSIVE_LOCK
+    settings = _ASYNCHRONOUS_COMMIT
+    if conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
+        settings += _TRANSACTION_TIMEOUT
+    conn.execute(lock.format(settings).encode(), [layout.export.table])

@@ -19,22 +19,24 @@ from salespro_core.exports.columns import Export
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
-from salespro_core.importer.shadow_tables import SAMPLE, shadowed
-from salespro_core.model.outcome import Change, Counts, Outcome, Stale
+from salespro_core.importer.shadow_tables import SAMPLE, shadow_tables
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Change, Outcome, Stale
+from salespro_core.model.rejects import Problem, Reject
 from salespro_core.postgres import connection
-from salespro_core.records.parser import Problem, Reject
 from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
+from tests.support.databases import temporary_role
 from tests.support.import_runs import (
     FILES,
-    File,
-    Pieces,
-    another,
-    counted,
+    FileSpec,
+    PiecewiseStream,
     dry_run,
     file_bytes,
+    new_version,
     run,
+    run_counts,
 )
-from tests.support.table_contents import TABLES, clear, everything, number, role
+from tests.support.table_contents import TABLES, clear, contents_and_versions, number
 
 Row = dict[str, str]
 SMALL = Options(checkpoint_rows=4, batch_size=2)
@@ -49,7 +51,7 @@ STORED = [
 def state(conn: Connection) -> object:
     """All that a dry run could have touched."""
     sequence = "SELECT last_value, is_called FROM salespro_sync_history_id_seq"
-    return everything(conn), conn.execute(sequence).fetchall()
+    return contents_and_versions(conn), conn.execute(sequence).fetchall()
 
 
 # --- the counts are those of the import -----------------------------------------------
@@ -124,7 +126,7 @@ def test_the_counts_of_users_are_those_of_the_import_that_follows(
         user("twice", Email="a@b.c"),
         user("new", Email="a@b.c"),
     ]
-    of = another(upload(uploaded_at=MORNING + timedelta(hours=hours)))
+    of = new_version(upload(uploaded_at=MORNING + timedelta(hours=hours)))
     before = state(conn)
 
     foreseen = dry_run(database_url, csv_bytes(*rows), of, options=options)
@@ -144,7 +146,7 @@ def test_the_counts_of_users_are_those_of_the_import_that_follows(
 def test_before_any_import_a_dry_run_foretells_it(
     database_url: str,
     conn: Connection,
-    files: list[File],
+    files: list[FileSpec],
     checkpoint_rows: int,
     batch_size: int,
     *,
@@ -155,7 +157,7 @@ def test_before_any_import_a_dry_run_foretells_it(
     options = Options(checkpoint_rows=checkpoint_rows, batch_size=batch_size)
     for file in files:
         at = MORNING + timedelta(hours=file.hour)
-        of = another(upload(uploaded_at=at))
+        of = new_version(upload(uploaded_at=at))
         data = file_bytes(file, is_dated=is_dated)
         before = state(conn)
 
@@ -172,7 +174,7 @@ def test_a_dry_run_shows_what_would_change_field_by_field(
     database_url: str, conn: Connection
 ) -> None:
     """Old and new, as Postgres writes them; fields that stay as they are are left out."""
-    counted(conn, csv_bytes(*STORED))
+    run_counts(conn, csv_bytes(*STORED))
     data = csv_bytes(
         appointment("same"),
         appointment("edited", saleAmount="$1,099", _updated_at=NEW, isSale="no"),
@@ -231,7 +233,7 @@ def test_a_value_that_would_become_null_is_shown(
     database_url: str, conn: Connection
 ) -> None:
     """An export that lost its amounts is what a dry run is there to catch."""
-    counted(conn, csv_bytes(appointment("A")))
+    run_counts(conn, csv_bytes(appointment("A")))
 
     outcome = dry_run(database_url, csv_bytes(appointment("A", saleAmount="")))
 
@@ -244,7 +246,7 @@ def test_a_row_that_comes_twice_is_shown_as_it_would_be_in_the_end(
     database_url: str, conn: Connection
 ) -> None:
     """Also if each of the two would be committed by itself."""
-    counted(conn, csv_bytes(appointment("A"), appointment("B")))
+    run_counts(conn, csv_bytes(appointment("A"), appointment("B")))
     data = csv_bytes(
         appointment("A", saleAmount="1"),
         appointment("B", saleAmount="1"),
@@ -266,7 +268,7 @@ def test_samples_are_few_and_in_the_order_of_the_keys(
 ) -> None:
     """A report of 200,000 changes is read by nobody."""
     keys = [f"{i:03}" for i in range(60)]
-    counted(conn, csv_bytes(*(user(key) for key in keys[:30])))
+    run_counts(conn, csv_bytes(*(user(key) for key in keys[:30])))
 
     outcome = dry_run(
         database_url, csv_bytes(*(user(key, Email="a@b.c") for key in keys))
@@ -302,7 +304,7 @@ def test_the_server_refuses_a_write_to_what_is_real(
     """Not our care but Postgres makes sure of it: the transaction is READ ONLY."""
     with (
         pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
-        shadowed(conn, APPOINTMENTS),
+        shadow_tables(conn, APPOINTMENTS),
     ):
         conn.execute(write.encode())
 
@@ -317,7 +319,7 @@ def test_our_names_mean_the_shadows(
     """Also where pg_temp was put at the end, as careful administrators do."""
     conn.execute("SELECT set_config('search_path', %s, false)", [search_path])
 
-    with shadowed(conn, export) as shadows:
+    with shadow_tables(conn, export) as shadows:
         where = {
             table: number(conn, f"SELECT '{table}'::regclass::oid") for table in TABLES
         }
@@ -346,7 +348,7 @@ def test_a_dry_run_works_where_pg_temp_is_searched_last(
 
 def test_afterwards_the_session_is_idle_and_the_shadows_empty(conn: Connection) -> None:
     """A transaction that stays open would hold back VACUUM."""
-    dry_run_upload(conn, upload(), Pieces(csv_bytes(appointment())))
+    dry_run_upload(conn, upload(), PiecewiseStream(csv_bytes(appointment())))
 
     assert conn.info.transaction_status is TransactionStatus.IDLE
     assert number(conn, "SELECT count(*) FROM pg_temp.salespro_appointment") == 0
@@ -360,7 +362,7 @@ def test_a_dry_run_is_not_noted_in_the_history(
 
     assert number(conn, "SELECT count(*) FROM salespro_sync_history") == 0
     assert run(conn, csv_bytes(appointment()), upload()).attempts == 1
-    again = dry_run(database_url, csv_bytes(appointment()), another())
+    again = dry_run(database_url, csv_bytes(appointment()), new_version())
     assert again.counts == Counts(unchanged=1)
 
 
@@ -419,7 +421,9 @@ def test_a_dry_run_that_runs_out_of_time_says_how_to_do_it(
 def test_a_stream_that_breaks_ends_the_dry_run(conn: Connection) -> None:
     """It is tried again as a whole, and the session is as clean as before."""
     data = csv_bytes(*(appointment(f"{i}") for i in range(200)))
-    cut = Pieces(data, after=len(data) - 1, error=ObjectUnavailable("S3 cut it off."))
+    cut = PiecewiseStream(
+        data, after=len(data) - 1, error=ObjectUnavailable("S3 cut it off.")
+    )
 
     with pytest.raises(ObjectUnavailable):
         dry_run_upload(conn, upload(), cut, options=SMALL)
@@ -445,7 +449,7 @@ def test_without_the_right_to_temporary_tables_it_says_what_to_grant(
     grants = [f"SELECT ON {table}" for table in TABLES]
 
     with (
-        role(database_url, *grants) as limited,
+        temporary_role(database_url, *grants) as limited,
         pytest.raises(StoreRefused, match="grant it TEMPORARY") as refused,
     ):
         dry_run(limited, csv_bytes(appointment()))
@@ -457,10 +461,10 @@ def test_to_read_and_to_make_temporary_tables_is_all_the_right_it_needs(
     database_url: str, conn: Connection
 ) -> None:
     """So a role that cannot write at all may be given it."""
-    counted(conn, csv_bytes(appointment("A")))
+    run_counts(conn, csv_bytes(appointment("A")))
     grants = [f"SELECT ON {table}" for table in TABLES]
 
-    with role(database_url, *grants) as limited:
+    with temporary_role(database_url, *grants) as limited:
         outcome = dry_run(limited, csv_bytes(appointment("A"), appointment("B")))
 
     assert outcome.counts == Counts(created=1, unchanged=1)
@@ -476,7 +480,7 @@ def test_the_tables_may_be_in_another_schema(empty_database_url: str) -> None:
     with connection.connect(conninfo) as conn:
         conn.execute("CREATE SCHEMA warehouse")
         connection.migrate(conn)
-        counted(conn, csv_bytes(appointment("B")))
+        run_counts(conn, csv_bytes(appointment("B")))
         before = state(conn)
 
         outcome = dry_run(conninfo, data)
@@ -494,13 +498,13 @@ def test_columns_that_the_warehouse_added_are_no_obstacle(
             ADD COLUMN note text,
             ADD COLUMN thousands numeric GENERATED ALWAYS AS (sale_amount / 1000) STORED
         """)
-    counted(conn, csv_bytes(appointment("A")))
+    run_counts(conn, csv_bytes(appointment("A")))
     conn.execute("UPDATE salespro_appointment SET note = 'mine'")
     data = csv_bytes(appointment("A", saleAmount="1"), appointment("B"))
 
     outcome = dry_run(database_url, data)
 
-    assert outcome.counts == counted(conn, data) == Counts(created=1, updated=1)
+    assert outcome.counts == run_counts(conn, data) == Counts(created=1, updated=1)
     note = conn.execute("SELECT note FROM salespro_appointment WHERE id = 'A'")
     assert note.fetchone() == ("mine",)
 
@@ -522,7 +526,7 @@ def test_of_what_was_imported_before_nothing_would_become(
     database_url: str, conn: Connection
 ) -> None:
     """As with the import: another delivery of it does nothing, and says so."""
-    of = another()
+    of = new_version()
     run(conn, csv_bytes(appointment()), of)
 
     outcome = dry_run(database_url, csv_bytes(appointment(saleAmount="2")), of)

@@ -17,14 +17,14 @@ from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
 from tests.support.builders import MORNING, upload
-from tests.support.world.world import (
+from tests.support.world.uploads import (
     BATCH_SIZE,
     CHECKPOINT_ROWS,
     DAYS,
-    Put,
     Rows,
-    World,
+    TrackedUpload,
 )
+from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
@@ -68,12 +68,12 @@ class Turns:
 
 @pytest.mark.parametrize("of_users", [False, True], ids=["appointments", "users"])
 @pytest.mark.parametrize("seed", range(12))
-def test_commit_by_commit_the_tables_are_what_the_model_says(
+def test_two_interleaved_imports_match_the_model_after_each_commit(
     world: World, database_url: str, seed: int, *, of_users: bool
 ) -> None:
     """Newer, older and equal rows of either file; of users also equal uploads."""
     dice = random.Random(seed)
-    puts = [world.put(_some(dice), of_users=of_users) for _ in range(2)]
+    puts = [world.upload(_some(dice), of_users=of_users) for _ in range(2)]
     going = {put.version: (put, _begin(world, database_url, put, dice)) for put in puts}
 
     while going:
@@ -81,10 +81,10 @@ def test_commit_by_commit_the_tables_are_what_the_model_says(
         if not turns.take():
             put.is_acknowledged = True
             del going[put.version]
-        world.follow(put)
-        world.check()
+        world.update_model(put)
+        world.check_promises()
 
-    world.check_settled()
+    world.check_all_done()
 
 
 def _some(dice: random.Random) -> Rows:
@@ -98,11 +98,13 @@ def _some(dice: random.Random) -> Rows:
     ]
 
 
-def _begin(world: World, conninfo: str, put: Put, dice: random.Random) -> Turns:
+def _begin(
+    world: World, conninfo: str, put: TrackedUpload, dice: random.Random
+) -> Turns:
     """Make ready to import it as if it had been uploaded at some hour."""
     put.deliveries += 1
     of = upload(
-        bucket=world.uploads,
+        bucket=world.upload_bucket,
         object_key=put.key,
         version=put.version,
         uploaded_at=MORNING + timedelta(hours=dice.randrange(3)),
@@ -111,7 +113,7 @@ def _begin(world: World, conninfo: str, put: Put, dice: random.Random) -> Turns:
         put.rows = [
             row._replace(version=of.uploaded_at.isoformat()) for row in put.rows
         ]
-    found = world.cloud.get_object(
-        Bucket=world.uploads, Key=put.key, VersionId=put.version
+    found = world.s3_client.get_object(
+        Bucket=world.upload_bucket, Key=put.key, VersionId=put.version
     )
     return Turns(conninfo, of, found["Body"].read())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from psycopg import Connection
 
 from salespro_core.importer.callbacks import ImportCallbacks
-from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
 from tests.support.builders import appointment, csv_bytes
-from tests.support.import_runs import another, run
+from tests.support.import_runs import new_version, run
 
 
 def test_correcting_the_cells_imports_exactly_the_rows_that_were_rejected(
@@ -41,7 +42,7 @@ def test_correcting_the_cells_imports_exactly_the_rows_that_were_rejected(
         .replace(",'-,", ",TRUE,")
         for line in files[0].decode().splitlines(keepends=True)
     ]
-    second = run(conn, "".join(table).encode(), another(), callbacks=callbacks)
+    second = run(conn, "".join(table).encode(), new_version(), callbacks=callbacks)
 
     assert first.counts == Counts(created=2, rejected=3)
     assert second.counts == Counts(created=3)

@@ -33,10 +33,11 @@ from salespro_core.exports.catalogue import catalogue
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
-from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Outcome
+from salespro_core.model.rejects import Problem
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
-from salespro_core.records.parser import Problem
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import UNKNOWN
@@ -51,13 +52,13 @@ from tests.support.builders import (
 )
 from tests.support.import_runs import (
     FILES,
-    File,
-    Pieces,
-    another,
-    counted,
+    FileSpec,
+    PiecewiseStream,
+    comparable,
     file_bytes,
-    plain,
+    new_version,
     run,
+    run_counts,
 )
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
@@ -67,7 +68,7 @@ from tests.support.table_contents import (
     clear,
     contents,
     number,
-    places,
+    row_versions,
     stored,
 )
 
@@ -135,34 +136,34 @@ def test_a_first_import_creates_every_row(conn: Connection) -> None:
 def test_an_export_with_the_same_rows_changes_nothing(conn: Connection) -> None:
     """Exports overlap: this is the common case, and it must leave no dead rows."""
     data = csv_bytes(*appointments(25))
-    counted(conn, data)
-    before = places(conn, APPOINTMENT_TABLE)
+    run_counts(conn, data)
+    before = row_versions(conn, APPOINTMENT_TABLE)
 
-    assert counted(conn, data, options=SMALL) == Counts(unchanged=25)
-    assert places(conn, APPOINTMENT_TABLE) == before
+    assert run_counts(conn, data, options=SMALL) == Counts(unchanged=25)
+    assert row_versions(conn, APPOINTMENT_TABLE) == before
 
 
 def test_edited_rows_are_updated_and_no_others(conn: Connection) -> None:
     """What changed since yesterday is what is written."""
     rows = appointments(25)
-    counted(conn, csv_bytes(*rows))
-    before = places(conn, APPOINTMENT_TABLE)
+    run_counts(conn, csv_bytes(*rows))
+    before = row_versions(conn, APPOINTMENT_TABLE)
     for row in rows[5:15]:
         row |= {"saleAmount": "99", "_updated_at": NEW}
 
-    assert counted(conn, csv_bytes(*rows)) == Counts(updated=10, unchanged=15)
+    assert run_counts(conn, csv_bytes(*rows)) == Counts(updated=10, unchanged=15)
 
-    after = places(conn, APPOINTMENT_TABLE)
+    after = row_versions(conn, APPOINTMENT_TABLE)
     moved = [key for key in after if after[key] != before[key]]
     assert moved == [f"A-{i:04}" for i in range(5, 15)]
 
 
 def test_an_older_file_over_a_newer_one_is_stale(conn: Connection) -> None:
     """Files arrive out of order; the earlier system let the last one win."""
-    counted(conn, csv_bytes(*appointments(5, _updated_at=NEW)))
+    run_counts(conn, csv_bytes(*appointments(5, _updated_at=NEW)))
     before = table(conn)
 
-    got = counted(conn, csv_bytes(*appointments(5, _updated_at=OLD, saleAmount="1")))
+    got = run_counts(conn, csv_bytes(*appointments(5, _updated_at=OLD, saleAmount="1")))
 
     assert got == Counts(stale=5)
     assert table(conn) == before
@@ -170,10 +171,10 @@ def test_an_older_file_over_a_newer_one_is_stale(conn: Connection) -> None:
 
 def test_an_older_users_file_over_a_newer_one_is_stale(conn: Connection) -> None:
     """By when they were uploaded, whatever the order of their deliveries."""
-    evening = another(upload(uploaded_at=MORNING + timedelta(hours=12)))
+    evening = new_version(upload(uploaded_at=MORNING + timedelta(hours=12)))
     assert run(conn, csv_bytes(user("U")), evening).counts == Counts(created=1)
 
-    late = run(conn, csv_bytes(user("U", Email="late@b.c"), user("V")), another())
+    late = run(conn, csv_bytes(user("U", Email="late@b.c"), user("V")), new_version())
 
     assert late.counts == Counts(created=1, stale=1)
     assert stored(conn, USERS_TABLE)["U"]["email"] == "ann.lee@example.com"
@@ -201,7 +202,7 @@ def test_of_two_rows_with_one_key_the_newest_stays(
     """And of equally new ones the last, wherever the file is cut."""
     options = Options(checkpoint_rows=checkpoint_rows, batch_size=1)
 
-    assert counted(conn, csv_bytes(*DUPLICATES), options=options) == counts
+    assert run_counts(conn, csv_bytes(*DUPLICATES), options=options) == counts
     assert stored(conn, APPOINTMENT_TABLE)["A"]["sale_amount"] == Decimal(4)
 
 
@@ -219,7 +220,7 @@ MIXED = [
 
 def test_every_row_is_accounted_for(conn: Connection) -> None:
     """Promise 1, with a row of each sort, in the outcome and in the history."""
-    counted(
+    run_counts(
         conn,
         csv_bytes(
             appointment("same"),
@@ -228,7 +229,7 @@ def test_every_row_is_accounted_for(conn: Connection) -> None:
         ),
     )
 
-    counts = counted(conn, csv_bytes(*MIXED))
+    counts = run_counts(conn, csv_bytes(*MIXED))
 
     assert counts == Counts(
         created=2, updated=1, unchanged=1, stale=1, duplicate=1, rejected=2
@@ -308,7 +309,7 @@ LENIENT = Options(is_lenient=True)
 
 def test_a_bad_optional_value_leaves_the_stored_one_alone(conn: Connection) -> None:
     """The earlier system overwrote a good date with NULL when it could not parse one."""
-    counted(conn, csv_bytes(appointment("A"), appointment("B")))
+    run_counts(conn, csv_bytes(appointment("A"), appointment("B")))
     before = {row["id"]: row for row in table(conn)}
     data = csv_bytes(
         appointment("A", saleAmount="a lot", isSale="?", customer_nameLast="Silva"),
@@ -359,11 +360,11 @@ def test_a_row_whose_timestamp_cannot_be_read_does_not_beat_one_with_it(
     conn: Connection,
 ) -> None:
     """Nobody knows how new it is."""
-    counted(conn, csv_bytes(appointment("A")))
+    run_counts(conn, csv_bytes(appointment("A")))
 
     data = csv_bytes(appointment("A", _updated_at="invalid_date", saleAmount="1"))
 
-    assert counted(conn, data, options=LENIENT) == Counts(stale=1)
+    assert run_counts(conn, data, options=LENIENT) == Counts(stale=1)
 
 
 # --- forms of a file ------------------------------------------------------------------
@@ -387,8 +388,8 @@ def test_a_row_whose_timestamp_cannot_be_read_does_not_beat_one_with_it(
 )
 def test_a_file_may_come_in_several_forms(conn: Connection, data: bytes) -> None:
     """From a schedule, from a spreadsheet, from a person with an editor."""
-    assert counted(conn, data) == Counts(created=3)
-    assert counted(conn, csv_bytes(*appointments(3))) == Counts(unchanged=3)
+    assert run_counts(conn, data) == Counts(created=3)
+    assert run_counts(conn, csv_bytes(*appointments(3))) == Counts(unchanged=3)
 
 
 @pytest.mark.parametrize("make", [appointment, user])
@@ -414,7 +415,7 @@ def test_times_without_an_offset_are_in_the_source_time_zone(conn: Connection) -
         appointment("C", _created_at="2025-07-06T12:00:00Z"),
     )
 
-    counted(conn, data, options=options)
+    run_counts(conn, data, options=options)
 
     rows = stored(conn, APPOINTMENT_TABLE)
     assert [rows[key]["created_at"] for key in "ABC"] == [
@@ -433,12 +434,12 @@ def test_how_a_file_is_cut_does_not_show_in_the_table(
 ) -> None:
     """BATCH_SIZE and the checkpoint are about speed; one may turn them freely."""
     rows = [*appointments(15), *MIXED, *appointments(15, saleAmount="7"), *DUPLICATES]
-    counted(conn, csv_bytes(*rows))
+    run_counts(conn, csv_bytes(*rows))
     before = table(conn)
     clear(conn)
     options = Options(checkpoint_rows=checkpoint_rows, batch_size=batch_size)
 
-    counts = counted(conn, csv_bytes(*rows), options=options)
+    counts = run_counts(conn, csv_bytes(*rows), options=options)
 
     assert table(conn) == before
     assert (counts.processed, counts.rejected) == (len(rows), 2)
@@ -515,7 +516,7 @@ def test_a_file_that_cannot_be_imported_is_refused_with_its_fix(
     published: list[Outcome] = []
 
     def publish(outcome: Outcome, _rejects: Rejects) -> str:
-        published.append(plain(outcome))
+        published.append(comparable(outcome))
         return "s3://reports/1/"
 
     outcome = run(conn, data, upload(), callbacks=ImportCallbacks(publish=publish))
@@ -568,7 +569,7 @@ def test_a_gzip_file_that_breaks_in_the_middle_keeps_what_came_before(
     assert 10 <= broken.counts.created < 400
     assert broken.counts.created % 10 == 0
     assert (latest(conn).status, latest(conn).counts) == ("failed", broken.counts)
-    assert counted(conn, whole) == Counts(
+    assert run_counts(conn, whole) == Counts(
         created=400 - broken.counts.created, unchanged=broken.counts.created
     )
 
@@ -577,7 +578,9 @@ def test_an_object_that_is_gone_is_a_refused_file(conn: Connection) -> None:
     """It was replaced before it was read: another delivery of this one cannot help."""
     gone = ObjectGone("The object was replaced; its own notification imports it.")
 
-    outcome = import_upload(conn, another(), Pieces(b"", after=0, error=gone))
+    outcome = import_upload(
+        conn, new_version(), PiecewiseStream(b"", after=0, error=gone)
+    )
 
     assert (outcome.status, outcome.error) == ("failed", str(gone))
     assert latest(conn).error_message == str(gone)
@@ -587,7 +590,7 @@ def test_a_refused_file_whose_report_cannot_be_put_is_tried_again(
     conn: Connection,
 ) -> None:
     """It used to stay in progress, its lease live, until that ran out."""
-    of = another()
+    of = new_version()
     away = ImportCallbacks(publish=failing(ObjectUnavailable("S3 is away.")))
     with pytest.raises(ObjectUnavailable):
         run(conn, b"", of, callbacks=away)
@@ -614,10 +617,10 @@ def failing(error: BaseException) -> Callable[..., None]:
 
 def test_a_redelivery_of_a_finished_file_does_nothing(conn: Connection) -> None:
     """Its bytes are not even read, and it says so."""
-    of = another()
+    of = new_version()
     run(conn, csv_bytes(*appointments(3)), of)
     before = contents(conn)
-    unread = Pieces(b"", after=0, error=AssertionError("The stream was read."))
+    unread = PiecewiseStream(b"", after=0, error=AssertionError("The stream was read."))
     callbacks = ImportCallbacks(
         publish=failing(AssertionError("A report was published.")),
         on_commit=failing(AssertionError("Something was committed.")),
@@ -625,7 +628,7 @@ def test_a_redelivery_of_a_finished_file_does_nothing(conn: Connection) -> None:
 
     outcome = import_upload(conn, of, unread, callbacks=callbacks)
 
-    assert plain(outcome) == Outcome(
+    assert comparable(outcome) == Outcome(
         upload=of,
         status="completed",
         is_dry_run=False,
@@ -641,7 +644,7 @@ def test_a_redelivery_of_a_finished_file_does_nothing(conn: Connection) -> None:
 def test_an_upload_that_is_being_imported_is_left_alone(conn: Connection) -> None:
     """Two deliveries at once: the second learns when to come again."""
     claims.claim(conn, upload())
-    unread = Pieces(b"", after=0, error=AssertionError("The stream was read."))
+    unread = PiecewiseStream(b"", after=0, error=AssertionError("The stream was read."))
 
     with pytest.raises(ClaimHeld) as held:
         import_upload(conn, upload(), unread)
@@ -664,7 +667,7 @@ LONG = [
 def interrupted(conn: Connection, of: Upload) -> Import:
     """What the history says when S3 cut the body off in the middle."""
     data = csv_bytes(*LONG)
-    cut = Pieces(
+    cut = PiecewiseStream(
         data, after=2 * len(data) // 3, error=ObjectUnavailable("S3 cut the body off.")
     )
     with pytest.raises(ObjectUnavailable):
@@ -677,7 +680,7 @@ def test_what_is_interrupted_goes_on_from_its_checkpoint(conn: Connection) -> No
     clean = run(conn, csv_bytes(*LONG), options=SMALL)
     rows = table(conn)
     clear(conn)
-    of = another()
+    of = new_version()
     half = interrupted(conn, of)
 
     whole = run(conn, csv_bytes(*LONG), of, options=SMALL)
@@ -694,7 +697,7 @@ def test_what_is_interrupted_goes_on_from_its_checkpoint(conn: Connection) -> No
 
 def test_what_is_committed_is_not_sent_again(conn: Connection) -> None:
     """Rows that somebody deleted meanwhile do not come back: only the rest is sent."""
-    of = another()
+    of = new_version()
     half = interrupted(conn, of)
     conn.execute("DELETE FROM salespro_appointment")
 
@@ -713,7 +716,7 @@ def test_a_lost_connection_is_gone_on_from_when_the_lease_has_run_out(
     clean = run(conn, csv_bytes(*LONG), options=SMALL)
     rows = table(conn)
     clear(conn)
-    of = another()
+    of = new_version()
 
     def cut(so_far: Outcome) -> None:
         if so_far.counts.processed == 50:
@@ -822,7 +825,7 @@ def test_a_refused_file_is_told_with_what_postgres_has(
     assert outcome.counts.created == len(stored(conn, APPOINTMENT_TABLE)) == 30
 
 
-class Pipe(Pieces):
+class Pipe(PiecewiseStream):
     """Bytes that come once."""
 
     def seekable(self) -> bool:
@@ -830,15 +833,15 @@ class Pipe(Pieces):
         return False
 
 
-@pytest.mark.parametrize("kind", [Pieces, Pipe])
+@pytest.mark.parametrize("kind", [PiecewiseStream, Pipe])
 def test_what_is_lost_for_good_goes_on_with_the_next_attempt(
-    database_url: str, conn: Connection, kind: type[Pieces]
+    database_url: str, conn: Connection, kind: type[PiecewiseStream]
 ) -> None:
     """From a pipe, or if it is lost again and again; nothing that is not there is done."""
-    of = another()
+    of = new_version()
     body = csv_bytes(*(appointment(f"{key}-{n}") for key in "AB" for n in range(10)))
 
-    with pytest.raises(CommitsLost, match="behind row 10 "):
+    with pytest.raises(CommitsLost, match="after row 10,"):
         import_upload(
             conn,
             of,
@@ -874,8 +877,8 @@ def answers(*said: bool) -> ImportCallbacks:
 
 def test_when_the_time_runs_out_it_stops_at_a_commit(conn: Connection) -> None:
     """The function's end would come in the middle of a statement, with the lease live."""
-    of = another()
-    clean = counted(conn, csv_bytes(*LONG), options=SMALL)
+    of = new_version()
+    clean = run_counts(conn, csv_bytes(*LONG), options=SMALL)
     clear(conn)
 
     callbacks = answers(False, False, True)  # noqa: FBT003 -- what it answers
@@ -895,7 +898,7 @@ def test_an_import_may_take_as_many_attempts_as_it_has_commits(
     conn: Connection,
 ) -> None:
     """However short the time is, each gets one commit further."""
-    of = another()
+    of = new_version()
     clean = run(conn, csv_bytes(*LONG), options=SMALL)
     rows = table(conn)
     clear(conn)
@@ -962,24 +965,24 @@ def test_a_report_that_cannot_be_put_is_tried_again_without_the_rows(
     conn: Connection,
 ) -> None:
     """All rows are committed by then; the next delivery only makes up for the report."""
-    of = another()
+    of = new_version()
     away = ImportCallbacks(publish=failing(ObjectUnavailable("S3 is away.")))
     with pytest.raises(ObjectUnavailable):
         run(conn, csv_bytes(*appointments(25)), of, options=SMALL, callbacks=away)
     noted = latest(conn)
-    before = places(conn, APPOINTMENT_TABLE)
+    before = row_versions(conn, APPOINTMENT_TABLE)
 
     again = run(conn, csv_bytes(*appointments(25)), of, options=SMALL)
 
     assert (noted.status, noted.processed) == ("failed", 25)
     assert (again.status, again.counts) == ("completed", Counts(created=25))
-    assert places(conn, APPOINTMENT_TABLE) == before
+    assert row_versions(conn, APPOINTMENT_TABLE) == before
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt(), SystemExit(1)])
 def test_a_signal_frees_the_lease(conn: Connection, signal: BaseException) -> None:
     """Ctrl-C, and then the same command again: it must not have to wait."""
-    of = another()
+    of = new_version()
 
     def on_commit(so_far: Outcome) -> None:
         if so_far.counts.processed == 20:
@@ -1023,7 +1026,7 @@ def test_a_mistake_of_ours_is_noted_without_its_text(conn: Connection) -> None:
 
 def test_an_attempt_that_is_taken_over_stops_and_keeps_quiet(conn: Connection) -> None:
     """It froze, its lease ran out: what follows is its successor's, the history too."""
-    of = another()
+    of = new_version()
 
     def on_commit(so_far: Outcome) -> None:
         if so_far.counts.processed == 20:
@@ -1063,7 +1066,7 @@ def test_imports_of_the_same_rows_at_once_neither_deadlock_nor_lose_any(
         rows = rows[place::2] + rows[::-1] if place % 2 else rows
         with connection.connect(database_url) as mine:
             together.wait()
-            return counted(mine, csv_bytes(*rows), options=options)
+            return run_counts(mine, csv_bytes(*rows), options=options)
 
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(one, range(4)))
@@ -1080,7 +1083,7 @@ def test_imports_of_the_same_rows_at_once_neither_deadlock_nor_lose_any(
 
 def modelled(
     known: dict[str, tuple[str, str]],
-    file: File,
+    file: FileSpec,
     checkpoint_rows: int,
     *,
     is_dated: bool,
@@ -1119,7 +1122,7 @@ def modelled(
 )  # fmt: skip
 def test_any_sequence_of_files_ends_as_a_plain_model_says(
     conn: Connection,
-    files: list[File],
+    files: list[FileSpec],
     checkpoint_rows: int,
     batch_size: int,
     *,
@@ -1131,7 +1134,7 @@ def test_any_sequence_of_files_ends_as_a_plain_model_says(
     options = Options(checkpoint_rows=checkpoint_rows, batch_size=batch_size)
     for file in files:
         at = MORNING + timedelta(hours=file.hour)
-        of = another(upload(uploaded_at=at))
+        of = new_version(upload(uploaded_at=at))
         counts = run(
             conn, file_bytes(file, is_dated=is_dated), of, options=options
         ).counts

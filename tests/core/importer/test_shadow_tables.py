@@ -11,7 +11,7 @@ from salespro_core.importer.options import Options
 from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.model.outcome import Stale
 from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
-from tests.support.import_runs import another, dry_run, run
+from tests.support.import_runs import dry_run, new_version, run
 
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
 NEWER = "2025-06-08 10:00:00+00"
@@ -63,8 +63,8 @@ def test_a_row_without_a_time_of_its_own_never_beats_one_with_it(
 def test_users_are_ordered_by_their_uploads(
     database_url: str, conn: Connection, options: Options
 ) -> None:
-    run(conn, csv_bytes(user("U1"), user("U2")), another(upload()))
-    late = another(upload(uploaded_at=MORNING - timedelta(days=1)))
+    run(conn, csv_bytes(user("U1"), user("U2")), new_version(upload()))
+    late = new_version(upload(uploaded_at=MORNING - timedelta(days=1)))
 
     outcome = dry_run(
         database_url, csv_bytes(user("U1"), user("U3")), late, options=options

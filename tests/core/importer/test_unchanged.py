@@ -10,10 +10,10 @@ from psycopg import Connection
 from salespro_cli.local_postgres import embedded
 from salespro_cli.sample_data.generator import write_sample
 from salespro_core.importer.run import import_upload
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
-from tests.support.table_contents import APPOINTMENT_TABLE, number, places
+from tests.support.table_contents import APPOINTMENT_TABLE, number, row_versions
 
 ROWS = 5_000
 # The claim, the checkpoint and its end, per row of the file.
@@ -46,13 +46,13 @@ def test_unchanged_rows_get_no_new_version_and_leave_no_more_than_a_trace_in_the
         connection.migrate(conn)
         assert import_file(conn, path) == Counts(created=ROWS)
         conn.execute("VACUUM ANALYZE")  # as autovacuum does after so many new rows
-        before, log_before = places(conn, APPOINTMENT_TABLE), log_bytes(conn)
+        before, log_before = row_versions(conn, APPOINTMENT_TABLE), log_bytes(conn)
 
         counts = import_file(conn, path)
 
         log = log_bytes(conn) - log_before
         assert counts == Counts(unchanged=ROWS)
-        assert places(conn, APPOINTMENT_TABLE) == before
+        assert row_versions(conn, APPOINTMENT_TABLE) == before
         assert log < MOST_BYTES_PER_ROW * ROWS
 
 

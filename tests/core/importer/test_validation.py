@@ -34,30 +34,43 @@ from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
-from salespro_core.importer.validation import SHOWN_REJECTS, within_budget
-from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.importer.validation import SHOWN_REJECTS, validated
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Outcome
+from salespro_core.model.rejects import Problem, Reject
 from salespro_core.postgres import connection
 from salespro_core.records.file_reader import ExportReader
-from salespro_core.records.parser import Problem, Reject
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.report.text_report import as_json, as_text, summary
+from salespro_core.report.json_report import as_json, outcome_fields
+from salespro_core.report.text_report import as_text
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.queries import Import, latest_import
-from tests.support.builders import APPOINTMENT, appointment, csv_bytes, items_of, upload
-from tests.support.import_runs import Pieces, another, dry_run, plain, run
+from tests.support.builders import (
+    APPOINTMENT,
+    CANARY,
+    appointment,
+    csv_bytes,
+    items_of,
+    upload,
+)
+from tests.support.import_runs import (
+    comparable,
+    dry_run,
+    new_version,
+    run,
+)
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
     TABLES,
     clear,
-    everything,
-    places,
+    contents_and_versions,
+    row_versions,
     stored,
 )
 
 Row = dict[str, str]
 # What nothing but rejects.csv may hold; it stands wherever a cell may be.
-CANARY = "Xaviera-Quibble"
 AMOUNT = Problem("saleAmount", "is not an amount such as 23245.09")
 HEADER = list(APPOINTMENT)
 NONE = Options(max_rejected_rows=0)
@@ -87,7 +100,7 @@ def latest(conn: Connection) -> Import:
 def all_but_the_history(conn: Connection) -> object:
     """What our tables hold, and where: equal only if nothing was written or locked."""
     return [
-        (stored(conn, table), places(conn, table))
+        (stored(conn, table), row_versions(conn, table))
         for table in TABLES
         if table != HISTORY_TABLE
     ]
@@ -114,7 +127,7 @@ def published(into: list[Report]) -> ImportCallbacks:
         text = kept.read().decode("utf-8-sig") if kept else ""
         into.append(
             Report(
-                plain(outcome),
+                comparable(outcome),
                 as_text(outcome, "r/rejects.csv"),
                 as_json(outcome, "r/rejects.csv"),
                 list(csv.reader(io.StringIO(text, newline=""))),
@@ -223,7 +236,7 @@ def test_a_file_is_refused_or_imported_as_if_there_were_no_budget(
         percent is not None and rejected * 100 > percent * len(rows)
     )
 
-    outcome = run(conn, data, of := another(), options=limited)
+    outcome = run(conn, data, of := new_version(), options=limited)
 
     written = table(conn)
     clear(conn)
@@ -269,7 +282,7 @@ def test_nothing_of_a_refused_file_is_written_but_why(conn: Connection) -> None:
     outcome = run(
         conn,
         csv_bytes(*MIXED),
-        of := another(),
+        of := new_version(),
         options=ONE,
         callbacks=published(reports),
     )
@@ -325,7 +338,13 @@ def test_the_history_and_the_report_of_a_refused_file_hold_no_cell(
     [report] = reports
     row = list(stored(conn, HISTORY_TABLE).values())[-1]
     assert CANARY in str(report.rejects)
-    for told in (row, report.text, report.facts, summary(outcome), outcome.error):
+    for told in (
+        row,
+        report.text,
+        report.facts,
+        outcome_fields(outcome),
+        outcome.error,
+    ):
         assert CANARY not in str(told)
 
 
@@ -398,7 +417,7 @@ def test_only_the_first_reasons_are_in_the_error(conn: Connection) -> None:
 
 def test_a_redelivery_of_a_refused_file_looks_at_it_once_more(conn: Connection) -> None:
     """As with any refused file; with a larger budget it is imported then."""
-    of, data = another(), file(10, 2)
+    of, data = new_version(), file(10, 2)
     first = run(conn, data, of, options=NONE)
 
     again = run(conn, data, of, options=NONE)
@@ -471,7 +490,7 @@ def test_without_a_budget_a_file_is_read_once(
     data = file(100, 50)
     stream = Counted(data)
 
-    outcome = attempt(conn, another(), stream, options=options)
+    outcome = attempt(conn, new_version(), stream, options=options)
 
     assert outcome.counts == Counts(created=50, rejected=50)
     assert stream.read_bytes == readings * len(data)
@@ -480,7 +499,7 @@ def test_without_a_budget_a_file_is_read_once(
 
 def test_what_has_a_checkpoint_is_not_validated_again(conn: Connection) -> None:
     """An earlier attempt passed, and its rows are in the table."""
-    of, data = another(), file(100, 1)
+    of, data = new_version(), file(100, 1)
     options = Options(max_rejected_rows=1, checkpoint_rows=10)
     with pytest.raises(ObjectUnavailable):
         import_upload(conn, of, SecondReadingBreaks(data), options=options)
@@ -501,7 +520,7 @@ def test_what_was_interrupted_before_its_first_commit_is_validated_again(
     conn: Connection,
 ) -> None:
     """The budget may have been lowered, and nothing of the file is written."""
-    of, data = another(), file(20, 1)
+    of, data = new_version(), file(20, 1)
     with pytest.raises(ObjectUnavailable):
         import_upload(conn, of, SecondReadingBreaks(data), options=PASSED)
 
@@ -575,16 +594,16 @@ def test_a_dry_run_says_what_the_import_will_say(
 ) -> None:
     """It is refused with the same error, or has the same counts; and touches nothing."""
     run(conn, csv_bytes(appointment("A-1", saleAmount="1")))
-    before = everything(conn)
+    before = contents_and_versions(conn)
     reports: list[Report] = []
     callbacks = published(reports)
-    of = another()
+    of = new_version()
 
     foreseen = dry_run(
         database_url, csv_bytes(*MIXED), of, options=options, callbacks=callbacks
     )
 
-    assert everything(conn) == before
+    assert contents_and_versions(conn) == before
     done = run(conn, csv_bytes(*MIXED), of, options=options, callbacks=callbacks)
     assert replace(foreseen, changes=()) == replace(done, is_dry_run=True, attempts=0)
     assert reports[0].rejects == reports[1].rejects
@@ -621,8 +640,8 @@ def test_a_slow_validation_keeps_its_lease(
 ) -> None:
     """Nothing is committed meanwhile that would renew it; somebody would take over."""
     monkeypatch.setattr(validation, "RENEW_AFTER_S", 0)
-    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 8 * 1024)  # less than a step
-    of = another()
+    monkeypatch.setattr(row_blocks, "BLOCK_CHARACTERS", 8 * 1024)  # less than a step
+    of = new_version()
     held: list[int] = []
     with connection.connect(database_url) as other:
 
@@ -647,9 +666,9 @@ def test_a_quick_validation_writes_nothing_at_all(
     """The lease was renewed when the export was recognised, and holds for two minutes."""
     seen: list[object] = []
     with connection.connect(database_url) as other:
-        note = Watched(file(2000, 0), lambda: seen.append(everything(other)))
+        note = Watched(file(2000, 0), lambda: seen.append(contents_and_versions(other)))
 
-        import_upload(conn, another(), note, options=BY_TEN)
+        import_upload(conn, new_version(), note, options=BY_TEN)
 
     assert len(seen) > 5
     assert all(each == seen[0] for each in seen)
@@ -671,13 +690,13 @@ def test_the_lease_is_renewed_now_and_then_and_not_at_each_look(
     with Rejects() as rejects:
         reader = ExportReader(stream, options.exports, rejects, is_lenient=False)
         started = time.monotonic()
-        within_budget(
+        validated(
             reader,
             stream,
             rejects,
             options,
             remaining_s=slow,
-            renew=lambda: renewals.append(time.monotonic()),
+            renew_lease=lambda: renewals.append(time.monotonic()),
         )
         took_s = time.monotonic() - started
 
@@ -693,7 +712,7 @@ def test_a_validation_that_was_taken_over_stops(
 ) -> None:
     """It froze, and its lease ran out: what follows is its successor's."""
     monkeypatch.setattr(validation, "RENEW_AFTER_S", 0)
-    of = another()
+    of = new_version()
     taken: list[int] = []
     with connection.connect(database_url) as other:
 
@@ -727,7 +746,7 @@ def time_for(checks: int) -> ImportCallbacks:
 
 def test_a_validation_that_runs_out_of_time_says_what_to_do(conn: Connection) -> None:
     """It leaves no checkpoint; the next delivery starts anew, and may at once."""
-    of, data = another(), file(100, 0)
+    of, data = new_version(), file(100, 0)
 
     with pytest.raises(OutOfTime) as stopped:
         # Twice for the statements before it.
@@ -752,14 +771,14 @@ def test_a_dry_run_that_runs_out_of_time_in_its_validation_says_what_to_do(
     reports: list[Report] = []
     # Twice for the clocks on its connection.
     callbacks = replace(time_for(5), publish=published(reports).publish)
-    before = everything(conn)
+    before = contents_and_versions(conn)
 
     outcome = dry_run(database_url, file(100, 1), options=BY_TEN, callbacks=callbacks)
 
     assert (outcome.status, outcome.error) == ("failed", LATE)
     assert outcome.is_unfinished
     assert [report.outcome for report in reports] == [outcome]
-    assert everything(conn) == before
+    assert contents_and_versions(conn) == before
 
 
 def test_a_file_of_one_checkpoint_is_imported_however_short_the_time_is(
@@ -767,7 +786,9 @@ def test_a_file_of_one_checkpoint_is_imported_however_short_the_time_is(
 ) -> None:
     """Each attempt gets one commit further; here that is all of the file."""
     with pytest.raises(OutOfTime, match="after 9 rows"):
-        run(conn, file(9, 0), of := another(), options=BY_TEN, callbacks=time_for(0))
+        run(
+            conn, file(9, 0), of := new_version(), options=BY_TEN, callbacks=time_for(0)
+        )
 
     assert run(conn, file(9, 0), of, options=BY_TEN).counts == Counts(created=9)
 
@@ -793,16 +814,16 @@ def pipe(data: bytes) -> Iterator[BinaryIO]:
 def test_a_pipe_cannot_be_validated(conn: Connection, database_url: str) -> None:
     """It would be empty when it is to be imported."""
     with pipe(file(5, 0)) as stream, pytest.raises(ConfigError) as imported:
-        import_upload(conn, another(), stream, options=NONE)
+        import_upload(conn, new_version(), stream, options=NONE)
     noted = latest(conn)
     with (
         pipe(file(5, 0)) as stream,
         connection.connect(database_url) as own,
         pytest.raises(ConfigError) as tried,
     ):
-        dry_run_upload(own, another(), stream, options=NONE)
+        dry_run_upload(own, new_version(), stream, options=NONE)
     with pipe(file(5, 0)) as stream:
-        free = import_upload(conn, another(), stream)
+        free = import_upload(conn, new_version(), stream)
 
     assert str(imported.value) == str(tried.value) == ONCE
     assert (noted.status, noted.error_message) == ("failed", ONCE)
@@ -818,11 +839,10 @@ def test_who_handles_the_error_gets_the_numbers() -> None:
         reader = ExportReader(stream, NONE.exports, rejects, is_lenient=False)
 
         with pytest.raises(TooManyRejects) as refused:
-            within_budget(
+            validated(
                 reader, stream, rejects, NONE, remaining_s=NO_CALLBACKS.remaining_s
             )
 
-        assert (refused.value.rejected, refused.value.rows) == (3, 12)
         assert (rejects.count, refused.value.retryable) == (3, False)
 
 
@@ -831,7 +851,7 @@ def test_what_has_passed_is_read_anew_without_the_rejects_of_the_validation() ->
     with Rejects() as rejects:
         first = ExportReader(stream, PASSED.exports, rejects, is_lenient=False)
 
-        again = within_budget(
+        again = validated(
             first, stream, rejects, PASSED, remaining_s=NO_CALLBACKS.remaining_s
         )
 

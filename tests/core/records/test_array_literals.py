@@ -19,8 +19,8 @@ from salespro_core.csv_reader.header import read_header
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.column_types import BOOLEAN, DATE, instant, money
 from salespro_core.exports.columns import Export
-from salespro_core.records.array_literals import array_text
-from salespro_core.records.parser import Record
+from salespro_core.model.rejects import Record
+from salespro_core.records.array_literals import array_literal
 from tests.support.builders import read_items, read_rows
 
 # The database is the test's own, and the examples leave nothing in it.
@@ -36,7 +36,7 @@ def read_back(conn: Connection, values: Sequence[str | None]) -> list[str | None
     row = conn.execute(
         "SELECT array_agg(value ORDER BY place)"
         " FROM unnest(%s::varchar[]) WITH ORDINALITY AS sent (value, place)",
-        [array_text(values, is_text=True)],
+        [array_literal(values, is_text=True)],
     ).fetchone()
     assert row is not None
     found: list[str | None] = row[0] or []
@@ -68,13 +68,13 @@ def read_back(conn: Connection, values: Sequence[str | None]) -> list[str | None
 def test_any_text_is_quoted_so_that_postgres_reads_it_back(
     conn: Connection, values: list[str | None], literal: str
 ) -> None:
-    assert array_text(values, is_text=True) == literal
+    assert array_literal(values, is_text=True) == literal
     assert read_back(conn, values) == values
 
 
 def test_a_nul_is_never_taken_for_the_end_of_a_value() -> None:
     with pytest.raises(ValueError, match="a value holds a NUL"):
-        array_text(["a\0b", '"'], is_text=True)
+        array_literal(["a\0b", '"'], is_text=True)
 
 
 # Postgres holds neither NUL nor lone surrogates; the reader lets none of them through.
@@ -93,7 +93,11 @@ def test_texts_are_those_that_psycopg_would_have_sent(
 ) -> None:
     row = conn.execute(
         "SELECT %s::varchar[], %s::varchar[] IS NOT DISTINCT FROM %s::varchar[]",
-        [array_text(values, is_text=True), array_text(values, is_text=True), values],
+        [
+            array_literal(values, is_text=True),
+            array_literal(values, is_text=True),
+            values,
+        ],
     ).fetchone()
 
     assert row == (values, True)
@@ -125,7 +129,7 @@ def test_other_values_are_those_that_psycopg_would_have_sent(
         cells = [
             None if value is None else column_type.parse(value) for value in values
         ]
-        sent[name] = array_text(cells, is_text=column_type.is_text)
+        sent[name] = array_literal(cells, is_text=column_type.is_text)
 
     row = conn.execute(
         """
@@ -220,7 +224,7 @@ def test_whatever_becomes_a_record_fits_its_table(
         inserted = conn.execute(
             statement,
             [
-                array_text(values, is_text=column.column_type.is_text)
+                array_literal(values, is_text=column.column_type.is_text)
                 for column, values in zip(layout.columns, columns, strict=True)
             ],
         ).rowcount

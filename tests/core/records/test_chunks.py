@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from salespro_core.csv_reader import row_blocks
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from salespro_core.importer.options import Options
 from salespro_core.records import file_reader
 from salespro_core.records.chunks import Batch, Chunk, _newest
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.upsert.batch_upsert import arrays
+from salespro_core.upsert.batch_upsert import array_parameters
 from tests.support.builders import appointment, csv_bytes, records, user
 
 BAD = "NaN"  # as an amount
@@ -30,13 +29,14 @@ def cut_bytes(
     batch_size: int = 100,
     is_lenient: bool = False,
 ) -> list[Chunk]:
-    options = Options(checkpoint_rows=checkpoint_rows, batch_size=batch_size)
     with Rejects() as rejects:
         stream = io.BytesIO(body)
         found = ExportReader(
             stream, (APPOINTMENTS, USERS), rejects, is_lenient=is_lenient
         )
-        return list(found.chunks(options))
+        return list(
+            found.chunks(checkpoint_rows=checkpoint_rows, batch_size=batch_size)
+        )
 
 
 def cut(
@@ -50,6 +50,14 @@ def cut(
         checkpoint_rows=checkpoint_rows,
         batch_size=batch_size,
         is_lenient=is_lenient,
+    )
+
+
+def skipped(chunk: Chunk) -> tuple[int, int]:
+    """How many duplicates and rejects are counted with the batches."""
+    return (
+        sum(batch.duplicate for batch in chunk.batches),
+        sum(batch.rejected for batch in chunk.batches),
     )
 
 
@@ -67,7 +75,7 @@ def test_a_span_sends_its_records_in_the_order_of_their_keys() -> None:
     [chunk] = cut(*found, checkpoint_rows=9, batch_size=9)
 
     _, (b, a, capital_a) = records(*found)
-    assert (chunk.rows, chunk.duplicate, chunk.rejected) == (3, 0, 0)
+    assert (chunk.rows, *skipped(chunk)) == (3, 0, 0)
     [batch] = chunk.batches
     assert list(batch.lines) == [4, 2, 3]
     assert list(zip(*batch.columns, strict=True)) == [
@@ -125,16 +133,12 @@ def test_however_small_the_pieces_are_a_span_is_the_same(
         patched.setattr(file_reader, "PIECE_ROWS", piece_rows)
         [chunk] = cut_bytes(body, is_lenient=is_lenient)
 
-    assert (chunk.rows, chunk.duplicate, chunk.rejected) == (
-        at_once.rows,
-        at_once.duplicate,
-        at_once.rejected,
-    )
+    assert (chunk.rows, skipped(chunk)) == (at_once.rows, skipped(at_once))
     assert list(map(plain, chunk.batches)) == list(map(plain, at_once.batches))
     layout, _ = records(appointment())
     for batch in chunk.batches:
         anew = replace(batch, arrays=())
-        assert arrays(layout, batch) == arrays(layout, anew)
+        assert array_parameters(layout, batch) == array_parameters(layout, anew)
 
 
 def test_the_first_spans_are_short() -> None:
@@ -154,13 +158,15 @@ def test_an_attempt_that_goes_on_cuts_where_the_first_one_would_have(
 ) -> None:
     """Or what is a duplicate would depend on where the attempt before was stopped."""
     body = csv_bytes(*(appointment(f"{n}") for n in range(2_100)))
-    options = Options(checkpoint_rows=1_050)
     with Rejects() as rejects:
         found = ExportReader(
             io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False
         )
-        found.skip(committed, {}, options)
-        rows = [chunk.rows for chunk in found.chunks(options)]
+        found.skip(committed, {}, checkpoint_rows=1_050)
+        rows = [
+            chunk.rows
+            for chunk in found.chunks(checkpoint_rows=1_050, batch_size=1_050)
+        ]
 
     whole = [500, 1_000, 600]
     assert rows == whole[[0, 500, 1_500].index(committed) :]
@@ -189,7 +195,7 @@ def test_a_span_is_so_many_rows_of_the_file_whatever_becomes_of_them() -> None:
         checkpoint_rows=3,
     )
 
-    assert [(s.rows, s.duplicate, s.rejected) for s in found] == [(3, 1, 1), (2, 0, 1)]
+    assert [(chunk.rows, *skipped(chunk)) for chunk in found] == [(3, 1, 1), (2, 0, 1)]
     assert [sent(chunk) for chunk in found] == [[[("A", 4)]], [[("C", 5)]]]
 
 
@@ -222,7 +228,7 @@ def test_a_file_without_rows_has_no_spans() -> None:
 def test_a_span_may_have_rejects_only() -> None:
     [chunk] = cut(appointment(saleAmount=BAD), appointment(saleAmount=BAD))
 
-    assert chunk == Chunk(rows=2, batches=(), duplicate=0, rejected=2)
+    assert chunk == Chunk(rows=2, batches=(Batch(rejected=2),))
 
 
 def test_a_span_is_cut_before_the_next_is_read() -> None:
@@ -231,7 +237,7 @@ def test_a_span_is_cut_before_the_next_is_read() -> None:
     with Rejects() as rejects:
         found = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
 
-        first = next(found.chunks(Options(checkpoint_rows=3, batch_size=3)))
+        first = next(found.chunks(checkpoint_rows=3, batch_size=3))
 
     assert first.rows == 3
     assert stream.tell() < 2_000_000
@@ -267,7 +273,7 @@ def test_of_two_records_of_one_key_the_newer_is_sent_or_else_the_later(
     )
 
     assert sent(chunk) == [[("A", line)]]
-    assert (chunk.rows, chunk.duplicate, chunk.rejected) == (2, 1, 0)
+    assert (chunk.rows, *skipped(chunk)) == (2, 1, 0)
 
 
 def test_of_many_records_of_one_key_the_newest_is_sent() -> None:
@@ -276,7 +282,7 @@ def test_of_many_records_of_one_key_the_newest_is_sent() -> None:
     [chunk] = cut(*(appointment("A", _updated_at=time) for time in times))
 
     assert sent(chunk) == [[("A", 6)]]
-    assert chunk.duplicate == 6
+    assert skipped(chunk) == (6, 0)
 
 
 def test_a_timestamp_that_was_left_out_does_not_count() -> None:
@@ -315,7 +321,7 @@ def test_records_of_one_key_in_two_spans_are_both_sent() -> None:
     )
 
     assert [sent(chunk) for chunk in found] == [[[("A", 2)]], [[("A", 3)]]]
-    assert [chunk.duplicate for chunk in found] == [0, 0]
+    assert [skipped(chunk) for chunk in found] == [(0, 0), (0, 0)]
 
 
 def test_a_batch_holds_records_that_leave_out_the_same_columns() -> None:
@@ -377,9 +383,9 @@ def test_every_row_is_in_one_span_and_sent_once_or_counted_once(
         assert sorted(it for batch in sent(chunk) for it in batch) == newest
         assert all(batch == sorted(batch) for batch in sent(chunk))
         assert chunk.rows == len(part)
-        assert chunk.duplicate == good - len(newest)
-        assert chunk.rejected == len(part) - good
-        assert all(1 <= len(batch) <= batch_size for batch in chunk.batches)
+        assert skipped(chunk) == (good - len(newest), len(part) - good)
+        assert all(len(batch) <= batch_size for batch in chunk.batches)
+        assert all(map(len, chunk.batches)) or not newest
         assert all(
             len(a) == batch_size or a.omitted != b.omitted
             for a, b in pairwise(chunk.batches)
@@ -408,8 +414,8 @@ def test_a_value_that_could_not_be_read_is_that_of_the_older_duplicate(
 
 def test_a_span_of_very_large_rows_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are in memory until their commit, and a cell may have megabytes."""
-    monkeypatch.setattr(file_reader, "SPAN_CHARACTERS", 1000)
-    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(file_reader, "CHUNK_CHARACTERS", 1000)
+    monkeypatch.setattr(row_blocks, "BLOCK_CHARACTERS", 1)
     large = [appointment(f"{n}", resultFullString="x" * 400) for n in range(7)]
 
     assert [chunk.rows for chunk in cut(*large)] == [2, 2, 2, 1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from salespro_core.csv_reader.header import Layout, read_header
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
-from salespro_core.records.parser import Problem, Record, Reject
+from salespro_core.model.rejects import Problem, Record, Reject
 from tests.support.builders import (
     APPOINTMENT,
     USER,
@@ -426,7 +426,7 @@ def test_a_row_that_is_no_csv_is_rejected_for_that_alone(mode: str) -> None:
 
     [bad, good] = items(body, is_lenient=mode == "lenient")
 
-    problem = Problem(None, "has text behind a closing quote")
+    problem = Problem(None, "has text after a closing quote")
     assert bad == Reject(2, (problem,), ("A-1", '"perhaps"?', "NaN"))
     assert good == Record(3, ("A-2", "t", "5.0"))
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.model.rejects import Example, Problem, Reason
 from salespro_core.records.file_reader import ExportReader
-from salespro_core.records.parser import Problem
 from salespro_core.records.reject_reasons import (
     CELL_CHARACTERS,
     MOST_EXAMPLES,
     MOST_REASONS,
-    Example,
-    Reason,
 )
 from salespro_core.records.rejects_file import Rejects
 from tests.support.builders import appointment, csv_bytes, items_of

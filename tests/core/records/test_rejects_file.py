@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from salespro_core.csv_reader.csv_injection import original
+from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.csv_reader.header import REJECT_LABELS, read_header
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.model.rejects import Problem, Record, Reject
 from salespro_core.records.file_reader import ExportReader
-from salespro_core.records.parser import Problem, Record, Reject
 from salespro_core.records.rejects_file import SAMPLE, Rejects
 from tests.support.builders import appointment, csv_bytes, items_of, read_rows, records
 
@@ -289,7 +289,7 @@ def test_any_bytes_come_back_as_they_were_in_every_round(
     second = rejected(first)
 
     was = cells(body)
-    assert [[original(c) for c in row[3:]] for row in cells(first)] == was
-    assert [[original(c) for c in row[3:]] for row in cells(second)] == was
+    assert [[unescape_formula(c) for c in row[3:]] for row in cells(first)] == was
+    assert [[unescape_formula(c) for c in row[3:]] for row in cells(second)] == was
     # Lines and lengths are those of a rejects file from now on.
     assert rejected(second) == second

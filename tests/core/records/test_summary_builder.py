@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from salespro_core.importer.options import DEFAULTS
 from salespro_core.model.file_summary import Day, FileSummary, Rep
 from salespro_core.records import summary_builder
 from salespro_core.records.file_reader import ExportReader
@@ -31,9 +30,9 @@ def held(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary
         stream = io.BytesIO(body)
         exports = (APPOINTMENTS, USERS)
         reader = ExportReader(stream, exports, rejects, is_lenient=is_lenient)
-        for _ in reader.parts(rows):
+        while reader.read_rows(rows):
             pass
-        return reader.contents()
+        return reader.file_summary()
 
 
 def known(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary:
@@ -179,10 +178,10 @@ def test_what_an_earlier_attempt_committed_is_counted_again() -> None:
         reader = ExportReader(
             io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False
         )
-        reader.skip(15, {}, DEFAULTS)
-        for _ in reader.chunks(DEFAULTS):
+        reader.skip(15, {}, checkpoint_rows=7)
+        for _ in reader.chunks(checkpoint_rows=7, batch_size=7):
             pass
-        contents = reader.contents()
+        contents = reader.file_summary()
 
     assert contents is not None
     assert contents.rows == 20

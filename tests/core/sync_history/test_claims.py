@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier
 
@@ -11,12 +12,12 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.errors import ClaimHeld, ClaimLost
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
-from salespro_core.sync_history import claims
+from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import LEASE, UNKNOWN, Claim, claim, read_counts
-from salespro_core.upsert.batch_upsert import SkippedRows, upsert
+from salespro_core.upsert.batch_upsert import send_batch
 from tests.support.builders import MORNING, appointment, batch, upload
 from tests.support.table_contents import (
     HISTORY_TABLE,
@@ -37,16 +38,14 @@ def history_of(conn: Connection, held: Claim) -> dict[str, object]:
 def write_one_row(conn: Connection, held: Claim) -> None:
     """Commit a row and a reject, and so move the checkpoint by two."""
     layout, sent = batch(appointment())
-    skipped = SkippedRows(rejected=1)
-    upsert(
+    send_batch(
         conn,
         layout,
-        sent,
+        replace(sent, rejected=1),
         claim=held,
         checkpoint=held.counts.processed,
         uploaded_at=MORNING,
-        skipped=skipped,
-    ).written()
+    ).counts()
 
 
 def now(conn: Connection) -> datetime:
@@ -126,7 +125,7 @@ def test_a_lease_that_ran_out_is_taken_over_with_its_checkpoint(
     """The function was killed: nothing is locked until a person clears it."""
     dead = claim(conn, upload(), lease=DEAD)
     write_one_row(conn, dead)
-    claims.recognised(conn, dead, "csv_appointments")
+    claims.set_sync_type(conn, dead, "csv_appointments")
     before = history_of(conn, dead)
 
     held = claim(conn, upload())
@@ -172,7 +171,7 @@ def test_a_lease_is_renewed_without_a_commit(conn: Connection) -> None:
     before = history_of(conn, held)
     conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
 
-    claims.renew(conn, held)
+    claims.renew_lease(conn, held)
 
     row = history_of(conn, held)
     assert row == before | {"lease_expires_at": row["lease_expires_at"]}
@@ -186,7 +185,7 @@ def test_recognising_the_export_renews_the_lease(conn: Connection) -> None:
     held = claim(conn, upload(), lease=timedelta(minutes=5))
     conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
 
-    claims.recognised(conn, held, "csv_users")
+    claims.set_sync_type(conn, held, "csv_users")
 
     assert history_of(conn, held)["sync_type"] == "csv_users"
     with pytest.raises(ClaimHeld) as refused:
@@ -199,7 +198,7 @@ def test_a_completed_upload_is_not_claimed_again(conn: Connection) -> None:
     held = claim(conn, upload())
     write_one_row(conn, held)
     held = claims.checkpoint(conn, held)
-    claims.complete(conn, held, report="s3://reports/1/")
+    completion.complete(conn, held, report="s3://reports/1/")
     before = history_of(conn, held)
 
     again = claim(conn, upload())
@@ -218,7 +217,7 @@ def test_a_failed_upload_may_be_tried_again(conn: Connection) -> None:
     """From its checkpoint; the error of the last attempt is gone until it fails again."""
     held = claim(conn, upload())
     write_one_row(conn, held)
-    claims.fail(conn, held, "Postgres was away.", report="s3://reports/1/")
+    completion.fail(conn, held, "Postgres was away.", report="s3://reports/1/")
 
     again = claim(conn, upload())
 
@@ -234,7 +233,7 @@ def test_a_failed_upload_may_be_tried_again(conn: Connection) -> None:
 def test_a_released_upload_may_be_claimed_at_once(conn: Connection) -> None:
     """The time of the function ran out, and its message is delivered again right away."""
     held = claim(conn, upload())
-    claims.release(conn, held)
+    claims.release_lease(conn, held)
 
     assert claim(conn, upload()).attempt == 2
 
@@ -314,7 +313,7 @@ def test_completing_is_noted(conn: Connection) -> None:
     held = claim(conn, upload())
     before, began = history_of(conn, held), now(conn)
 
-    claims.complete(conn, held, report="s3://reports/1/")
+    completion.complete(conn, held, report="s3://reports/1/")
 
     row = history_of(conn, held)
     assert began <= as_time(row["completed_at"]) <= now(conn)
@@ -340,7 +339,7 @@ def test_failing_is_noted_with_its_reason(
     held = claim(conn, upload())
     before, began = history_of(conn, held), now(conn)
 
-    claims.fail(conn, held, "The file is empty.", sync_type=sync_type, report="r/")
+    completion.fail(conn, held, "The file is empty.", sync_type=sync_type, report="r/")
 
     row = history_of(conn, held)
     assert began <= as_time(row["completed_at"]) <= now(conn)
@@ -359,17 +358,17 @@ def test_releasing_frees_the_lease_and_nothing_else(conn: Connection) -> None:
     held = claim(conn, upload())
     before = history_of(conn, held)
 
-    claims.release(conn, held)
+    claims.release_lease(conn, held)
 
     assert history_of(conn, held) == before | {"lease_expires_at": None}
 
 
 FINISH = [
-    pytest.param(lambda c, h: claims.complete(c, h, report=None), id="complete"),
-    pytest.param(lambda c, h: claims.fail(c, h, "no luck"), id="fail"),
-    pytest.param(lambda c, h: claims.recognised(c, h, "csv_users"), id="recognised"),
-    pytest.param(claims.renew, id="renew"),
-    pytest.param(claims.release, id="release"),
+    pytest.param(lambda c, h: completion.complete(c, h, report=None), id="complete"),
+    pytest.param(lambda c, h: completion.fail(c, h, "no luck"), id="fail"),
+    pytest.param(lambda c, h: claims.set_sync_type(c, h, "csv_users"), id="recognised"),
+    pytest.param(claims.renew_lease, id="renew"),
+    pytest.param(claims.release_lease, id="release"),
 ]
 
 
@@ -394,7 +393,7 @@ def test_what_is_completed_stays_so(
 ) -> None:
     """Also for the attempt that completed it: a report may name it by now."""
     held = claim(conn, upload())
-    claims.complete(conn, held, report="r/")
+    completion.complete(conn, held, report="r/")
     before = history_of(conn, held)
 
     with pytest.raises(ClaimLost):
@@ -406,10 +405,10 @@ def test_what_is_completed_stays_so(
 def test_completing_again_is_the_same(conn: Connection) -> None:
     """The reply to the first time may have been lost; the attempt asks again."""
     held = claim(conn, upload())
-    claims.complete(conn, held, report="r/")
+    completion.complete(conn, held, report="r/")
     before = history_of(conn, held)
 
-    claims.complete(conn, held, report="r/")
+    completion.complete(conn, held, report="r/")
 
     assert history_of(conn, held) == before
 
@@ -417,10 +416,10 @@ def test_completing_again_is_the_same(conn: Connection) -> None:
 def test_failing_again_is_no_lost_claim(conn: Connection) -> None:
     """The same; it used to say that another attempt had taken over."""
     held = claim(conn, upload())
-    claims.fail(conn, held, "The file is empty.", report="r/")
+    completion.fail(conn, held, "The file is empty.", report="r/")
     before = history_of(conn, held)
 
-    claims.fail(conn, held, "The file is empty.", report="r/")
+    completion.fail(conn, held, "The file is empty.", report="r/")
 
     after = history_of(conn, held)
     assert after == before | {"completed_at": after["completed_at"]}

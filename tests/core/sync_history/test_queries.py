@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from psycopg import Connection
 
-from salespro_core.model.outcome import Counts
-from salespro_core.sync_history import claims
+from salespro_core.model.counts import Counts
+from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import claim
 from salespro_core.sync_history.queries import Import, latest_import, recent_imports
 from tests.support.builders import MORNING, upload
@@ -100,7 +100,7 @@ def test_an_import_is_shown_as_it_is(conn: Connection) -> None:
                records_unchanged = 3, records_stale = 4, records_duplicate = 5,
                records_rejected = 6
         """)
-    claims.fail(
+    completion.fail(
         conn, held, "The gzip file is broken.", sync_type="csv_users", report="r"
     )
 
@@ -166,7 +166,7 @@ def test_an_attempt_whose_lease_ran_out_is_interrupted(conn: Connection) -> None
 
 def test_an_attempt_that_stopped_at_a_commit_is_interrupted(conn: Connection) -> None:
     """It waits for its next delivery."""
-    claims.release(conn, claim(conn, upload()))
+    claims.release_lease(conn, claim(conn, upload()))
 
     assert shown(conn) == ("in_progress", True)
 
@@ -182,7 +182,7 @@ def test_a_run_of_the_earlier_system_that_was_killed_is_interrupted(
 
 def test_what_is_finished_is_not_interrupted(conn: Connection) -> None:
     """Whatever its lease."""
-    claims.complete(conn, claim(conn, upload()), report=None)
+    completion.complete(conn, claim(conn, upload()), report=None)
 
     assert shown(conn) == ("completed", False)
 

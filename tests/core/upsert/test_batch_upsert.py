@@ -22,17 +22,16 @@ from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost, StoreRefused
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
-from salespro_core.importer.options import Options
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.records.array_literals import array_text
-from salespro_core.records.chunks import Chunk
+from salespro_core.records.array_literals import array_literal
+from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.sync_history import claims
+from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim, claim, read_counts
-from salespro_core.upsert.batch_upsert import SkippedRows, Written, upsert
+from salespro_core.upsert.batch_upsert import send_batch
 from salespro_core.upsert.sql import upsert_statement
 from salespro_core.upsert.transaction import write_chunk
 from tests.support.builders import MORNING, appointment, batch, csv_bytes, upload, user
@@ -45,9 +44,9 @@ from tests.support.table_contents import (
     USERS_TABLE,
     clear,
     contents,
-    everything,
+    contents_and_versions,
     number,
-    places,
+    row_versions,
     stored,
     wait_until_blocked,
 )
@@ -70,7 +69,7 @@ def compare_before_insert(
 ) -> bool:
     """Whether batches are compared before any row is locked."""
     is_first = bool(request.param)
-    monkeypatch.setattr(Way, "looks_first", is_first)
+    monkeypatch.setattr(Way, "compare_before_insert", is_first)
     return is_first
 
 
@@ -85,20 +84,20 @@ def write(
     held: Claim,
     *rows: Row,
     uploaded_at: datetime = MORNING,
-    skipped: SkippedRows = SkippedRows(),  # noqa: B008 -- frozen
-) -> Written:
+    duplicate: int = 0,
+    rejected: int = 0,
+) -> Counts:
     """Write these rows as one batch."""
     layout, sent = batch(*rows)
-    return upsert(
+    return send_batch(
         conn,
         layout,
-        sent,
+        replace(sent, duplicate=duplicate, rejected=rejected),
         claim=held,
         checkpoint=checkpoint(conn, held),
         uploaded_at=uploaded_at,
-        skipped=skipped,
         compare_before_insert=Way.compare_before_insert,
-    ).written()
+    ).counts()
 
 
 def checkpoint(conn: Connection, held: Claim) -> int:
@@ -129,52 +128,50 @@ def history_of(conn: Connection, held: Claim) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("incoming", "written"),
     [
-        pytest.param(appointment("B"), Written(created=1), id="new-key"),
+        pytest.param(appointment("B"), Counts(created=1), id="new-key"),
+        pytest.param(appointment("a"), Counts(created=1), id="case-of-the-key-matters"),
+        pytest.param(appointment("A"), Counts(unchanged=1), id="the-same"),
         pytest.param(
-            appointment("a"), Written(created=1), id="case-of-the-key-matters"
-        ),
-        pytest.param(appointment("A"), Written(unchanged=1), id="the-same"),
-        pytest.param(
-            appointment("A", saleAmount="$12.5"), Written(unchanged=1), id="same-number"
+            appointment("A", saleAmount="$12.5"), Counts(unchanged=1), id="same-number"
         ),
         pytest.param(
-            appointment("A", isSale="yes"), Written(unchanged=1), id="same-boolean"
+            appointment("A", isSale="yes"), Counts(unchanged=1), id="same-boolean"
         ),
         pytest.param(
             appointment("A", _created_at="2025-06-06T02:16:45.538+02:00"),
-            Written(unchanged=1),
+            Counts(unchanged=1),
             id="same-instant",
         ),
         pytest.param(
-            appointment("A", saleAmount="12.51"), Written(updated=1), id="other-number"
+            appointment("A", saleAmount="12.51"), Counts(updated=1), id="other-number"
         ),
         pytest.param(
-            appointment("A", saleAmount=""), Written(updated=1), id="becomes-null"
+            appointment("A", saleAmount=""), Counts(updated=1), id="becomes-null"
         ),
         pytest.param(
             appointment("A", customer_nameLast="garcia"),
-            Written(updated=1),
+            Counts(updated=1),
             id="other-case",
         ),
         pytest.param(
             appointment("A", resultFullString="Sold "),
-            Written(updated=1),
+            Counts(updated=1),
             id="space-at-the-end",
         ),
         pytest.param(
             appointment("A", _updated_at="2025-06-07T10:00:00.001Z"),
-            Written(updated=1),
+            Counts(updated=1),
             id="newer-and-else-the-same",
         ),
         pytest.param(
             appointment("A", _updated_at="2025-06-07T09:59:59.999Z", isSale="FALSE"),
-            Written(stale=1),
+            Counts(stale=1),
             id="older",
         ),
     ],
 )
 def test_each_appointment_is_counted_once(
-    conn: Connection, held: Claim, incoming: Row, written: Written
+    conn: Connection, held: Claim, incoming: Row, written: Counts
 ) -> None:
     """created, updated, unchanged or stale: the report and the history live on it."""
     write(conn, held, appointment("A"))
@@ -185,25 +182,23 @@ def test_each_appointment_is_counted_once(
 @pytest.mark.parametrize(
     ("incoming", "uploaded_at", "written"),
     [
-        pytest.param(user("B"), NOON, Written(created=1), id="new-key"),
+        pytest.param(user("B"), NOON, Counts(created=1), id="new-key"),
+        pytest.param(user("B"), MORNING, Counts(created=1), id="new-key-in-older-file"),
         pytest.param(
-            user("B"), MORNING, Written(created=1), id="new-key-in-older-file"
-        ),
-        pytest.param(
-            user("A"), NOON, Written(unchanged=1), id="the-same-uploaded-again"
+            user("A"), NOON, Counts(unchanged=1), id="the-same-uploaded-again"
         ),
         pytest.param(
             user("A", Last_Login="2025-06-18"),
             NOON,
-            Written(unchanged=1),
+            Counts(unchanged=1),
             id="same-day-written-otherwise",
         ),
-        pytest.param(user("A", Email="a@b.c"), EVENING, Written(updated=1), id="newer"),
+        pytest.param(user("A", Email="a@b.c"), EVENING, Counts(updated=1), id="newer"),
         pytest.param(
-            user("A", Email="a@b.c"), NOON, Written(updated=1), id="equal-time-is-newer"
+            user("A", Email="a@b.c"), NOON, Counts(updated=1), id="equal-time-is-newer"
         ),
-        pytest.param(user("A", Email="a@b.c"), MORNING, Written(stale=1), id="older"),
-        pytest.param(user("A"), MORNING, Written(stale=1), id="older-though-the-same"),
+        pytest.param(user("A", Email="a@b.c"), MORNING, Counts(stale=1), id="older"),
+        pytest.param(user("A"), MORNING, Counts(stale=1), id="older-though-the-same"),
     ],
 )
 def test_each_user_is_counted_once(
@@ -211,7 +206,7 @@ def test_each_user_is_counted_once(
     held: Claim,
     incoming: Row,
     uploaded_at: datetime,
-    written: Written,
+    written: Counts,
 ) -> None:
     """A users file has no timestamp of its own: what orders two is their upload."""
     write(conn, held, user("A"), uploaded_at=NOON)
@@ -241,7 +236,7 @@ def test_one_batch_may_hold_all_four_sorts_of_rows(
         make("newer", **{name: "Silva"}, **version),
     )
 
-    assert written == Written(created=1, updated=1, unchanged=1, stale=1)
+    assert written == Counts(created=1, updated=1, unchanged=1, stale=1)
 
 
 def test_counts_lease_and_checkpoint_move_with_the_rows(conn: Connection) -> None:
@@ -262,7 +257,8 @@ def test_counts_lease_and_checkpoint_move_with_the_rows(conn: Connection) -> Non
         appointment("A"),
         appointment("B", saleAmount="1"),
         appointment("C"),
-        skipped=SkippedRows(duplicate=5, rejected=7),
+        duplicate=5,
+        rejected=7,
     )
 
     row = history_of(conn, held)
@@ -285,28 +281,28 @@ OLD, NEW = "2025-06-07T10:00:00.000Z", "2025-06-07T10:00:00.001Z"
 @pytest.mark.parametrize(
     ("stored_at", "incoming_at", "written"),
     [
-        pytest.param(OLD, NEW, Written(updated=1), id="newer"),
-        pytest.param(OLD, OLD, Written(updated=1), id="equal-counts-as-newer"),
-        pytest.param(NEW, OLD, Written(stale=1), id="older"),
-        pytest.param("", OLD, Written(updated=1), id="dated-beats-undated"),
-        pytest.param(OLD, "", Written(stale=1), id="undated-never-beats-dated"),
-        pytest.param("", "", Written(updated=1), id="both-undated"),
+        pytest.param(OLD, NEW, Counts(updated=1), id="newer"),
+        pytest.param(OLD, OLD, Counts(updated=1), id="equal-counts-as-newer"),
+        pytest.param(NEW, OLD, Counts(stale=1), id="older"),
+        pytest.param("", OLD, Counts(updated=1), id="dated-beats-undated"),
+        pytest.param(OLD, "", Counts(stale=1), id="undated-never-beats-dated"),
+        pytest.param("", "", Counts(updated=1), id="both-undated"),
         pytest.param(
-            "2025-06-07T12:00:00+02:00", OLD, Written(updated=1), id="equal-elsewhere"
+            "2025-06-07T12:00:00+02:00", OLD, Counts(updated=1), id="equal-elsewhere"
         ),
         pytest.param(
-            "2025-06-07T10:00:00+02:00", OLD, Written(updated=1), id="newer-elsewhere"
+            "2025-06-07T10:00:00+02:00", OLD, Counts(updated=1), id="newer-elsewhere"
         ),
         pytest.param(
             "2025-06-07T10:00:00.000001Z",
             OLD,
-            Written(stale=1),
+            Counts(stale=1),
             id="a-microsecond-older",
         ),
     ],
 )
 def test_the_newer_version_of_an_appointment_wins(
-    conn: Connection, held: Claim, stored_at: str, incoming_at: str, written: Written
+    conn: Connection, held: Claim, stored_at: str, incoming_at: str, written: Counts
 ) -> None:
     """The earlier system let an older file overwrite a newer row, unnoticed."""
     write(conn, held, appointment("A", _updated_at=stored_at, saleAmount="1"))
@@ -321,12 +317,12 @@ def test_the_newer_version_of_an_appointment_wins(
 @pytest.mark.parametrize(
     ("stored_at", "written"),
     [
-        pytest.param(OLD, Written(stale=1), id="never-beats-a-dated-row"),
-        pytest.param("", Written(updated=1), id="may-change-an-undated-row"),
+        pytest.param(OLD, Counts(stale=1), id="never-beats-a-dated-row"),
+        pytest.param("", Counts(updated=1), id="may-change-an-undated-row"),
     ],
 )
 def test_a_file_without_timestamps(
-    conn: Connection, held: Claim, stored_at: str, written: Written
+    conn: Connection, held: Claim, stored_at: str, written: Counts
 ) -> None:
     """Nobody can say that such a file is newer than what is stored with a date."""
     write(conn, held, appointment("A", _updated_at=stored_at, saleAmount="1"))
@@ -346,22 +342,22 @@ def test_a_file_without_timestamps(
         pytest.param(appointment("A", _updated_at=OLD, isSale="no"), id="stale"),
     ],
 )
-@pytest.mark.parametrize("looks_first", [True], indirect=True)
+@pytest.mark.parametrize("compare_before_insert", [True], indirect=True)
 def test_an_appointment_that_does_not_change_is_not_even_locked(
     conn: Connection, held: Claim, row: Row
 ) -> None:
     """Most rows of a file were in yesterday's; a lock alone would rewrite their pages."""
     write(conn, held, appointment("A", _updated_at=NEW))
-    before = places(conn, APPOINTMENT_TABLE)
+    before = row_versions(conn, APPOINTMENT_TABLE)
     row = row if row["_updated_at"] == OLD else row | {"_updated_at": NEW}
 
     write(conn, held, row)
 
-    assert places(conn, APPOINTMENT_TABLE) == before
+    assert row_versions(conn, APPOINTMENT_TABLE) == before
     assert before["A"][1] == "0"
 
 
-@pytest.mark.parametrize("looks_first", [True], indirect=True)
+@pytest.mark.parametrize("compare_before_insert", [True], indirect=True)
 def test_replaying_a_batch_costs_no_log_of_the_table(
     conn: Connection, held: Claim
 ) -> None:
@@ -404,7 +400,7 @@ def test_a_user_that_does_not_change_is_not_rewritten(
 
 def rewritten(conn: Connection) -> dict[object, tuple[str, str]]:
     """Where each user is; ON CONFLICT locks one that it leaves alone."""
-    found = places(conn, USERS_TABLE)
+    found = row_versions(conn, USERS_TABLE)
     return {key: (xmin, ctid) for key, (xmin, _, ctid) in found.items()}
 
 
@@ -417,7 +413,7 @@ def test_a_late_users_file_does_not_undo_what_a_newer_one_confirmed(
 
     late = write(conn, held, user("U", Email="late@b.c"), uploaded_at=NOON)
 
-    assert (confirmed, late) == (Written(unchanged=1), Written(stale=1))
+    assert (confirmed, late) == (Counts(unchanged=1), Counts(stale=1))
     assert stored(conn, USERS_TABLE)["U"]["email"] == "a@b.c"
     assert stored(conn, SEEN_TABLE) == {
         "U": {"user_object_id": "U", "uploaded_at": EVENING}
@@ -450,7 +446,7 @@ def test_imported_at_of_an_appointment_never_moves(
 
     written = write(conn, held, appointment("A", saleAmount="1"))
 
-    assert written == Written(updated=1)
+    assert written == Counts(updated=1)
     assert stored(conn, APPOINTMENT_TABLE)["A"]["imported_at"] == first
 
 
@@ -472,7 +468,7 @@ def test_a_column_that_the_file_lacks_is_left_alone(
 
     written = write(conn, held, without(row, "saleAmount", "isSale", "salesrep.email"))
 
-    assert written == Written(updated=1)
+    assert written == Counts(updated=1)
     assert stored(conn, APPOINTMENT_TABLE)["A"] == before | {
         "customer_last_name": "Silva"
     }
@@ -514,25 +510,25 @@ def without_times(row: Mapping[str, object]) -> dict[str, object]:
         pytest.param(
             appointment("A", _updated_at=""),
             only(appointment("A"), "_id"),
-            Written(unchanged=1),
+            Counts(unchanged=1),
             id="appointment",
         ),
         pytest.param(
             appointment("A"),
             only(appointment("A"), "_id"),
-            Written(stale=1),
+            Counts(stale=1),
             id="appointment-with-a-date",
         ),
         pytest.param(
             user("A"),
             only(user("A"), USER_KEY),
-            Written(unchanged=1),
+            Counts(unchanged=1),
             id="user",
         ),
     ],
 )
 def test_a_file_with_only_the_key_changes_nothing_that_is_stored(
-    conn: Connection, held: Claim, stored_row: Row, incoming: Row, written: Written
+    conn: Connection, held: Claim, stored_row: Row, incoming: Row, written: Counts
 ) -> None:
     """There is nothing to update, which `SET ()` could not even say."""
     write(conn, held, stored_row)
@@ -550,18 +546,17 @@ def test_a_value_that_a_batch_omits_is_left_alone(
     layout, sent = batch(appointment("A", saleAmount="99", salesrep_nameLast="Silva"))
     place = [column.name for column in layout.columns].index("sale_amount")
 
-    written = upsert(
+    written = send_batch(
         conn,
         layout,
         replace(sent, omitted=(place,)),
         claim=held,
         checkpoint=checkpoint(conn, held),
         uploaded_at=MORNING,
-        skipped=SkippedRows(),
-    ).written()
+    ).counts()
 
     row = stored(conn, APPOINTMENT_TABLE)["A"]
-    assert written == Written(updated=1)
+    assert written == Counts(updated=1)
     assert (row["sale_amount"], row["salesrep_last_name"]) == (
         Decimal("12.50"),
         "Silva",
@@ -712,7 +707,11 @@ def test_arrays_hold_what_psycopg_would_send(
     """The reason to build them by hand is speed, so they must differ in nothing else."""
     row = shared_session.execute(
         "SELECT %s::varchar[], %s::varchar[] = %s::varchar[]",
-        [array_text(values, is_text=True), array_text(values, is_text=True), values],
+        [
+            array_literal(values, is_text=True),
+            array_literal(values, is_text=True),
+            values,
+        ],
     ).fetchone()
 
     assert row == (values, True)
@@ -727,11 +726,11 @@ def taken_over(conn: Connection, held: Claim) -> None:
 
 
 def completed(conn: Connection, held: Claim) -> None:
-    claims.complete(conn, claims.checkpoint(conn, held), report=None)
+    completion.complete(conn, claims.checkpoint(conn, held), report=None)
 
 
 def failed(conn: Connection, held: Claim) -> None:
-    claims.fail(conn, held, "out of luck")
+    completion.fail(conn, held, "out of luck")
 
 
 def deleted(conn: Connection, _held: Claim) -> None:
@@ -758,12 +757,12 @@ def test_an_attempt_that_lost_its_claim_writes_nothing(
     write(conn, held, appointment("A"))
     write(conn, held, user("A"))
     end(conn, held)
-    before = everything(conn)
+    before = contents_and_versions(conn)
 
     with pytest.raises(ClaimLost, match="writes nothing more"):
-        write(conn, held, *rows, uploaded_at=EVENING, skipped=SkippedRows(rejected=1))
+        write(conn, held, *rows, uploaded_at=EVENING, rejected=1)
 
-    assert everything(conn) == before
+    assert contents_and_versions(conn) == before
 
 
 def test_a_takeover_that_commits_while_a_batch_waits_for_it_wins(
@@ -797,7 +796,7 @@ def test_a_batch_that_waits_for_its_history_row_counts_once(
 
         written = waiting.result()
 
-    assert written == Written(created=1)
+    assert written == Counts(created=1)
     assert read_counts(history_of(conn, held)) == Counts(created=1)
     assert history_of(conn, held)["error_message"] == "by hand"
 
@@ -822,9 +821,9 @@ def test_a_newer_row_that_is_deleted_meanwhile_is_counted_once(
         written = waiting.result()
 
     if Way.compare_before_insert:
-        assert written == Written(created=1, stale=1, unchanged=1)
+        assert written == Counts(created=1, stale=1, unchanged=1)
     else:
-        assert written == Written(created=2, unchanged=1)
+        assert written == Counts(created=2, unchanged=1)
     assert len(stored(conn, APPOINTMENT_TABLE)) == written.created + 1
 
 
@@ -894,7 +893,7 @@ def cut(*rows: Row, size: int) -> tuple[Layout, Chunk]:
     with Rejects() as rejects:
         stream = io.BytesIO(csv_bytes(*rows))
         reader = ExportReader(stream, (APPOINTMENTS, USERS), rejects, is_lenient=False)
-        (chunk,) = reader.chunks(Options(checkpoint_rows=len(rows), batch_size=size))
+        (chunk,) = reader.chunks(checkpoint_rows=len(rows), batch_size=size)
     return reader.layout, chunk
 
 
@@ -919,7 +918,7 @@ def test_a_span_of_nothing_but_rejects_moves_the_checkpoint(
 ) -> None:
     """Otherwise the attempt after a crash would count them again."""
     layout, _ = batch(appointment())
-    chunk = Chunk(rows=3, batches=(), duplicate=0, rejected=3)
+    chunk = Chunk(rows=3, batches=(Batch(rejected=3),))
 
     counts = write_chunk(conn, layout, chunk, claim=held, uploaded_at=MORNING).counts
 
@@ -933,7 +932,7 @@ def test_a_span_is_written_as_a_whole_or_not_at_all(
     """The checkpoint covers the span: half of it would be sent again, or never."""
     layout, good = batch(appointment("A"))
     _, bad = batch(appointment("B"), appointment("B"))
-    chunk = Chunk(rows=3, batches=(good, bad), duplicate=0, rejected=0)
+    chunk = Chunk(rows=3, batches=(good, bad))
     before = contents(conn)
 
     with pytest.raises(StoreRefused), store_errors("writing"):
@@ -948,12 +947,12 @@ def test_a_span_whose_claim_is_lost_writes_nothing(
     """Whatever the number of its batches."""
     taken_over(conn, held)
     layout, chunk = cut(*(appointment(key) for key in "ABC"), size=1)
-    before = everything(conn)
+    before = contents_and_versions(conn)
 
     with pytest.raises(ClaimLost):
         write_chunk(conn, layout, chunk, claim=held, uploaded_at=MORNING)
 
-    assert everything(conn) == before
+    assert contents_and_versions(conn) == before
 
 
 # --- two imports at once --------------------------------------------------------------
@@ -996,12 +995,12 @@ def test_of_two_imports_at_once_the_newer_row_stays(
 
     assert names(conn, export) == [in_the_end]
     if second == "newer":
-        assert written == Written(updated=1)
+        assert written == Counts(updated=1)
     elif export is USERS:
-        assert written == Written(stale=1)
+        assert written == Counts(stale=1)
     else:
         # Looked at before the other one's commit, it was not stale yet.
-        assert written == Written(unchanged=1)
+        assert written == Counts(unchanged=1)
 
 
 def version(export: Export, name: str, at: datetime) -> Row:
@@ -1107,7 +1106,7 @@ def explain(
     """The plan of the very statement, with these rows as psycopg sends them."""
     layout, sent = batch(*rows)
     parameters: dict[str, object] = {
-        column.name: array_text(cells, is_text=column.column_type.is_text)
+        column.name: array_literal(cells, is_text=column.column_type.is_text)
         for column, cells in zip(layout.columns, sent.columns, strict=True)
     }
     parameters |= {
@@ -1134,8 +1133,8 @@ def generic_plan(conn: Connection, export: Export) -> dict[str, Any]:
         export, export.columns, compare_before_insert=Way.compare_before_insert
     ).as_string()
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
-    for place, name in enumerate(names, 1):
-        statement = statement.replace(f"%({name})s", f"${place}")
+    for number_, name in enumerate(names, 1):
+        statement = statement.replace(f"%({name})s", f"${number_}")
     conn.execute("SET plan_cache_mode = force_generic_plan")
     conn.execute(f"PREPARE upsert AS {statement}".encode())
     nulls = ", ".join(["NULL"] * len(names))

@@ -25,8 +25,7 @@ from salespro_core.errors import (
     StoreUnavailable,
 )
 from salespro_core.exports.catalogue import APPOINTMENTS
-from salespro_core.importer.options import Options
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.records.chunks import Chunk
@@ -34,13 +33,18 @@ from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.pipeline import write_ahead
-from salespro_core.upsert.transaction import ChunkWritten, configure_transaction
+from salespro_core.upsert.pipeline import write_chunks
+from salespro_core.upsert.transaction import ChunkResult, configure_transaction
 from tests.support.builders import MORNING, appointment, csv_bytes, upload
-from tests.support.table_contents import APPOINTMENT_TABLE, places, stored, wait_until
+from tests.support.table_contents import (
+    APPOINTMENT_TABLE,
+    row_versions,
+    stored,
+    wait_until,
+)
 
 KEYS = "ABCDEFGHI"
-SMALL = Options(checkpoint_rows=3, batch_size=2)
+SMALL = {"checkpoint_rows": 3, "batch_size": 2}
 # How many wait for their turn.
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
@@ -56,7 +60,7 @@ def layout_and_spans() -> tuple[Layout, list[Chunk]]:
     stream = io.BytesIO(csv_bytes(*(appointment(key) for key in KEYS)))
     with Rejects() as rejects:
         reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
-        return reader.layout, list(reader.chunks(SMALL))
+        return reader.layout, list(reader.chunks(**SMALL))
 
 
 class Ahead:
@@ -75,17 +79,25 @@ class Ahead:
     def reads(
         self,
         *rows: dict[str, str],
-        options: Options = Options(),  # noqa: B008 -- frozen
+        checkpoint_rows: int = 5000,
+        batch_size: int = 5000,
     ) -> None:
         """Write these, in one span unless the options say otherwise."""
         with Rejects() as rejects:
             stream = io.BytesIO(csv_bytes(*rows))
             reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
-            self._layout, self._spans = reader.layout, list(reader.chunks(options))
+            self._layout, self._spans = (
+                reader.layout,
+                list(
+                    reader.chunks(
+                        checkpoint_rows=checkpoint_rows, batch_size=batch_size
+                    )
+                ),
+            )
 
     def written(
         self, before: Callable[[int], object] = lambda _: None
-    ) -> Iterator[ChunkWritten]:
+    ) -> Iterator[ChunkResult]:
         """What became of each span; `before(place)` is called when one is asked for."""
 
         def chunks() -> Iterator[Chunk]:
@@ -94,11 +106,11 @@ class Ahead:
                 yield chunk
             before(len(self._spans))
 
-        return write_ahead(
+        return write_chunks(
             self.connection,
             self._layout,
             chunks(),
-            held=self.held,
+            claim=self.held,
             uploaded_at=MORNING,
             remaining_s=lambda: self.remaining_s,
         )
@@ -150,14 +162,15 @@ def test_what_follows_news_is_compared_and_counted_all_the_same(
         ahead.reads(*rows)
         ahead.held = claims.claim(conn, upload(object_key=key))
         list(ahead.written())
-    before = places(conn, APPOINTMENT_TABLE)
+    before = row_versions(conn, APPOINTMENT_TABLE)
     files = [
         # all of them news; the same, older, news; the same again
         *("A", "B", "C"), *("D", "E", "F"), *("K", "G", "H"), *("I", "J", "L"),
     ]  # fmt: skip
     ahead.reads(
         *(appointment(key, _updated_at="2025-06-06T12:00:00.000Z") if key == "E" else appointment(key) for key in files),
-        options=Options(checkpoint_rows=3, batch_size=2),
+        checkpoint_rows=3,
+        batch_size=2,
     )  # fmt: skip
     ahead.held = claims.claim(conn, upload(object_key="k3"))
 
@@ -169,7 +182,7 @@ def test_what_follows_news_is_compared_and_counted_all_the_same(
         Counts(created=2, unchanged=1),
         Counts(created=3),
     ]
-    after = places(conn, APPOINTMENT_TABLE)
+    after = row_versions(conn, APPOINTMENT_TABLE)
     # Where it stands is the same: no version of it was written.
     assert [after[key][0] for key in "DEK"] == [before[key][0] for key in "DEK"]
     # Those that were not looked up are locked, and K is not.
@@ -190,7 +203,7 @@ def test_a_row_that_need_not_be_written_is_kept_from_a_trigger_that_refuses_it(
         f"CREATE TRIGGER refuse BEFORE INSERT ON {APPOINTMENT_TABLE} FOR EACH ROW "
         "WHEN (NEW.id = 'D') EXECUTE FUNCTION refuse()"
     )
-    ahead.reads(*(appointment(key) for key in "ABCDEF"), options=SMALL)
+    ahead.reads(*(appointment(key) for key in "ABCDEF"), **SMALL)
     ahead.held = claims.claim(conn, upload(object_key="another.csv"))
 
     found = [written.counts for written in ahead.written()]
@@ -282,7 +295,7 @@ def test_what_a_broken_connection_left_under_way_is_no_other_attempt(
     with Rejects() as rejects:
         stream = io.BytesIO(csv_bytes(*rows))
         reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=True)
-        given = reader.layout, list(reader.chunks(SMALL))
+        given = reader.layout, list(reader.chunks(**SMALL))
     ahead = Ahead(conn, held, given, database_url)
 
     def release() -> None:
@@ -382,7 +395,7 @@ def test_what_postgres_refuses_at_the_commit_costs_its_row_only(
 def test_a_lock_that_is_held_for_long_ends_the_attempt_and_frees_its_own(
     ahead: Ahead, conn: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("salespro_core.postgres.retry.PATIENCE_S", 0.5)
+    monkeypatch.setattr("salespro_core.postgres.retry.MAX_RETRY_S", 0.5)
     conn.execute("SET lock_timeout = '50ms'")
     with other.transaction():
         other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")
@@ -455,7 +468,7 @@ def struck_after(seconds: float, stop: type[BaseException]) -> Iterator[None]:
 
 def may_be_begun_again(ahead: Ahead, other: Connection) -> bool:
     """What frees the lease can be said over the connection that there is."""
-    ahead.connection.try_once(lambda conn: claims.release(conn, ahead.held))
+    ahead.connection.try_once(lambda conn: claims.release_lease(conn, ahead.held))
     row = other.execute("SELECT lease_expires_at FROM salespro_sync_history").fetchone()
     return row == (None,)
 

@@ -11,18 +11,18 @@ from salespro_core.errors import ObjectUnavailable, StoreRefused, StoreUnavailab
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
-from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.queries import latest_import
-from tests.support.builders import appointment, csv_bytes
-from tests.support.import_runs import Pieces, another, run
-from tests.support.servers.tcp_proxy import Action, Moment, postgres_wire
+from tests.support.builders import CANARY, appointment, csv_bytes
+from tests.support.import_runs import PiecewiseStream, new_version, run
+from tests.support.servers.tcp_proxy import Action, Moment, postgres_proxy
 from tests.support.table_contents import APPOINTMENT_TABLE, stored
 
 SMALL = Options(batch_size=7, checkpoint_rows=20)
-CANARY = "Quibble-77"
 
 
 def rows(count: int, *bad: int) -> list[dict[str, str]]:
@@ -79,8 +79,10 @@ def test_what_postgres_refused_before_a_crash_is_in_the_rejects_of_the_next_atte
     choosy: Connection,
 ) -> None:
     """Reading the file again would not show it: as CSV, these rows are fine."""
-    of, data = another(), csv_bytes(*rows(200, 2, 150))
-    cut = Pieces(data, after=len(data) - 500, error=ObjectUnavailable("S3 cut it off."))
+    of, data = new_version(), csv_bytes(*rows(200, 2, 150))
+    cut = PiecewiseStream(
+        data, after=len(data) - 500, error=ObjectUnavailable("S3 cut it off.")
+    )
     with pytest.raises(ObjectUnavailable):
         import_upload(choosy, of, cut, options=SMALL)
     files = []
@@ -104,11 +106,13 @@ def test_what_postgres_refused_of_a_lenient_import_is_not_forgotten_either(
 ) -> None:
     """Such a record leaves cells out, so that it is not read with the others."""
     lenient = Options(batch_size=7, checkpoint_rows=20, is_lenient=True)
-    of, sent = another(), rows(200, 2, 150)
+    of, sent = new_version(), rows(200, 2, 150)
     for place in (1, 2, 150):
         sent[place]["saleAmount"] = "a lot"
     data = csv_bytes(*sent)
-    cut = Pieces(data, after=len(data) - 500, error=ObjectUnavailable("S3 cut it off."))
+    cut = PiecewiseStream(
+        data, after=len(data) - 500, error=ObjectUnavailable("S3 cut it off.")
+    )
     with pytest.raises(ObjectUnavailable):
         import_upload(choosy, of, cut, options=lenient)
 
@@ -225,8 +229,8 @@ def test_a_commit_whose_reply_was_lost_is_neither_failed_nor_repeated(
         commits.append(moment.text)
         return "cut" if len(commits) == losing else None
 
-    with postgres_wire(database_url) as (url, wire), connection.connect(url) as own:
-        wire.plan = lose
+    with postgres_proxy(database_url) as (url, proxy), connection.connect(url) as own:
+        proxy.plan = lose
         made: list[Connection] = []
 
         def reconnect() -> Connection:

@@ -1,0 +1,48 @@
+"""How many rows of an upload had which result; each row is counted once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """processed = created + updated + unchanged + stale + duplicate + rejected.
+
+    Attributes:
+        created: new in the table.
+        updated: changed in the table.
+        unchanged: equal to the stored row; nothing was written for it.
+        stale: the stored row is newer.
+        duplicate: a newer row with the same key was sent in the same chunk.
+        rejected: cannot be imported; kept in the rejects file.
+    """
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    @property
+    def processed(self) -> int:
+        """The sum of all counts."""
+        written = self.created + self.updated + self.unchanged + self.stale
+        return written + self.duplicate + self.rejected
+
+    def __add__(self, other: Counts) -> Counts:
+        """Add count by count."""
+        return Counts(
+            created=self.created + other.created,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+            stale=self.stale + other.stale,
+            duplicate=self.duplicate + other.duplicate,
+            rejected=self.rejected + other.rejected,
+        )
+
+    def __sub__(self, other: Counts) -> Counts:
+        """Subtract count by count."""
+        minuend, subtrahend = asdict(self), asdict(other)
+        return Counts(**{name: minuend[name] - subtrahend[name] for name in minuend})

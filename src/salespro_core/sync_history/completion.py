@@ -1,0 +1,135 @@
+"""The end of an import: completed, failed, or abandoned because its upload is gone."""
+
+from __future__ import annotations
+
+from psycopg import Connection
+
+from salespro_core.model.upload import Upload
+from salespro_core.sync_history.claims import Claim, update_claimed
+
+_IS_COMPLETED = """
+SELECT EXISTS (
+    SELECT FROM salespro_sync_history
+     WHERE (bucket, object_key, object_version)
+         = (%(bucket)s, %(object_key)s, %(version)s)
+       AND status = 'completed')
+"""
+
+
+def is_completed(conn: Connection, upload: Upload) -> bool:
+    """Whether the import of this version of the upload is completed."""
+    parameters = {
+        "bucket": upload.bucket,
+        "object_key": upload.object_key,
+        "version": upload.version,
+    }
+    row = conn.execute(_IS_COMPLETED, parameters).fetchone()
+    return row == (True,)
+
+
+_COMPLETE = """
+UPDATE salespro_sync_history
+   SET status = 'completed',
+       completed_at = coalesce(completed_at, clock_timestamp()),
+       lease_expires_at = NULL,
+       report_location = %(report)s
+ -- already completed by this attempt if only the reply was lost
+ WHERE id = %(import_id)s AND attempts = %(attempt)s
+   AND status IN ('in_progress', 'completed')
+   -- after a failover the new primary may lack our last commits
+   AND records_processed = %(processed)s
+"""
+
+
+def complete(conn: Connection, claim: Claim, *, report: str | None) -> None:
+    """Set the import to completed: all rows are committed and the report is written.
+
+    Args:
+        conn: in autocommit; this commit waits for the disk, and so for all commits before.
+        claim: with the checkpoint of the last commit.
+        report: location of the report.
+
+    Raises:
+        ClaimLost: another attempt took over, or Postgres lost the last commits.
+    """
+    processed = claim.counts.processed
+    update_claimed(conn, _COMPLETE, claim, report=report, processed=processed)
+
+
+_FAIL = """
+UPDATE salespro_sync_history
+   SET status = 'failed',
+       sync_type = coalesce(%(sync_type)s, sync_type),
+       completed_at = clock_timestamp(),
+       lease_expires_at = NULL,
+       error_message = %(error)s,
+       report_location = %(report)s
+ -- already failed by this attempt if only the reply was lost
+ WHERE id = %(import_id)s AND attempts = %(attempt)s
+   AND status IN ('in_progress', 'failed')
+   -- the error describes the file as of our last commit
+   AND records_processed = coalesce(%(processed)s::int, records_processed)
+"""
+
+
+def fail(
+    conn: Connection,
+    claim: Claim,
+    error: str,
+    *,
+    sync_type: str | None = None,
+    report: str | None = None,
+    processed: int | None = None,
+) -> None:
+    """Set the import to failed.  The checkpoint stays; another attempt may resume.
+
+    Raises:
+        ClaimLost: another attempt took over.
+    """
+    values = {"error": error, "sync_type": sync_type, "report": report}
+    update_claimed(conn, _FAIL, claim, processed=processed, **values)
+
+
+_ABANDON = """
+UPDATE salespro_sync_history
+   SET status = 'failed',
+       completed_at = clock_timestamp(),
+       lease_expires_at = NULL,
+       error_message = %(error)s
+ WHERE bucket = %(bucket)s AND object_key = %(object_key)s
+   -- without versioning, object_version is the ETag and the time of the upload
+   AND split_part(object_version, ' ', 1) = %(version)s
+   AND status <> 'completed'
+   -- a live attempt may already hold the data
+   AND coalesce(lease_expires_at < clock_timestamp(), true)
+"""
+
+_IS_VERSION_COMPLETED = """
+SELECT EXISTS (
+    SELECT FROM salespro_sync_history
+     WHERE bucket = %(bucket)s AND object_key = %(object_key)s
+       AND split_part(object_version, ' ', 1) = %(version)s
+       AND status = 'completed')
+"""
+
+
+def abandon(
+    conn: Connection, *, bucket: str, object_key: str, version: str, error: str
+) -> bool:
+    """Set the import of a deleted upload to failed, if it was started.
+
+    Committed rows stay.
+
+    Args:
+        conn: in autocommit.
+        bucket: of the upload.
+        object_key: decoded.
+        version: the version id, or the ETag.
+        error: why the upload cannot be read.
+
+    Returns:
+        Whether the import had been completed before.
+    """
+    upload = {"bucket": bucket, "object_key": object_key, "version": version}
+    conn.execute(_ABANDON, {**upload, "error": error})
+    return conn.execute(_IS_VERSION_COMPLETED, upload).fetchone() == (True,)
