@@ -1,4 +1,4 @@
-"""What the appointments say: how many, how many sales, by whom and when."""
+"""Sums over the stored appointments: appointments, sales and revenue, by rep and by day."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-# Days of activity if no number of days is asked for.
-DAYS = 30
-REPS = 10
+# Days of daily activity if the caller gives no number of days.
+DEFAULT_DAYS = 30
+MAX_REPS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,10 @@ class Sales:
     """Sums over some appointments.
 
     Attributes:
-        with_amount: sales that carry an amount; one without is normal.
-        revenue: of those, as are the three that follow, which are None without any.
+        with_amount: sales that have an amount; not every sale has an amount.
+        revenue: sum of these amounts.
+        average: of these amounts, to the cent; None, like minimum and maximum, if there
+            are none.
     """
 
     appointments: int
@@ -35,18 +37,19 @@ class Sales:
 
     @property
     def conversion_rate(self) -> float | None:
-        """Sales in percent of the appointments; None without any."""
+        """Sales in percent of the appointments; None if there are no appointments."""
         return 100 * self.sales / self.appointments if self.appointments else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rep:
-    """A sales rep and what was sold.
+    """The appointments of one sales rep.
 
     Attributes:
-        email: in lower case; None if the appointments carry only a name.
-        name: that of the user where there is one, else that of the appointments.
-        office, is_active: of the user; None if no user has this email.
+        email: in lower case; None if the appointments have only a name.
+        name: the user's name, or the name in the appointments if no user has this email.
+        office: of the user; None if no user has this email.
+        is_active: of the user; None if no user has this email.
     """
 
     email: str | None
@@ -58,14 +61,14 @@ class Rep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """What the appointments say, all of it as of one moment.
+    """The sums of one analysis, all from one snapshot of the database.
 
     Attributes:
-        since: the local midnight from which on appointments count, by when they were
-            created; None for all, those without a time of creation too.
-        newest: when the newest appointment of all was created.
-        reps: those with the most sales first.
-        daily: local days with appointments, the newest first.
+        since: appointments created before this local midnight do not count; None if all
+            appointments count, including those without a creation time.
+        newest: the creation time of the newest appointment in the table.
+        reps: in order of sales, most first; reps without sales are left out.
+        daily: local days with appointments, newest first.
     """
 
     since: datetime | None
@@ -82,18 +85,21 @@ def analyze(
 
     Args:
         conn: in autocommit.
-        days: without it, all; of the daily activity then the last `DAYS` up to the newest
-            appointment.
-        zone: whose midnights part the days; None for the one of this machine.
+        days: the number of days; None for all appointments, with the daily activity of
+            the last `DEFAULT_DAYS` days up to the newest appointment.
+        zone: the time zone of the days; None for the time zone of this machine.
+
+    Raises:
+        psycopg.Error: the database refused a query, or the connection broke.
     """
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        # Here a whole table may be summed up, and the way over an index is the long one.
+        # A sum over the whole table is faster by a sequential scan than by an index.
         conn.execute("SET LOCAL enable_seqscan = on")
         today, newest = _now_and_newest(conn, zone)
         since = days and _midnight(today - timedelta(days - 1), zone)
         last = today if days or newest is None else newest.astimezone(zone).date()
-        shown = [last - timedelta(back) for back in range(days or DAYS)]
+        shown = [last - timedelta(back) for back in range(days or DEFAULT_DAYS)]
         return Analysis(
             since=since or None,
             newest=newest,
@@ -103,8 +109,7 @@ def analyze(
         )
 
 
-# A time of creation that lies in the future, or before there were computers, is somebody's
-# mistake, and no day to count from.
+# Creation times in the future or before 1971 are typing errors, not the newest appointment.
 _NEWEST = """
 SELECT clock_timestamp(),
        (SELECT max(created_at)
@@ -117,7 +122,7 @@ def _now_and_newest(
     conn: Connection, zone: tzinfo | None
 ) -> tuple[date, datetime | None]:
     row = conn.execute(_NEWEST).fetchone()
-    assert row is not None  # noqa: S101 -- it has no FROM
+    assert row is not None  # noqa: S101 -- a SELECT without FROM
     return row[0].astimezone(zone).date(), row[1]
 
 
@@ -143,18 +148,18 @@ _REPS = f"""
 WITH reps AS (
     SELECT lower(coalesce(nullif(salesrep_email, ''),
                           concat_ws(' ', salesrep_first_name, salesrep_last_name)))
-               AS who,
+               AS identity,
            lower(max(nullif(salesrep_email, ''))) AS email,
-           max(concat_ws(' ', salesrep_first_name, salesrep_last_name)) AS called,
+           max(concat_ws(' ', salesrep_first_name, salesrep_last_name)) AS appointment_name,
            {_SUMS}
       FROM salespro_appointment
      WHERE {_SINCE}
-     GROUP BY who
+     GROUP BY identity
     HAVING count(*) FILTER (WHERE is_sale) > 0
 )
 SELECT reps.*, users.*
   FROM reps
-       -- several users may have one email: the one who works counts
+       -- several users may have the same email: prefer the active one
        LEFT JOIN LATERAL (
            SELECT concat_ws(' ', first_name, last_name) AS name, assigned_office,
                   is_active
@@ -162,8 +167,8 @@ SELECT reps.*, users.*
             WHERE lower(salespro_users.email) = reps.email
             ORDER BY is_active DESC, last_login DESC NULLS LAST, user_object_id
             LIMIT 1) AS users ON true
- WHERE who <> ''
- ORDER BY sales DESC, revenue DESC, who
+ WHERE identity <> ''
+ ORDER BY sales DESC, revenue DESC, identity
  LIMIT %(limit)s
 """  # noqa: S608 -- constants of this module
 
@@ -172,16 +177,16 @@ def _reps(conn: Connection, since: datetime | None) -> tuple[Rep, ...]:
     return tuple(
         Rep(
             email=row["email"],
-            name=row["name"] or row["called"] or row["who"],
+            name=row["name"] or row["appointment_name"] or row["identity"],
             office=row["assigned_office"],
             is_active=row["is_active"],
             sums=_sales(row),
         )
-        for row in _rows(conn, _REPS, since=since, limit=REPS)
+        for row in _rows(conn, _REPS, since=since, limit=MAX_REPS)
     )
 
 
-# The midnights come from here: what zone a terminal is in, Postgres need not know.
+# Python computes the midnights: Postgres may not know the time zone of the terminal.
 _DAILY = f"""
 SELECT width_bucket(created_at, %(midnights)s::timestamptz[]) AS day, {_SUMS}
   FROM salespro_appointment
@@ -206,7 +211,7 @@ def _daily(
 
 
 def _midnight(day: date, zone: tzinfo | None) -> datetime:
-    # Without a zone it is that of this machine, daylight saving time included.
+    # With zone None, Python uses the time zone of this machine, with daylight saving time.
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 

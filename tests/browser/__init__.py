@@ -1,1 +1,1 @@
-"""The reports in Chromium; `make browser`."""
+"""Tests of the report pages in Chromium; `make browser`."""

@@ -1,4 +1,4 @@
-"""What the appointments say: sums, reps and days, in the zone of who asks."""
+"""The analysis of the stored appointments: sums, reps and days."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from psycopg import Connection
 
-from salespro_core.sales_analysis import DAYS, REPS, Sales, analyze
+from salespro_core.sales_analysis import DEFAULT_DAYS, MAX_REPS, Sales, analyze
 from tests.support.builders import appointment, csv_bytes, user
 from tests.support.import_runs import run
 
@@ -18,22 +18,22 @@ TODAY = datetime.now(UTC).date()
 
 
 def sums(appointments: int, sales: int, *amounts: str) -> Sales:
-    """Sums of so many appointments, of which so many are sales, with these amounts."""
-    found = [Decimal(each) for each in amounts]
-    revenue = sum(found, start=Decimal(0))
+    """The expected sums; `amounts` are the amounts of the sales that have one."""
+    decimals = [Decimal(amount) for amount in amounts]
+    revenue = sum(decimals, start=Decimal(0))
     return Sales(
         appointments=appointments,
         sales=sales,
-        with_amount=len(found),
+        with_amount=len(decimals),
         revenue=revenue,
-        average=round(revenue / len(found), 2) if found else None,
-        minimum=min(found, default=None),
-        maximum=max(found, default=None),
+        average=round(revenue / len(decimals), 2) if decimals else None,
+        minimum=min(decimals, default=None),
+        maximum=max(decimals, default=None),
     )
 
 
-def at(day: date, time: str = "12:00:00.000") -> str:
-    """As the export has it."""
+def timestamp(day: date, time: str = "12:00:00.000") -> str:
+    """A UTC timestamp in the format of the export."""
     return f"{day}T{time}Z"
 
 
@@ -49,18 +49,18 @@ def no_sale(key: str, **cells: Any) -> dict[str, str]:  # noqa: ANN401 -- texts
     return appointment(key, **{"isSale": "FALSE", "saleAmount": "", **cells})
 
 
-def test_without_appointments_there_is_nothing_to_say(conn: Connection) -> None:
-    found = analyze(conn)
+def test_empty_table_has_zero_sums_and_no_reps_or_days(conn: Connection) -> None:
+    analysis = analyze(conn)
 
-    assert found.overview == sums(0, 0)
-    assert found.overview.conversion_rate is None
-    assert (found.newest, found.reps, found.daily) == (None, (), ())
+    assert analysis.overview == sums(0, 0)
+    assert analysis.overview.conversion_rate is None
+    assert (analysis.newest, analysis.reps, analysis.daily) == (None, (), ())
 
 
-def test_a_sale_without_an_amount_is_a_sale_and_no_part_of_the_average(
+def test_sale_without_amount_counts_as_sale_but_not_in_the_average(
     conn: Connection,
 ) -> None:
-    """It is normal; and an amount without a sale is no revenue."""
+    """An amount without a sale is not revenue."""
     store(
         conn,
         sale("A1", saleAmount="10.00"),
@@ -77,13 +77,13 @@ def test_a_sale_without_an_amount_is_a_sale_and_no_part_of_the_average(
     assert (overview.average, overview.minimum) == (Decimal("17.76"), Decimal("10.00"))
 
 
-def test_days_count_back_from_today_and_whole_days(conn: Connection) -> None:
-    """Seven days are today and the six before it, from midnight on."""
+def test_days_are_whole_days_up_to_today(conn: Connection) -> None:
+    """Seven days are today and the six days before it, from midnight."""
     store(
         conn,
-        sale("A1", _created_at=at(TODAY, "00:00:00.000"), saleAmount="1.00"),
-        sale("A2", _created_at=at(TODAY - timedelta(6), "00:00:00.000")),
-        sale("A3", _created_at=at(TODAY - timedelta(7), "23:59:59.999")),
+        sale("A1", _created_at=timestamp(TODAY, "00:00:00.000"), saleAmount="1.00"),
+        sale("A2", _created_at=timestamp(TODAY - timedelta(6), "00:00:00.000")),
+        sale("A3", _created_at=timestamp(TODAY - timedelta(7), "23:59:59.999")),
         sale("A4", _created_at=""),
     )
 
@@ -93,15 +93,15 @@ def test_days_count_back_from_today_and_whole_days(conn: Connection) -> None:
     assert analyze(conn, zone=UTC).overview.appointments == 4
 
 
-def test_a_window_without_appointments_tells_where_the_newest_is(
+def test_days_without_appointments_still_give_the_newest_creation_time(
     conn: Connection,
 ) -> None:
     store(conn, sale("A1", _created_at="2025-06-06T00:16:45.538Z"))
 
-    found = analyze(conn, days=7)
+    analysis = analyze(conn, days=7)
 
-    assert (found.overview, found.reps, found.daily) == (sums(0, 0), (), ())
-    assert found.newest == datetime(2025, 6, 6, 0, 16, 45, 538000, tzinfo=UTC)
+    assert (analysis.overview, analysis.reps, analysis.daily) == (sums(0, 0), (), ())
+    assert analysis.newest == datetime(2025, 6, 6, 0, 16, 45, 538000, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_window_without_appointments_tells_where_the_newest_is(
         pytest.param("America/New_York", ["2025-03-09", "2025-03-08"], id="new-york"),
     ],
 )
-def test_a_day_is_that_of_the_zone(
+def test_day_of_an_appointment_depends_on_the_time_zone(
     conn: Connection, zone: str, days: list[str]
 ) -> None:
     store(
@@ -121,33 +121,38 @@ def test_a_day_is_that_of_the_zone(
         sale("A2", _created_at="2025-03-10T03:59:59.999Z", saleAmount=""),
     )
 
-    found = analyze(conn, zone=ZoneInfo(zone))
+    analysis = analyze(conn, zone=ZoneInfo(zone))
 
-    assert found.daily == (
+    assert analysis.daily == (
         (date.fromisoformat(days[0]), sums(1, 1)),
         (date.fromisoformat(days[1]), sums(1, 1, "12.50")),
     )
 
 
-def test_without_days_the_activity_is_that_up_to_the_newest(conn: Connection) -> None:
-    """A date in the future is somebody's mistake, and hides no day."""
+def test_daily_activity_without_days_ends_at_the_newest_appointment(
+    conn: Connection,
+) -> None:
+    """A creation time in the future is a typing error and is ignored."""
     newest = date(2025, 6, 16)
     store(
         conn,
-        sale("A1", _created_at=at(newest)),
-        sale("A2", _created_at=at(newest - timedelta(DAYS - 1))),
-        sale("A3", _created_at=at(newest - timedelta(DAYS))),
+        sale("A1", _created_at=timestamp(newest)),
+        sale("A2", _created_at=timestamp(newest - timedelta(DEFAULT_DAYS - 1))),
+        sale("A3", _created_at=timestamp(newest - timedelta(DEFAULT_DAYS))),
         sale("A4", _created_at="2999-01-01T00:00:00.000Z"),
     )
 
-    found = analyze(conn, zone=UTC)
+    analysis = analyze(conn, zone=UTC)
 
-    assert [day for day, _ in found.daily] == [newest, newest - timedelta(DAYS - 1)]
-    assert found.overview.appointments == 4
+    assert [day for day, _ in analysis.daily] == [
+        newest,
+        newest - timedelta(DEFAULT_DAYS - 1),
+    ]
+    assert analysis.overview.appointments == 4
 
 
-def test_reps_are_joined_to_users_without_regard_to_case(conn: Connection) -> None:
-    """A user's name and office are the truer ones; who is no user keeps what is known."""
+def test_reps_are_matched_to_users_by_email_in_any_case(conn: Connection) -> None:
+    """A user's name wins over the appointments' name; a rep without a user keeps the latter."""
     store(
         conn,
         sale("A1", salesrep_email="Ann.Lee@Example.com"),
@@ -167,8 +172,8 @@ def test_reps_are_joined_to_users_without_regard_to_case(conn: Connection) -> No
     assert bo.sums == sums(2, 1, "12.50")
 
 
-def test_users_who_share_an_email_count_no_sale_twice(conn: Connection) -> None:
-    """The one who works is the rep."""
+def test_sale_of_two_users_with_one_email_counts_once(conn: Connection) -> None:
+    """The active user is shown."""
     store(conn, sale("A1"))
     run(
         conn,
@@ -190,7 +195,7 @@ def test_users_who_share_an_email_count_no_sale_twice(conn: Connection) -> None:
     )
 
 
-def test_a_rep_without_an_email_is_known_by_name(conn: Connection) -> None:
+def test_reps_without_email_are_grouped_by_name(conn: Connection) -> None:
     store(
         conn,
         sale("A1", salesrep_email=""),
@@ -203,22 +208,22 @@ def test_a_rep_without_an_email_is_known_by_name(conn: Connection) -> None:
     assert (rep.email, rep.name.lower(), rep.sums.sales) == (None, "ann lee", 2)
 
 
-def test_the_best_reps_are_those_with_most_sales_then_most_revenue(
+def test_reps_are_sorted_by_sales_then_revenue(
     conn: Connection,
 ) -> None:
     rows = [
-        sale(f"A{place}", salesrep_email=f"rep{place:02}@x.org", saleAmount=f"{place}")
-        for place in range(REPS + 2)
+        sale(f"A{n}", salesrep_email=f"rep{n:02}@x.org", saleAmount=f"{n}")
+        for n in range(MAX_REPS + 2)
     ]
     store(conn, *rows, sale("B", salesrep_email="rep03@x.org", saleAmount="0"))
 
     emails = [rep.email for rep in analyze(conn).reps]
 
-    assert emails[:2] == ["rep03@x.org", f"rep{REPS + 1}@x.org"]
-    assert len(emails) == REPS
+    assert emails[:2] == ["rep03@x.org", f"rep{MAX_REPS + 1}@x.org"]
+    assert len(emails) == MAX_REPS
 
 
-def test_it_is_read_as_of_one_moment_and_leaves_the_session_as_it_was(
+def test_analysis_restores_the_session_settings(
     conn: Connection,
 ) -> None:
     store(conn, sale("A1"))

@@ -1,4 +1,4 @@
-"""Reports of every kind, from real imports: `python tests/reports_gallery.py FOLDER`."""
+"""Reports of every kind, from real imports: `python -m tests.support.report_gallery FOLDER`."""
 
 from __future__ import annotations
 
@@ -20,60 +20,65 @@ from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
 from tests.support import paths
 from tests.support.builders import appointment, csv_bytes, upload
-from tests.support.import_runs import another
+from tests.support.import_runs import new_version
 
 SAMPLE = paths.SAMPLE_EXPORT
 KINDS = ("clean", "dry-run", "rejects", "refused", "empty")
 OLD = "2025-06-01T00:00:00.000Z"
 
 
-class Disk:
-    """S3 as far as a report needs it: its objects are files of one folder.
+class FolderClient:
+    """An S3 client that writes objects as files into one folder.
 
-    So the pages name a bucket, as those of the function do, and no place of this machine.
+    The pages then name a bucket, as the function's pages do, and no path of this machine.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def put_object(self, **put: Any) -> None:  # noqa: ANN401 -- as boto3 has it
-        """Write it under the last part of its key."""
+        """Write a file with the last part of the key as its name."""
         body = put["Body"]
         file = self._folder / put["Key"].rpartition("/")[2]
         file.write_bytes(body if isinstance(body, bytes) else body.read())
 
 
-def gallery(conninfo: str, folder: Path) -> dict[str, Path]:
-    """Write a report of each kind below the folder.
+def write_gallery(conninfo: str, folder: Path) -> dict[str, Path]:
+    """Write a report of each kind into a subfolder of its name.
 
     Args:
-        conninfo: of a database with the tables and no rows.
-        folder: a folder in it for each kind, with all files of the report.
+        conninfo: of a database with empty tables.
+        folder: the parent of the subfolders.
 
     Returns:
-        The page of each of KINDS.
+        The path of the page of each of KINDS.
     """
     pages = {}
     for kind, data, run in _runs():
-        place = folder / kind
-        place.mkdir(parents=True, exist_ok=True)
+        subfolder = folder / kind
+        subfolder.mkdir(parents=True, exist_ok=True)
 
-        def publish(outcome: Outcome, rejects: Rejects, place: Path = place) -> str:
-            s3: Any = Disk(place)
-            of = outcome.upload
-            key = f"{of.object_key}/{of.version}/"
-            return put_report(s3, "salespro-reports", key, outcome, rejects)
+        def publish(
+            outcome: Outcome, rejects: Rejects, subfolder: Path = subfolder
+        ) -> str:
+            s3: Any = FolderClient(subfolder)
+            prefix = f"{outcome.upload.object_key}/{outcome.upload.version}/"
+            return put_report(s3, "salespro-reports", prefix, outcome, rejects)
 
-        of = another(upload(size_bytes=len(data)))
-        # A dry run's session is its own.
+        # A dry run needs a session without other temporary tables.
         with connection.connect(conninfo) as conn:
-            run(conn, of, io.BytesIO(data), callbacks=ImportCallbacks(publish=publish))
-        pages[kind] = place / "report.html"
+            run(
+                conn,
+                new_version(upload(size_bytes=len(data))),
+                io.BytesIO(data),
+                callbacks=ImportCallbacks(publish=publish),
+            )
+        pages[kind] = subfolder / "report.html"
     return pages
 
 
 def _runs() -> Iterator[tuple[str, bytes, Callable[..., Outcome]]]:
-    """The file of each kind, and what is done with it, one after the other."""
+    """The kind, the file and the function that imports or dry-runs it, in order."""
     sample = SAMPLE.read_bytes()
     yield "clean", sample, import_upload
     yield "dry-run", edited(sample), dry_run_upload
@@ -83,7 +88,7 @@ def _runs() -> Iterator[tuple[str, bytes, Callable[..., Outcome]]]:
 
 
 def edited(sample: bytes) -> bytes:
-    """The sample with rows that are changed, older than the stored ones, new, and twice."""
+    """The sample with changed, stale and new rows, and a row that occurs twice."""
     rows = _rows(sample)
     for row in rows[:12]:
         row |= {"resultFullString": "Sold - Financed, at last", "isSale": "TRUE"}
@@ -94,7 +99,7 @@ def edited(sample: bytes) -> bytes:
 
 
 def damaged(sample: bytes) -> bytes:
-    """The sample with rows in which something is wrong."""
+    """The sample with invalid rows."""
     rows = _rows(sample)
     for row in rows[:90:3]:
         row["_created_at"] = row["_created_at"].replace("2025-06-06", "2025-06-31")
@@ -114,14 +119,14 @@ def _rows(sample: bytes) -> list[dict[str, str]]:
 
 
 def main(folder: Path) -> None:
-    """Write them, with a Postgres for the while."""
+    """Write the reports, with a temporary Postgres."""
     with (
         tempfile.TemporaryDirectory() as data,
         embedded.running(Path(data), durable=False, keep=False) as conninfo,
     ):
         with connection.connect(conninfo) as conn:
             connection.migrate(conn)
-        for page in gallery(conninfo, folder).values():
+        for page in write_gallery(conninfo, folder).values():
             sys.stdout.write(f"{page}\n")
 
 

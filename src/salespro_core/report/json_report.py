@@ -1,4 +1,4 @@
-"""The parts of an outcome, in the form that programs read."""
+"""An outcome as data: the fields of a log line, and report.json."""
 
 from __future__ import annotations
 
@@ -7,37 +7,82 @@ from typing import Any
 
 from salespro_core.model.file_summary import FileSummary
 from salespro_core.model.outcome import Change, Outcome
-from salespro_core.records.parser import Problem
-from salespro_core.records.reject_reasons import Reason
-from salespro_core.report.truncate import cut, cut_pair
+from salespro_core.model.rejects import Problem, Reason
+from salespro_core.report.truncate import truncate, truncate_pair
+from salespro_core.report.verdict import next_step, verdict
 
-# Of a label or a cell: a report stays small, whatever the file holds.
-CHARACTERS = 1_000
-# Of one row; rejects.csv has all.
-PROBLEMS = 20
+# Increased when a field of report.json changes its meaning or is removed.
+REPORT_VERSION = 1
+# Of a label or a cell in report.json: the report stays small for any file.
+MAX_CELL_LENGTH = 1_000
+# Of one row; rejects.csv has all problems.
+MAX_PROBLEMS = 20
+# A header may have any number of labels of any length; a log line has limited room.
+MAX_IGNORED_COLUMNS = 100
+MAX_LABEL_LENGTH = 200
 
 
-def facts(outcome: Outcome) -> dict[str, Any]:
-    """What stands behind the summary; samples where there may be very many."""
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """The fields of an import or a dry run without cells of the file, for a log line."""
+    upload = outcome.upload
+    ignored = outcome.ignored[:MAX_IGNORED_COLUMNS]
     return {
+        "status": outcome.status,
+        "sync_type": outcome.sync_type,
+        "processed": outcome.counts.processed,
+        **asdict(outcome.counts),
+        "dry_run": outcome.is_dry_run,
+        "already_imported": outcome.already_imported,
+        "attempts": outcome.attempts,
+        "seconds": round(outcome.seconds, 3),
+        "rows_per_second": outcome.rows_per_second,
+        "bucket": upload.bucket,
+        "key": upload.object_key,
+        "version": upload.version,
+        "uploaded_at": upload.uploaded_at.isoformat(),
+        "size_bytes": upload.size_bytes,
+        "ignored_columns": [truncate(label, MAX_LABEL_LENGTH) for label in ignored],
+        "warnings": [
+            {"problem": problem, "cells": cells} for problem, cells in outcome.warnings
+        ],
+        "error": outcome.error,
+    }
+
+
+def as_json(outcome: Outcome, rejects_file: str | None = None) -> dict[str, Any]:
+    """The content of report.json; report.schema.json describes each field.
+
+    Only `changes`, `stale_rows` and `contents` hold cells of the file.
+
+    Args:
+        outcome: of an import or a dry run.
+        rejects_file: the location of the rejects file, if there is one.
+    """
+    return {
+        "report_version": REPORT_VERSION,
+        **outcome_fields(outcome),
+        "verdict": verdict(outcome),
+        "next_step": next_step(outcome),
+        "file": outcome.upload.location,
+        "rejects_file": rejects_file,
         "resumed_at": outcome.resumed_at,
         "settings": dict(outcome.settings),
         "reject_reasons": [_reason(reason) for reason in outcome.reasons],
         "rejects": [
             {
                 "line": reject.line,
-                "problems": [_problem(p) for p in reject.problems[:PROBLEMS]],
+                "problems": [_problem(p) for p in reject.problems[:MAX_PROBLEMS]],
             }
             for reject in outcome.rejects
         ],
         "changes": [_change(change) for change in outcome.changes],
         "stale_rows": [asdict(row) for row in outcome.stale],
-        "contents": outcome.contents and _contents(outcome.contents),
+        "contents": outcome.file_summary and _contents(outcome.file_summary),
     }
 
 
 def _problem(problem: Problem) -> dict[str, str | None]:
-    label = problem.label and cut(problem.label, CHARACTERS)
+    label = problem.label and truncate(problem.label, MAX_CELL_LENGTH)
     return {"label": label, "reason": problem.reason}
 
 
@@ -50,34 +95,37 @@ def _reason(reason: Reason) -> dict[str, Any]:
 
 
 def _change(change: Change) -> dict[str, Any]:
-    return {
-        "key": change.key,
-        "is_new": change.is_new,
-        "fields": {
-            name: dict(zip(("old", "new"), cut_pair(old, new, CHARACTERS), strict=True))
-            for name, (old, new) in change.fields.items()
-        },
-    }
+    fields = {}
+    for column, (old, new) in change.fields.items():
+        short_old, short_new = truncate_pair(old, new, MAX_CELL_LENGTH)
+        fields[column] = {"old": short_old, "new": short_new}
+    return {"key": change.key, "is_new": change.is_new, "fields": fields}
 
 
-def _contents(held: FileSummary) -> dict[str, Any]:
-    """Amounts are text, so that no program makes floats of them unasked."""
+def _contents(summary: FileSummary) -> dict[str, Any]:
+    """Amounts are strings: many programs would read JSON numbers as floats."""
 
     def amount(value: object) -> str | None:
         return None if value is None else str(value)
 
     return {
-        "rows": held.rows,
-        "sales": held.sales,
-        "sales_with_amount": held.amounts,
-        "conversion": None if held.conversion is None else round(held.conversion, 6),
-        "revenue": amount(held.revenue),
-        "average": amount(held.average),
-        "least": amount(held.least),
-        "most": amount(held.most),
-        "days": [asdict(day) | {"revenue": amount(day.revenue)} for day in held.days],
-        "earlier": held.earlier,
-        "undated": held.undated,
-        "reps": [asdict(rep) | {"revenue": amount(rep.revenue)} for rep in held.reps],
-        "other_reps": held.other_reps,
+        "rows": summary.rows,
+        "sales": summary.sales,
+        "sales_with_amount": summary.amounts,
+        "conversion": summary.conversion
+        if summary.conversion is None
+        else round(summary.conversion, 6),
+        "revenue": amount(summary.revenue),
+        "average": amount(summary.average),
+        "least": amount(summary.least),
+        "most": amount(summary.most),
+        "days": [
+            asdict(day) | {"revenue": amount(day.revenue)} for day in summary.days
+        ],
+        "earlier": summary.earlier,
+        "undated": summary.undated,
+        "reps": [
+            asdict(rep) | {"revenue": amount(rep.revenue)} for rep in summary.reps
+        ],
+        "other_reps": summary.other_reps,
     }

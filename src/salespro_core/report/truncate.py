@@ -1,27 +1,27 @@
-"""Texts cut to what a report has room for."""
+"""Texts truncated to a maximum length."""
 
 from __future__ import annotations
 
 from os.path import commonprefix
 
-_CUT = "…"
+_ELLIPSIS = "…"
 
 
-def cut(text: str, most: int) -> str:
+def truncate(text: str, max_length: int) -> str:
     """The text, or its start and an ellipsis."""
-    return text if len(text) <= most else text[: most - 1] + _CUT
+    return text if len(text) <= max_length else text[: max_length - 1] + _ELLIPSIS
 
 
-def cut_pair(
-    old: str | None, new: str | None, most: int
+def truncate_pair(
+    old: str | None, new: str | None, max_length: int
 ) -> tuple[str | None, str | None]:
-    """What stood somewhere and what will, cut so that the first difference is seen."""
-    if old is None or new is None or max(len(old), len(new)) <= most:
-        return old and cut(old, most), new and cut(new, most)
+    """An old and a new value, both truncated so that their first difference is visible."""
+    if old is None or new is None or max(len(old), len(new)) <= max_length:
+        return old and truncate(old, max_length), new and truncate(new, max_length)
     same = len(commonprefix([old, new]))  # noqa: RUF071 -- texts, not paths
-    start = max(0, same - most // 4)
-    before = _CUT if start else ""
+    start = max(0, same - max_length // 4)
+    prefix = _ELLIPSIS if start else ""
     return (
-        before + cut(old[start:], most - len(before)),
-        before + cut(new[start:], most - len(before)),
+        prefix + truncate(old[start:], max_length - len(prefix)),
+        prefix + truncate(new[start:], max_length - len(prefix)),
     )

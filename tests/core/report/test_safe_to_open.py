@@ -1,4 +1,4 @@
-"""A report is opened without harm: in a browser, a spreadsheet, a terminal or a program."""
+"""Hostile text is harmless in a browser, a spreadsheet, a terminal and a program."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from pathlib import Path
 import pytest
 from psycopg import Connection
 
-from salespro_core.csv_reader.csv_injection import original
+from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.report.html_report.format import visible
+from salespro_core.report.html_report.format import replace_invisible
 from salespro_core.report.html_report.render import as_html
-from salespro_core.report.text_report import as_json, as_text
-from salespro_core.report.truncate import cut
+from salespro_core.report.json_report import as_json
+from salespro_core.report.text_report import as_text
+from salespro_core.report.truncate import truncate
 from tests.support.builders import APPOINTMENT, appointment, csv_bytes, upload
 from tests.support.html_pages import Page
 from tests.support.import_runs import run
 
 TEMPLATE = resources.files("salespro_core.report.html_report").joinpath("report.html")
-OURS = set(re.findall(r"<([a-z][a-z0-9]*)", TEMPLATE.read_text("utf-8")))
-# As many as a report shows of each sort.
+TEMPLATE_TAGS = set(re.findall(r"<([a-z][a-z0-9]*)", TEMPLATE.read_text("utf-8")))
+# A report shows this many rows of each kind.
 SHOWN = 10
-OWN = [
+HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
     "\"><svg/onload=alert(1)>'",
@@ -51,24 +52,26 @@ OWN = [
 ]
 
 
-def tried(conninfo: str, body: bytes, name: str) -> tuple[Outcome, bytes]:
-    """Try a file; what came of it, and its rejects file."""
+def dry_run(conninfo: str, body: bytes, name: str) -> tuple[Outcome, bytes]:
+    """Dry-run a file; return the outcome and the rejects file."""
     files = []
 
     def publish(_: Outcome, rejects: Rejects) -> None:
         file = rejects.open()
         files.append(file.read() if file else b"")
 
-    of = upload(object_key=name, bucket=None, version=None)
-    with connection.connect(conninfo) as own:
+    with connection.connect(conninfo) as conn:
         outcome = dry_run_upload(
-            own, of, io.BytesIO(body), callbacks=ImportCallbacks(publish=publish)
+            conn,
+            upload(object_key=name, bucket=None, version=None),
+            io.BytesIO(body),
+            callbacks=ImportCallbacks(publish=publish),
         )
     return outcome, files[0]
 
 
 def check(conninfo: str, conn: Connection, strings: Sequence[str]) -> None:
-    """Try a file that holds these wherever something may be held, and open its report."""
+    """Dry-run a file with these strings in cells, keys, a label and the name; check its report."""
     keys = [f"{n:02}" for n in range(len(strings))]
     run(conn, csv_bytes(*(appointment(key) for key in keys)))
     label = f"x{strings[0]}".replace("\0", "")
@@ -78,47 +81,50 @@ def check(conninfo: str, conn: Connection, strings: Sequence[str]) -> None:
         *(appointment(f"bad {k}", saleAmount=s or "-", isSale="?") for k, s in zip(keys, strings, strict=True)),
     ]  # fmt: skip
     body = csv_bytes(*rows, header=[*APPOINTMENT, label])
-    outcome, rejects = tried(conninfo, body, f"{strings[0]}.csv")
+    outcome, rejects = dry_run(conninfo, body, f"{strings[0]}.csv")
     assert outcome.error is None
 
     page = Page(as_html(outcome, "rejects.csv"))
-    facts = json.loads(json.dumps(as_json(outcome, "rejects.csv")))
+    report = json.loads(json.dumps(as_json(outcome, "rejects.csv")))
     text = as_text(outcome, "rejects.csv")
 
-    # A browser: elements are ours, and what was held is read.
-    assert {tag for tag, _ in page.tags} <= OURS
+    # A browser: all elements come from the template, and the cells are visible.
+    assert {tag for tag, _ in page.tags} <= TEMPLATE_TAGS
     assert {name for _, found in page.tags for name in found if name.startswith("on")} == set()  # fmt: skip
     assert page.open_tags == []
     changed = {c.key: c.fields["result_full_string"][1] for c in outcome.changes if "result_full_string" in c.fields and not c.is_new}  # fmt: skip
     for new in filter(None, changed.values()):
-        assert visible(cut(new, 160)) in page.texts
+        assert replace_invisible(truncate(new, 160)) in page.texts
     for reason in outcome.reasons:
         for example in reason.examples:
-            assert not example.key or visible(cut(example.key, 160)) in page.texts
+            assert (
+                not example.key
+                or replace_invisible(truncate(example.key, 160)) in page.texts
+            )
     # A program.
-    assert {c["key"]: c["fields"]["result_full_string"]["new"] for c in facts["changes"] if c["key"] in changed} == changed  # fmt: skip
+    assert {c["key"]: c["fields"]["result_full_string"]["new"] for c in report["changes"] if c["key"] in changed} == changed  # fmt: skip
     # A terminal.
     assert all(c.isprintable() or c == "\n" for c in text)
-    # A spreadsheet; and what is uploaded again is what there was.
+    # A spreadsheet: no cell is a formula, and the cells uploaded again are the original ones.
     table = list(csv.reader(io.StringIO(rejects.decode(errors="surrogateescape"), newline="")))  # fmt: skip
     assert len(table) == 1 + outcome.counts.rejected
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in table for cell in row)  # fmt: skip
     sent = {tuple(row.get(name, "") for name in [*APPOINTMENT, label]) for row in rows}
-    assert {tuple(map(original, row[3:])) for row in table[1:]} <= sent
+    assert {tuple(map(unescape_formula, row[3:])) for row in table[1:]} <= sent
 
 
-@pytest.mark.parametrize("start", range(0, len(OWN), SHOWN))
-def test_what_people_try_does_nothing(
+@pytest.mark.parametrize("start", range(0, len(HOSTILE), SHOWN))
+def test_hostile_strings_are_harmless(
     database_url: str, conn: Connection, start: int
 ) -> None:
-    check(database_url, conn, OWN[start : start + SHOWN])
+    check(database_url, conn, HOSTILE[start : start + SHOWN])
 
 
-def test_naughty_strings_and_payloads_of_the_corpus_do_nothing(
+def test_hostile_strings_of_the_corpus_are_harmless(
     database_url: str, conn: Connection, corpus: Path | None
 ) -> None:
     if corpus is None:
-        pytest.skip("the corpus is not beside this checkout")
+        pytest.skip("the corpus is not available")
     file = corpus / "csv-injection-payloads" / "csv-payload.txt"
     strings = [
         *file.read_text(encoding="utf-8").splitlines(),

@@ -2,5 +2,5 @@
 
 In: an `Outcome`; out: one self-contained HTML document.
 May import: `errors`, `model`, `report`.
-Start at `render.py`; the template is `report.html`, colours are in `report.css`.
+Start at `render.py`; `page_model.py` has the variables of the template `report.html`.
 """

@@ -1,4 +1,4 @@
-"""Numbers to the places of bars; the page draws them."""
+"""Numbers to positions and heights of bars; the template draws them."""
 
 from __future__ import annotations
 
@@ -10,54 +10,52 @@ from typing import NamedTuple
 
 from salespro_core.model.file_summary import Day
 
-# As many bars as a phone can show side by side.
-MOST_BARS = 62
-# Of a stacked bar, in thousandths: less would not be seen.
-LEAST_WIDTH = 6.0
-GAP = 2.0
+# The width of a phone has room for about this many bars.
+MAX_BARS = 62
+# In thousandths of the stacked bar's width: a smaller segment would not be visible.
+MIN_SEGMENT_WIDTH = 6.0
+SEGMENT_GAP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a stacked bar, in thousandths of its width."""
+    """A part of a stacked bar, in thousandths of the bar's width."""
 
     name: str
     x: float
     width: float
 
 
-def segments(counts: Sequence[tuple[str, int]]) -> list[Segment]:
-    """Stack what is there side by side; what is small is drawn a little too wide."""
+def stacked_bar(counts: Sequence[tuple[str, int]]) -> list[Segment]:
+    """One segment per count above zero; very small segments are widened to be visible."""
     shown = [(name, count) for name, count in counts if count]
     total = sum(count for _, count in shown)
-    room = 1000 - GAP * (len(shown) - 1)
-    widths = [max(LEAST_WIDTH, room * count / total) for _, count in shown]
-    # The largest gives way.
+    available = 1000 - SEGMENT_GAP * (len(shown) - 1)
+    widths = [max(MIN_SEGMENT_WIDTH, available * count / total) for _, count in shown]
+    # The widest segment makes room for the widened segments.
     if widths:
-        widths[widths.index(max(widths))] -= sum(widths) - room
-    found, x = [], 0.0
+        widths[widths.index(max(widths))] -= sum(widths) - available
+    segments, x = [], 0.0
     for (name, _), width in zip(shown, widths, strict=True):
-        found.append(Segment(name, round(x, 2), round(width, 2)))
-        x += width + GAP
-    return found
+        segments.append(Segment(name, round(x, 2), round(width, 2)))
+        x += width + SEGMENT_GAP
+    return segments
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A day, week, month or year.
+    """The appointments of one day, week, month or year.
 
     Attributes:
-        label: of it, for people.
-        x: in tenths of a bar's width, from the left.
-        height: of the appointments, in percent of the highest bar.
-        sales_height: the same of the sales, a part of it.
-        revenue_height: of the revenue, in percent of the highest.
+        label: the period's name, for people.
+        height: of the appointments, in percent of the chart's height.
+        sales_height: of the sales, in percent of the chart's height.
+        revenue_height: of the revenue, in percent of the revenue chart's height.
     """
 
     label: str
     appointments: int
     sales: int
-    x: int
     height: float
     sales_height: float
     revenue: Decimal
@@ -65,24 +63,19 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
-    """Appointments over time.
+class BarChart:
+    """Appointments over time, one bar per period.
 
     Attributes:
-        unit: what one bar is: `day`, `week`, `month` or `year`.
-        highest: appointments of the highest bar.
-        most_revenue: of a bar; None if there is nothing to draw.
+        unit: the period of one bar: `day`, `week`, `month` or `year`.
+        max_appointments: appointments of the highest bar.
+        max_revenue: revenue of the highest bar; None if no period has revenue above zero.
     """
 
     unit: str
     bars: tuple[Bar, ...]
-    highest: int
-    most_revenue: Decimal | None
-
-    @property
-    def width(self) -> int:
-        """Of all bars, in tenths of one."""
-        return 10 * len(self.bars)
+    max_appointments: int
+    max_revenue: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +118,25 @@ _YEAR = _Unit(
 )
 
 
-def over_time(days: Sequence[Day]) -> Bars | None:
-    """One bar per day, or per week and so on if that would be too many; None without days.
+def bar_chart(days: Sequence[Day]) -> BarChart | None:
+    """One bar per day, or per week, month or year if there would be too many bars.
 
-    Days between that have no appointments have a bar without height; years have not.
+    A day, week or month without appointments has a bar of height 0; a year has no bar.
+
+    Args:
+        days: in order.
+
+    Returns:
+        None if there are no days.
     """
     if not days:
         return None
     for unit in _UNITS:
         sums = _sums(days, unit)
-        places = list(_places(sums, unit))
-        if len(places) <= MOST_BARS:
-            return _bars(unit, [(place, sums.get(place, _NOTHING)) for place in places])
-    return _bars(_YEAR, list(_sums(days, _YEAR).items()))
+        starts = list(_period_starts(sums, unit))
+        if len(starts) <= MAX_BARS:
+            return _chart(unit, [(start, sums.get(start, _ZERO)) for start in starts])
+    return _chart(_YEAR, list(_sums(days, _YEAR).items()))
 
 
 class _Sums(NamedTuple):
@@ -146,53 +145,53 @@ class _Sums(NamedTuple):
     revenue: Decimal = Decimal(0)
 
 
-_NOTHING = _Sums()
+_ZERO = _Sums()
 
 
 def _sums(days: Sequence[Day], unit: _Unit) -> dict[date, _Sums]:
+    """The sums of each period that has appointments, by the period's first day."""
     sums: dict[date, _Sums] = {}
     for day in days:
-        place = unit.start(date.fromisoformat(day.day))
-        before = sums.get(place, _NOTHING)
-        sums[place] = _Sums(
-            before.appointments + day.appointments,
-            before.sales + day.sales,
-            before.revenue + (day.revenue or 0),
+        start = unit.start(date.fromisoformat(day.day))
+        so_far = sums.get(start, _ZERO)
+        sums[start] = _Sums(
+            so_far.appointments + day.appointments,
+            so_far.sales + day.sales,
+            so_far.revenue + (day.revenue or 0),
         )
     return sums
 
 
-def _places(sums: Mapping[date, _Sums], unit: _Unit) -> Iterator[date]:
-    """All from the first to the last; one more than there may be at most."""
-    place, last = min(sums), max(sums)
-    for _ in range(MOST_BARS + 1):
-        yield place
-        if place >= last:
+def _period_starts(sums: Mapping[date, _Sums], unit: _Unit) -> Iterator[date]:
+    """The first day of each period from the first to the last, at most MAX_BARS + 1."""
+    start, last = min(sums), max(sums)
+    for _ in range(MAX_BARS + 1):
+        yield start
+        if start >= last:
             return
-        place = unit.following(place)
+        start = unit.following(start)
 
 
-def _bars(unit: _Unit, found: Sequence[tuple[date, _Sums]]) -> Bars:
-    highest = max(sums.appointments for _, sums in found)
-    most_revenue = max(sums.revenue for _, sums in found)
-    return Bars(
+def _chart(unit: _Unit, periods: Sequence[tuple[date, _Sums]]) -> BarChart:
+    max_appointments = max(sums.appointments for _, sums in periods)
+    max_revenue = max(sums.revenue for _, sums in periods)
+    return BarChart(
         unit.name,
         tuple(
             Bar(
-                unit.label(place),
+                unit.label(start),
                 sums.appointments,
                 sums.sales,
-                10 * at,
-                round(100 * sums.appointments / highest, 2),
-                round(100 * sums.sales / highest, 2),
+                round(100 * sums.appointments / max_appointments, 2),
+                round(100 * sums.sales / max_appointments, 2),
                 sums.revenue,
-                # What was paid back has no bar; the table says how much it is.
-                round(float(100 * max(Decimal(0), sums.revenue) / most_revenue), 2)
-                if most_revenue > 0
+                # Negative revenue (refunds) has no bar; the table has the number.
+                round(float(100 * max(Decimal(0), sums.revenue) / max_revenue), 2)
+                if max_revenue > 0
                 else 0.0,
             )
-            for at, (place, sums) in enumerate(found)
+            for start, sums in periods
         ),
-        highest,
-        most_revenue if most_revenue > 0 else None,
+        max_appointments,
+        max_revenue if max_revenue > 0 else None,
     )

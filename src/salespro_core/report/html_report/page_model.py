@@ -1,4 +1,4 @@
-"""An outcome as the page shows it: what is said, in its order, cut to what is read."""
+"""An outcome as the variables of the template, limited to what people will read."""
 
 from __future__ import annotations
 
@@ -6,104 +6,120 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from salespro_core.model.outcome import MAYBE_CUT, Change, Outcome
-from salespro_core.report.html_report.charts import segments
-from salespro_core.report.html_report.correction_hints import OTHERWISE, advice
-from salespro_core.report.html_report.file_summary_view import held
-from salespro_core.report.html_report.format import moment, percent, rows, size
-from salespro_core.report.text_report import again, fates, next_step
-from salespro_core.report.truncate import cut, cut_pair
+from salespro_core.model.outcome import Change, Outcome
+from salespro_core.model.rejects import MAYBE_CUT, Example, Reason
+from salespro_core.report.html_report.charts import stacked_bar
+from salespro_core.report.html_report.correction_hints import (
+    DEFAULT_HINT,
+    correction_hint,
+)
+from salespro_core.report.html_report.file_summary_view import file_summary_view
+from salespro_core.report.html_report.format import (
+    format_percent,
+    format_row_count,
+    format_size,
+    format_timestamp,
+)
+from salespro_core.report.truncate import truncate, truncate_pair
+from salespro_core.report.verdict import count_labels, next_step, resubmit_verb
 
-_EXPORTS = {"csv_appointments": "Appointments", "csv_users": "Users"}
-_MEANINGS = {
+_EXPORT_NAMES = {"csv_appointments": "Appointments", "csv_users": "Users"}
+_COUNT_MEANINGS = {
     "created": "new in the table",
     "updated": "changed in the table",
-    "unchanged": "equal to what is stored",
-    "stale": "what is stored is newer",
-    "duplicate": "a newer row of the same id is in the file",
+    "unchanged": "equal to the stored row",
+    "stale": "the stored row is newer",
+    "duplicate": "the file has a newer row with the same id",
     "rejected": "cannot be imported",
 }
+_MAX_PATH_LENGTH = 2_000
+_MAX_PROBLEM_LENGTH = 200
+_MAX_LABEL_LENGTH = 80
+_MAX_IGNORED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is shown of what there is.
+class PageLimits:
+    """How much of an outcome the page shows.
 
     Attributes:
-        characters: of a cell.
-        reasons: why rows are rejected.
+        cell_length: characters of a cell.
+        reasons: reasons for rejects.
         examples: rows of each reason.
-        changes: rows of each sort that a dry run shows.
+        changes: rows of each kind (updated, created, stale) in a dry run.
     """
 
-    characters: int
+    cell_length: int
     reasons: int
     examples: int
     changes: int
 
 
-def view(outcome: Outcome, rejects_file: str | None, limits: Limits) -> dict[str, Any]:
-    """What the template needs; all text in it is as it came, to be escaped there."""
+def build_page_model(
+    outcome: Outcome, rejects_file: str | None, limits: PageLimits
+) -> dict[str, Any]:
+    """The variables of the template; text is not escaped here, the template does it."""
+    hidden_ignored = len(outcome.ignored) - _MAX_IGNORED
     return {
-        "file": cut(outcome.upload.object_key.rpartition("/")[2], 200),
-        "place": cut(outcome.upload.location, 2000),
+        "file_name": truncate(outcome.upload.object_key.rpartition("/")[2], 200),
         "is_dry_run": outcome.is_dry_run,
-        "tone": _tone(outcome),
+        "severity": _severity(outcome),
         "status": _status(outcome),
         "headline": _headline(outcome),
-        "error": outcome.error and cut(outcome.error, 2000),
+        "error": outcome.error and truncate(outcome.error, _MAX_PATH_LENGTH),
         "next_step": next_step(outcome),
-        "again": again(outcome),
+        "resubmit_verb": resubmit_verb(outcome),
         "counts": _counts(outcome),
-        "processed": rows(outcome.counts.processed),
-        "segments": segments(list(asdict(outcome.counts).items())),
-        "fates": fates(outcome.counts),
+        "processed": format_row_count(outcome.counts.processed),
+        "segments": stacked_bar(list(asdict(outcome.counts).items())),
+        "count_labels": count_labels(outcome.counts),
         "warnings": list(_warnings(outcome, limits)),
-        "ignored": [cut(label, 60) for label in outcome.ignored[:20]],
-        "more_ignored": max(0, len(outcome.ignored) - 20),
-        "rejected": _rejected(outcome, rejects_file, limits),
+        "ignored": [truncate(label, 60) for label in outcome.ignored[:_MAX_IGNORED]],
+        "more_ignored": f"{hidden_ignored:,}" if hidden_ignored > 0 else "",
+        "rejects": _rejects(outcome, rejects_file, limits),
         "changes": _changes(outcome, limits),
-        "contents": held(outcome),
-        "facts": list(_facts(outcome)),
+        "file_summary": file_summary_view(outcome),
+        "details": list(_details(outcome)),
         "settings": outcome.settings,
     }
 
 
-def _tone(outcome: Outcome) -> str:
+def _severity(outcome: Outcome) -> str:
+    """The CSS class of the status."""
     if outcome.error is not None:
-        return "bad"
+        return "failed"
     if outcome.counts.rejected or outcome.warnings:
-        return "careful"
-    return "good"
+        return "warning"
+    return "ok"
 
 
 def _status(outcome: Outcome) -> str:
     if outcome.is_unfinished:
-        return "Dry run: not done"
+        return "Dry run: not finished"
     if outcome.error is not None:
-        return "Dry run: it would be refused" if outcome.is_dry_run else "Refused"
+        return "Dry run: the file would be refused" if outcome.is_dry_run else "Refused"
     if outcome.is_dry_run:
         return "Dry run: nothing was changed"
     if outcome.already_imported:
-        return "Imported before"
+        return "Already imported"
     if not outcome.counts.rejected:
         return "Imported"
     is_all = outcome.counts.rejected == outcome.counts.processed
-    return "No row imported" if is_all else "Imported, except for some rows"
+    return "No row imported" if is_all else "Imported, with rejected rows"
 
 
 def _headline(outcome: Outcome) -> str:
     count = outcome.counts.processed
     if outcome.is_unfinished:
-        return "This dry run did not come to its end."
+        return "This dry run did not finish."
     if outcome.error is not None:
-        behind = f" after {rows(count)}" if count else ""
-        return f"This file is refused{behind}."
+        after = f" after {format_row_count(count)}" if count else ""
+        return f"This file is refused{after}."
     if outcome.already_imported:
-        return "This file was imported before."
+        return "This file was already imported."
     if not count:
-        return "This file has a header and no rows."
-    return f"{rows(count)}: {fates(outcome.counts)}."
+        return "This file has a header but no rows."
+    return f"{format_row_count(count)}: {count_labels(outcome.counts)}."
 
 
 def _counts(outcome: Outcome) -> list[dict[str, Any]]:
@@ -113,108 +129,128 @@ def _counts(outcome: Outcome) -> list[dict[str, Any]]:
             "name": name,
             "count": f"{count:,}",
             "is_zero": not count,
-            "share": percent(count / total) if total else "",
-            "meaning": _MEANINGS[name],
+            "meaning": _COUNT_MEANINGS[name],
+            "share": f" ({format_percent(count / total)})" if count else "",
         }
         for name, count in asdict(outcome.counts).items()
     ]
 
 
-def _warnings(outcome: Outcome, limits: Limits) -> Iterator[str]:
+def _warnings(outcome: Outcome, limits: PageLimits) -> Iterator[str]:
     for problem, cells in outcome.warnings[: limits.reasons]:
         if problem == MAYBE_CUT:
             yield problem
         else:
             times = "once" if cells == 1 else f"{cells:,} times"
-            yield f"{cut(problem, 200)}, so that the cell was left out ({times})."
+            short = truncate(problem, _MAX_PROBLEM_LENGTH)
+            yield f"{short}; the cell was ignored ({times})."
 
 
-def _rejected(
-    outcome: Outcome, rejects_file: str | None, limits: Limits
+def _rejects(
+    outcome: Outcome, rejects_file: str | None, limits: PageLimits
 ) -> dict[str, Any] | None:
     if not outcome.reasons:
         return None
     shown = outcome.reasons[: limits.reasons]
     return {
-        # Its bad rows alone, corrected, would leave out those that were not read.
+        # Submitting only the corrected rows would lose the rest of a refused file.
         "is_refused": outcome.error is not None,
-        "is_foreseen": outcome.is_dry_run or not outcome.counts.rejected,
-        "count": rows(outcome.counts.rejected),
-        "file": rejects_file and cut(rejects_file, 2000),
+        "is_expected": outcome.is_dry_run or not outcome.counts.rejected,
+        "count": format_row_count(outcome.counts.rejected),
+        "file": rejects_file and truncate(rejects_file, _MAX_PATH_LENGTH),
         "more": len(outcome.reasons) - len(shown),
-        "reasons": [
-            {
-                "label": reason.problem and reason.problem.label and cut(reason.problem.label, 80),
-                "what": cut(reason.problem.reason, 200) if reason.problem else "other reasons",
-                "rows": rows(reason.rows),
-                "advice": advice(reason.problem.reason) if reason.problem else OTHERWISE,
-                "has_cells": any(e.cell is not None for e in reason.examples),
-                "examples": [
-                    {
-                        "line": f"{example.line:,}",
-                        "key": cut(example.key, limits.characters),
-                        "cell": example.cell and cut(example.cell, limits.characters),
-                    }
-                    for example in reason.examples[: limits.examples]
-                ],
-                "more": reason.rows - min(len(reason.examples), limits.examples),
-            }
-            for reason in shown
-        ],
-    }  # fmt: skip
-
-
-def _changes(outcome: Outcome, limits: Limits) -> dict[str, Any] | None:
-    if (
-        not outcome.is_dry_run
-        or outcome.error is not None
-        or not outcome.counts.processed
-    ):
-        return None
-    updated = [c for c in outcome.changes if not c.is_new][: limits.changes]
-    created = [c for c in outcome.changes if c.is_new][: limits.changes]
-    most = limits.characters
-    return {
-        "updated": [_change(change, most) for change in updated],
-        "all_updated": outcome.counts.updated,
-        "created": [_change(change, most) for change in created],
-        "all_created": outcome.counts.created,
-        "stale": [
-            {
-                "key": cut(row.key, most),
-                "stored": row.stored,
-                "incoming": row.incoming or "no time",
-            }
-            for row in outcome.stale[: limits.changes]
-        ],
-        "all_stale": outcome.counts.stale,
+        "reasons": [_reason(reason, limits) for reason in shown],
     }
 
 
-def _change(change: Change, most: int) -> dict[str, Any]:
+def _reason(reason: Reason, limits: PageLimits) -> dict[str, Any]:
+    label, text, hint = "", "other reasons", DEFAULT_HINT
+    if reason.problem is not None:
+        label = truncate(reason.problem.label or "", _MAX_LABEL_LENGTH)
+        text = truncate(reason.problem.reason, _MAX_PROBLEM_LENGTH)
+        hint = correction_hint(reason.problem.reason)
+    shown = reason.examples[: limits.examples]
+    hidden = reason.rows - len(shown)
+    return {
+        "label": label,
+        "text": text,
+        "rows": format_row_count(reason.rows),
+        "hint": hint,
+        "has_cells": any(example.cell is not None for example in reason.examples),
+        "examples": [_example(example, limits) for example in shown],
+        "more": f"{hidden:,}" if hidden else "",
+    }
+
+
+def _example(example: Example, limits: PageLimits) -> dict[str, Any]:
+    return {
+        "line": f"{example.line:,}",
+        "key": truncate(example.key, limits.cell_length),
+        "cell": example.cell and truncate(example.cell, limits.cell_length),
+    }
+
+
+def _changes(outcome: Outcome, limits: PageLimits) -> dict[str, Any] | None:
+    counts = outcome.counts
+    if not outcome.is_dry_run or outcome.error is not None or not counts.processed:
+        return None
+    updated = [c for c in outcome.changes if not c.is_new][: limits.changes]
+    created = [c for c in outcome.changes if c.is_new][: limits.changes]
+    stale = outcome.stale[: limits.changes]
+    return {
+        "updated": [_change(change, limits) for change in updated],
+        "updated_count": _shown_of(len(updated), counts.updated),
+        "is_updated_complete": len(updated) >= counts.updated,
+        "created": [_change(change, limits) for change in created],
+        "created_count": _shown_of(len(created), counts.created),
+        "stale": [
+            {
+                "key": truncate(row.key, limits.cell_length),
+                "stored": row.stored,
+                "incoming": row.incoming or "no time",
+            }
+            for row in stale
+        ],
+        "stale_count": _shown_of(len(stale), counts.stale),
+    }
+
+
+def _shown_of(shown: int, total: int) -> str:
+    """`the first 20 of 30`, or `12` if all are shown; empty if there are none."""
+    if shown < total:
+        return f"the first {shown} of {total:,}"
+    return f"{total:,}" if total else ""
+
+
+def _change(change: Change, limits: PageLimits) -> dict[str, Any]:
     fields = []
-    for name, (old, new) in change.fields.items():
-        shown_old, shown_new = cut_pair(old, new, most)
-        fields.append({"name": name, "old": shown_old, "new": shown_new})
-    return {"key": cut(change.key, most), "fields": fields}
+    for column, (old, new) in change.fields.items():
+        short_old, short_new = truncate_pair(old, new, limits.cell_length)
+        fields.append({"column": column, "old": short_old, "new": short_new})
+    return {"key": truncate(change.key, limits.cell_length), "fields": fields}
 
 
-def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
+def _details(outcome: Outcome) -> Iterator[tuple[str, str]]:
     upload = outcome.upload
-    yield "File", cut(upload.location, 2000)
+    yield "File", truncate(upload.location, _MAX_PATH_LENGTH)
     if upload.version is not None:
-        yield "Version", cut(upload.version, 200)
-    yield "Uploaded" if upload.bucket else "Last changed", moment(upload.uploaded_at)
+        yield "Version", truncate(upload.version, 200)
+    uploaded_at = format_timestamp(upload.uploaded_at)
+    yield "Uploaded" if upload.bucket else "Last changed", uploaded_at
     if upload.size_bytes is not None:
-        of = f" ({upload.size_bytes:,} bytes)" if upload.size_bytes >= 1000 else ""  # noqa: PLR2004 -- told above
-        yield "Size", size(upload.size_bytes) + of
-    export = outcome.sync_type and _EXPORTS.get(outcome.sync_type, outcome.sync_type)
-    yield "Export", f"{export} ({outcome.sync_type})" if export else "not recognised"
+        yield "Size", format_size(upload.size_bytes)
+    sync_type = outcome.sync_type
+    yield (
+        "Export",
+        f"{_EXPORT_NAMES.get(sync_type, sync_type)} ({sync_type})"
+        if sync_type
+        else "not recognised",
+    )
     if not outcome.is_dry_run:
         yield "Attempt", f"{outcome.attempts:,}"
     if outcome.resumed_at:
         yield (
-            "Went on behind",
+            "Resumed after",
             f"row {outcome.resumed_at:,}, committed by an earlier attempt",
         )
     yield "Duration", f"{outcome.seconds:,.2f} s"

@@ -1,87 +1,80 @@
-"""The page itself: one file, without a script and without a request to anywhere."""
+"""The HTML page: one file without scripts, which makes no requests."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from salespro_core.model.outcome import Outcome
-from salespro_core.report.html_report.compiled import Compiled
-from salespro_core.report.html_report.format import visible
-from salespro_core.report.html_report.page_model import Limits, view
+from salespro_core.report.html_report.format import replace_invisible
+from salespro_core.report.html_report.page_model import PageLimits, build_page_model
 
-# What a mail server and a phone take without a thought.
-MOST_BYTES = 300_000
-# Tried one after the other until the page is small enough.  An escaped character takes up
-# to six bytes, so that the first is too large for a page of quotes and nothing else.
+# Mail servers and phones handle a page of this size easily.
+MAX_PAGE_BYTES = 300_000
+# Tried in this order until the page is small enough.  Escaping makes a character up to six
+# bytes long, so that a page full of quotes can exceed the limit.
 _LIMITS = (
-    Limits(characters=160, reasons=40, examples=10, changes=20),
-    Limits(characters=80, reasons=20, examples=5, changes=10),
-    Limits(characters=40, reasons=10, examples=3, changes=3),
+    PageLimits(cell_length=160, reasons=40, examples=10, changes=20),
+    PageLimits(cell_length=80, reasons=20, examples=5, changes=10),
+    PageLimits(cell_length=40, reasons=10, examples=3, changes=3),
 )
+_FOLDER = Path(__file__).parent
 
 
 def as_html(outcome: Outcome, rejects_file: str | None = None) -> str:
-    """The report of an import or a dry run, as one page below MOST_BYTES.
+    """The report of an import or a dry run, as one page smaller than MAX_PAGE_BYTES.
 
-    Whatever a cell, a label or a key holds is shown as text.
+    Text from the file is escaped: the page shows it as it is.
 
     Args:
-        outcome: what to report; the cells in it are shown.
-        rejects_file: where all rejects are, if there are any; they lie beside the page.
+        outcome: its cells are shown.
+        rejects_file: the location of the rejects file, if there is one; the page links to
+            `rejects.csv` in its own folder.
     """
     page = ""
     for limits in _LIMITS:
-        shown = view(outcome, rejects_file, limits)
-        page = _template().render(**shown, css=_css(), css_hash=_css_hash()).lstrip()
-        if len(page.encode()) < MOST_BYTES:
+        model = build_page_model(outcome, rejects_file, limits)
+        page = template().render(**model, css=_css(), css_hash=_css_hash()).lstrip()
+        if len(page.encode()) < MAX_PAGE_BYTES:
             break
     return page
 
 
-def get_ready() -> None:
-    """Load what a page is made of, which takes longer than to make one."""
-    _template()
-    _css()
-
-
-def _shown(value: object) -> object:
-    """What an expression puts on the page; it is escaped behind this."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return visible(value)
-    return value
-
-
 @cache
-def _template() -> Template:
+def template() -> Template:
+    """The compiled template; compiling it takes about 25 ms, once per process."""
     environment = Environment(
-        # Not PackageLoader, which puts the path of this machine into what is compiled.
-        loader=FunctionLoader(_text),
-        bytecode_cache=Compiled("report.html", options=Path(__file__)),
+        loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
+        # The optimizer takes longer than it saves in the one page of a process.
+        optimized=False,
     )
     return environment.get_template("report.html")
 
 
+def _visible(value: object) -> object:
+    """Make a value of the template visible; Jinja escapes it afterwards."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return replace_invisible(value)
+    return value
+
+
 @cache
 def _css() -> Markup:
-    return Markup(_text("report.css"))  # noqa: S704 -- our own
+    css = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    return Markup(css)  # noqa: S704 -- a file of this package
 
 
-def _text(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
-
-
+@cache
 def _css_hash() -> str:
-    """Of what stands between the style tags: no other style may come to the page."""
+    """The hash of the page's style, so that its policy allows no other style."""
     return base64.b64encode(hashlib.sha256(_css().encode()).digest()).decode()

@@ -1,74 +1,97 @@
-"""Whatever may be wrong with a row, the report says what to do about it."""
+"""The report has a correction hint for every reason of a reject."""
 
 from __future__ import annotations
 
 import ast
+import io
 import re
 
 import pytest
 
 from salespro_core.csv_reader import recovery
-from salespro_core.records.parser import Reject
-from salespro_core.report.html_report.correction_hints import OTHERWISE, advice
-from tests.core.records.test_rejects_file import read
+from salespro_core.csv_reader.header import read_header
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.model.rejects import Reject
+from salespro_core.report.html_report.correction_hints import (
+    DEFAULT_HINT,
+    correction_hint,
+)
 from tests.support import paths
-from tests.support.builders import APPOINTMENT, USER, appointment, csv_bytes, user
+from tests.support.builders import (
+    APPOINTMENT,
+    USER,
+    appointment,
+    csv_bytes,
+    read_items,
+    read_rows,
+    user,
+)
 
 CORE = paths.SRC / "salespro_core"
 
 
-def raised_by(module: str) -> list[str]:
-    """What the module's own `raise ValueError(...)` say, a number for each value."""
-    found = []
+def raised_reasons(module: str) -> list[str]:
+    """The texts of the module's `raise ValueError(...)`, with 7 for each inserted value."""
+    texts = []
     for node in ast.walk(ast.parse((CORE / module).read_text(encoding="utf-8"))):
         match node:
             case ast.Raise(
                 exc=ast.Call(
-                    func=ast.Name(id="ValueError"), args=[ast.Constant(value=told)]
+                    func=ast.Name(id="ValueError"), args=[ast.Constant(value=text)]
                 )
             ):
-                found.append(str(told))
+                texts.append(str(text))
             case ast.Raise(
                 exc=ast.Call(func=ast.Name(id="ValueError"), args=[ast.JoinedStr(values=parts)])
             ):  # fmt: skip
-                found.append(
+                texts.append(
                     "".join(str(p.value) if isinstance(p, ast.Constant) else "7" for p in parts)
                 )  # fmt: skip
-    return [told for told in found if re.match(r"is |has |holds |contains ", told)]
+    return [text for text in texts if re.match(r"is |has |holds |contains ", text)]
+
+
+def constant_reasons() -> list[str]:
+    return [
+        value
+        for name, value in vars(recovery).items()
+        if name.isupper() and not name.startswith("_") and isinstance(value, str)
+    ]
 
 
 REASONS = [
-    *raised_by("exports/column_types.py"),
-    *raised_by("exports/columns.py"),
-    *(value for name, value in vars(recovery).items() if name[0].isalpha() and name.isupper() and isinstance(value, str)),
+    *raised_reasons("exports/column_types.py"),
+    *raised_reasons("exports/columns.py"),
+    *constant_reasons(),
     "has 2 cells where the header has 12",
     "is not UTF-8 text",
     "is refused by Postgres (check_violation, sale_amount_check)",
-]  # fmt: skip
+]
 
 
-def test_the_reasons_are_found() -> None:
-    """What the next test relies on."""
+def test_reasons_are_found_in_the_source() -> None:
+    """The next test relies on it."""
     assert len(REASONS) >= 20
     assert "is longer than 7 characters" in REASONS
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_every_reason_has_an_advice(reason: str) -> None:
-    assert advice(reason) != OTHERWISE
-    assert advice(reason).endswith(".")
+def test_every_reason_has_a_hint(reason: str) -> None:
+    assert correction_hint(reason) != DEFAULT_HINT
+    assert correction_hint(reason).endswith(".")
 
 
-def test_an_advice_names_the_limit() -> None:
-    assert advice("is longer than 254 characters").startswith("Shorten it to 254")
+def test_hint_names_the_limit() -> None:
+    hint = correction_hint("is longer than 254 characters")
+
+    assert hint.startswith("Shorten it to 254")
 
 
-def test_what_nobody_thought_of_can_still_be_corrected() -> None:
-    assert advice("is odd") == OTHERWISE
+def test_unknown_reason_has_the_default_hint() -> None:
+    assert correction_hint("is odd") == DEFAULT_HINT
 
 
 @pytest.mark.parametrize("label", [*APPOINTMENT, *USER])
-def test_whatever_is_in_a_column_the_reasons_are_known(label: str) -> None:
+def test_invalid_cells_of_every_column_have_a_hint(label: str) -> None:
     make = appointment if label in APPOINTMENT else user
     cells = [
         "",
@@ -80,9 +103,15 @@ def test_whatever_is_in_a_column_the_reasons_are_known(label: str) -> None:
         "12.505",
     ]
 
-    items, _ = read(csv_bytes(*(make() | {label: cell} for cell in cells)))
+    body = csv_bytes(*(make() | {label: cell} for cell in cells))
+    rows = read_rows(io.BytesIO(body))
+    layout = read_header(next(rows).cells, (APPOINTMENTS, USERS))
+    items = read_items(layout, rows)
 
     reasons = [
-        p.reason for item in items if isinstance(item, Reject) for p in item.problems
+        problem.reason
+        for item in items
+        if isinstance(item, Reject)
+        for problem in item.problems
     ]
-    assert [reason for reason in reasons if advice(reason) == OTHERWISE] == []
+    assert [r for r in reasons if correction_hint(r) == DEFAULT_HINT] == []
