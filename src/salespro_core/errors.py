@@ -1,27 +1,27 @@
-"""Everything this project raises on purpose.
+"""The exceptions that this project raises.
 
 SalesProError                      retryable = False
-├─ ConfigError                     a setting is missing or malformed
-├─ InputError                      the object is at fault; another attempt cannot help
-│  ├─ UnknownExport                the header is no known export's
-│  ├─ HeaderMismatch               a label stands in the header twice
-│  ├─ UnreadableObject             not CSV text, or broken gzip
-│  ├─ TooManyRejects               more bad rows than the error budget allows
-│  └─ ObjectGone                   deleted or replaced before it could be read
-├─ ObjectError                     S3 is at fault; the client's error is __cause__
-│  ├─ ObjectUnavailable            retryable: a timeout, a cut that outlasted our patience
-│  └─ ObjectRefused                no permission, no such bucket
-├─ StoreError                      Postgres is at fault; psycopg's error is __cause__
+├─ ConfigError                     a setting is missing or invalid
+├─ InputError                      the file cannot be imported; a retry fails again
+│  ├─ UnknownExport                the header matches no known export
+│  ├─ HeaderMismatch               two labels of the header mean the same column
+│  ├─ UnreadableObject             not CSV text in UTF-8, or damaged gzip
+│  ├─ TooManyRejects               the rejected rows exceed the error budget
+│  └─ ObjectGone                   deleted or replaced before it was read
+├─ ObjectError                     S3 failed; the client's error is __cause__
+│  ├─ ObjectUnavailable            retryable: timeout, connection error, truncated body
+│  └─ ObjectRefused                permission denied, or the bucket does not exist
+├─ StoreError                      Postgres failed; psycopg's error is __cause__
 │  ├─ StoreUnavailable             retryable: lost connection, deadlock, timeout
-│  └─ StoreRefused                 wrong schema, permission, constraint
-├─ StorageFull                     the rejects have no room in the temporary folder
-└─ Unfinished                      retryable: the import goes on with another delivery
-   ├─ OutOfTime                    stopped at a commit or before the first, for lack of time
-   ├─ ClaimHeld                    another attempt's lease is live
-   ├─ ClaimLost                    another attempt took over; nothing more was written
-   └─ CommitsLost                  Postgres went back behind a commit, and we cannot
+│  └─ StoreRefused                 wrong schema, missing privilege, failed constraint
+├─ StorageFull                     the temporary folder has no space for the rejects
+└─ Unfinished                      retryable: another delivery resumes the import
+   ├─ OutOfTime                    stopped after a commit, or before the first
+   ├─ ClaimHeld                    another attempt holds the lease
+   ├─ ClaimLost                    another attempt took over the import
+   └─ CommitsLost                  Postgres lost commits, and the file cannot be reread
 
-A bad row is none of these: it is a value, `salespro_core.records.parser.Reject`.
+A rejected row is not an exception but a value: `salespro_core.model.rejects.Reject`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from typing import ClassVar
 
 
 class SalesProError(Exception):
-    """Its text names the place, the cause and the fix, and never holds a cell."""
+    """The base; its text names the place, the cause and the fix, never a cell's value."""
 
     retryable: ClassVar[bool] = False
 
 
 class ConfigError(SalesProError):
-    """Settings are missing or malformed.
+    """Settings are missing or invalid.
 
     Attributes:
-        problems: all of them, a sentence each; never a value, which may be a password.
+        problems: one sentence per problem; never a value, which may be a password.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -48,84 +48,68 @@ class ConfigError(SalesProError):
 
 
 class InputError(SalesProError):
-    """The object is at fault: the same bytes would fail again."""
+    """The file cannot be imported; the same bytes would fail again."""
 
 
 class UnknownExport(InputError):
-    """The header is no known export's.
+    """The header matches no known export.
 
     Attributes:
-        sync_type: that of the nearest export; None if nothing looks familiar.
-        missing: the labels of the nearest export that the header lacks.
+        sync_type: of the most similar export; None if no export is similar.
     """
 
-    def __init__(
-        self, message: str, sync_type: str | None = None, missing: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, message: str, sync_type: str | None = None) -> None:
         super().__init__(message)
         self.sync_type = sync_type
-        self.missing = missing
 
 
 class HeaderMismatch(InputError):
-    """Several labels of the header name one column.
+    """Two or more labels of the header mean the same column.
 
     Attributes:
-        sync_type: the export that was recognised.
-        repeated: the labels as they stand in the file.
+        sync_type: of the recognised export.
     """
 
-    def __init__(self, message: str, sync_type: str, repeated: tuple[str, ...]) -> None:
+    def __init__(self, message: str, sync_type: str) -> None:
         super().__init__(message)
         self.sync_type = sync_type
-        self.repeated = repeated
 
 
 class UnreadableObject(InputError):
-    """The bytes are no CSV text in UTF-8, or so damaged that no row can be made out."""
+    """The bytes are not CSV text in UTF-8, or too damaged to find any row."""
 
 
 class TooManyRejects(InputError):
-    """More rows would be rejected than the error budget allows; none was written.
-
-    Attributes:
-        rejected: rows that would be.
-        rows: all of the file's.
-    """
-
-    def __init__(self, message: str, *, rejected: int, rows: int) -> None:
-        super().__init__(message)
-        self.rejected = rejected
-        self.rows = rows
+    """The rejected rows exceed the error budget; no row was written."""
 
 
 class ObjectGone(InputError):
-    """The object was deleted, or replaced by another, before it was read."""
+    """The object was deleted or replaced before it was read."""
 
 
 class ObjectError(SalesProError):
-    """S3 did not give the object; the client's error is `__cause__`."""
+    """S3 did not deliver the object; the client's error is `__cause__`."""
 
 
 class ObjectUnavailable(ObjectError):
-    """S3 could not be reached, or kept cutting the body; another attempt may do."""
+    """S3 could not be reached, or truncated the body repeatedly; a retry may succeed."""
 
     retryable: ClassVar[bool] = True
 
 
 class ObjectRefused(ObjectError):
-    """S3 refuses for a reason that another attempt does not change."""
+    """S3 refused the request; a retry would be refused again."""
 
 
 class StoreError(SalesProError):
-    """Postgres did not do it; psycopg's error is `__cause__`."""
+    """Postgres did not execute the statement; psycopg's error is `__cause__`."""
 
 
 class StoreUnavailable(StoreError):
-    """The connection, a lock or the time ran out; another attempt may do.
+    """A lost connection, a deadlock or a timeout; a retry may succeed.
 
     Attributes:
-        sqlstate: Postgres' code; None if the connection broke or there was none.
+        sqlstate: of Postgres' error; None if the connection failed.
     """
 
     retryable: ClassVar[bool] = True
@@ -136,10 +120,10 @@ class StoreUnavailable(StoreError):
 
 
 class StoreRefused(StoreError):
-    """Postgres refuses for a reason that another attempt does not change.
+    """Postgres refused the statement or the connection; a retry would fail again.
 
     Attributes:
-        sqlstate: Postgres' code, such as `42P01`; None where there is none.
+        sqlstate: of Postgres' error, such as `42P01`; None if it has none.
     """
 
     def __init__(self, message: str, sqlstate: str | None = None) -> None:
@@ -148,24 +132,24 @@ class StoreRefused(StoreError):
 
 
 class StorageFull(SalesProError):
-    """The rejects could not be kept; the OSError is `__cause__`."""
+    """The rejects could not be written to disk; the OSError is `__cause__`."""
 
 
 class Unfinished(SalesProError):
-    """The import is not done and nothing is wrong with it."""
+    """The import is not complete, and its file is not the cause."""
 
     retryable: ClassVar[bool] = True
 
 
 class OutOfTime(Unfinished):
-    """Stopped at a commit or before the first; the checkpoint is kept, the lease free."""
+    """The time ran out; the checkpoint is kept and the lease released."""
 
 
 class ClaimHeld(Unfinished):
-    """Another attempt is at it.
+    """Another attempt holds the lease of this import.
 
     Attributes:
-        retry_after_s: seconds until its lease runs out if it is not renewed.
+        retry_after_s: seconds until the lease expires, unless it is renewed.
     """
 
     def __init__(self, message: str, retry_after_s: int) -> None:
@@ -174,10 +158,10 @@ class ClaimHeld(Unfinished):
 
 
 class ClaimLost(Unfinished):
-    """Another attempt took over; this one wrote nothing from then on.
+    """Another attempt took over the import; this attempt writes nothing more.
 
-    Or so it looks: Postgres may have gone back behind a commit of ours, and then the
-    checkpoint went back with the rows (see `importer`).
+    Also raised first when Postgres lost commits of this attempt, since the stored
+    checkpoint then differs from the expected one.  `importer.run` distinguishes the two.
     """
 
     def __init__(self) -> None:
@@ -187,14 +171,15 @@ class ClaimLost(Unfinished):
 
 
 class CommitsLost(Unfinished):
-    """Postgres lost commits of ours, in a crash or a failover; the lease is free.
+    """Postgres lost commits of this attempt, in a crash or a failover.
 
-    The file cannot be read again from here, or it was lost too often in one attempt.
+    The file cannot be read again in this attempt, or commits were lost too often.  The
+    lease is released.
     """
 
     def __init__(self, rows: int) -> None:
         super().__init__(
-            f"Postgres lost what it had committed behind row {rows} (a crash, or a "
-            "failover to a server that was behind). The next delivery goes on from "
-            "there; import a file that was piped in once more."
+            f"Postgres lost the commits after row {rows}, in a crash or in a failover to "
+            "a standby that lagged. The next delivery resumes there. If the file was "
+            "piped into the command, import it again."
         )

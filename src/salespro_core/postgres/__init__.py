@@ -1,6 +1,6 @@
-"""The connection to Postgres, whatever runs on it.
+"""The connection to Postgres, its errors and retries, the tables and the grants.
 
-In: a libpq URL; out: a connection, retries, mapped errors, the tables and the grants.
+In: a libpq URL. Out: a connection, and `StoreError` instead of psycopg's errors.
 May import: `errors`.
-Start at `connection.py`; `sqlstates.py` says which errors are retried.
+Start at `connection.py`; `sqlstates.py` decides which errors are retryable.
 """

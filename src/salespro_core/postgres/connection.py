@@ -1,4 +1,4 @@
-"""The connection to Postgres, and its tables."""
+"""Connecting to Postgres, and creating its tables."""
 
 from __future__ import annotations
 
@@ -11,62 +11,62 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused
-from salespro_core.postgres.schema import script
+from salespro_core.postgres.schema import schema_script
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import LEAST_S, statement_deadline
+from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 CONNECT_TIMEOUT_S = 10
-# A statement writes some hundred rows.  One that takes this long waits for somebody, and
-# has to give up before the lease of its import runs out (history.LEASE).
+# A statement writes some hundred rows, so a slow one waits for another session.  It must
+# end before the lease of its import expires (sync_history.claims.LEASE).
 STATEMENT_TIMEOUT_S = 60
 LOCK_TIMEOUT_S = 30
-# A transaction of ours is never idle; this ends one whose client froze in the middle.
+# The importer never idles in a transaction; this ends the session of a frozen client.
 IDLE_IN_TRANSACTION_TIMEOUT_S = 60
 
-# It logs errors that it ignores, with their DETAIL, which repeats cells.
+# psycopg logs errors that it ignores, with their DETAIL, which repeats cells.
 logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
-# Set after connecting and not as start-up options, which poolers refuse.
+# Set after connecting: connection poolers refuse start-up options.
 _SESSION = f"""
 SELECT set_config('application_name', 'salespro-importer', false),
        set_config('statement_timeout', '{STATEMENT_TIMEOUT_S}s', false),
        set_config('lock_timeout', '{LOCK_TIMEOUT_S}s', false),
        set_config('idle_in_transaction_session_timeout',
                   '{IDLE_IN_TRANSACTION_TIMEOUT_S}s', false),
-       -- psycopg reads no other dates than these, and a role or a database may have
-       -- others; in UTC no year of four digits gets out of them
+       -- psycopg cannot parse the other DateStyles, which a role or a database may have
+       -- set; in UTC a year of four digits keeps four digits
        set_config('DateStyle', 'ISO', false),
        set_config('TimeZone', 'UTC', false),
-       -- a tiny table may tempt the planner into a plan that a cached statement keeps
-       -- while the table grows; every look-up of ours is by key
+       -- for a tiny table the planner may choose a sequential scan, and a prepared
+       -- statement keeps that plan while the table grows; all look-ups are by key
        set_config('enable_seqscan', 'off', false),
        set_config('jit', 'off', false)
 """
 
 
 def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
-    """Connect in autocommit, with the limits that the importer relies on.
+    """Connect in autocommit mode, with the session settings that the importer needs.
 
     Args:
         conninfo: a libpq URL or keyword string; `PG*` variables apply as usual.
-        timeout_s: for as long an answer is waited for; at least `LEAST_S`.
+        timeout_s: seconds to wait for the server; at least `MIN_TIMEOUT_S`.
 
     Raises:
-        StoreUnavailable: nobody answers, or not in time.
-        StoreRefused: role, password or database are wrong, or it is no conninfo.
+        StoreUnavailable: the server does not answer in time, or has no free connection.
+        StoreRefused: the conninfo, role, password, database or certificate is wrong.
     """
     try:
         conninfo = make_conninfo(
             conninfo,
-            connect_timeout=max(math.ceil(LEAST_S), math.floor(timeout_s)),
+            connect_timeout=max(math.ceil(MIN_TIMEOUT_S), math.floor(timeout_s)),
             client_encoding="UTF8",
         )
     except psycopg.ProgrammingError:
-        # Its text repeats the conninfo, and that may hold a password.
+        # The error's text repeats the conninfo, which may contain a password.
         raise StoreRefused(
             "While connecting to Postgres: DATABASE_URL is neither a URL such as "
-            "postgresql://user:password@host/database nor keywords such as host=db; "
-            "in a URL, percent-encode what is special in a password."
+            "postgresql://user:password@host/database nor keywords such as host=db. "
+            "In a URL, percent-encode special characters of the password."
         ) from None
     with store_errors("connecting to Postgres"):
         conn = psycopg.connect(conninfo, autocommit=True)
@@ -80,38 +80,39 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
 
 
 def migrate(conn: Connection) -> None:
-    """Bring the tables up, or adopt those of the earlier system; may be run again.
+    """Create what is missing of the tables, or adopt those of the earlier system.
+
+    It is one transaction: after an error nothing is changed.  Running it again is safe.
 
     Raises:
-        StoreUnavailable: a table was locked for too long; nothing was changed.
-        StoreRefused: the role may not create tables, or a view is in the way; nothing
-            was changed.
+        StoreUnavailable: a table was locked for too long, or the connection broke.
+        StoreRefused: the role may not create tables, or a view blocks a change.
     """
     with store_errors("migrating"), conn.transaction():
-        # An index on a large table takes longer than a batch may.
+        # Creating an index on a large table takes longer than STATEMENT_TIMEOUT_S.
         conn.execute("SET LOCAL statement_timeout = 0")
         try:
-            conn.execute(script())
+            conn.execute(schema_script())
         except psycopg.errors.FeatureNotSupported as error:
             raise StoreRefused(
                 "While migrating: a view uses error_message or file_path of "
-                "salespro_sync_history, which have to become text. Drop it, migrate, "
-                "and create it again.",
+                "salespro_sync_history, whose type changes to text. Drop the view, "
+                "migrate, and create the view again.",
                 error.sqlstate,
             ) from error
 
 
 def is_idle(conn: Connection) -> bool:
-    """Whether nothing is under way on it, be it a transaction or a statement."""
+    """Whether the connection is neither in a transaction nor in a statement."""
     return conn.info.transaction_status == TransactionStatus.IDLE
 
 
 def is_alive(conn: Connection) -> bool:
-    """Whether a connection kept since the last invocation still answers, and soon."""
+    """Whether the connection answers a query within `MIN_TIMEOUT_S`."""
     if conn.closed:
         return False
     try:
-        with statement_deadline(conn, LEAST_S):
+        with statement_deadline(conn, MIN_TIMEOUT_S):
             conn.execute("SELECT 1")
     except psycopg.Error:
         return False

@@ -1,4 +1,4 @@
-"""The privileges that an importing role needs, as SQL for whoever may give them."""
+"""The privileges that the function's role needs, as GRANT statements."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from psycopg import Connection, sql
 from salespro_core.errors import StoreRefused
 
 _VARIABLE = re.compile(r':"(\w+)"')
-_PLACE = """
+_DATABASE_AND_SCHEMA = """
 SELECT current_database(), nspname
   FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
  WHERE pg_class.oid = to_regclass('salespro_sync_history')
 """
 
 
-def grants(conn: Connection, role: str) -> list[str]:
-    """The statements of grants.sql, for this role and where the tables are.
+def grant_statements(conn: Connection, role: str) -> list[str]:
+    """The statements of grants.sql with the names of this role, database and schema.
 
-    They are not run: that is for the owner of the tables, or of the database.
+    They are not executed: the owner of the tables must run them.
 
     Args:
-        conn: to the database in question; its search_path finds the tables.
-        role: any name; it need not exist yet.
+        conn: to the database of the tables, with their schema in its search_path.
+        role: the name of a role; the role need not exist.
 
     Raises:
         StoreRefused: the tables are missing.
+        psycopg.Error: the query failed.
     """
-    row = conn.execute(_PLACE).fetchone()
+    row = conn.execute(_DATABASE_AND_SCHEMA).fetchone()
     if row is None:
         raise StoreRefused(
             "The table salespro_sync_history is missing: run `salespro migrate` first.",

@@ -1,14 +1,15 @@
--- What the function's role needs, and no more.  Run it as the owner of the tables:
+-- The privileges that the function's role needs, and no more.  Run this as the owner of
+-- the tables:
 --
 --     psql -v role=importer -v schema=public -f grants.sql
 --
--- `salespro grants importer` prints it for the database and the schema that it finds.
--- A role that signs in with IAM is to be a member of rds_iam besides: GRANT rds_iam TO …
+-- `salespro grants importer` prints it with the names of the database and the schema.
+-- A role that signs in with IAM must also be a member of rds_iam: GRANT rds_iam TO …
 
--- TEMPORARY is for dry runs, whose tables shadow the real ones.
+-- TEMPORARY: a dry run writes to temporary tables that shadow the real ones.
 GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO :"role";
 GRANT USAGE ON SCHEMA :"schema" TO :"role";
--- Nothing is ever deleted.  An import writes, and compares with what is stored.
+-- An import inserts and updates rows, and reads them to compare.  It never deletes rows.
 GRANT SELECT, INSERT, UPDATE ON :"schema".salespro_appointment  TO :"role";
 GRANT SELECT, INSERT, UPDATE ON :"schema".salespro_users        TO :"role";
 GRANT SELECT, INSERT, UPDATE ON :"schema".salespro_users_seen   TO :"role";

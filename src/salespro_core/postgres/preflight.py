@@ -1,4 +1,4 @@
-"""Whether a database has all that an import needs, and what to do if it does not."""
+"""Checks whether a database is ready for imports; each problem with its remedy."""
 
 from __future__ import annotations
 
@@ -8,81 +8,85 @@ from typing import LiteralString
 
 from psycopg import Connection
 
-from salespro_core.postgres.schema import schema
+from salespro_core.postgres.schema import expected_schema
 
-# What an import or a dry run does to each of the tables.
+# Needed on each table, for an import and for a dry run.
 TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
 MIGRATE = 'invoke the function with {"action": "migrate"}, or run `salespro migrate`'
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is missing; no secret, and nothing of anybody's rows.
+class SetupProblem:
+    """A mistake in the setup; its text contains neither secrets nor cells.
 
     Attributes:
-        says: what it is.
-        remedy: what to do about it.
+        description: what is wrong.
+        remedy: how to fix it; for a privilege, the SQL statement.
     """
 
-    says: str
+    description: str
     remedy: str
 
 
-def server_problems(conn: Connection) -> Iterator[Problem]:
-    """A server that takes no rows.
+def server_problems(conn: Connection) -> Iterator[SetupProblem]:
+    """Whether the server is read-only.
 
     Raises:
-        psycopg.Error: it could not be asked.
+        psycopg.Error: the query failed.
     """
     if _column(conn, "SELECT 1 WHERE current_setting('transaction_read_only')::bool"):
-        yield Problem(
+        yield SetupProblem(
             "the database is read-only",
-            "connect to the primary (of a cluster: its writer endpoint), and see that "
-            "neither the role nor the database has default_transaction_read_only",
+            "connect to the primary (of a cluster: its writer endpoint), and make sure "
+            "that neither the role nor the database sets default_transaction_read_only",
         )
 
 
-def schema_problems(conn: Connection) -> Iterator[Problem]:
-    """What `schema.sql` makes, and this database does not have where the role looks.
+def schema_problems(conn: Connection) -> Iterator[SetupProblem]:
+    """What `schema.sql` creates and the role's search_path does not contain.
 
     Raises:
-        psycopg.Error: it could not be asked.
+        psycopg.Error: the query failed.
     """
-    wanted = schema()
+    expected = expected_schema()
     if hidden := list(_hidden_tables(conn)):
-        yield from hidden  # and no word of migrating, which would make a second set
+        yield from hidden  # MIGRATE would create a second set of tables
         return
-    for what, missing in (
-        ("table", _absent(conn, _TABLES, wanted.tables)),
-        ("column", _absent(conn, _COLUMNS, _dotted(wanted.columns))),
-        ("default", _absent(conn, _DEFAULTS, _dotted(wanted.defaults))),
-        ("index", _absent(conn, _INDEXES, wanted.indexes)),
-        ("constraint", _absent(conn, _CONSTRAINTS, wanted.constraints)),
+    for kind, missing in (
+        ("table", _missing(conn, _TABLES, expected.tables)),
+        ("column", _missing(conn, _COLUMNS, _qualified(expected.columns))),
+        ("default", _missing(conn, _DEFAULTS, _qualified(expected.defaults))),
+        ("index", _missing(conn, _INDEXES, expected.indexes)),
+        ("constraint", _missing(conn, _CONSTRAINTS, expected.constraints)),
     ):
         if missing:
-            yield Problem(f"{what} missing: {', '.join(missing)}", MIGRATE)
-            return  # without its table each column is missing, too
+            yield SetupProblem(f"{kind} missing: {', '.join(missing)}", MIGRATE)
+            return  # a missing table also lacks all its columns, and so on
 
 
-def privilege_problems(conn: Connection) -> Iterator[Problem]:
-    """What the role may not do, each with the statement that lets it.
+def privilege_problems(conn: Connection) -> Iterator[SetupProblem]:
+    """The privileges that the role lacks, each with the GRANT statement as its remedy.
 
-    Tables that are missing are none of these: see `schema_problems`.
+    Missing tables are not reported here but by `schema_problems`.
 
     Raises:
-        psycopg.Error: it could not be asked.
+        psycopg.Error: the query failed.
     """
     for table, privilege, remedy in conn.execute(
-        _TABLE_GRANTS, [list(schema().tables), list(TABLE_PRIVILEGES)]
+        _TABLE_GRANTS, [list(expected_schema().tables), list(TABLE_PRIVILEGES)]
     ):
-        yield Problem(f"the role may not {privilege} on {table}", remedy)
-    for sequence, remedy in conn.execute(_SEQUENCE_GRANTS, [list(schema().tables)]):
-        yield Problem(f"the role may not use the sequence {sequence}", remedy)
+        yield SetupProblem(f"the role may not {privilege} on {table}", remedy)
+    for sequence, remedy in conn.execute(
+        _SEQUENCE_GRANTS, [list(expected_schema().tables)]
+    ):
+        yield SetupProblem(f"the role may not use the sequence {sequence}", remedy)
     for (remedy,) in conn.execute(_TEMPORARY_GRANT):
-        yield Problem("the role may not make temporary tables, for dry runs", remedy)
+        yield SetupProblem(
+            "the role may not create temporary tables, which dry runs need", remedy
+        )
 
 
-# A name that is not found may still be there, in a schema that the role does not look in.
+# Tables that exist, but in a schema that the role's search_path does not contain.
 _HIDDEN = """
 SELECT relname, nspname, has_schema_privilege(pg_namespace.oid, 'USAGE'),
        format('GRANT USAGE ON SCHEMA %%I TO %%I;', nspname, current_user),
@@ -95,63 +99,62 @@ SELECT relname, nspname, has_schema_privilege(pg_namespace.oid, 'USAGE'),
 """
 
 
-def _hidden_tables(conn: Connection) -> Iterator[Problem]:
-    found = conn.execute(_HIDDEN, [list(schema().tables)]).fetchall()
-    for table, place, may_use, grant, look in found:
-        why = (
-            "where the role does not look" if may_use else "which the role may not use"
-        )
-        yield Problem(
-            f"{table} is in schema {place}, {why}", look if may_use else grant
+def _hidden_tables(conn: Connection) -> Iterator[SetupProblem]:
+    found = conn.execute(_HIDDEN, [list(expected_schema().tables)]).fetchall()
+    for table, schema, may_use, grant, set_search_path in found:
+        yield SetupProblem(
+            f"{table} is in schema {schema}, which "
+            + ("is not in the search_path" if may_use else "the role may not use"),
+            set_search_path if may_use else grant,
         )
 
 
-# Each takes a list of names and returns those that are not there, in the list's order.
+# Each query takes a list of names and returns the missing ones, in the order of the list.
 _TABLES = """
-SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place)
+SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
  WHERE to_regclass(name) IS NULL
- ORDER BY place
+ ORDER BY position
 """
 _COLUMNS = """
-SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place)
+SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
  WHERE NOT EXISTS (SELECT FROM pg_attribute
                     WHERE attrelid = to_regclass(split_part(name, '.', 1))
                       AND attname = split_part(name, '.', 2)
                       AND NOT attisdropped)
- ORDER BY place
+ ORDER BY position
 """
 _DEFAULTS = """
-SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place)
+SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
  WHERE NOT EXISTS (SELECT FROM pg_attribute
                     WHERE attrelid = to_regclass(split_part(name, '.', 1))
                       AND attname = split_part(name, '.', 2)
                       AND atthasdef)
- ORDER BY place
+ ORDER BY position
 """
-# One that a broken CREATE INDEX CONCURRENTLY has left is no index.
+# An index is invalid if its CREATE INDEX CONCURRENTLY failed.
 _INDEXES = """
-SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place)
+SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
  WHERE NOT EXISTS (SELECT FROM pg_index
                     WHERE indexrelid = to_regclass(name) AND indisvalid)
- ORDER BY place
+ ORDER BY position
 """
 _CONSTRAINTS = """
-SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place)
+SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
  WHERE NOT EXISTS (SELECT FROM pg_constraint
                     WHERE conname = name
                       AND conrelid = to_regclass('salespro_sync_history'))
- ORDER BY place
+ ORDER BY position
 """
 _TABLE_GRANTS = """
 SELECT name, privilege,
        format('GRANT %%s ON %%s TO %%I;', privilege, to_regclass(name), current_user)
-  FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place),
+  FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position),
        unnest(%s::text[]) AS privilege
  WHERE NOT has_table_privilege(to_regclass(name), privilege)
- ORDER BY place
+ ORDER BY position
 """
-# An identity column needs no grant; where the history's id is a serial, as old Djangos
-# made it, its sequence does.
+# An identity column needs no grant on its sequence.  A serial column does, and old
+# versions of Django created the history's id as a serial.
 _SEQUENCE_GRANTS = """
 SELECT sequence::text, format('GRANT USAGE ON SEQUENCE %%s TO %%I;', sequence, current_user)
   FROM (SELECT pg_class.oid::regclass AS sequence
@@ -160,9 +163,9 @@ SELECT sequence::text, format('GRANT USAGE ON SEQUENCE %%s TO %%I;', sequence, c
                         AND pg_depend.objid = pg_attrdef.oid
                         AND pg_depend.refclassid = 'pg_class'::regclass
           JOIN pg_class ON pg_class.oid = refobjid
-         WHERE adrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS wanted (name))
+         WHERE adrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS expected (name))
            AND relkind = 'S'
-        OFFSET 0) AS sequences  -- OFFSET: the next line is asked of nothing but sequences
+        OFFSET 0) AS sequences  -- OFFSET 0: has_sequence_privilege fails on other relations
  WHERE NOT has_sequence_privilege(sequence, 'USAGE')
 """
 _TEMPORARY_GRANT = """
@@ -171,7 +174,7 @@ SELECT format('GRANT TEMPORARY ON DATABASE %I TO %I;', current_database(), curre
 """
 
 
-def _absent(
+def _missing(
     conn: Connection, query: LiteralString, names: tuple[str, ...]
 ) -> list[str]:
     return _column(conn, query, list(names))
@@ -181,5 +184,5 @@ def _column(conn: Connection, query: LiteralString, *values: object) -> list[str
     return [str(row[0]) for row in conn.execute(query, values or None)]
 
 
-def _dotted(names: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+def _qualified(names: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     return tuple(f"{table}.{column}" for table, column in names)

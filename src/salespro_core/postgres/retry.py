@@ -1,4 +1,4 @@
-"""The connection of one attempt: made anew when it breaks, and ended when it is silent."""
+"""Retries, reconnects and timeouts for the connection of one attempt."""
 
 from __future__ import annotations
 
@@ -15,62 +15,62 @@ from psycopg import Connection
 from salespro_core.errors import SalesProError, StoreUnavailable
 from salespro_core.postgres.connection import STATEMENT_TIMEOUT_S, is_idle
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import LEAST_S, statement_deadline
+from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 T = TypeVar("T")
 
-# For so long a database may be away before the attempt ends and the queue takes over; a
-# restart or a failover takes some seconds, up to a minute or so.
-PATIENCE_S = 60.0
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
-# The server ends a statement after STATEMENT_TIMEOUT_S.  One that has not answered by
-# then never will: its connection leads nowhere, and keepalives may not notice (a proxy
-# or a NAT gateway answers them).
-SILENCE_S = STATEMENT_TIMEOUT_S + 15.0
-# Another connection may do better: this one broke, or it leads to a server that is
-# read-only and, to this session, stays so (after a failover, the former primary).
-_NOT_HERE = (None, "25006")
+# After this time of retries the attempt ends, and SQS delivers the message again later.
+# A restart or a failover takes some seconds, up to about a minute.
+MAX_RETRY_S = 60.0
+INITIAL_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 5.0
+# The server ends a statement after STATEMENT_TIMEOUT_S.  Without a reply by then the
+# connection is dead, even if a proxy or a NAT gateway still answers the keepalives.
+RESPONSE_TIMEOUT_S = STATEMENT_TIMEOUT_S + 15.0
+# SQLSTATEs after which only a new connection can succeed: None, a broken connection, and
+# read-only, the former primary after a failover, which stays read-only for this session.
+_RECONNECT_AFTER = (None, "25006")
 
 
 def retry_while_unavailable(
     action: Callable[[], T],
     *,
     remaining_s: Callable[[], float],
-    is_final: Callable[[], bool] = lambda: False,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> T:
-    """Return what the action returns, trying again while Postgres is away or busy.
+    """Call the action, again after each StoreUnavailable, and return its result.
 
     Args:
-        action: what may raise StoreUnavailable.
-        remaining_s: seconds that the attempt has left.
-        is_final: asked after a failure; whether another try is out of the question.
+        action: without arguments; must be safe to repeat.
+        remaining_s: returns the seconds that the attempt has left.
+        give_up: called after each failure; True ends the retries.
 
     Raises:
-        StoreUnavailable: Postgres was away for longer than our patience or our time.
+        StoreUnavailable: it lasted for `MAX_RETRY_S`, or for all the time left.
+        SalesProError: any other error of the action, which is not retried.
     """
-    impatient_at = time.monotonic() + PATIENCE_S
-    pause_s = FIRST_PAUSE_S
+    retry_until = time.monotonic() + MAX_RETRY_S
+    backoff_s = INITIAL_BACKOFF_S
     while True:
         try:
             return action()
         except StoreUnavailable:
-            # Jittered, so that many functions do not come back as one.
-            pause = pause_s * random.uniform(0.5, 1)  # noqa: S311
-            if is_final() or time.monotonic() + pause >= impatient_at:
+            # Jitter, so that many functions do not all retry at the same moment.
+            pause_s = backoff_s * random.uniform(0.5, 1)  # noqa: S311 -- not for security
+            if give_up() or time.monotonic() + pause_s >= retry_until:
                 raise
-            # A try takes its LEAST_S, so none is begun with less.
-            if pause + LEAST_S >= remaining_s():
+            # A try may take MIN_TIMEOUT_S, so none is started with less time left.
+            if pause_s + MIN_TIMEOUT_S >= remaining_s():
                 raise
-        time.sleep(pause)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        time.sleep(pause_s)
+        backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
 
 
 class RetryingConnection:
-    """Runs what has to be done on Postgres, again if the connection broke or it was busy.
+    """A connection that retries actions while Postgres is unavailable, and reconnects.
 
     Attributes:
-        conn: in autocommit; another one after it broke.
+        conn: the current connection, in autocommit mode; replaced by each reconnect.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class RetryingConnection:
         reconnect: Callable[[], Connection] | None = None,
         remaining_s: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """Start with a connection that works.
+        """Wrap an open connection.
 
         Args:
-            conn: the caller's, who also closes it.
-            reconnect: makes another one; None if a break is the end of the attempt.
-            remaining_s: seconds that the attempt has left.
+            conn: to start with; the caller closes it.
+            reconnect: opens a new connection; None to fail instead.
+            remaining_s: returns the seconds that the attempt has left.
         """
         self.conn = conn
         self._reconnect = reconnect
@@ -93,65 +93,65 @@ class RetryingConnection:
 
     def run(
         self,
-        doing: str,
+        activity: str,
         action: Callable[[Connection], T],
         *,
-        failed: psycopg.Error | None = None,
-        silence_s: float = SILENCE_S,
+        first_error: psycopg.Error | None = None,
+        timeout_s: float = RESPONSE_TIMEOUT_S,
     ) -> T:
-        """Return what the action returns.
+        """Run the action, again while Postgres is unavailable, and return its result.
 
         Args:
-            doing: for the message, if it fails: `writing the rows after row 5000`.
-            action: run again after a fault, and then it has to find out for itself
-                whether it was done: the reply to a COMMIT may have been lost.
-            failed: how the first try ended, if it was made elsewhere.
-            silence_s: a try that takes longer is ended.
+            activity: for error messages: `writing the rows after row 5000`.
+            action: must be safe to repeat.  After a lost reply to COMMIT its work may be
+                done already, so it must check that first.
+            first_error: the error of a first try that was made elsewhere.
+            timeout_s: a try that takes longer is cancelled.
 
         Raises:
-            StoreUnavailable: Postgres was away for longer than our patience or our time.
-            StoreRefused: another try would fail in the same way.
+            StoreUnavailable: it lasted for `MAX_RETRY_S`, or for all the time left.
+            StoreRefused: Postgres refused the action; a retry would fail again.
+            SalesProError: any other error of the action or of `reconnect`.
         """
 
-        def once() -> T:
-            nonlocal failed
+        def run_once() -> T:
+            nonlocal first_error
             try:
-                with store_errors(doing):
-                    if failed is not None:
-                        error, failed = failed, None
+                with store_errors(activity):
+                    if first_error is not None:
+                        error, first_error = first_error, None
                         raise error
                     self._ensure_connected()
-                    with statement_deadline(self.conn, self.limit_s(silence_s)):
+                    with statement_deadline(
+                        self.conn, self.remaining_timeout_s(timeout_s)
+                    ):
                         return action(self.conn)
             except StoreUnavailable as error:
-                if error.sqlstate in _NOT_HERE:
+                if error.sqlstate in _RECONNECT_AFTER:
                     self.conn.close()
                 raise
 
         return retry_while_unavailable(
-            once,
+            run_once,
             remaining_s=self._remaining_s,
-            is_final=lambda: self._reconnect is None and self.conn.closed,
+            give_up=lambda: self._reconnect is None and self.conn.closed,
         )
 
     def try_once(self, action: Callable[[Connection], object]) -> None:
-        """Run what is well meant: whatever fails, nobody learns of it.
-
-        The time may be up, so it gets the least that there is.
-        """
+        """Best effort: run the action within `MIN_TIMEOUT_S`, and suppress its errors."""
         with suppress(psycopg.Error, SalesProError):
             self._ensure_connected()
-            with statement_deadline(self.conn, LEAST_S):
+            with statement_deadline(self.conn, MIN_TIMEOUT_S):
                 action(self.conn)
 
     def _ensure_connected(self) -> None:
-        # A break that libpq meets while it sends a statement can leave a connection that
-        # is not closed and takes no other: "another command is already in progress".
+        # If the connection breaks while libpq sends a statement, it may stay open but unusable:
+        # every statement fails with "another command is already in progress".
         if not self.conn.closed and not is_idle(self.conn):
             self.conn.close()
         if self.conn.closed and self._reconnect is not None:
             self.conn = self._reconnect()
 
-    def limit_s(self, silence_s: float = SILENCE_S) -> float:
-        """Seconds after which whoever has not answered is not waited for."""
-        return min(silence_s, self._remaining_s())
+    def remaining_timeout_s(self, timeout_s: float = RESPONSE_TIMEOUT_S) -> float:
+        """The timeout, or the seconds that the attempt has left if they are fewer."""
+        return min(timeout_s, self._remaining_s())

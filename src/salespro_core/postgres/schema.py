@@ -1,4 +1,7 @@
-"""What `schema.sql` makes, read from the script itself: there is no second list of it."""
+"""The names of all tables, columns and indexes that `schema.sql` creates.
+
+They are parsed from the script, to avoid a second list.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,15 @@ _CONSTRAINT = re.compile(r"ADD CONSTRAINT (\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The names that a complete database has.
+    """The names that a complete database contains.
 
     Attributes:
-        version: of the script: another one with every change to it.
-        tables: in the order in which they are made.
-        columns: (table, column).
-        defaults: (table, column) of those that the database fills.
-        indexes: besides those of the primary keys.
+        version: a hash of the script, so it changes with the script.
+        tables: in the order of the script.
+        columns: pairs of table and column.
+        defaults: pairs of table and column, for the columns with a default.
+        indexes: without those of the primary keys.
+        constraints: without those of the primary keys.
     """
 
     version: str
@@ -39,15 +43,15 @@ class Schema:
     constraints: tuple[str, ...]
 
 
-def script() -> bytes:
-    """The script, as psql would run it."""
+def schema_script() -> bytes:
+    """The text of `schema.sql`."""
     return resources.files(__package__).joinpath("schema.sql").read_bytes()
 
 
 @cache
-def schema() -> Schema:
-    """Read the script."""
-    text = script().decode()
+def expected_schema() -> Schema:
+    """The schema that `schema.sql` creates."""
+    text = schema_script().decode()
     tables = _TABLE.findall(text)
     altered = _ALTERED.findall(text)
     columns = [

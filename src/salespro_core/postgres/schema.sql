@@ -1,12 +1,12 @@
--- The tables of the SalesPro importer.  Run it as often as you like: it creates what is
--- missing on an empty database, and adopts the tables of the earlier system (a Django
--- application) with the rows in them.  No table is rewritten: what is added is nullable or
--- has a constant default, and what is changed is only loosened.
+-- The tables of the SalesPro importer.  The script may be run any number of times: it
+-- creates the tables and columns that are missing, and adopts the tables of the earlier
+-- system (a Django application) with their rows.  No table is rewritten: new columns are
+-- nullable or have a constant default, and existing columns only become less strict.
 --
 -- Run by `salespro migrate`, or: psql -1 -v ON_ERROR_STOP=1 -f schema.sql
 
--- Wait for nobody longer than this: a migration that queues behind a long query would make
--- everybody else queue behind the migration.
+-- A migration that waits for the lock of a long query blocks all queries that come after it,
+-- so it gives up soon.
 SET LOCAL lock_timeout = '10s';
 
 CREATE TABLE IF NOT EXISTS salespro_appointment (
@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS salespro_sync_history (
     file_path         text
 );
 
--- The earlier system filled these in the application; here the database does.
+-- The earlier system set these values in the application; now the database does.
 ALTER TABLE salespro_appointment
     ALTER COLUMN is_sale     SET DEFAULT false,
     ALTER COLUMN imported_at SET DEFAULT now();
@@ -97,8 +97,9 @@ ALTER TABLE salespro_sync_history
 
 DO $$
 BEGIN
-    -- An object key alone may have 1,024 bytes.  What is text already is left alone: where
-    -- a view uses a column, Postgres refuses to set its type, be it the same.
+    -- varchar is too short: an object key alone may have 1,024 bytes.  Columns that are text
+    -- already are skipped, since Postgres refuses to set the type of a column that a view
+    -- uses, even to the same type.
     IF EXISTS (SELECT FROM pg_attribute
                 WHERE attrelid = to_regclass('salespro_sync_history')
                   AND attname IN ('error_message', 'file_path')
@@ -108,8 +109,8 @@ BEGIN
             ALTER COLUMN file_path     TYPE text;
     END IF;
 
-    -- Every row of a file is accounted for.  Imports of the earlier system (no attempts)
-    -- never counted the rest and are left alone.
+    -- The counts of a file add up to its rows.  The earlier system (attempts = 0) did not
+    -- count all of them, so its imports are exempt.
     IF NOT EXISTS (SELECT FROM pg_constraint
                     WHERE conrelid = to_regclass('salespro_sync_history')
                       AND conname = 'salespro_sync_history_adds_up') THEN
@@ -121,7 +122,7 @@ BEGIN
 END
 $$;
 
--- A file is imported once: what a redelivery of its notification runs into.
+-- Ensures that a file is imported once, also if its notification is delivered again.
 CREATE UNIQUE INDEX IF NOT EXISTS salespro_sync_history_file
     ON salespro_sync_history (bucket, object_key, object_version);
 CREATE INDEX IF NOT EXISTS salespro_sync_history_recent
@@ -134,23 +135,23 @@ CREATE INDEX IF NOT EXISTS salespro_users_by_email
     ON salespro_users (lower(email));
 
 COMMENT ON TABLE salespro_appointment IS
-    'Visits of sales reps to customers, from the appointments export of SalesPro; one row each, as its newest export has it.';
+    'Visits of sales reps to customers, from the appointments export of SalesPro; one row per appointment, with its newest version.';
 COMMENT ON COLUMN salespro_appointment.id                     IS 'Object id in SalesPro, such as xWMyZ4YEGZ; case matters. Label _id.';
 COMMENT ON COLUMN salespro_appointment.created_at             IS 'When the appointment was made in SalesPro. Label _created_at.';
-COMMENT ON COLUMN salespro_appointment.updated_at             IS 'When SalesPro last changed it; orders two versions: an older one never overwrites a newer. Label _updated_at.';
-COMMENT ON COLUMN salespro_appointment.is_sale                IS 'Whether it ended in a sale. Label isSale; blank is false.';
-COMMENT ON COLUMN salespro_appointment.result_full_string     IS 'What came of it, in free text. Label resultFullString.';
+COMMENT ON COLUMN salespro_appointment.updated_at             IS 'When SalesPro last changed it; an older version never overwrites a newer version. Label _updated_at.';
+COMMENT ON COLUMN salespro_appointment.is_sale                IS 'Whether the appointment ended in a sale. Label isSale; blank is false.';
+COMMENT ON COLUMN salespro_appointment.result_full_string     IS 'Result of the appointment, as free text. Label resultFullString.';
 COMMENT ON COLUMN salespro_appointment.customer_last_name     IS 'Personal data. Label customer.nameLast.';
 COMMENT ON COLUMN salespro_appointment.customer_first_name    IS 'Personal data. Label customer.nameFirst.';
 COMMENT ON COLUMN salespro_appointment.customer_estimate_name IS 'Name of the estimate. Label customer.estimateName.';
-COMMENT ON COLUMN salespro_appointment.salesrep_email         IS 'Joins to salespro_users.email without regard to case: use lower() on both. Label salesrep.email.';
+COMMENT ON COLUMN salespro_appointment.salesrep_email         IS 'Joins to salespro_users.email, ignoring case: use lower() on both. Label salesrep.email.';
 COMMENT ON COLUMN salespro_appointment.salesrep_first_name    IS 'Label salesrep.nameFirst.';
 COMMENT ON COLUMN salespro_appointment.salesrep_last_name     IS 'Label salesrep.nameLast.';
-COMMENT ON COLUMN salespro_appointment.sale_amount            IS 'Amount of the sale; a sale without one is normal. Label saleAmount.';
+COMMENT ON COLUMN salespro_appointment.sale_amount            IS 'Amount of the sale; may be null for a sale. Label saleAmount.';
 COMMENT ON COLUMN salespro_appointment.imported_at            IS 'When the row was first imported.';
 
 COMMENT ON TABLE salespro_users IS
-    'Users of SalesPro, from the users export; one row each, as the newest upload has it.';
+    'Users of SalesPro, from the users export; one row per user, as in the newest upload.';
 COMMENT ON COLUMN salespro_users.user_object_id               IS 'Object id in SalesPro; case matters. Label User Object ID.';
 COMMENT ON COLUMN salespro_users.first_name                   IS 'Label First Name.';
 COMMENT ON COLUMN salespro_users.last_name                    IS 'Label Last Name.';
@@ -160,8 +161,8 @@ COMMENT ON COLUMN salespro_users.last_login                   IS 'Day of the las
 COMMENT ON COLUMN salespro_users.is_active                    IS 'Label Active/Inactive; TRUE is active, blank is false.';
 COMMENT ON COLUMN salespro_users.send_credit_apps             IS 'Permission. Label Send Credit Apps; blank is false.';
 COMMENT ON COLUMN salespro_users.search_other_users_estimates IS 'Permission. Label Search Other Users Estimates; blank is false.';
-COMMENT ON COLUMN salespro_users.assigned_office              IS 'Office as exported, the name with the id in parentheses. Label Assigned Office.';
-COMMENT ON COLUMN salespro_users.office_id                    IS 'The id inside the parentheses of Assigned Office; null if there is none.';
+COMMENT ON COLUMN salespro_users.assigned_office              IS 'Office as exported: the name, with the id in parentheses. Label Assigned Office.';
+COMMENT ON COLUMN salespro_users.office_id                    IS 'The id in the parentheses of Assigned Office; null without parentheses.';
 COMMENT ON COLUMN salespro_users.license_number               IS 'Label License Number.';
 COMMENT ON COLUMN salespro_users.additional_amount            IS 'Label Additional Amount; blank is 0.';
 COMMENT ON COLUMN salespro_users.unique_identifier            IS 'Label Unique Identifier.';
@@ -170,32 +171,32 @@ COMMENT ON COLUMN salespro_users.created_at                   IS 'When the row w
 COMMENT ON COLUMN salespro_users.updated_at                   IS 'When an import last changed the row.';
 
 COMMENT ON TABLE salespro_users_seen IS
-    'For each user the newest upload that carried it, changed or not: an older users file that is delivered late changes nothing. The export has no timestamp of its own.';
+    'For each user the newest upload that contains the user, changed or unchanged. The export has no timestamps; with this table, an older file that is delivered late changes nothing.';
 COMMENT ON COLUMN salespro_users_seen.user_object_id IS 'The user, as in salespro_users.';
 COMMENT ON COLUMN salespro_users_seen.uploaded_at    IS 'LastModified of that upload.';
 
 COMMENT ON TABLE salespro_sync_history IS
-    'One row per import of one file: what it is, how far it came, and what became of its rows.';
+    'One row per imported file: which file, its progress, and the counts of its rows.';
 COMMENT ON COLUMN salespro_sync_history.id                IS 'Number of the import.';
-COMMENT ON COLUMN salespro_sync_history.sync_type         IS 'csv_appointments or csv_users; csv_unknown for a file that was refused before it was recognised.';
+COMMENT ON COLUMN salespro_sync_history.sync_type         IS 'csv_appointments or csv_users; csv_unknown for a file whose export was not recognised.';
 COMMENT ON COLUMN salespro_sync_history.started_at        IS 'When the first attempt began.';
-COMMENT ON COLUMN salespro_sync_history.completed_at      IS 'When it was completed, or last failed.';
-COMMENT ON COLUMN salespro_sync_history.status            IS 'in_progress, completed or failed. A failed import goes on from its checkpoint when its notification is delivered again.';
-COMMENT ON COLUMN salespro_sync_history.records_processed IS 'Rows of the file that are accounted for; the checkpoint of an import in progress. The sum of all that follow.';
-COMMENT ON COLUMN salespro_sync_history.records_created   IS 'Rows that were new in the table.';
-COMMENT ON COLUMN salespro_sync_history.records_updated   IS 'Rows that changed the table.';
-COMMENT ON COLUMN salespro_sync_history.records_unchanged IS 'Rows equal to what was stored; nothing was written for them.';
-COMMENT ON COLUMN salespro_sync_history.records_stale     IS 'Rows older than what was stored.';
-COMMENT ON COLUMN salespro_sync_history.records_duplicate IS 'Rows that a newer one of the same key, sent with them, replaced.';
-COMMENT ON COLUMN salespro_sync_history.records_rejected  IS 'Rows that could not be imported; rejects.csv beside the report holds them.';
-COMMENT ON COLUMN salespro_sync_history.error_message     IS 'Why it failed and what to do. No personal data.';
-COMMENT ON COLUMN salespro_sync_history.file_path         IS 'Where the file was: s3://bucket/key, or a local path.';
+COMMENT ON COLUMN salespro_sync_history.completed_at      IS 'When the import was completed, or last failed.';
+COMMENT ON COLUMN salespro_sync_history.status            IS 'in_progress, completed or failed. A failed import resumes at its checkpoint when its notification is delivered again.';
+COMMENT ON COLUMN salespro_sync_history.records_processed IS 'Rows of the file that were processed; the checkpoint of an import in progress. Equals created + updated + unchanged + stale + duplicate + rejected.';
+COMMENT ON COLUMN salespro_sync_history.records_created   IS 'Rows inserted into the table.';
+COMMENT ON COLUMN salespro_sync_history.records_updated   IS 'Rows that changed an existing row of the table.';
+COMMENT ON COLUMN salespro_sync_history.records_unchanged IS 'Rows equal to the stored row; nothing was written for them.';
+COMMENT ON COLUMN salespro_sync_history.records_stale     IS 'Rows older than the stored row; not written.';
+COMMENT ON COLUMN salespro_sync_history.records_duplicate IS 'Rows replaced by a newer row with the same key in the same chunk of the file.';
+COMMENT ON COLUMN salespro_sync_history.records_rejected  IS 'Rows that could not be imported; rejects.csv in the folder of the report contains them.';
+COMMENT ON COLUMN salespro_sync_history.error_message     IS 'Why the import failed and how to fix it. No personal data.';
+COMMENT ON COLUMN salespro_sync_history.file_path         IS 'Location of the file: s3://bucket/key, or a local path.';
 COMMENT ON COLUMN salespro_sync_history.bucket            IS 'Bucket of the upload; null for a local file.';
 COMMENT ON COLUMN salespro_sync_history.object_key        IS 'Key of the upload, decoded.';
-COMMENT ON COLUMN salespro_sync_history.object_version    IS 'S3 version id, or ETag and LastModified without versioning; with bucket and key it identifies the file.';
+COMMENT ON COLUMN salespro_sync_history.object_version    IS 'S3 version id, or ETag and LastModified without versioning; identifies the file together with bucket and key.';
 COMMENT ON COLUMN salespro_sync_history.uploaded_at       IS 'LastModified of the upload.';
-COMMENT ON COLUMN salespro_sync_history.size_bytes        IS 'Size of the object as stored.';
-COMMENT ON COLUMN salespro_sync_history.attempts          IS 'Attempts so far; the number of the newest is the fencing token of its writes. 0 for imports of the earlier system.';
-COMMENT ON COLUMN salespro_sync_history.lease_expires_at  IS 'Until when the attempt has the import to itself unless a commit renews it; null if nobody is at it.';
-COMMENT ON COLUMN salespro_sync_history.refused_rows      IS 'Of the rejected rows those that Postgres refused: line and reason, without any value. Null if there are none.';
-COMMENT ON COLUMN salespro_sync_history.report_location   IS 'Where the report and the rejects are.';
+COMMENT ON COLUMN salespro_sync_history.size_bytes        IS 'Size of the object in the bucket, compressed if it is gzip.';
+COMMENT ON COLUMN salespro_sync_history.attempts          IS 'Number of attempts; also the fencing token: only the newest attempt can write. 0 for imports of the earlier system.';
+COMMENT ON COLUMN salespro_sync_history.lease_expires_at  IS 'When the lease of the current attempt expires; each commit renews it. Null if no attempt is running.';
+COMMENT ON COLUMN salespro_sync_history.refused_rows      IS 'The rejected rows that Postgres refused: line and reason, without values. Null if there are none.';
+COMMENT ON COLUMN salespro_sync_history.report_location   IS 'Location of the report and the rejects.';

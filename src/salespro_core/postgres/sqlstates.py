@@ -1,4 +1,4 @@
-"""What Postgres' errors mean: another try, a row at fault, or a set-up to be mended."""
+"""Classifies Postgres' errors: retryable, caused by a row, or a mistake in the setup."""
 
 from __future__ import annotations
 
@@ -10,190 +10,201 @@ from psycopg import pq
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
 
-# SQLSTATEs that another attempt may not meet again.  Source: PostgreSQL documentation,
+# Prefixes of SQLSTATEs after which a retry may succeed.  Source: PostgreSQL documentation,
 # appendix A.
-_WORTH_ANOTHER_TRY = (
+_RETRYABLE = (
     "08",  # connection exceptions
     "40",  # serialization failure, deadlock
     "53",  # out of memory, disk or connections
     "55P03",  # lock not available
-    "58",  # the server's own disk or files
-    "57P",  # shut down, crashed, starting up, database dropped, idle session
-    "57014",  # a statement timeout, or somebody cancelled it
-    "25P03",  # our own transaction stood idle too long
-    "25P04",  # or took longer than the role may (transaction_timeout)
-    "25006",  # read-only: a standby, during a failover
+    "58",  # I/O error of the server
+    "57P",  # shutdown, crash, start-up, database dropped, idle session
+    "57014",  # statement timeout, or cancelled by a user
+    "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
+    "25006",  # read-only: a standby during a failover
 )
-_SETUP = {
+# Prefix of an SQLSTATE -> the fix, for the first prefix that matches.
+_SETUP_FIXES = {
     "28": "Postgres refused the role or its password: check DATABASE_URL or the secret.",
     "3D000": "The database does not exist: check the name in DATABASE_URL or the secret.",
     "42P01": "A table is missing: run `salespro migrate` against this database.",
     "42703": "A column is missing: run `salespro migrate` against this database.",
     "42501": "The role lacks a privilege: see the grants in the README.",
-    "23502": "The file has no value for it: give it a default, or let it be null.",
-    "42": "A table is not as `salespro migrate` makes it: compare it with schema.sql.",
+    "23502": "The file has no value for this column: give it a default or make it nullable.",
+    "42": "A table differs from its definition: compare it with schema.sql.",
 }
-# Words of a failure to connect, and what it means.  Source: auth.c, postinit.c and
-# fe-auth.c of PostgreSQL.
 _UNKNOWN_VALUE = (
-    "libpq does not know a value in DATABASE_URL, such as that of sslmode or port."
+    "libpq does not accept a value in DATABASE_URL, for example of sslmode or port."
 )
+# Errors of connecting that a retry does not fix: if the text contains all the words, the
+# cause and the fix.  Source: auth.c, postinit.c and fe-auth.c of PostgreSQL.
 _CONNECT_FAILURES = (
-    (("authentication failed",), _SETUP["28"]),
-    (("no password supplied",), _SETUP["28"]),
-    (('role "', "does not exist"), _SETUP["28"]),
-    (("is not permitted to log in",), _SETUP["28"]),
+    (("authentication failed",), _SETUP_FIXES["28"]),
+    (("no password supplied",), _SETUP_FIXES["28"]),
+    (('role "', "does not exist"), _SETUP_FIXES["28"]),
+    (("is not permitted to log in",), _SETUP_FIXES["28"]),
     (
         ("server does not support SSL",),
-        "The server has no TLS, which sslmode asks for: set sslmode, or DB_SSLMODE.",
+        "The server does not support TLS, which sslmode requires: change sslmode or DB_SSLMODE.",
     ),
     (
         ("root certificate file",),
         (
-            "DB_SSLROOTCERT, or sslrootcert, names no file of certificates: put the bundle "
-            "there before the build (`make certificates`), or correct the path."
+            "The file of DB_SSLROOTCERT or sslrootcert is missing or contains no "
+            "certificates: run `make certificates` before the build, or correct the path."
         ),
     ),
     (
         ("certificate", "does not match host name"),
         (
-            "The server's certificate is for another host than DB_HOST, or the secret, "
-            "names: use the name that stands in the certificate."
+            "The server's certificate is for another host than DB_HOST or the host of the "
+            "secret: use the host name in the certificate."
         ),
     ),
     (
         ("certificate verify failed",),
         (
-            "The server's certificate is not trusted: it has expired, or none of "
-            "DB_SSLROOTCERT has signed it. Renew it, or bring the bundle up to date."
+            "The server's certificate is not trusted: it has expired, or its issuer is not "
+            "in the bundle of DB_SSLROOTCERT. Renew the certificate or update the bundle."
         ),
     ),
     (
         ("certificate",),
-        "The server's certificate is not trusted: check DB_SSLROOTCERT, and the host.",
+        "The server's certificate is not trusted: check DB_SSLROOTCERT and the host.",
     ),
     (
         ("pg_hba.conf",),
-        "The role may not come from here, or not so: check pg_hba.conf and sslmode.",
+        (
+            "The server does not allow this role to connect from this address, or not "
+            "without TLS: check pg_hba.conf and sslmode."
+        ),
     ),
-    (('database "', "does not exist"), _SETUP["3D000"]),
-    (("permission denied for database",), _SETUP["42501"]),
+    (('database "', "does not exist"), _SETUP_FIXES["3D000"]),
+    (("permission denied for database",), _SETUP_FIXES["42501"]),
     (("invalid sslmode value",), _UNKNOWN_VALUE),
     (("invalid port number",), _UNKNOWN_VALUE),
     (("invalid integer value",), _UNKNOWN_VALUE),
 )
-# Words of one that may pass.
-_NO_ROOM = (
-    "Postgres answers that no connection is free: the server's limit, the database's or "
-    "the role's is reached. Another try may do; if not, raise that limit, or lower "
+_TOO_MANY_CONNECTIONS = (
+    "Postgres answers that no connection is free: the limit of the server, the database "
+    "or the role is reached. A retry may succeed; if not, raise that limit, or lower "
     "MaximumConcurrency."
 )
-_NOT_NOW = (
-    "Postgres answers that it takes no connections now: it starts, stops, recovers or is "
-    "closed for maintenance. Another try may do."
+_NOT_ACCEPTING = (
+    "Postgres accepts no connections now: it is starting, stopping, recovering or closed "
+    "for maintenance. A retry may succeed."
 )
+# Errors of connecting after which a retry may succeed: words of the text, and the cause.
 _CONNECT_DELAYS = (
-    ("too many c", _NO_ROOM),
-    ("remaining connection slots", _NO_ROOM),
-    ("the database system is", _NOT_NOW),
-    ("is not currently accepting connections", _NOT_NOW),
+    ("too many c", _TOO_MANY_CONNECTIONS),
+    ("remaining connection slots", _TOO_MANY_CONNECTIONS),
+    ("the database system is", _NOT_ACCEPTING),
+    ("is not currently accepting connections", _NOT_ACCEPTING),
 )
-# What psycopg refuses by itself, without an SQLSTATE; all else without one is about the
-# connection: it broke, or carries what is no message of the protocol.
+# Errors that psycopg raises itself, without an SQLSTATE.  Any other error without an
+# SQLSTATE means that the connection broke or received an invalid message.
 _REFUSED_BY_PSYCOPG = (
     psycopg.DataError,
     psycopg.InterfaceError,
     psycopg.NotSupportedError,
     psycopg.ProgrammingError,
 )
-# A fault of a row: data, integrity, a row too large for its index, a trigger's RAISE.
-_ROWS_FAULT = ("22", "23", "54000", "P0")
+# Prefixes of SQLSTATEs that a row causes: invalid data, a constraint, a row too large for
+# its index, RAISE in a trigger.
+_CAUSED_BY_ROW = ("22", "23", "54000", "P0")
 
 
-def is_rows_fault(error: psycopg.Error) -> bool:
-    """Whether Postgres refuses a row, so that the others may do without it."""
-    # A CHECK of the history that fails is a mistake of ours, and no row's.
-    is_ours = error.diag.table_name == "salespro_sync_history"
-    return (error.sqlstate or "").startswith(_ROWS_FAULT) and not is_ours
+def is_row_error(error: psycopg.Error) -> bool:
+    """Whether a row caused the error, so that the batch may succeed without this row."""
+    # A failed CHECK of the history is a bug of the importer.
+    is_history = error.diag.table_name == "salespro_sync_history"
+    return (error.sqlstate or "").startswith(_CAUSED_BY_ROW) and not is_history
 
 
-def refusal(error: psycopg.Error) -> str:
-    """Why Postgres refuses a row; never with a value, as the error's own text has it."""
-    return f"is refused by Postgres ({_name(error)}{_of(error)})"
+def row_error_text(error: psycopg.Error) -> str:
+    """The reason of a reject, without the error's own text, which quotes values."""
+    return f"is refused by Postgres ({_name(error)}{_of_object(error)})"
 
 
 @contextmanager
-def store_errors(doing: str) -> Iterator[None]:
-    """Turn psycopg's errors into ours, by SQLSTATE and not by class.
+def store_errors(activity: str) -> Iterator[None]:
+    """Map the psycopg errors of this block to StoreError, by SQLSTATE.
 
-    psycopg's OperationalError covers a wrong password as well as a cut connection; a
-    failure to connect and a cut carry no SQLSTATE at all.
+    The class is not enough: psycopg raises OperationalError both for a wrong password and
+    for a broken connection.  Both come without an SQLSTATE, so their text decides.
 
     Args:
-        doing: what was being done, for the message: `connecting to Postgres`.
+        activity: for the message, after "While": `connecting to Postgres`.
 
     Raises:
-        StoreUnavailable: another attempt may do.
-        StoreRefused: it would fail again; `sqlstate` says why.
+        StoreUnavailable: a retry may succeed.
+        StoreRefused: a retry would fail again.
     """
     try:
         yield
     except psycopg.Error as error:
         state = error.sqlstate
-        if state is None and (known := _connect_failure(error)):
-            raise StoreRefused(f"While {doing}: {known}") from error
+        if state is None and (cause := _connect_failure(error)):
+            raise StoreRefused(f"While {activity}: {cause}") from error
         if state is None and not isinstance(error, _REFUSED_BY_PSYCOPG):
-            raise StoreUnavailable(f"While {doing}: {_broken(error)}") from error
-        if state is not None and state.startswith(_WORTH_ANOTHER_TRY):
             raise StoreUnavailable(
-                f"While {doing}: Postgres gave up ({_name(error)}). Another try may do.",
+                f"While {activity}: {_connection_error(error)}"
+            ) from error
+        if state is not None and state.startswith(_RETRYABLE):
+            raise StoreUnavailable(
+                f"While {activity}: Postgres failed with {_name(error)}. "
+                "A retry may succeed.",
                 state,
             ) from error
-        raise StoreRefused(f"While {doing}: {_refused(error)}", state) from error
+        raise StoreRefused(f"While {activity}: {_refused(error)}", state) from error
 
 
 def _connect_failure(error: psycopg.Error) -> str | None:
-    """Libpq hands a refusal at connect time on as text only, without its SQLSTATE."""
+    """The cause and the fix, if connecting failed in a way that a retry does not fix.
+
+    For errors of connecting, libpq reports only the text and no SQLSTATE.
+    """
     if error.pgconn is not None and error.pgconn.status == pq.ConnStatus.OK:
         return None
     text = str(error)
     return next(
-        (said for words, said in _CONNECT_FAILURES if all(w in text for w in words)),
+        (cause for words, cause in _CONNECT_FAILURES if all(w in text for w in words)),
         None,
     )
 
 
-def _broken(error: psycopg.Error) -> str:
-    """Why there is no connection any more, or none yet."""
+def _connection_error(error: psycopg.Error) -> str:
+    """Why the connection failed or broke, and that a retry may succeed."""
     return next(
-        (said for words, said in _CONNECT_DELAYS if words in str(error)),
+        (cause for words, cause in _CONNECT_DELAYS if words in str(error)),
         "Postgres could not be reached or the connection broke. "
-        "Another try may do; if not, check the host, the port and the network.",
+        "A retry may succeed; if not, check the host, the port and the network.",
     )
 
 
 def _refused(error: psycopg.Error) -> str:
-    """Why Postgres will refuse again, and what to do about it."""
-    name = f"Postgres refused with {_name(error)}{_of(error)}"
-    if error.diag.context:  # so its text is somebody else's, and may quote a cell
+    """Why Postgres refused the statement, and the fix."""
+    name = f"Postgres refused with {_name(error)}{_of_object(error)}"
+    if error.diag.context:  # raised in a function, so its text may quote a cell
         return (
-            f"{name}. It comes from a trigger or a function on the table: look there. "
+            f"{name}. A trigger or a function of the table raised it: correct that. "
             "The server's log has the details."
         )
     state = error.sqlstate or ""
-    cures = (said for prefix, said in _SETUP.items() if state.startswith(prefix))
-    cure = next(cures, "The server's log has the details.")
-    # Of a statement of ours, whose values are all parameters: it names tables and columns.
-    told = f": {error.diag.message_primary}" if state.startswith("42") else ""
-    return f"{name}{told}. {cure}"
+    fixes = (fix for prefix, fix in _SETUP_FIXES.items() if state.startswith(prefix))
+    fix = next(fixes, "The server's log has the details.")
+    # Safe for class 42: the message names tables and columns, and all values are parameters.
+    text = f": {error.diag.message_primary}" if state.startswith("42") else ""
+    return f"{name}{text}. {fix}"
 
 
-def _of(error: psycopg.Error) -> str:
-    """The constraint or column that Postgres names, if it does."""
+def _of_object(error: psycopg.Error) -> str:
+    """`of` and the constraint or column that Postgres names; empty if it names none."""
     names = (error.diag.constraint_name, error.diag.column_name)
     return next((f" of {name}" for name in names if name), "")
 
 
 def _name(error: psycopg.Error) -> str:
-    """The error's name and code, without its text: DETAIL repeats cells."""
+    """The error's name and SQLSTATE, without its text, whose DETAIL repeats cells."""
     return f"{type(error).__name__}, SQLSTATE {error.sqlstate or 'unknown'}"

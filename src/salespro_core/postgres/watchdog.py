@@ -1,4 +1,4 @@
-"""A clock of our own beside a connection: what is silent for too long is ended."""
+"""A deadline for statements, enforced by the client."""
 
 from __future__ import annotations
 
@@ -13,53 +13,54 @@ from threading import Event, Thread
 import psycopg
 from psycopg import Connection
 
-# However little time is left: an answer takes some milliseconds, on a busy day a second.
-LEAST_S = 2.0
-# For the server to hear that it is to stop, and to say that it did.
-GRACE_S = 0.5
+# Minimum, regardless of the time left: a reply takes milliseconds, under load a second.
+MIN_TIMEOUT_S = 2.0
+# For the server to receive the cancel request, and for its error to arrive.
+CANCEL_TIMEOUT_S = 0.5
 
 
 @contextmanager
-def statement_deadline(conn: Connection, limit_s: float) -> Iterator[None]:
-    """Cancel what is run on the connection in here if it takes longer than this.
+def statement_deadline(conn: Connection, timeout_s: float) -> Iterator[None]:
+    """Cancel the statements of this block when they take longer than the timeout.
 
-    If the server does not answer that either, the connection is broken.  One that leads
-    nowhere says so to nobody: the server's timeouts do not reach us over it, and
-    keepalives may be answered by a proxy or a NAT gateway.
+    If the server does not react to the cancel request, the socket is shut down.  The
+    server's own timeouts do not help on a dead network path: their errors never arrive,
+    and a proxy or a NAT gateway may still answer the keepalives.  After the deadline, a
+    waiting statement raises a `psycopg.OperationalError`.
 
     Args:
-        conn: whoever waits on it gets a `psycopg.OperationalError`.
-        limit_s: seconds, of which there are at least `LEAST_S`; infinite for no limit.
+        conn: the connection that the block uses.
+        timeout_s: seconds, raised to `MIN_TIMEOUT_S` if less; `math.inf` for no deadline.
     """
-    if math.isinf(limit_s):
+    if math.isinf(timeout_s):
         yield
         return
     is_done = Event()
-    limit_s = max(LEAST_S, limit_s)
-    Thread(target=_watch, args=[conn, limit_s, is_done], daemon=True).start()
+    timeout_s = max(MIN_TIMEOUT_S, timeout_s)
+    Thread(target=_watch, args=[conn, timeout_s, is_done], daemon=True).start()
     try:
         yield
     finally:
         is_done.set()
 
 
-def _watch(conn: Connection, limit_s: float, is_done: Event) -> None:
-    if is_done.wait(limit_s):
+def _watch(conn: Connection, timeout_s: float, is_done: Event) -> None:
+    if is_done.wait(timeout_s):
         return
-    break_at = time.monotonic() + GRACE_S
-    # A session that waits for a lock does not notice that its client has gone: it would
-    # keep its own locks, and in the end do what nobody waits for any more.
+    break_at = time.monotonic() + CANCEL_TIMEOUT_S
+    # A session that waits for a lock does not notice that its client disconnected: without
+    # a cancel request it keeps its locks, and later still executes the statement.
     with suppress(psycopg.Error):
-        conn.cancel_safe(timeout=GRACE_S)
+        conn.cancel_safe(timeout=CANCEL_TIMEOUT_S)
     if not is_done.wait(break_at - time.monotonic()):
         _break(conn)
 
 
 def _break(conn: Connection) -> None:
-    """Shut the socket down: whoever waits on it wakes up to a broken connection."""
+    """Shut the socket down, so that a thread that waits on it gets an error."""
     with (
         suppress(OSError, psycopg.Error),
-        # A copy of the descriptor, so that closing ours leaves libpq's alone.
-        socket.socket(fileno=os.dup(conn.pgconn.socket)) as wire,
+        # A copy of the descriptor: closing it does not close libpq's.
+        socket.socket(fileno=os.dup(conn.pgconn.socket)) as copy,
     ):
-        wire.shutdown(socket.SHUT_RDWR)
+        copy.shutdown(socket.SHUT_RDWR)
