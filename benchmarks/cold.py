@@ -1,4 +1,4 @@
-"""`make bench-cold`: what the import of `handler.app` costs, and what of it is ours."""
+"""`make bench-cold`: the import time of `handler.app`, and the share of our own modules."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from statistics import median
 import boto3
 from tqdm import tqdm
 
-from benchmarks import page
-from benchmarks.bench import a_bench
-from benchmarks.child import ROOT, environment
-from benchmarks.page import Table
-from benchmarks.settings import Wanted
-from benchmarks.ways import S3
+from benchmarks.harness import page
+from benchmarks.harness.bench import open_bench
+from benchmarks.harness.child import ROOT, environment
+from benchmarks.harness.page import Table
+from benchmarks.harness.settings import BenchmarkSettings
+from benchmarks.loaders import S3
 
 OURS = ("handler", "salespro_core")
 CLOCK = """
@@ -33,34 +33,46 @@ started = time.perf_counter()
 {statements}
 print(time.perf_counter() - started)
 """
+OUR_FILES = f"""
+import sys
+import handler.app
+for name, module in sys.modules.items():
+    if name.partition(".")[0] in {OURS} and module.__file__:
+        print(module.__file__)
+"""
 IMPORT_TIME = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| +(\S+)")
 SHOWN = 15
 
 
 def main() -> None:
-    """Measure, show the tables, and write them down."""
-    wanted = Wanted.from_env(rounds=21)
+    """Measure, print the tables, and write them to the page."""
+    settings = BenchmarkSettings.from_env(rounds=21)
     tables = [
-        table_of_times(wanted.rounds),
-        *tables_of_modules(import_times(wanted.rounds), idle_modules(wanted.limit_s)),
+        table_of_times(settings.rounds),
+        *tables_of_modules(
+            import_times(settings.rounds), idle_modules(settings.limit_s)
+        ),
     ]
     for table in tables:
         table.show()
     parts = [table.markdown() for table in tables]
-    page.write(wanted.page, "cold", "make bench-cold", *parts)
+    page.write(settings.page, "cold", "make bench-cold", *parts)
 
 
 def third_party() -> str:
-    """The import statements of other people's modules in the function's source."""
-    found = {
+    """The import statements for third-party modules in our modules.
+
+    Only of the modules that `import handler.app` loads: jinja2 is imported later.
+    """
+    paths = map(Path, python(OUR_FILES, environment()).splitlines())
+    statements = {
         ast.unparse(node): None
-        for package in OURS
-        for path in sorted((ROOT / "src" / package).glob("*.py"))
+        for path in sorted(paths)
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         for name in _imported(node)
         if name not in (*OURS, *sys.stdlib_module_names)
     }
-    return "\n".join(found)
+    return "\n".join(statements)
 
 
 def _imported(node: ast.stmt) -> Iterator[str]:
@@ -72,44 +84,44 @@ def _imported(node: ast.stmt) -> Iterator[str]:
 
 
 def table_of_times(rounds: int) -> Table:
-    """How long both take, in fresh interpreters in turn, with bytecode and without."""
-    ways = {"third parties": third_party(), "handler.app": "import handler.app"}
+    """Import times in new interpreters, with bytecode and without."""
+    imports = {"third parties": third_party(), "handler.app": "import handler.app"}
     names = ("", "third parties alone, ms", "handler.app, ms", "ratio")
-    table = Table(f"Import, median of {rounds} fresh interpreters", names, left=1)
+    table = Table(f"Import, median of {rounds} new interpreters", names, left=1)
     for title, environs in (
-        ("with bytecode (.pyc), as `make build` packs it", with_bytecode),
-        ("without", without_bytecode),
+        ("with bytecode (.pyc), as in the package of `make build`", with_bytecode),
+        ("without bytecode", without_bytecode),
     ):
-        took: dict[str, list[float]] = {way: [] for way in ways}
+        times_ms: dict[str, list[float]] = {name: [] for name in imports}
         with tempfile.TemporaryDirectory() as folder:
             environ = environs(folder)
             for number in tqdm(range(rounds + 1), desc=title, unit="run"):
-                for way, statements in ways.items():
+                for name, statements in imports.items():
                     took_s = float(python(CLOCK.format(statements=statements), environ))
-                    if number:  # the first one fills the caches
-                        took[way].append(took_s * 1000)
-        theirs, ours = map(median, took.values())
+                    if number:  # the first run fills the caches
+                        times_ms[name].append(took_s * 1000)
+        theirs, ours = map(median, times_ms.values())
         cells = (f"{theirs:.0f}", f"{ours:.0f}", f"{ours / theirs:.2f}")
         table.rows.append([title, *cells])
     return table
 
 
 def with_bytecode(folder: str) -> dict[str, str]:
-    """An environment that keeps bytecode there."""
+    """An environment that keeps bytecode in `folder`."""
     environ = {n: v for n, v in environment().items() if n != "PYTHONDONTWRITEBYTECODE"}
     return environ | {"PYTHONPYCACHEPREFIX": folder}
 
 
 def without_bytecode(folder: str) -> dict[str, str]:
-    """An environment that has it for Python's own modules only, as on Lambda."""
+    """An environment with bytecode of the standard library only, as on Lambda."""
     python("import handler.app", with_bytecode(folder))
-    for place in (ROOT / "src", Path(boto3.__file__).parents[1]):
-        shutil.rmtree(f"{folder}{place}")
+    for source in (ROOT / "src", Path(boto3.__file__).parents[1]):
+        shutil.rmtree(f"{folder}{source}")
     return with_bytecode(folder) | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def python(code: str, environ: Mapping[str, str], *options: str) -> str:
-    """What a fresh interpreter prints, or says to stderr if it prints nothing."""
+    """Stdout of a new interpreter, or its stderr if stdout is empty."""
     done = subprocess.run(  # noqa: S603 -- ourselves
         [sys.executable, *options, "-c", code],
         env=environ,
@@ -121,61 +133,65 @@ def python(code: str, environ: Mapping[str, str], *options: str) -> str:
 
 
 def import_times(rounds: int) -> dict[str, float]:
-    """Module -> the least milliseconds that its own import took, without what it imports."""
+    """Module -> its minimum import time in ms, without the modules that it imports."""
     least: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         environ = with_bytecode(folder)
         for _ in tqdm(range(rounds + 1), desc="-X importtime", unit="run"):
-            told = python("import handler.app", environ, "-X", "importtime")
-            for took_us, name in IMPORT_TIME.findall(told):
+            output = python("import handler.app", environ, "-X", "importtime")
+            for took_us, name in IMPORT_TIME.findall(output):
                 took_ms = int(took_us) / 1000
                 least[name] = min(took_ms, least.get(name, took_ms))
     return least
 
 
 def idle_modules(limit_s: float) -> list[str]:
-    """Those that an import by the function loads, and of which nothing runs."""
-    with a_bench(limit_s) as bench, tempfile.TemporaryDirectory() as folder:
+    """Modules that the function loads, and that run no code during an import."""
+    with open_bench(limit_s) as bench, tempfile.TemporaryDirectory() as folder:
         job = bench.job(S3, bench.files.base(1000))
         out = os.path.join(folder, "idle.json")  # noqa: PTH118 -- a detail is text
-        job = replace(job, way="s3_loaded", details={**job.details, "out": out})
-        bench.alone(job, bench.table(0))
+        job = replace(
+            job, loader="s3_idle_modules", details={**job.details, "out": out}
+        )
+        bench.measure_unchecked(job, bench.base_template(0))
         return [str(name) for name in json.loads(Path(out).read_text(encoding="utf-8"))]
 
 
-def tables_of_modules(took: Mapping[str, float], idle: list[str]) -> list[Table]:
-    """What of the import is heavy, and what of it may not be needed."""
+def tables_of_modules(times_ms: Mapping[str, float], idle: list[str]) -> list[Table]:
+    """The slowest packages, our slowest modules, and the slowest idle modules."""
 
     def by(group: Callable[[str], str], names: Iterator[str]) -> Counter[str]:
         totals: Counter[str] = Counter()
         for name in names:
-            totals[group(name)] += round(took[name] * 1000)
+            totals[group(name)] += round(times_ms[name] * 1000)
         return totals
 
     def package(name: str) -> str:
         return name.partition(".")[0]
 
-    packages = by(package, iter(took))
-    ours = by(str, (name for name in took if package(name) in OURS))
-    unused = by(str, (name for name in idle if name in took))
-    counts = Counter(map(package, took))
-    heavy = Table("Of that, by package", ("package", "modules", "ms"), left=1)
+    packages = by(package, iter(times_ms))
+    ours = by(str, (name for name in times_ms if package(name) in OURS))
+    unused = by(str, (name for name in idle if name in times_ms))
+    counts = Counter(map(package, times_ms))
+    heavy = Table("Import time by package", ("package", "modules", "ms"), left=1)
     for name, took_us in packages.most_common(SHOWN):
         heavy.rows.append([name, str(counts[name]), f"{took_us / 1000:.1f}"])
     heavy.notes.append(
-        f"{len(took)} modules, {sum(packages.values()) / 1000:.0f} ms together; the least "
-        "of all rounds of each, by `-X importtime`."
+        f"{len(times_ms)} modules, {sum(packages.values()) / 1000:.0f} ms in total: the "
+        "minimum of all rounds for each module, measured with `-X importtime`."
     )
     mine = Table("Our own modules", ("module", "ms"), left=1)
     for name, took_us in ours.most_common(SHOWN):
         mine.rows.append([name, f"{took_us / 1000:.1f}"])
-    candidates = Table("Loaded, and nothing of it ran", ("module", "ms"), left=1)
+    candidates = Table(
+        "Modules that are loaded but run no code", ("module", "ms"), left=1
+    )
     for name, took_us in unused.most_common(SHOWN):
         candidates.rows.append([name, f"{took_us / 1000:.1f}"])
     candidates.notes.append(
-        f"While a file was imported; {len(unused)} such modules, "
-        f"{sum(unused.values()) / 1000:.0f} ms together. They are loaded by those that "
-        "are needed, and some are of use by their constants and classes alone."
+        f"During the import of a file. {len(unused)} modules, "
+        f"{sum(unused.values()) / 1000:.0f} ms in total. Other modules import them, and some "
+        "of them provide only constants and classes."
     )
     return [heavy, mine, candidates]
 

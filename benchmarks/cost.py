@@ -1,4 +1,4 @@
-"""`make bench-cost`: rows per second, and dollars per million, at three sizes of memory."""
+"""`make bench-cost`: rows per second and cost per million rows, by memory size."""
 
 from __future__ import annotations
 
@@ -7,83 +7,86 @@ from statistics import median
 
 from tqdm import tqdm
 
-from benchmarks import page
-from benchmarks.bench import Bench, Measured, a_bench, seconds
-from benchmarks.cases import NEW, UNCHANGED, Case
-from benchmarks.cpu import control_group
-from benchmarks.page import Table
-from benchmarks.settings import Wanted
-from benchmarks.ways import S3
+from benchmarks.harness import page
+from benchmarks.harness.bench import Bench, Measurement, median_seconds, open_bench
+from benchmarks.harness.cases import NEW, UNCHANGED, Case
+from benchmarks.harness.cpu_limit import control_group
+from benchmarks.harness.page import Table
+from benchmarks.harness.settings import BenchmarkSettings
+from benchmarks.loaders import S3
 
 # Source: AWS Lambda Developer Guide, "Configure Lambda function memory": at 1,769 MB a
-# function has the equivalent of one vCPU; below, in proportion.
+# function has the equivalent of one vCPU, with less memory in proportion.
 FULL_CPU_MB = 1769
 SIZES_MB = (512, 1024, FULL_CPU_MB)
 # Source: aws.amazon.com/lambda/pricing, public list price, US East (N. Virginia), x86,
-# first tier; as of November 2026.  The price of the request itself is left out: 0.20 USD
-# per million of them.
+# first tier; as of November 2026.  Not included: 0.20 USD per million requests.
 USD_PER_GB_S = 0.0000166667
-# A size that costs so much more than the cheapest is still as good: it is faster.
-ALIKE = 1.1
+# A larger, faster size is preferred up to this multiple of the cheapest price.
+MAX_PRICE_RATIO = 1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """One size of memory with one case."""
+    """The measurements of one memory size with one case."""
 
     memory_mb: int
     case: Case
     rows: int
-    found: list[Measured]
+    measurements: list[Measurement]
 
     @property
     def rows_per_s(self) -> float:
-        """By the median."""
-        return self.rows / seconds(self.found)
+        """Rows per second, from the median time."""
+        return self.rows / median_seconds(self.measurements)
 
     @property
     def usd_per_million(self) -> float:
-        """What the function costs, for as long as a million rows take."""
+        """Price in USD of the function for a million rows."""
         return 1e6 / self.rows_per_s * self.memory_mb / 1024 * USD_PER_GB_S
 
 
 def main() -> None:
-    """Measure, show the table, and write it down."""
-    wanted = Wanted.from_env(cases=(NEW, UNCHANGED), rounds=3)
-    [rows, *_] = wanted.rows
+    """Measure, print the table, and write it to the page."""
+    settings = BenchmarkSettings.from_env(cases=(NEW, UNCHANGED), rounds=3)
+    [rows, *_] = settings.rows
     sizes = [
-        Size(memory_mb=memory_mb, case=case, rows=rows, found=[])
-        for case in wanted.cases
+        Size(memory_mb=memory_mb, case=case, rows=rows, measurements=[])
+        for case in settings.cases
         for memory_mb in SIZES_MB
     ]
-    hows: set[str] = set()
-    with a_bench(wanted.limit_s) as bench:
-        plan = [size for _ in range(wanted.rounds) for size in sizes]
+    methods: set[str] = set()
+    with open_bench(settings.limit_s) as bench:
+        plan = [size for _ in range(settings.rounds) for size in sizes]
         for size in (bar := tqdm(plan, desc=f"{rows:,} rows", unit="run")):
             bar.set_postfix_str(f"{size.memory_mb} MB, {size.case.title}")
-            measured, how = measure(bench, size)
-            size.found.append(measured)
-            hows.add(how)
+            measurement, method = measure(bench, size)
+            size.measurements.append(measurement)
+            methods.add(method)
     table = table_of(sizes)
-    table.notes += [advice(sizes), f"The CPU was limited by {' and '.join(hows)}."]
+    table.notes += [advice(sizes), f"The CPU was limited by {' and '.join(methods)}."]
     table.show()
-    page.write(wanted.page, "cost", "make bench-cost", table.markdown())
+    page.write(settings.page, "cost", "make bench-cost", table.markdown())
 
 
-def measure(bench: Bench, size: Size) -> tuple[Measured, str]:
-    """The function with its share of a CPU; Postgres and S3 have all of theirs."""
+def measure(bench: Bench, size: Size) -> tuple[Measurement, str]:
+    """Run the function with its share of a CPU; Postgres and S3 are not limited.
+
+    Returns:
+        The measurement, and how the CPU was limited.
+    """
     path = size.case.path(bench.files, size.rows)
-    template = bench.table(size.rows if size.case.is_stored else 0)
+    template = bench.base_template(size.rows if size.case.is_stored else 0)
     share = size.memory_mb / FULL_CPU_MB
     with control_group(share) as cgroup:
         limits = {"cgroup": cgroup} if cgroup else {"share": share}
         job = replace(bench.job(S3, path), **limits)
-        how = "a control group" if cgroup else "stopping and continuing the process"
-        return bench.alone(job, template), how
+        method = "a control group" if cgroup else "stopping and continuing the process"
+        return bench.measure_unchecked(job, template), method
 
 
 def table_of(sizes: list[Size]) -> Table:
-    """The table of all sizes."""
+    """The table of all memory sizes and cases."""
     names = (
         *("case", "memory, MB", "vCPU", "seconds", "rows/s", "CPU, s"),
         *("peak RSS, MB", "USD per million rows"),
@@ -95,10 +98,10 @@ def table_of(sizes: list[Size]) -> Table:
                 size.case.title,
                 f"{size.memory_mb:,}",
                 f"{size.memory_mb / FULL_CPU_MB:.3f}",
-                f"{seconds(size.found):.2f}",
+                f"{median_seconds(size.measurements):.2f}",
                 f"{size.rows_per_s:,.0f}",
-                f"{median(m.ran.cpu_s for m in size.found):.2f}",
-                f"{max(m.ran.peak_mb for m in size.found):.0f}",
+                f"{median(m.usage.cpu_s for m in size.measurements):.2f}",
+                f"{max(m.usage.peak_mb for m in size.measurements):.0f}",
                 f"{size.usd_per_million:.6f}",
             ]
         )
@@ -106,16 +109,16 @@ def table_of(sizes: list[Size]) -> Table:
 
 
 def advice(sizes: list[Size]) -> str:
-    """Which size to choose: the fastest of those that cost about the least."""
+    """Recommend the largest, and so fastest, size near the cheapest price."""
     costs = {
         memory_mb: sum(s.usd_per_million for s in sizes if s.memory_mb == memory_mb)
         for memory_mb in SIZES_MB
     }
     cheapest = min(costs.values())
-    best = max(mb for mb, cost in costs.items() if cost <= ALIKE * cheapest)
+    best = max(mb for mb, cost in costs.items() if cost <= MAX_PRICE_RATIO * cheapest)
     return (
-        f"Choose {best:,} MB: over the cases, the largest size, and so the fastest, whose "
-        f"price is within {ALIKE - 1:.0%} of the cheapest."
+        f"Choose {best:,} MB: over all cases, the largest and so the fastest size with a "
+        f"price within {MAX_PRICE_RATIO - 1:.0%} of the cheapest."
     )
 
 

@@ -1,25 +1,33 @@
-"""`make bench-scale`: a commit with many rows stored, and a file with many rows."""
+"""`make bench-scale`: the time by number of rows in the table, and in the file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from pathlib import Path
 
 from psycopg import Connection, sql
 from tqdm import tqdm
 
-from benchmarks import page
-from benchmarks.bench import Bench, Failed, Measured, a_bench, load, seconds
-from benchmarks.cases import ALL, NEW, UNCHANGED, Case
-from benchmarks.page import Table
-from benchmarks.settings import Wanted
-from benchmarks.ways import COLUMNS, FLOOR, LOCAL, Way
+from benchmarks.harness import page
+from benchmarks.harness.bench import (
+    Bench,
+    Failure,
+    Measurement,
+    load,
+    median_seconds,
+    open_bench,
+)
+from benchmarks.harness.cases import ALL, NEW, UNCHANGED, Case
+from benchmarks.harness.page import Table
+from benchmarks.harness.settings import BenchmarkSettings
+from benchmarks.loaders import COLUMNS, FLOOR, LOCAL, Loader
 from salespro_core.importer.options import CHECKPOINT_ROWS
 
-# More rows, as different from each other as those of the file; ids as SalesPro's.
+# More rows, as varied as the rows of the file, with ids in SalesPro's format.
 MORE = """
 INSERT INTO salespro_appointment ({columns})
 SELECT substr(encode(decode(md5(id || '-' || i), 'hex'), 'base64'), 1, 10),
@@ -30,45 +38,50 @@ SELECT substr(encode(decode(md5(id || '-' || i), 'hex'), 'base64'), 1, 10),
 
 
 @dataclass(slots=True)
-class Pair:
-    """One thing measured at a small and at a large size."""
+class Comparison:
+    """The measurements of one loader and case, by size.
+
+    Attributes:
+        run: measures once, with a size.
+        measurements: size -> measurements.
+    """
 
     title: str
-    way: Way
-    run: Callable[[int], Measured | Failed]
-    found: dict[int, list[Measured]] = field(default_factory=dict)
+    loader: Loader
+    run: Callable[[int], Measurement | Failure]
+    measurements: dict[int, list[Measurement]] = field(default_factory=dict)
 
 
 def main() -> None:
-    """Measure, show the tables, and write them down."""
-    wanted = Wanted.from_env(
+    """Measure, print the tables, and write them to the page."""
+    settings = BenchmarkSettings.from_env(
         rows=(200_000, 2_000_000),
-        ways=(FLOOR, LOCAL),
+        loaders=(FLOOR, LOCAL),
         rounds=3,
         limit_s=1800,
         stored=(200_000, 5_000_000),
-        buffers=_a_quarter_of_memory(),
+        buffers=_quarter_of_memory(),
     )
-    with a_bench(wanted.limit_s, buffers=wanted.buffers) as bench:
-        tables = [table_of_stored(bench, wanted), table_of_files(bench, wanted)]
+    with open_bench(settings.limit_s, buffers=settings.buffers) as bench:
+        tables = [table_of_stored(bench, settings), table_of_files(bench, settings)]
     for table in tables:
         table.show()
     parts = [table.markdown() for table in tables]
-    page.write(wanted.page, "scale", "make bench-scale", *parts)
+    page.write(settings.page, "scale", "make bench-scale", *parts)
 
 
-def _a_quarter_of_memory() -> str:
-    """What Postgres is given where there are millions of rows.
+def _quarter_of_memory() -> str:
+    """`shared_buffers` for millions of rows.
 
-    Source: PostgreSQL documentation, section 19.4, `shared_buffers`.
+    Source: PostgreSQL documentation, section 19.4, recommends a quarter of the memory.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{memory // 4 // 1024**2}MB"
 
 
-def table_of_stored(bench: Bench, wanted: Wanted) -> Table:
-    """The time of a commit, by how much is stored."""
-    rows = min(wanted.stored) // 4
+def table_of_stored(bench: Bench, settings: BenchmarkSettings) -> Table:
+    """The time of `CHECKPOINT_ROWS` rows, by the number of rows in the table."""
+    rows = min(settings.stored) // 4
     before = bench.files.base(rows, seed=3)
     files = {
         NEW: bench.files.base(rows, seed=2),
@@ -76,100 +89,119 @@ def table_of_stored(bench: Bench, wanted: Wanted) -> Table:
         ALL: ALL.path(bench.files, rows),
     }
 
-    def run(way: Way, path: Path) -> Callable[[int], Measured | Failed]:
-        return lambda stored: bench.compared(
-            way, path, many(bench, stored, rows), before=before
+    def run(loader: Loader, path: Path) -> Callable[[int], Measurement | Failure]:
+        return lambda stored: bench.measure_compared(
+            loader, path, template_with_more_rows(bench, stored, rows), before=before
         )
 
-    pairs = [
-        Pair(case.title, way, run(way, path))
+    comparisons = [
+        Comparison(case.title, loader, run(loader, path))
         for case, path in files.items()
-        if case in wanted.cases
-        for way in wanted.ways
+        if case in settings.cases
+        for loader in settings.loaders
     ]
-    measure(pairs, wanted.stored, wanted.rounds, "stored")
-    few, *_, most = wanted.stored
+    measure(comparisons, settings.stored, settings.rounds, "stored")
+    few, *_, most = settings.stored
     chunks = rows / CHECKPOINT_ROWS
-    names = ("case", "way", f"{few:,} stored, ms", f"{most:,} stored, ms", "ratio")
-    title = f"What {CHECKPOINT_ROWS:,} rows take, by the rows stored"
+    names = ("case", "loader", f"{few:,} stored, ms", f"{most:,} stored, ms", "ratio")
+    title = f"Time of {CHECKPOINT_ROWS:,} rows, by rows in the table"
     table = Table(title, names)
-    for pair in pairs:
-        low, high = (seconds(pair.found[size]) / chunks for size in (few, most))
+    for comparison in comparisons:
+        low, high = (
+            median_seconds(comparison.measurements[size]) / chunks
+            for size in (few, most)
+        )
         cells = (f"{low * 1000:.0f}", f"{high * 1000:.0f}", f"{high / low:.2f}")
-        table.rows.append([pair.title, pair.way.title, *cells])
+        table.rows.append([comparison.title, comparison.loader.title, *cells])
     table.notes.append(
-        f"As many as one commit covers at most; of a file of {rows:,} rows, all of its time "
-        "divided, connecting and the report included."
+        f"A commit covers at most {CHECKPOINT_ROWS:,} rows. The time of a file of {rows:,} "
+        f"rows, including connecting and the report, divided by {chunks:g}."
     )
     return table
 
 
-def table_of_files(bench: Bench, wanted: Wanted) -> Table:
-    """The time of a file, by its rows."""
-    pairs = [
-        Pair(case.title, way, lambda rows, c=case, w=way: bench.case(w, c, rows))  # type: ignore[misc]
+def table_of_files(bench: Bench, settings: BenchmarkSettings) -> Table:
+    """The time of a file, by its number of rows."""
+    comparisons = [
+        Comparison(case.title, loader, partial(bench.measure_case, loader, case))
         for case in (NEW, UNCHANGED)
-        if case in wanted.cases
-        for way in wanted.ways
+        if case in settings.cases
+        for loader in settings.loaders
     ]
-    few, *_, most = wanted.rows
+    few, *_, most = settings.rows
     times, rest = divmod(most, few)
     if rest:
-        raise SystemExit(f"ROWS: {most:,} is not some times {few:,}.")
-    # What others do on the machine shows in a short run most.
-    measure(pairs, (few, *wanted.rows, few), wanted.rounds, "rows")
-    in_a_row = [
-        Pair(case.title, way, lambda rows, c=case, w=way: cut(bench, w, c, rows, times))  # type: ignore[misc]
+        raise SystemExit(f"ROWS: {most:,} is not a multiple of {few:,}.")
+    # A short run varies more, so the short file is measured more often.
+    measure(comparisons, (few, *settings.rows, few), settings.rounds, "rows")
+    in_parts = [
+        Comparison(
+            case.title, loader, partial(measure_parts, bench, loader, case, times)
+        )
         for case in (NEW, UNCHANGED)
-        if case in wanted.cases
-        for way in wanted.ways
+        if case in settings.cases
+        for loader in settings.loaders
     ]
-    measure(in_a_row, (most,), wanted.rounds, f"rows in {times} files")
+    measure(in_parts, (most,), settings.rounds, f"rows in {times} files")
     names = (
-        *("case", "way", f"{few:,} rows, s", f"{most:,} rows, s", f"to {times} times"),
-        *(f"{times} files of {few:,} in a row, s", "to these"),
+        *("case", "loader", f"{few:,} rows, s", f"{most:,} rows, s"),
+        *(f"ratio to {times} times", f"{times} files of {few:,} rows, s", "ratio"),
     )
-    table = Table("A file, by its rows", names)
-    for pair, parts in zip(pairs, in_a_row, strict=True):
-        low, high = (seconds(pair.found[size]) for size in (few, most))
-        row = seconds(parts.found[most])
+    table = Table("Time of a file, by its rows", names)
+    for comparison, parts in zip(comparisons, in_parts, strict=True):
+        low, high = (
+            median_seconds(comparison.measurements[size]) for size in (few, most)
+        )
+        row = median_seconds(parts.measurements[most])
         cells = (
             *(f"{low:.2f}", f"{high:.2f}", f"{high / low / times:.2f}"),
             *(f"{row:.2f}", f"{high / row:.2f}"),
         )
-        table.rows.append([pair.title, pair.way.title, *cells])
+        table.rows.append([comparison.title, comparison.loader.title, *cells])
     table.notes.append(
-        f"The long file to {times} times the short one, which is measured thrice as often "
-        f"and finds the table empty or as long as itself; and to its own rows in {times} "
-        "files, one after the other, which find the table that the long one finds."
+        f"The first ratio compares the long file with {times} times the short file. Each "
+        "starts with an empty table, or with its own rows in the table. The second ratio "
+        f"compares the long file with its rows in {times} files, loaded one after the other "
+        "into the same table. The short file is measured three times as often."
     )
     return table
 
 
-def cut(bench: Bench, way: Way, case: Case, rows: int, count: int) -> Measured:
-    """The base in so many files, into the table that the whole of it would find."""
-    template = bench.table(rows if case.is_stored else 0)
-    return bench.in_a_row(way, bench.files.parts(rows, count), template)
+def measure_parts(
+    bench: Bench, loader: Loader, case: Case, count: int, rows: int
+) -> Measurement:
+    """Load the base file in `count` parts into the table of the whole file."""
+    template = bench.base_template(rows if case.is_stored else 0)
+    return bench.measure_sequence(loader, bench.files.parts(rows, count), template)
 
 
-def measure(pairs: list[Pair], sizes: tuple[int, ...], rounds: int, unit: str) -> None:
-    """Each pair at each size, round by round.
+def measure(
+    comparisons: list[Comparison], sizes: tuple[int, ...], rounds: int, unit: str
+) -> None:
+    """Measure each comparison at each size; in each round they take turns.
 
     Raises:
-        SystemExit: one of them failed.
+        SystemExit: a measurement failed.
     """
-    plan = [(pair, size) for _ in range(rounds) for pair in pairs for size in sizes]
-    for pair, size in (bar := tqdm(plan, unit="run")):
-        bar.set_postfix_str(f"{pair.title}: {pair.way.title}, {size:,} {unit}")
-        match pair.run(size):
-            case Failed() as failed:
-                raise SystemExit(f"{pair.way.title}: {failed.why} {failed.detail}")
-            case Measured() as measured:
-                pair.found.setdefault(size, []).append(measured)
+    plan = [
+        (comparison, size)
+        for _ in range(rounds)
+        for comparison in comparisons
+        for size in sizes
+    ]
+    for comparison, size in (bar := tqdm(plan, unit="run")):
+        bar.set_postfix_str(
+            f"{comparison.title}: {comparison.loader.title}, {size:,} {unit}"
+        )
+        match comparison.run(size):
+            case Failure(reason, detail):
+                raise SystemExit(f"{comparison.loader.title}: {reason} {detail}")
+            case Measurement() as measurement:
+                comparison.measurements.setdefault(size, []).append(measurement)
 
 
-def many(bench: Bench, stored: int, rows: int) -> str:
-    """The template that has the base of so many rows stored, and more."""
+def template_with_more_rows(bench: Bench, stored: int, rows: int) -> str:
+    """Name of the template with `stored` rows: the base file of `rows` rows and copies."""
 
     def fill(conn: Connection) -> None:
         load(conn, bench.files.base(rows))
@@ -179,7 +211,7 @@ def many(bench: Bench, stored: int, rows: int) -> str:
 
 
 def add_more(conn: Connection, more: int, rows: int) -> None:
-    """Make more rows of those that are stored; indexes are built over all of them."""
+    """Insert varied copies of the stored rows, then rebuild all indexes."""
     table = "salespro_appointment"
     indexes = conn.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s"

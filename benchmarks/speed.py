@@ -1,4 +1,4 @@
-"""`make bench`: this project beside the floor, the earlier system and its peers."""
+"""`make bench`: compare this project with the floor, the earlier system and other loaders."""
 
 from __future__ import annotations
 
@@ -8,109 +8,125 @@ from statistics import median
 
 from tqdm import tqdm
 
-from benchmarks import page, plot
-from benchmarks.bench import Bench, Failed, Measured, a_bench, seconds
-from benchmarks.cases import Case
-from benchmarks.page import Table
-from benchmarks.settings import Wanted
-from benchmarks.ways import FLOOR, Way
+from benchmarks.harness import page, plot
+from benchmarks.harness.bench import (
+    Bench,
+    Failure,
+    Measurement,
+    median_seconds,
+    open_bench,
+)
+from benchmarks.harness.cases import Case
+from benchmarks.harness.page import Table
+from benchmarks.harness.settings import BenchmarkSettings
+from benchmarks.loaders import FLOOR, Loader
 
 NAMES = (
-    *("case", "way", "seconds", "range", "rows/s", "times floor"),
+    *("case", "loader", "seconds", "range", "rows/s", "times floor"),
     *("peak RSS, MB", "WAL, MB"),
 )
 
 
 @dataclass(slots=True)
-class Results:
-    """What was measured of one way with one case."""
+class CaseResult:
+    """The measurements of one loader with one case."""
 
     rows: int
     case: Case
-    way: Way
-    found: list[Measured] = field(default_factory=list)
-    failed: Failed | None = None
+    loader: Loader
+    measurements: list[Measurement] = field(default_factory=list)
+    failure: Failure | None = None
 
 
 def main() -> None:
-    """Measure, show the tables, and write them down."""
-    wanted = Wanted.from_env(rows=(20_000, 200_000))
-    with a_bench(wanted.limit_s) as bench:
+    """Measure, print the tables, and write them to the page."""
+    settings = BenchmarkSettings.from_env(rows=(20_000, 200_000))
+    with open_bench(settings.limit_s) as bench:
         results = [
-            found for rows in wanted.rows for found in measure(bench, wanted, rows)
+            result
+            for rows in settings.rows
+            for result in measure(bench, settings, rows)
         ]
         postgres = bench.server.version
     for result in results:
-        if result.failed and result.failed.detail:
-            tqdm.write(result.failed.detail)
-    tables = [table_of(results, rows, postgres) for rows in wanted.rows]
+        if result.failure and result.failure.detail:
+            tqdm.write(result.failure.detail)
+    tables = [table_of(results, rows, postgres) for rows in settings.rows]
     for table in tables:
         table.show()
-    if wanted.page:
+    if settings.page:
         picture = plot.ratios(
-            wanted.page.parent,
+            settings.page.parent,
             {
-                rows: [(r.case.title, r.way.title, _ratio(r, results)) for r in found]
-                for rows in wanted.rows
-                if (found := [r for r in results if r.rows == rows])
+                rows: [
+                    (result.case.title, result.loader.title, _ratio(result, results))
+                    for result in results
+                    if result.rows == rows
+                ]
+                for rows in settings.rows
             },
         )
         parts = [picture, *(table.markdown() for table in tables)]
-        page.write(wanted.page, "speed", "make bench", *parts)
-    sys.exit(any(r.way.is_ours and r.failed is not None for r in results))
+        page.write(settings.page, "speed", "make bench", *parts)
+    sys.exit(any(r.loader.is_ours and r.failure is not None for r in results))
 
 
-def measure(bench: Bench, wanted: Wanted, rows: int) -> list[Results]:
-    """All cases with files of one size, the ways round by round."""
-    results = [Results(rows, c, w) for c in wanted.cases for w in wanted.ways]
+def measure(bench: Bench, settings: BenchmarkSettings, rows: int) -> list[CaseResult]:
+    """All cases with files of one size; in each round the loaders take turns."""
+    results = [
+        CaseResult(rows, case, loader)
+        for case in settings.cases
+        for loader in settings.loaders
+    ]
     for result in results:
-        if result.way.version is None:
-            result.failed = Failed("not installed")
+        if result.loader.version is None:
+            result.failure = Failure("not installed")
     plan = [
         result
-        for case in wanted.cases
-        for number in range(wanted.rounds)
+        for case in settings.cases
+        for number in range(settings.rounds)
         for result in results
-        if result.case == case and number < result.way.rounds(rows, wanted.rounds)
+        if result.case == case and number < result.loader.rounds(rows, settings.rounds)
     ]
     for result in (bar := tqdm(plan, desc=f"{rows:,} rows", unit="run")):
-        bar.set_postfix_str(f"{result.case.title}: {result.way.title}")
-        # What failed once would fail again, and the limit is long.
-        if result.failed is None:
-            match bench.case(result.way, result.case, rows):
-                case Failed() as failed:
-                    result.failed = failed
-                case Measured() as measured:
-                    result.found.append(measured)
+        bar.set_postfix_str(f"{result.case.title}: {result.loader.title}")
+        # A loader that failed would fail again, perhaps only at the long time limit.
+        if result.failure is None:
+            match bench.measure_case(result.loader, result.case, rows):
+                case Failure() as failure:
+                    result.failure = failure
+                case Measurement() as measurement:
+                    result.measurements.append(measurement)
     return results
 
 
-def table_of(results: list[Results], rows: int, postgres: str) -> Table:
+def table_of(results: list[CaseResult], rows: int, postgres: str) -> Table:
     """The table of one size."""
     table = Table(f"{rows:,} rows", NAMES)
-    found = [result for result in results if result.rows == rows]
-    for result in found:
+    of_size = [result for result in results if result.rows == rows]
+    for result in of_size:
         table.rows.append(_row(result, results))
-    ways = {result.way.name: result.way for result in found}
+    loaders = {result.loader.name: result.loader for result in of_size}
     packages = dict.fromkeys(
-        f"{way.package} {way.version or '(not installed)'}" for way in ways.values()
+        f"{loader.package} {loader.version or '(not installed)'}"
+        for loader in loaders.values()
     )
     rounds = {
-        way.title: len(result.found)
-        for way in ways.values()
-        for result in found
-        if result.way == way and result.found
+        loader.title: len(result.measurements)
+        for loader in loaders.values()
+        for result in of_size
+        if result.loader == loader and result.measurements
     }
-    told = "; ".join(f"{title} {count}" for title, count in rounds.items())
-    table.notes.append(f"Postgres {postgres}; {', '.join(packages)}. Rounds: {told}.")
+    counts = "; ".join(f"{title} {count}" for title, count in rounds.items())
+    table.notes.append(f"Postgres {postgres}; {', '.join(packages)}. Rounds: {counts}.")
     return table
 
 
-def _row(result: Results, results: list[Results]) -> list[str]:
-    named = [result.case.title, result.way.title]
-    if result.failed is not None or not result.found:
-        return [*named, result.failed.why if result.failed else "", *[""] * 5]
-    times = [measured.ran.seconds for measured in result.found]
+def _row(result: CaseResult, results: list[CaseResult]) -> list[str]:
+    named = [result.case.title, result.loader.title]
+    if result.failure is not None or not result.measurements:
+        return [*named, result.failure.reason if result.failure else "", *[""] * 5]
+    times = [each.usage.seconds for each in result.measurements]
     ratio = _ratio(result, results)
     return [
         *named,
@@ -118,20 +134,21 @@ def _row(result: Results, results: list[Results]) -> list[str]:
         f"{min(times):.2f} to {max(times):.2f}" if len(times) > 1 else "once",
         f"{result.rows / median(times):,.0f}",
         f"{ratio:.2f}" if ratio else "",
-        f"{median(m.ran.peak_mb for m in result.found):.0f}",
-        f"{median(m.wal_mb for m in result.found):.2f}",
+        f"{median(each.usage.peak_mb for each in result.measurements):.0f}",
+        f"{median(each.wal_mb for each in result.measurements):.2f}",
     ]
 
 
-def _ratio(result: Results, results: list[Results]) -> float | None:
-    for other in results:
-        is_floor = (other.rows, other.case, other.way) == (
-            result.rows,
-            result.case,
-            FLOOR,
-        )
-        if is_floor and other.found and result.found and result.failed is None:
-            return seconds(result.found) / seconds(other.found)
+def _ratio(result: CaseResult, results: list[CaseResult]) -> float | None:
+    """The time of a result divided by that of the floor; None if one is missing."""
+    if result.failure is not None or not result.measurements:
+        return None
+    wanted = (result.rows, result.case, FLOOR)
+    for floor in results:
+        if (floor.rows, floor.case, floor.loader) == wanted and floor.measurements:
+            return median_seconds(result.measurements) / median_seconds(
+                floor.measurements
+            )
     return None
 
 

@@ -45,7 +45,7 @@ def test_package_docstring_says_what_goes_in_and_out_and_where_to_start(
     package: Path,
 ) -> None:
     source = (package / "__init__.py").read_text(encoding="utf-8")
-    docstring = ast.get_docstring(ast.parse(source)) or ""
+    docstring = (ast.get_docstring(ast.parse(source)) or "").lower()
 
-    for phrase in ("In: ", "out: ", "May import: ", "Start at "):
+    for phrase in ("in: ", "out: ", "import", "start at "):
         assert phrase in docstring, phrase

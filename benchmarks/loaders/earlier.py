@@ -15,21 +15,21 @@ from typing import Any
 
 from django.db import transaction  # type: ignore[import-untyped]
 
-from benchmarks.ways import COLUMNS, Job
+from benchmarks.loaders import COLUMNS, Job
 from tests.support.earlier_system import Variant, configure, django_models
 
 BATCH_SIZE = 500
 
 
 def ready(job: Job) -> Callable[[], None]:
-    """Set Django up, on the tables as they are."""
+    """Set up Django for the existing tables."""
     configure(job.conninfo)
     appointment = django_models(Variant()).appointment
     return lambda: import_file(appointment, Path(job.path))
 
 
 def import_file(model: Any, path: Path) -> None:  # noqa: ANN401 -- Django's
-    """Import as the earlier system did."""
+    """Import a file with the algorithm of the earlier system."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = [
             {
@@ -55,12 +55,12 @@ def import_file(model: Any, path: Path) -> None:  # noqa: ANN401 -- Django's
             model.objects.bulk_update(batch, COLUMNS[1:])
 
 
-def _batches(found: Sequence[Any]) -> list[Sequence[Any]]:
-    starts = range(0, len(found), BATCH_SIZE)
-    return [found[start : start + BATCH_SIZE] for start in starts]
+def _batches(objects: Sequence[Any]) -> list[Sequence[Any]]:
+    starts = range(0, len(objects), BATCH_SIZE)
+    return [objects[start : start + BATCH_SIZE] for start in starts]
 
 
-def _value(name: str, cell: str) -> Any:  # noqa: ANN401 -- what Django takes
+def _value(name: str, cell: str) -> Any:  # noqa: ANN401 -- any type of a Django field
     if name == "is_sale":
         return cell.upper() == "TRUE"
     if not cell:

@@ -1,4 +1,4 @@
-"""The embedded Postgres of a run: durable, with defaults, a fresh database for each way."""
+"""The embedded Postgres of a benchmark: durable, default settings, databases from templates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
-from benchmarks.ways import COLUMNS
+from benchmarks.loaders import COLUMNS
 from salespro_cli.local_postgres import embedded
 from salespro_core.postgres import connection
 
@@ -27,32 +27,35 @@ SELECT count(*), coalesce(sum(hashtextextended(ROW ({columns})::text, 0)), 0)
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the table holds, but for when its rows were imported; equal if all rows are."""
+    """Row count and checksum of the table, without the time of import.
+
+    Equal if the tables have the same rows.
+    """
 
     rows: int
     checksum: int
 
 
-class Server:
-    """Its databases are copies of templates, file by file.
+class PostgresServer:
+    """Makes databases as file copies of templates.
 
-    So each way finds the same table: the same pages, statistics, indexes.
+    So each loader starts with the same table: the same pages, statistics and indexes.
     """
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._admin = psycopg.connect(conninfo, autocommit=True)
-        # What it would do is done between the ways, at the same moment for all.
+        # Autovacuum could run in one measurement only; `template` vacuums instead.
         self._admin.execute("ALTER SYSTEM SET autovacuum = off")
         self._admin.execute("SELECT pg_reload_conf()")
 
     @property
     def version(self) -> str:
-        """That of Postgres."""
+        """Version of Postgres."""
         return str(self._one("SHOW server_version"))
 
     def template(self, name: str, fill: Callable[[Connection], None]) -> None:
-        """Make a database with the tables, fill it, and leave it as autovacuum would."""
+        """Make a template database with the tables; fill, vacuum and analyze it."""
         self._create(name, "template0", "wal_log")
         with self._connected(name) as conn:
             connection.migrate(conn)
@@ -60,14 +63,14 @@ class Server:
             conn.execute("VACUUM ANALYZE")
 
     def templates(self) -> set[str]:
-        """The names of those that are there."""
+        """Names of all databases."""
         return {
             row[0] for row in self._admin.execute("SELECT datname FROM pg_database")
         }
 
     @contextmanager
     def copy(self, template: str) -> Iterator[str]:
-        """Conninfo of a copy, which is dropped in the end; nothing is left to be flushed."""
+        """Yield the conninfo of a copy, after a checkpoint; drop it at the end."""
         name = f"copy_{uuid.uuid4().hex}"
         self._create(name, template, "file_copy")
         self._admin.execute("CHECKPOINT")
@@ -79,11 +82,11 @@ class Server:
             self._admin.execute(drop.format(sql.Identifier(name)))
 
     def wal_bytes(self) -> int:
-        """How much the server has ever written to its log."""
+        """Bytes of write-ahead log since the server was initialised."""
         return int(str(self._one("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")))
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the connection."""
         self._admin.close()
 
     def _create(self, name: str, template: str, strategy: str) -> None:
@@ -102,26 +105,26 @@ class Server:
 
     def _one(self, query: str) -> object:
         row = self._admin.execute(query.encode()).fetchone()
-        assert row is not None  # noqa: S101 -- each of them has one
+        assert row is not None  # noqa: S101 -- each query returns a row
         return row[0]
 
 
 def contents(conninfo: str) -> Contents:
-    """What the table of appointments holds there."""
+    """The contents of the table of appointments."""
     columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
     with psycopg.connect(conninfo) as conn:
         conn.execute("SET TimeZone = 'UTC'")
         row = conn.execute(sql.SQL(CONTENTS).format(columns=columns)).fetchone()
-    assert row is not None  # noqa: S101 -- an aggregate
+    assert row is not None  # noqa: S101 -- an aggregate returns a row
     return Contents(row[0], int(row[1]))
 
 
 @contextmanager
-def a_server(buffers: str | None) -> Iterator[Server]:
-    """Start it, durable as it comes, and delete it in the end.
+def run_postgres(buffers: str | None) -> Iterator[PostgresServer]:
+    """Start a new server with durable defaults, and delete it at the end.
 
     Args:
-        buffers: its `shared_buffers`; as it comes, if None.
+        buffers: value of `shared_buffers`; None for the default.
     """
     settings = [f"shared_buffers={buffers}"] if buffers else []
     with (
@@ -130,7 +133,7 @@ def a_server(buffers: str | None) -> Iterator[Server]:
             Path(folder) / "postgres", keep=False, settings=settings
         ) as conninfo,
     ):
-        server = Server(conninfo)
+        server = PostgresServer(conninfo)
         try:
             yield server
         finally:

@@ -1,7 +1,7 @@
-"""The function once more, to see which of its modules an import makes use of.
+"""The function as in `s3`, and which of its modules run no code during an import.
 
-It writes the names of those of which nothing ran to the job's `out`.  A module may be of
-use by its constants and classes alone, so they are candidates and no more.
+It writes the names of these modules to the job's detail `out`.  They are only candidates
+for removal: a module may be needed for its constants and classes.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.ways import Job, s3
+from benchmarks.loaders import Job, s3
 
 
 def ready(job: Job) -> Callable[[], None]:
-    """Load the handler, then watch what runs."""
+    """Load the handler, then trace the files whose code runs."""
     before = set(sys.modules)
-    import handler.app  # noqa: F401, PLC0415 -- its modules are counted
+    import handler.app  # noqa: F401, PLC0415 -- its modules are listed
 
     loaded = {
         name: module.__file__
         for name, module in sys.modules.items()
         if name not in before and getattr(module, "__file__", None)
     }
-    ran: set[str] = set()
+    executed: set[str] = set()
 
     def note(frame: FrameType, _event: str, _arg: object) -> None:
-        ran.add(frame.f_code.co_filename)
+        executed.add(frame.f_code.co_filename)
 
     threading.setprofile(note)
     sys.setprofile(note)
@@ -41,7 +41,7 @@ def ready(job: Job) -> Callable[[], None]:
         idle = [
             name
             for name, file in loaded.items()
-            if file and file.endswith(".py") and file not in ran
+            if file and file.endswith(".py") and file not in executed
         ]
         Path(job.details["out"]).write_text(json.dumps(idle), encoding="utf-8")
 

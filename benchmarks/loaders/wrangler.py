@@ -1,4 +1,4 @@
-"""awswrangler: a data frame, upserted.
+"""awswrangler: upsert of a pandas data frame.
 
 Source: the documentation of `awswrangler.postgresql.to_sql`, mode "upsert".
 """
@@ -14,14 +14,14 @@ import pandas as pd
 import pg8000
 from psycopg.conninfo import conninfo_to_dict
 
-from benchmarks.ways import COLUMNS, Job
+from benchmarks.loaders import COLUMNS, Job
 
-# Rows of one statement; the protocol has room for 32,767 parameters.
+# Rows of one statement. The protocol allows 32,767 parameters.
 CHUNK_ROWS = 2_000
 
 
 def ready(job: Job) -> Callable[[], None]:
-    """Read the file with pandas, and hand the frame over."""
+    """Prepare a run that reads the file with pandas and upserts the frame."""
     known: dict[str, Any] = conninfo_to_dict(job.conninfo)
     socket = f"{known['host']}/.s.PGSQL.{known['port']}"
 
@@ -46,7 +46,7 @@ def ready(job: Job) -> Callable[[], None]:
 
 
 def read(path: str) -> pd.DataFrame:
-    """The export as a frame of the table's columns."""
+    """Read the export into a frame with the columns of the table."""
     frame = pd.read_csv(path, dtype=str, names=list(COLUMNS), header=0)
     frame["is_sale"] = frame["is_sale"].str.upper() == "TRUE"
     for name in ("created_at", "updated_at"):

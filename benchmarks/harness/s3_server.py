@@ -1,4 +1,4 @@
-"""S3 on localhost in a process of its own: `python -m benchmarks.cloud`, moto's server."""
+"""moto's S3 on localhost, in a process of its own: `python -m benchmarks.harness.s3_server`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import boto3
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
-from benchmarks.child import environment
+from benchmarks.harness.child import environment
 from salespro_cli.sandbox import REGION
 
 UPLOADS = "uploads"
 REPORTS = "reports"
 
 
-class Cloud:
-    """The bucket of the uploads, and that of the reports."""
+class S3Server:
+    """An upload bucket and a report bucket."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
@@ -30,7 +30,7 @@ class Cloud:
             endpoint_url=endpoint,
             region_name=REGION,
             aws_access_key_id="benchmark",
-            aws_secret_access_key="benchmark",  # noqa: S106 -- moto asks for some
+            aws_secret_access_key="benchmark",  # noqa: S106 -- any value works with moto
             config=Config(proxies={}),
         )
         for bucket in (UPLOADS, REPORTS):
@@ -42,8 +42,8 @@ class Cloud:
         )
         self._known: dict[str, Mapping[str, str]] = {}
 
-    def uploaded(self, path: Path, *, is_dry_run: bool = False) -> Mapping[str, str]:
-        """Where a file is in the bucket, as a job has it; it is uploaded once."""
+    def upload(self, path: Path, *, is_dry_run: bool = False) -> Mapping[str, str]:
+        """Upload a file unless it is there, and return the `Job.details` for it."""
         key = f"dryrun/{path.name}" if is_dry_run else path.name
         if key not in self._known:
             with path.open("rb") as file:
@@ -59,10 +59,10 @@ class Cloud:
 
 
 @contextmanager
-def a_cloud() -> Iterator[Cloud]:
-    """Start it, and end it."""
+def run_s3_server() -> Iterator[S3Server]:
+    """Start the server, and stop it at the end."""
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.cloud"],
+        [sys.executable, "-m", "benchmarks.harness.s3_server"],
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -71,18 +71,18 @@ def a_cloud() -> Iterator[Cloud]:
     ) as process:
         assert process.stdout is not None  # noqa: S101 -- a pipe
         try:
-            yield Cloud(process.stdout.readline().strip())
+            yield S3Server(process.stdout.readline().strip())
         finally:
             process.terminate()
 
 
 def main() -> None:
-    """Serve until the end of standard input, which comes however the parent ends."""
+    """Serve until standard input closes, which happens even if the parent is killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    print(f"http://{host}:{port}", flush=True)  # noqa: T201 -- for the parent
+    print(f"http://{host}:{port}", flush=True)  # noqa: T201 -- the parent reads it
     sys.stdin.read()
 
 

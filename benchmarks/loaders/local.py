@@ -1,4 +1,4 @@
-"""This project's command: `salespro import FILE`, in the process that the clock is in."""
+"""This project's command `salespro import FILE`, in the measured process."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 
-from benchmarks.ways import Job
+from benchmarks.loaders import Job
 from salespro_cli.main import cli
 
 
 def ready(job: Job) -> Callable[[], None]:
-    """Run the command with its defaults; it raises unless the file is imported."""
+    """Prepare the command with its defaults; it raises if the import fails."""
     os.environ["DATABASE_URL"] = job.conninfo
-    # Libraries are loaded before the clock starts; this one, the command loads late.
+    # Libraries are imported before the measurement; the command imports this one late.
     import_module("jinja2")
     options = ["--dry-run"] if "dry_run" in job.details else []
 

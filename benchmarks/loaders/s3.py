@@ -1,7 +1,7 @@
 """This project's function: one S3 event, one invocation of a warm environment.
 
-What an environment makes once, the client of S3 and what writes the page of a report, is
-made before the clock starts; the connection to Postgres after.
+A warm environment has an S3 client and a compiled report page, so both are made before the
+measurement.  The connection to Postgres is part of it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.ways import Job
+from benchmarks.loaders import Job
 
-# The sandbox has both of these; with it would come moto, and all that moto needs.
+# Not imported from the sandbox, because that would also import moto.
 REGION = "eu-central-1"
-# More than the template's: a slow machine is no reason to stop at a checkpoint.
+# More than in the template, so that a slow machine does not stop at a checkpoint.
 TIMEOUT_S = 3600
 
 
@@ -38,7 +38,7 @@ class Invocation:
 
 
 def ready(job: Job) -> Callable[[], None]:
-    """Invoke the handler with the notification of an object."""
+    """Prepare one invocation of the handler with the notification of an object."""
     details = job.details
     os.environ |= {
         "DATABASE_URL": job.conninfo,
@@ -47,29 +47,29 @@ def ready(job: Job) -> Callable[[], None]:
         "AWS_ACCESS_KEY_ID": "benchmark",
         "AWS_SECRET_ACCESS_KEY": "benchmark",
         "AWS_DEFAULT_REGION": REGION,
-        # A proxy of this machine knows another localhost.
+        # A proxy would resolve localhost on another machine.
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
     from handler import app  # noqa: PLC0415 -- after the environment it reads
-    from handler.aws import report_store  # noqa: PLC0415 -- after the environment it reads
+    from salespro_core.report.html_report import render  # noqa: PLC0415 -- see above
 
     app.importer()
-    report_store.get_ready()
+    render.template()
     event = notification(details["bucket"], details["key"], details["version"])
 
     def run() -> None:
         context: Any = Invocation(time.monotonic() + TIMEOUT_S)
         answer = app.lambda_handler(event, context)
-        [done] = answer["imports"]
-        if done["error"] is not None:
-            raise RuntimeError(done["error"])
+        [outcome] = answer["imports"]
+        if outcome["error"] is not None:
+            raise RuntimeError(outcome["error"])
 
     return run
 
 
 def notification(bucket: str, key: str, version: str) -> dict[str, Any]:
-    """What S3 sends."""
+    """The S3 event for an object."""
     return {
         "Records": [
             {

@@ -1,4 +1,4 @@
-"""What a file meets in the table: nothing of it, all of it, or something else."""
+"""The cases: how the rows of a file differ from the rows in the table."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.files import Files
+from benchmarks.harness.files import ExportFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A file, and whether its rows are stored already.
+    """A file, and whether the base file is stored in the table before.
 
     Attributes:
-        path: of the file with so many rows.
+        path: returns the path of the file for a number of rows.
     """
 
     name: str
     title: str
     is_stored: bool
-    path: Callable[[Files, int], Path]
+    path: Callable[[ExportFiles, int], Path]
 
 
-NEW = Case(name="new", title="new", is_stored=False, path=Files.base)
-UNCHANGED = Case(name="unchanged", title="unchanged", is_stored=True, path=Files.base)
+NEW = Case(name="new", title="new", is_stored=False, path=ExportFiles.base)
+UNCHANGED = Case(
+    name="unchanged", title="unchanged", is_stored=True, path=ExportFiles.base
+)
 TENTH = Case(
     name="tenth",
     title="10 % changed",

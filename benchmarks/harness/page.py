@@ -1,4 +1,4 @@
-"""docs/performance.md: people write the text, and each benchmark its own section."""
+"""docs/performance.md: a benchmark writes its section between two marks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Shown
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 
 @dataclass(slots=True)
@@ -21,8 +21,8 @@ class Table:
     """A table for the page and for the terminal.
 
     Attributes:
-        left: how many of its columns hold text.
-        notes: lines below it.
+        left: number of left-aligned columns, from the first.
+        notes: lines below the table.
     """
 
     title: str
@@ -32,10 +32,11 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
     def show(self) -> None:
-        """Print it."""
+        """Print the table to the terminal."""
         shown = Shown(title=self.title, title_justify="left")
-        for place, name in enumerate(self.names):
-            shown.add_column(name, justify="left" if place < self.left else "right")
+        for column_index, name in enumerate(self.names):
+            is_left = column_index < self.left
+            shown.add_column(name, justify="left" if is_left else "right")
         for row in self.rows:
             shown.add_row(*row)
         console = Console(width=140)
@@ -44,8 +45,8 @@ class Table:
             console.print(note)
 
     def markdown(self) -> str:
-        """It, as a section below a heading."""
-        marks = ["---" if p < self.left else "--:" for p in range(len(self.names))]
+        """The table in Markdown, with its title as a heading."""
+        marks = ["---" if i < self.left else "--:" for i in range(len(self.names))]
         lines = [self.names, marks, *self.rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         notes = "".join(f"\n{note}\n" for note in self.notes)
@@ -53,10 +54,10 @@ class Table:
 
 
 def write(page: Path | None, section: str, command: str, *parts: str) -> None:
-    """Put the parts where the page has that section; without a page do nothing.
+    """Replace a section of the page with the parts; do nothing if `page` is None.
 
     Raises:
-        ValueError: it has none.
+        ValueError: the page has no marks for the section.
     """
     if page is None:
         return
@@ -72,7 +73,7 @@ def write(page: Path | None, section: str, command: str, *parts: str) -> None:
 
 
 def machine() -> str:
-    """What it ran on; nothing that names the machine or its owner."""
+    """Cores, memory, system and Python version; no host name and no user."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     return (
         f"{os.cpu_count()} cores ({_cpu()}), {memory:.0f} GB of memory, {_system()}, "

@@ -1,6 +1,6 @@
-"""The practical limit of one connection: the file to the server as it is, then one upsert.
+"""The floor, the practical limit of one connection: COPY the file, then one upsert.
 
-Nothing is validated, counted or noted, and an older row overwrites a newer one.
+It does not validate, count or record anything, and an older row overwrites a newer one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from benchmarks.ways import COLUMNS, Job
+from benchmarks.loaders import COLUMNS, Job
 
 READ_BYTES = 256 * 1024
 
@@ -29,9 +29,9 @@ SELECT {values} FROM incoming
 
 
 def ready(job: Job) -> Callable[[], None]:
-    """COPY into a temporary table, and one INSERT from there."""
+    """Prepare a COPY into a temporary table and one INSERT from there."""
     names = [sql.Identifier(name) for name in COLUMNS]
-    # A blank isSale is false.
+    # An empty isSale means false.
     values = [
         sql.SQL("coalesce(is_sale, false)") if name == "is_sale" else column
         for name, column in zip(COLUMNS, names, strict=True)
@@ -50,8 +50,8 @@ def ready(job: Job) -> Callable[[], None]:
         ):
             conn.execute(sql.SQL(STAGE).format(**parts))
             with conn.cursor().copy(sql.SQL(COPY).format(**parts)) as copy:
-                while piece := file.read(READ_BYTES):
-                    copy.write(piece)
+                while data := file.read(READ_BYTES):
+                    copy.write(data)
             conn.execute(sql.SQL(UPSERT).format(**parts))
 
     return run

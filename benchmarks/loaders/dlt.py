@@ -1,7 +1,7 @@
 """dlt: merge with the upsert strategy, from Arrow, loaded as CSV by COPY.
 
-That is the fastest that its documentation offers for Postgres without other drivers.  An
-empty load before the clock starts has its pipeline, its own tables and its staging made.
+This is the fastest method for Postgres in its documentation without other drivers.  An
+empty load before the measurement creates its pipeline, its own tables and its staging.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from psycopg.conninfo import conninfo_to_dict
 from pyarrow import csv
 
-from benchmarks.ways import COLUMNS, Job
+from benchmarks.loaders import COLUMNS, Job
 
 INSTANT = pa.timestamp("us", tz="UTC")
 TYPES = dict.fromkeys(COLUMNS, pa.string()) | {
@@ -29,7 +29,7 @@ SCHEMA = pa.schema(TYPES | {"is_sale": pa.bool_()})
 
 
 def ready(job: Job) -> Callable[[], None]:
-    """Set a pipeline up that has run before."""
+    """Set up a pipeline and run it once without rows."""
     known: dict[str, Any] = conninfo_to_dict(job.conninfo)
     os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
     pipeline = dlt.pipeline(
@@ -42,20 +42,20 @@ def ready(job: Job) -> Callable[[], None]:
                 "password": "none",
                 "host": "localhost",
                 "port": int(known["port"]),
-                # A socket is no host of a URL; libpq prefers this one.
+                # A URL cannot have a socket as its host; libpq uses this value instead.
                 "query": {"host": known["host"]},
             }
         ),
         dataset_name="public",
     )
     load(pipeline, iter([SCHEMA.empty_table()]))
-    return lambda: load(pipeline, tables(job.path))
+    return lambda: load(pipeline, read_tables(job.path))
 
 
-def load(pipeline: Any, found: Iterator[pa.Table]) -> None:  # noqa: ANN401 -- untyped
+def load(pipeline: Any, tables: Iterator[pa.Table]) -> None:  # noqa: ANN401 -- untyped
     """Run the pipeline once."""
     resource = dlt.resource(
-        found,
+        tables,
         name="salespro_appointment",
         primary_key="id",
         write_disposition={
@@ -67,8 +67,8 @@ def load(pipeline: Any, found: Iterator[pa.Table]) -> None:  # noqa: ANN401 -- u
     pipeline.run(resource, loader_file_format="csv").raise_on_failed_jobs()
 
 
-def tables(path: str) -> Iterator[pa.Table]:
-    """The export, piece by piece."""
+def read_tables(path: str) -> Iterator[pa.Table]:
+    """Read the export in batches."""
     reader = csv.open_csv(
         path,
         read_options=csv.ReadOptions(column_names=list(COLUMNS), skip_rows=1),
@@ -80,7 +80,7 @@ def tables(path: str) -> Iterator[pa.Table]:
     for batch in reader:
         table = pa.Table.from_batches([batch])
         is_sale = pc.equal(pc.utf8_upper(table["is_sale"]), "TRUE")
-        place = table.schema.get_field_index("is_sale")
+        column_index = table.schema.get_field_index("is_sale")
         yield table.set_column(
-            place, "is_sale", pc.fill_null(is_sale, fill_value=False)
+            column_index, "is_sale", pc.fill_null(is_sale, fill_value=False)
         )

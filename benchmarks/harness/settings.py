@@ -1,4 +1,4 @@
-"""What of a benchmark is wanted, as `make bench ROWS=20000 ONLY=floor,local` says it."""
+"""The settings of a benchmark, such as `make bench ROWS=20000 ONLY=floor,local`."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from benchmarks.cases import CASES, Case
-from benchmarks.page import PAGE
-from benchmarks.ways import WAYS, Way
+from benchmarks.harness.cases import CASES, Case
+from benchmarks.harness.page import PAGE
+from benchmarks.loaders import LOADERS, Loader
 
 T = TypeVar("T")
 
-# Any of them, and it is a part of the benchmark, which is shown and not written down.
+# If one of them is set, the run is partial: its result is printed, not written to the page.
 PARTS = ("ROWS", "ONLY", "CASES", "ROUNDS", "LIMIT_S", "STORED", "BUFFERS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A benchmark, or a part of it.
+class BenchmarkSettings:
+    """What a benchmark measures.
 
     Attributes:
-        rows: of the files, one size after the other (ROWS).
-        ways: which to compare (ONLY).
-        cases: which to measure (CASES).
-        rounds: how often each is measured (ROUNDS).
-        limit_s: a way that takes longer is stopped (LIMIT_S).
+        rows: rows of the files; each number is a file size (ROWS).
+        loaders: the loaders to compare (ONLY).
+        cases: the cases to measure (CASES).
+        rounds: number of measurements of each loader (ROUNDS).
+        limit_s: time limit of a run, in seconds (LIMIT_S).
         stored: rows in the table before, for `make bench-scale` (STORED).
         buffers: `shared_buffers` of Postgres, for `make bench-scale` (BUFFERS); None
-            leaves them as they come.
-        page: where the result goes (PAGE); None for a part, unless it is set.
+            for the default of Postgres.
+        page: path of the page to write (PAGE); None for a partial run without PAGE.
     """
 
     rows: tuple[int, ...]
-    ways: tuple[Way, ...]
+    loaders: tuple[Loader, ...]
     cases: tuple[Case, ...]
     rounds: int
     limit_s: float
@@ -49,25 +49,27 @@ class Wanted:
         cls,
         *,
         rows: Sequence[int] = (200_000,),
-        ways: Sequence[Way] = WAYS,
+        loaders: Sequence[Loader] = LOADERS,
         cases: Sequence[Case] = CASES,
         rounds: int = 5,
         limit_s: float = 300,
         stored: Sequence[int] = (),
         buffers: str | None = None,
     ) -> Self:
-        """Read the variables; what is not set is as the benchmark has it.
+        """Read the environment variables; the arguments are the defaults.
 
         Raises:
-            SystemExit: a way or a case is none that there is.
+            SystemExit: ONLY or CASES has an unknown name.
         """
-        is_part = any(os.environ.get(name) for name in PARTS)
-        page = os.environ.get("PAGE") or (None if is_part else str(PAGE))
-        known_ways = {way.name: way for way in WAYS}
+        is_partial = any(os.environ.get(name) for name in PARTS)
+        page = os.environ.get("PAGE") or (None if is_partial else str(PAGE))
+        known_loaders = {loader.name: loader for loader in LOADERS}
         known_cases = {case.name: case for case in CASES}
         return cls(
             rows=tuple(map(int, _list("ROWS", rows))),
-            ways=tuple(_known("ONLY", known_ways, [way.name for way in ways])),
+            loaders=tuple(
+                _known("ONLY", known_loaders, [loader.name for loader in loaders])
+            ),
             cases=tuple(_known("CASES", known_cases, [case.name for case in cases])),
             rounds=int(os.environ.get("ROUNDS") or rounds),
             limit_s=float(os.environ.get("LIMIT_S") or limit_s),
@@ -86,6 +88,8 @@ def _list(name: str, default: Sequence[object]) -> list[str]:
 
 def _known(name: str, known: dict[str, T], default: Sequence[str]) -> list[T]:
     chosen = _list(name, default)
-    if strangers := [item for item in chosen if item not in known]:
-        sys.exit(f"{name} has {', '.join(strangers)}; there are {', '.join(known)}.")
+    if unknown := [item for item in chosen if item not in known]:
+        sys.exit(
+            f"{name}: unknown {', '.join(unknown)}; choose from {', '.join(known)}."
+        )
     return [known[item] for item in chosen]

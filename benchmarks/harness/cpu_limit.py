@@ -1,4 +1,4 @@
-"""A part of a CPU, as Lambda sells it: by a control group, or by stopping and going on."""
+"""Limit the CPU of a process as Lambda does: with a control group, or by SIGSTOP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# Short, so that waiting for Postgres and waiting for the CPU mix as they would in a VM.
+# Short, so that waits for Postgres and waits for the CPU overlap as in a virtual machine.
 PERIOD_S = 0.02
 POLL_S = 0.001
 GROUPS = Path("/sys/fs/cgroup")
@@ -19,14 +19,15 @@ GROUPS = Path("/sys/fs/cgroup")
 
 @contextmanager
 def control_group(share: float) -> Iterator[str | None]:
-    """A group whose processes share so much of one CPU.
+    """A control group whose processes together get `share` of one CPU.
 
     Yields:
-        The file to join it by; None if we may not make any.
+        The file that a process writes its pid to, to join the group. None without
+        permission to make a group.
     """
     group = None
     with suppress(OSError):
-        group = _made(share)
+        group = _make_group(share)
     try:
         yield str(group / "cgroup.procs") if group else None
     finally:
@@ -34,7 +35,7 @@ def control_group(share: float) -> Iterator[str | None]:
             group.rmdir()
 
 
-def _made(share: float) -> Path | None:
+def _make_group(share: float) -> Path | None:
     period = round(PERIOD_S * 1e6)
     quota = round(share * period)
     name = f"salespro-bench-{os.getpid()}"
@@ -59,12 +60,18 @@ def _made(share: float) -> Path | None:
 
 @contextmanager
 def limited(cgroup: str | None, share: float | None) -> Iterator[None]:
-    """Let this process have no more, from now on or, without a group, in the context."""
+    """Limit this process: until it ends with a control group, else in the context."""
     if cgroup:
         Path(cgroup).write_text(str(os.getpid()), encoding="ascii")
         yield
     elif share:
-        command = [sys.executable, "-m", "benchmarks.cpu", str(os.getpid()), str(share)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.harness.cpu_limit",
+            str(os.getpid()),
+            str(share),
+        ]
         with subprocess.Popen(command) as process:  # noqa: S603 -- ourselves
             yield
             process.terminate()
@@ -73,9 +80,9 @@ def limited(cgroup: str | None, share: float | None) -> Iterator[None]:
 
 
 def throttle(pid: int, share: float) -> None:
-    """Stop a process whenever it has had its share of a period, until that is over."""
-    clock = (~pid << 3) | 2  # its CPU time.  Source: Linux, posix-timers_types.h
-    with suppress(OSError):  # it is gone
+    """Stop a process when it has used its share of a period, until the period ends."""
+    clock = (~pid << 3) | 2  # CPU time of the process; Linux, posix-timers_types.h
+    with suppress(OSError):  # the process has ended
         while True:
             ends, budget = time.monotonic() + PERIOD_S, share * PERIOD_S
             before = time.clock_gettime(clock)
@@ -89,7 +96,7 @@ def throttle(pid: int, share: float) -> None:
 
 
 def main() -> None:
-    """`python -m benchmarks.cpu PID SHARE`."""
+    """Throttle a process: `python -m benchmarks.harness.cpu_limit PID SHARE`."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     pid = int(sys.argv[1])
     try:

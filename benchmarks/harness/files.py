@@ -1,4 +1,4 @@
-"""The exports of a run: the base, what changes of it, and what is wrong with it."""
+"""The export files of a benchmark: a base file and its variants."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ ID, CREATED, UPDATED, LAST_NAME = 0, 1, 2, 5
 Cells = list[str]
 
 
-class Files:
-    """Appointments of any number, each file written once."""
+class ExportFiles:
+    """Writes exports of appointments into a folder, each at its first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def base(self, rows: int, *, seed: int = 1) -> Path:
-        """Appointments as they are exported."""
+        """The base file: `rows` invented appointments."""
         path = self._folder / f"base-{rows}-{seed}.csv"
         if not path.exists():
             write_sample("appointments", rows, seed, path)
         return path
 
     def changed(self, rows: int, every: int) -> Path:
-        """Those, of which each tenth (say) is a day newer and has another name."""
+        """The base file; each `every`-th row is a day newer and has a changed name."""
 
-        def change(place: int, cells: Cells) -> Cells:
-            if place % every == 0:
+        def change(row_index: int, cells: Cells) -> Cells:
+            if row_index % every == 0:
                 cells[UPDATED] = _a_day_later(cells[UPDATED])
                 cells[LAST_NAME] = f"{cells[LAST_NAME]}-Changed"
             return cells
@@ -42,17 +42,17 @@ class Files:
         return self._derived(rows, f"changed-{every}", change)
 
     def with_rejects(self, rows: int, every: int = 20) -> Path:
-        """Those, of which each twentieth (say) is no record: 5 %."""
+        """The base file; each `every`-th row is invalid and will be rejected."""
 
-        def spoil(place: int, cells: Cells) -> Cells:
-            if place % every == 0:
+        def spoil(row_index: int, cells: Cells) -> Cells:
+            if row_index % every == 0:
                 cells[CREATED] = "yesterday"
             return cells
 
         return self._derived(rows, f"rejects-{every}", spoil)
 
     def compressed(self, rows: int) -> Path:
-        """The base, as `.csv.gz`."""
+        """The base file as `.csv.gz`."""
         path = self._folder / f"base-{rows}-1.csv.gz"
         if not path.exists():
             with self.base(rows).open("rb") as file, gzip.open(path, "wb", 6) as out:
@@ -60,7 +60,7 @@ class Files:
         return path
 
     def parts(self, rows: int, count: int) -> list[Path]:
-        """The base in so many files, one after the other."""
+        """The base file, cut into `count` files in the order of its rows."""
         whole = self.base(rows)
         paths = [
             whole.with_name(f"{whole.stem}-{n + 1}-of-{count}.csv")
@@ -95,8 +95,8 @@ class Files:
 def _altered(
     rows: Iterator[Cells], alter: Callable[[int, Cells], Cells]
 ) -> Iterator[Cells]:
-    for place, cells in enumerate(rows):
-        yield alter(place, cells)
+    for row_index, cells in enumerate(rows):
+        yield alter(row_index, cells)
 
 
 def _a_day_later(moment: str) -> str:
