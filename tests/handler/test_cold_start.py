@@ -1,4 +1,4 @@
-"""The function loads what it needs, since all of it is in the cold start."""
+"""The modules that a cold start loads: each adds to its time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from tests.support import paths
 
 SRC = paths.SRC
-# Of the command line, the sandbox, the tests and the benchmarks.
+# Dependencies of the command line, the sandbox, the tests and the benchmarks.
 HEAVY = {
     "awswrangler",
     "click",
@@ -36,13 +36,13 @@ HEAVY = {
 }
 
 
-def loaded_by(statement: str) -> set[str]:
-    """The names at the top that a fresh interpreter knows after it."""
+def packages_after(statement: str) -> set[str]:
+    """The top-level modules that a new interpreter has loaded after the statement."""
     return {name.partition(".")[0] for name in modules_after(statement)}
 
 
 def modules_after(statement: str) -> set[str]:
-    """The names that a fresh interpreter knows after it."""
+    """The modules that a new interpreter has loaded after the statement."""
     code = f"{statement}; import sys; print(*sys.modules)"
     done = subprocess.run(  # noqa: S603 -- ourselves
         [sys.executable, "-c", code],
@@ -54,16 +54,15 @@ def modules_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_the_function_loads_nothing_heavy_that_it_does_not_need() -> None:
-    """Not even in passing: what test_layout.py sees are our own imports only."""
-    loaded = loaded_by("import handler.app")
+def test_cold_start_loads_no_heavy_dependency() -> None:
+    """Import-linter sees only our own imports, not those of our dependencies."""
+    loaded = packages_after("import handler.app")
 
     assert {"handler", "salespro_core", "boto3", "psycopg"} <= loaded
     assert loaded & HEAVY == set()
 
 
-def test_pages_are_made_by_what_is_loaded_when_one_is_written() -> None:
-    """The report of the first file is not part of the start of the function."""
+def test_cold_start_does_not_load_the_html_report() -> None:
     loaded = modules_after("import handler.app")
 
     assert "salespro_core.report.text_report" in loaded
@@ -73,7 +72,7 @@ def test_pages_are_made_by_what_is_loaded_when_one_is_written() -> None:
     assert "jinja2" in modules_after("import salespro_core.report.html_report.render")
 
 
-def test_what_most_invocations_do_not_need_is_loaded_by_those_that_do() -> None:
+def test_cold_start_loads_neither_actions_nor_dry_run() -> None:
     loaded = modules_after("import handler.app")
 
     assert (
@@ -88,8 +87,7 @@ def test_what_most_invocations_do_not_need_is_loaded_by_those_that_do() -> None:
     assert "salespro_core.importer.shadow_tables" not in loaded
 
 
-def test_the_collector_looks_away_until_all_is_loaded() -> None:
-    """And then at what is new."""
+def test_garbage_collector_is_on_after_import_and_skips_imported_objects() -> None:
     statement = (
         "import gc, handler.app; print(gc.isenabled(), gc.get_freeze_count() > 0)"
     )
@@ -97,6 +95,6 @@ def test_the_collector_looks_away_until_all_is_loaded() -> None:
     assert {"True", "False"} & modules_after(statement) == {"True"}
 
 
-def test_something_heavy_would_be_seen() -> None:
-    """What the test before relies on."""
-    assert loaded_by("import salespro_cli.main") >= {"click", "rich", "tqdm"}
+def test_heavy_dependency_would_be_detected() -> None:
+    """`test_cold_start_loads_no_heavy_dependency` relies on it."""
+    assert packages_after("import salespro_cli.main") >= {"click", "rich", "tqdm"}

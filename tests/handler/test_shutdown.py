@@ -1,4 +1,4 @@
-"""SIGTERM is kept back during an invocation; this process sends it to itself."""
+"""SIGTERM during an invocation; the test process sends it to itself."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from handler import shutdown
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+def _restored_handler() -> Iterator[None]:
+    previous = signal.getsignal(signal.SIGTERM)
     yield
-    signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, previous)
 
 
-def test_an_invocation_learns_of_it_and_returns_its_answer() -> None:
-    """The runtime, which has no handler, ends the process by itself."""
+def test_sigterm_with_default_action_is_noticed_and_does_not_end_the_process() -> None:
+    """The Lambda runtime has no handler; it sends the response and then ends."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    with shutdown.kept_back():
-        before = shutdown.is_asked_for()
+    with shutdown.defer_sigterm():
+        before = shutdown.is_requested()
         signal.raise_signal(signal.SIGTERM)
-        after = shutdown.is_asked_for()
+        after = shutdown.is_requested()
 
     assert (before, after) == (False, True)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_who_wanted_to_have_it_gets_it_at_the_end() -> None:
-    """Or nobody could stop the sandbox while it imports."""
-    reached = []
-    signal.signal(signal.SIGTERM, lambda *_: reached.append("the sandbox"))
+def test_sigterm_reaches_the_previous_handler_after_the_block() -> None:
+    """Otherwise the sandbox could not be stopped during an import."""
+    calls = []
+    signal.signal(signal.SIGTERM, lambda *_: calls.append("handler"))
 
-    with shutdown.kept_back():
+    with shutdown.defer_sigterm():
         signal.raise_signal(signal.SIGTERM)
-        reached.append("the end")
+        calls.append("end of block")
 
-    assert reached == ["the end", "the sandbox"]
+    assert calls == ["end of block", "handler"]
 
 
-def test_without_it_nobody_gets_anything() -> None:
-    """And what came in another invocation is over."""
-    reached: list[str] = []
-    with shutdown.kept_back():
+def test_sigterm_of_an_earlier_invocation_is_forgotten() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with shutdown.defer_sigterm():
         signal.raise_signal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, lambda *_: reached.append("the sandbox"))
+    calls: list[str] = []
+    signal.signal(signal.SIGTERM, lambda *_: calls.append("handler"))
 
-    with shutdown.kept_back():
-        is_asked_for = shutdown.is_asked_for()
+    with shutdown.defer_sigterm():
+        is_requested = shutdown.is_requested()
 
-    assert not is_asked_for
-    assert reached == []
+    assert not is_requested
+    assert calls == []
 
 
-def test_in_another_thread_signals_are_nobodys_business() -> None:
-    """Python lets only the main thread keep them back."""
+def test_defer_sigterm_does_nothing_outside_the_main_thread() -> None:
+    """Python sets signal handlers only in the main thread."""
 
     def invocation() -> str:
-        with shutdown.kept_back():
+        with shutdown.defer_sigterm():
             return "done"
 
     with ThreadPoolExecutor(1) as pool:

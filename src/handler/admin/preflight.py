@@ -142,7 +142,10 @@ def _run_check(
 ) -> Finding:
     """Run a check on Postgres; an error of Postgres is a problem of this check."""
     try:
-        with store_errors(f"checking the {check}"), statement_deadline(conn, RESPONSE_TIMEOUT_S):
+        with (
+            store_errors(f"checking the {check}"),
+            statement_deadline(conn, RESPONSE_TIMEOUT_S),
+        ):
             return _finding(check, problems(conn), ok_text=ok_text)
     except SalesProError as error:
         return _finding(check, [SetupProblem(str(error), "try again")], ok_text="")

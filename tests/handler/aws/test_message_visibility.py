@@ -1,0 +1,144 @@
+"""Failed imports: when their message returns, and how the next delivery continues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from handler.aws import message_visibility
+from handler.upload_import import COMMIT_RESERVE_S
+from salespro_cli.sandbox import REGION, UPLOADS
+from salespro_core.errors import ObjectRefused, StoreUnavailable
+from salespro_core.model.counts import Counts
+from salespro_core.model.upload import Upload
+from salespro_core.sync_history import claims
+from salespro_core.sync_history.queries import Import, latest_import, recent_imports
+from tests.support import paths
+from tests.support.builders import appointment, csv_bytes
+from tests.support.function.cloud import Cloud
+from tests.support.function.notifications import s3_event
+from tests.support.table_contents import APPOINTMENT_TABLE, stored
+
+FAILED = {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+DONE: dict[str, Any] = {"batchItemFailures": []}
+
+
+def latest(conn: Connection) -> Import:
+    """The import that started last."""
+    import_ = latest_import(conn)
+    assert import_ is not None
+    return import_
+
+
+def test_import_without_time_stops_at_a_commit_and_its_message_returns_at_once(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt makes one commit, however little time is left."""
+    monkeypatch.setenv("CHECKPOINT_ROWS", "1000")
+    cloud.put(paths.SAMPLE_EXPORT.name, paths.SAMPLE_EXPORT.read_bytes())
+
+    states = []
+    for _ in range(4):
+        response = cloud.invoke(cloud.receive(), seconds=0)
+        import_ = latest(conn)
+        states.append((import_.processed, import_.status, import_.attempts))
+        assert response == (DONE if import_.status == "completed" else FAILED)
+
+    assert states == [
+        (500, "in_progress", 1),
+        (1500, "in_progress", 2),
+        (2374, "in_progress", 3),
+        (2374, "completed", 4),
+    ]
+    assert latest(conn).counts == Counts(created=2374)
+
+
+def test_delivery_during_another_attempt_returns_when_the_lease_expires(
+    cloud: Cloud, conn: Connection
+) -> None:
+    """If the other attempt dies, this delivery continues the import."""
+    cloud.put("a.csv", csv_bytes(appointment("A-1")))
+    head = cloud.s3.head_object(Bucket=UPLOADS, Key="a.csv")
+    upload = Upload(
+        bucket=UPLOADS,
+        object_key="a.csv",
+        version=head["VersionId"],
+        uploaded_at=head["LastModified"],
+    )
+    claims.claim(conn, upload)
+    event = cloud.receive()
+
+    assert cloud.invoke(event) == FAILED
+    assert stored(conn, APPOINTMENT_TABLE) == {}
+    assert cloud.receive() == {"Records": []}
+
+    conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
+
+    assert cloud.invoke(event) == DONE
+    assert len(stored(conn, APPOINTMENT_TABLE)) == 1
+
+
+def test_unreachable_database_fails_the_message_or_the_invocation(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "host=127.0.0.1 port=1 user=x dbname=x")
+    cloud.put("a.csv", csv_bytes(appointment("A-1")))
+
+    response = cloud.invoke(cloud.receive(), seconds=8)
+
+    assert response == FAILED
+    [line] = cloud.log_lines()
+    assert line["message"] == "import interrupted"
+    assert "could not be reached" in line["error"]
+    with pytest.raises(StoreUnavailable):
+        cloud.invoke(s3_event("a.csv"), seconds=8)
+
+
+def test_import_whose_report_cannot_be_written_is_completed_by_a_later_delivery(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rejected rows exist only in the report: without it the import is not complete."""
+    monkeypatch.setenv("REPORT_BUCKET", "no-such-bucket")
+    cloud.put("a.csv", csv_bytes(appointment("A-1"), appointment("A-2", isSale="?")))
+    with pytest.raises(ObjectRefused, match="REPORT_BUCKET"):
+        cloud.invoke_for("a.csv")
+    assert latest(conn).status == "failed"
+
+    cloud.s3.create_bucket(
+        Bucket="no-such-bucket",
+        CreateBucketConfiguration={"LocationConstraint": REGION},
+    )
+    cloud.invoke_for("a.csv")
+
+    import_ = latest(conn)
+    assert (import_.status, import_.attempts) == ("completed", 2)
+    assert import_.counts == Counts(created=1, rejected=1)
+
+
+def test_validation_without_time_is_repeated_by_the_next_delivery(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_REJECTED_ROWS", "0")
+    monkeypatch.setenv("CHECKPOINT_ROWS", "10")
+    cloud.put("a.csv", csv_bytes(*(appointment(f"A-{i}") for i in range(50))))
+
+    first = cloud.invoke(cloud.receive(), seconds=0)
+    [line] = cloud.log_lines()
+    second = cloud.invoke(cloud.receive())
+
+    assert (first, second) == (FAILED, DONE)
+    assert line["message"] == "import interrupted"
+    assert "give the function more memory" in line["error"]
+    assert [i.counts for i in recent_imports(conn)] == [Counts(created=50)]
+
+
+def test_unreachable_queue_takes_less_time_than_is_reserved(
+    cloud: Cloud,  # noqa: ARG001 -- sets the region
+) -> None:
+    """In a VPC without a route to SQS."""
+    config: Any = message_visibility.sqs_client().meta.config
+    attempt_s = config.connect_timeout + config.read_timeout
+
+    assert config.retries["total_max_attempts"] * attempt_s <= COMMIT_RESERVE_S
