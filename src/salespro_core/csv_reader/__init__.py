@@ -1,6 +1,6 @@
-"""Bytes to rows of cells, each with the line on which it starts.
+"""Bytes to rows of cells.
 
 In: a binary stream, plain or gzipped; out: blocks of rows, and the layout of the header.
 May import: `errors`, `model`, `exports`.
-Start at `row_blocks.py`; `recovery.py` finds the next sound row after damage.
+Start at `row_blocks.py`; `recovery.py` finds the next row after a damaged row.
 """

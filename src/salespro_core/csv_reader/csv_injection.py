@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would run, made plain text; and made what they were again."""
+"""Escapes cells that a spreadsheet would run as formulas, and removes the escape again."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ from dataclasses import replace
 
 from salespro_core.csv_reader.row_blocks import Block
 
-# What begins a formula, also in the wide forms of East Asian keyboards; spreadsheets
-# look past space.
+# First characters of a formula, with their full-width forms; spreadsheets skip white
+# space before them.
 # Source: OWASP, "CSV Injection".
-_STARTS = "=+\\-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
-_BARE = rf"(?:[\t\r\n]|\s*[{_STARTS}])"
-_MARK = "'"
-# The mark is put before marks, too: whatever a cell was, one mark less is that again.
-_RISKY = re.compile(f"{_MARK}*{_BARE}")
-_NEUTRAL = re.compile(f"{_MARK}+{_BARE}")
+_FORMULA_STARTS = "=+\\-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+_FORMULA = rf"(?:[\t\r\n]|\s*[{_FORMULA_STARTS}])"
+_ESCAPE = "'"
+# A formula after apostrophes is escaped, too, so that removing one apostrophe always
+# restores the cell.
+_NEEDS_ESCAPE = re.compile(f"{_ESCAPE}*{_FORMULA}")
+_ESCAPED = re.compile(f"{_ESCAPE}+{_FORMULA}")
 
 
-def neutral(cell: str) -> str:
-    """The cell, with an apostrophe before what a spreadsheet would run."""
-    if not cell or cell[0].isalnum() or not _RISKY.match(cell):
+def escape_formula(cell: str) -> str:
+    """The cell, with an apostrophe before it if a spreadsheet would run it."""
+    if not cell or cell[0].isalnum() or not _NEEDS_ESCAPE.match(cell):
         return cell
-    return _MARK + cell
+    return _ESCAPE + cell
 
 
-def original(cell: str) -> str:
-    """What `neutral` made this of; a cell that it did not make is as it was."""
-    return cell[1:] if cell.startswith(_MARK) and _NEUTRAL.match(cell) else cell
+def unescape_formula(cell: str) -> str:
+    """The cell before `escape_formula`; a cell without an escape is unchanged."""
+    return cell[1:] if cell.startswith(_ESCAPE) and _ESCAPED.match(cell) else cell
 
 
-def originals(block: Block) -> Block:
-    """The rows of a rejects file as they were in the file that they come from."""
-    rows = [[original(c) if c[:1] == _MARK else c for c in row] for row in block.rows]
+def unescape_block(block: Block) -> Block:
+    """Rows of a rejects file, with their cells as in the rejected file."""
+    rows = [
+        [unescape_formula(cell) if cell[:1] == _ESCAPE else cell for cell in row]
+        for row in block.rows
+    ]
     return replace(block, rows=rows)

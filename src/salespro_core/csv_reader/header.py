@@ -1,4 +1,4 @@
-"""The header of a file: which export it is, and where each column stands."""
+"""The header of a file: recognises the export and finds the position of each column."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
+from typing import NoReturn
 
-from salespro_core.csv_reader.csv_injection import original
+from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Column, Export
 
-# What this project adds to rejects.csv; a corrected one may be uploaded as it is.
+# The labels that rejects.csv has before those of the file.
 REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
 _DELIMITERS = {
     ";": "semicolons",
@@ -20,28 +21,28 @@ _DELIMITERS = {
     "^": "carets",
     ":": "colons",
 }
-_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the rows of one file hold.
+    """Which column each cell of a row belongs to.
 
     Attributes:
-        labels: as they stand in the header, one per cell of a row.
-        columns: those the file carries, in the order of `export.columns`.
-        positions: for each of `columns`, where its cell stands in a row.
-        ignored: labels that the table does not know, each once, without blank ones.
-        is_of_rejects: whether it is a rejects file of ours, whose first labels are those
-            that we added and whose cells are neutral to spreadsheets.
+        labels: the header's cells, unchanged.
+        columns: the columns that the file has, in the order of `export.columns`.
+        column_indexes: for each of `columns`, the index of its cell in a row.
+        ignored: labels that belong to no column, each once, without blank labels.
+        is_rejects_file: whether the first labels are `REJECT_LABELS`; its cells are
+            escaped, see `csv_injection`.
     """
 
     export: Export
     labels: tuple[str, ...]
     columns: tuple[Column, ...]
-    positions: tuple[int, ...]
+    column_indexes: tuple[int, ...]
     ignored: tuple[str, ...]
-    is_of_rejects: bool = False
+    is_rejects_file: bool = False
 
 
 def read_header(
@@ -49,67 +50,67 @@ def read_header(
 ) -> Layout:
     """Recognise the export by its labels.
 
-    A label is matched exactly first, then without regard to case, surrounding space and
-    a byte order mark.
+    An exact match of a label comes first; then a match without regard to case,
+    surrounding space and a byte order mark.  If the keys of two exports are present, the
+    export with more columns in the file is chosen.
 
     Args:
         labels: the cells of the header.
-        exports: those that are known.
-        line: where the header stands, for messages.
+        exports: the known exports.
+        line: number of the header's line, for messages.
 
     Raises:
         UnknownExport: no export has its key among the labels.
-        HeaderMismatch: a label stands there twice, or two name one column.
-        UnreadableObject: the labels are no UTF-8 text, or not parted by commas.
+        HeaderMismatch: a label is repeated, or two labels name the same column.
+        UnreadableObject: the labels are not UTF-8 text, or not separated by commas.
     """
     _check_text(labels)
-    is_of_rejects = tuple(labels[: len(REJECT_LABELS)]) == REJECT_LABELS
-    if is_of_rejects:
-        labels = [original(label) for label in labels]
-    found = [(export, _positions(labels, export)) for export in exports]
-    complete = [pair for pair in found if pair[0].columns[0] in pair[1]]
+    is_rejects_file = tuple(labels[: len(REJECT_LABELS)]) == REJECT_LABELS
+    if is_rejects_file:
+        labels = [unescape_formula(label) for label in labels]
+    matches = [(export, _find_columns(labels, export)) for export in exports]
+    complete = [match for match in matches if match[0].columns[0] in match[1]]
     if not complete:
-        _refuse(labels, found, line)
-    export, positions = max(complete, key=lambda pair: len(pair[1]))
-    _check_repeated(labels, export, positions)
-    known = {places[0] for places in positions.values()}
+        _raise_unknown_export(labels, matches, line)
+    export, found = max(complete, key=lambda match: len(match[1]))
+    _check_repeated(labels, export, found)
+    column_indexes = tuple(indexes[0] for indexes in found.values())
+    ignored = dict.fromkeys(
+        label.strip()
+        for index, label in enumerate(labels)
+        if index not in column_indexes
+        and _normalized(label) not in ("", *REJECT_LABELS)
+    )
     return Layout(
         export=export,
         labels=tuple(labels),
-        columns=tuple(positions),
-        positions=tuple(places[0] for places in positions.values()),
-        ignored=tuple(
-            dict.fromkeys(
-                label.strip()
-                for place, label in enumerate(labels)
-                if place not in known and _folded(label) not in ("", *REJECT_LABELS)
-            )
-        ),
-        is_of_rejects=is_of_rejects,
+        columns=tuple(found),
+        column_indexes=column_indexes,
+        ignored=tuple(ignored),
+        is_rejects_file=is_rejects_file,
     )
 
 
 def _check_repeated(
-    labels: Sequence[str], export: Export, positions: Mapping[Column, Sequence[int]]
+    labels: Sequence[str], export: Export, found: Mapping[Column, Sequence[int]]
 ) -> None:
-    """Which of two columns counts is not to be guessed."""
-    names = next((p for p in positions.values() if len(p) > 1), ())
-    repeated = tuple(labels[place].strip() for place in names)
+    """Refuse two labels of one column: either could have the right values."""
+    indexes = next((indexes for indexes in found.values() if len(indexes) > 1), ())
+    repeated = tuple(labels[index].strip() for index in indexes)
     if not repeated:
-        # One that the table does not know is harmless, and yet a sign of a broken file.
-        seen = Counter(label for label in labels if label.strip())
-        repeated = next(((name, name) for name, n in seen.items() if n > 1), ())
+        # A repeated label of no column would lose nothing, but the file is broken.
+        counts = Counter(label for label in labels if label.strip())
+        repeated = next(((name, name) for name, n in counts.items() if n > 1), ())
     if repeated:
         raise HeaderMismatch(
             f"The header names one column twice: {' and '.join(repeated)}. "
             "Remove one of the two and upload the file again.",
             export.sync_type,
-            repeated,
         )
 
 
 def _check_text(labels: Sequence[str]) -> None:
-    """Labels go into messages, which Postgres and reports have to hold."""
+    """Labels are stored in Postgres and in reports, which need valid text."""
     text = "".join(labels)
     if "\0" in text or text.encode(errors="ignore").decode() != text:
         raise UnreadableObject(
@@ -117,67 +118,66 @@ def _check_text(labels: Sequence[str]) -> None:
         )
 
 
-def _positions(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
-    """Where each column of the export stands; more than one place is a mistake."""
+def _find_columns(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
+    """The indexes of each column's labels; more than one index is an error."""
     exact: dict[str, list[int]] = {}
-    folded: dict[str, list[int]] = {}
-    for place, label in enumerate(labels):
-        exact.setdefault(label, []).append(place)
-        folded.setdefault(_folded(label), []).append(place)
-    positions = {}
+    normalized: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):
+        exact.setdefault(label, []).append(index)
+        normalized.setdefault(_normalized(label), []).append(index)
+    found = {}
     for column in export.columns:
-        places = [p for label in column.labels for p in exact.get(label, ())] or [
-            p for label in column.labels for p in folded.get(_folded(label), ())
+        indexes = [i for label in column.labels for i in exact.get(label, ())] or [
+            i for label in column.labels for i in normalized.get(_normalized(label), ())
         ]
-        if places:
-            positions[column] = places
-    return positions
+        if indexes:
+            found[column] = indexes
+    return found
 
 
-def _folded(label: str) -> str:
-    return label.strip().strip(_MARK).strip().casefold()
+def _normalized(label: str) -> str:
+    return label.strip().strip(_BYTE_ORDER_MARK).strip().casefold()
 
 
-def _refuse(
+def _raise_unknown_export(
     labels: Sequence[str],
-    found: Sequence[tuple[Export, dict[Column, list[int]]]],
+    matches: Sequence[tuple[Export, dict[Column, list[int]]]],
     line: int,
-) -> None:
-    """Say what is wrong with a header that is no known export's."""
-    nearest, positions = max(found, key=lambda pair: len(pair[1]))
-    _check_delimiter(labels, [export for export, _ in found], len(positions))
-    known = {place for places in positions.values() for place in places}
-    if len(known) < 2:  # noqa: PLR2004 -- a single cell may read like a label by chance
-        # What stands here may be a row of a file without a header: not to be repeated.
+) -> NoReturn:
+    nearest, found = max(matches, key=lambda match: len(match[1]))
+    _check_delimiter(labels, [export for export, _ in matches], len(found))
+    known = {index for indexes in found.values() for index in indexes}
+    if len(known) < 2:  # noqa: PLR2004 -- a single cell may equal a label by chance
+        # This may be a row of a file without a header: personal data, never repeated.
         wanted = "; ".join(
             f"{export.sync_type} needs {export.columns[0].label!r}, and may have "
-            + ", ".join(_missing(export, {export.columns[0]: ()}))
-            for export, _ in found
+            + ", ".join(_missing_labels(export, {export.columns[0]: ()}))
+            for export, _ in matches
         )
         raise UnknownExport(
-            f"Line {line} is no header of a known export: {len(known) or 'none'} of its "
-            f"{len(labels)} cells is a known label. Export the file with its header: "
+            f"Line {line} is not the header of a known export: {len(known) or 'none'} of "
+            f"its {len(labels)} cells is a known label. Export the file with its header: "
             f"{wanted}."
         )
-    missing = _missing(nearest, positions)
-    seen = shorten(", ".join(labels), 300)
+    missing = ", ".join(_missing_labels(nearest, found))
+    labels_found = shorten(", ".join(labels), 300)
     raise UnknownExport(
-        f"Line {line} looks like a header of {nearest.sync_type} but lacks "
-        f"{nearest.columns[0].label!r}, which is needed. "
-        f"Missing: {', '.join(missing)}. Seen: {seen}.",
+        f"Line {line} looks like a header of {nearest.sync_type}, but its required label "
+        f"{nearest.columns[0].label!r} is missing. "
+        f"Missing: {missing}. Found: {labels_found}.",
         nearest.sync_type,
-        missing,
     )
 
 
-def _missing(export: Export, positions: Mapping[Column, object]) -> tuple[str, ...]:
-    labels = (c.labels[0] for c in export.columns if c not in positions)
+def _missing_labels(export: Export, found: Mapping[Column, object]) -> tuple[str, ...]:
+    labels = (c.labels[0] for c in export.columns if c not in found)
     return tuple(dict.fromkeys(labels))
 
 
 def _check_delimiter(
-    labels: Sequence[str], exports: Sequence[Export], known: int
+    labels: Sequence[str], exports: Sequence[Export], columns_found: int
 ) -> None:
+    """Refuse a header that names more columns if it is split at another delimiter."""
     line = ",".join(labels)
     if line.lower().startswith("sep="):
         raise UnreadableObject(
@@ -187,8 +187,8 @@ def _check_delimiter(
     for delimiter, name in _DELIMITERS.items():
         cells = line.split(delimiter)
         if len(cells) > 1 and any(
-            len(_positions(cells, export)) > known for export in exports
+            len(_find_columns(cells, export)) > columns_found for export in exports
         ):
             raise UnreadableObject(
-                f"The cells are parted by {name}; export the file with commas."
+                f"The cells are separated by {name}; export the file with commas."
             )

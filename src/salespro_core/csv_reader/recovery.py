@@ -1,161 +1,201 @@
-"""A row that is no CSV: what is wrong with it, and where the next row starts."""
+"""Recovery after a damaged row: why it is not valid CSV, and where the next row starts."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, count
 
 from salespro_core.errors import UnreadableObject
 
-# What a row may take in at the end of the file and still be a row that is cut off: a text
-# of so many lines.  With more, it is no longer one row that is lost.
-FEW_LINES = 100
-# Characters read in search of the next row, those that are read twice counted twice: the
-# longest cell (`rows.CELL_CHARACTERS`) may have taken them in, a row that is tried may
-# take in as many, and there is some way to go behind them.
+# A damaged row at the end of the file may have this many lines: a long text that is cut
+# off.  With more lines it may have swallowed other rows, and the file is refused.
+MAX_TRUNCATED_LINES = 100
+# Characters read in search of the next row; characters that are read twice count twice.
+# The longest cell (`MAX_CELL_CHARACTERS`) fits three times: swallowed by the damaged row,
+# swallowed by a candidate row, and between the two.
 LOOK_AHEAD_CHARACTERS = 12 * 1024 * 1024
 
-OPEN = "has a quote that is never closed"
-OPEN_AT_END = "has a quote that is never closed: the file ends behind it"
-CUT_OFF = "is cut off: the file ends in the middle of it"
-STRAY = "has a quote in a cell that is not quoted"
-BEHIND = "has text behind a closing quote"
-TOO_LONG = "has a cell that is too long to be read"
-# What may mean that the rest of the file is missing.
-CUT = frozenset((OPEN_AT_END, CUT_OFF))
+UNCLOSED_QUOTE = "has a quote that is never closed"
+UNCLOSED_QUOTE_AT_END = "has a quote that is never closed before the file ends"
+TRUNCATED_ROW = "is cut off: the file ends in the middle of the row"
+STRAY_QUOTE = "has a quote in a cell that is not quoted"
+TEXT_AFTER_QUOTE = "has text after a closing quote"
+CELL_TOO_LONG = "has a cell that is too long to be read"
+# The rest of the file may be missing.
+TRUNCATION_PROBLEMS = frozenset((UNCLOSED_QUOTE_AT_END, TRUNCATED_ROW))
 
-# What RFC 4180 has.  Possessive: a cell of megabytes is matched in one go, or not.
-_QUOTED = r'"[^"]*+(?:""[^"]*+)*+'
-_CELL = rf'(?:{_QUOTED}"|[^",\r\n]*+)'
+# The grammar of RFC 4180.  Possessive quantifiers: no backtracking in a cell of megabytes.
+_UNCLOSED_CELL = r'"[^"]*+(?:""[^"]*+)*+'
+_CELL = rf'(?:{_UNCLOSED_CELL}"|[^",\r\n]*+)'
 _ROW = re.compile(rf"{_CELL}(?:,{_CELL})*+(?:\r\n?|\n)?")
-_CLOSED_CELLS = re.compile(rf"(?:{_CELL},)*+")
-_OPEN_ROW = re.compile(rf"(?:{_CELL},)*+{_QUOTED}")
+_COMPLETE_CELLS = re.compile(rf"(?:{_CELL},)*+")
+_UNCLOSED_ROW = re.compile(rf"(?:{_CELL},)*+{_UNCLOSED_CELL}")
 
 
-def problem_of(cells: list[str], lines: list[str], width: int) -> str | None:
-    """What is wrong with a row that could be read, but for its number of cells."""
+class LineBuffer:
+    """Iterates over lines, and takes back lines that belong to the next row.
+
+    Attributes:
+        taken: lines of the current row, in order.
+    """
+
+    def __init__(self, lines: Iterable[str], text: Iterable[str]) -> None:
+        """Read `lines` first, then `text`."""
+        self.taken: list[str] = []
+        self._buffered = deque(lines)
+        self._text = iter(text)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._buffered.popleft() if self._buffered else next(self._text)
+        self.taken.append(line)
+        return line
+
+    def has_buffered_lines(self) -> bool:
+        """Whether the next line needs no read from the text."""
+        return bool(self._buffered)
+
+    def give_back_after(self, line_count: int) -> None:
+        """End a row of `line_count` lines; the other lines taken are read again."""
+        self._buffered.extendleft(reversed(self.taken[line_count:]))
+        self.taken.clear()
+
+
+def find_csv_problem(cells: list[str], lines: list[str], width: int) -> str | None:
+    """Why a row that Python's reader accepts is not valid CSV.
+
+    The number of cells is not checked, except in a row that ends the file.
+
+    Args:
+        cells: the row as Python's reader returns it.
+        lines: its lines, with their ends.
+        width: number of cells of the header.
+    """
     if len(cells) < width and not lines[-1].endswith(("\r", "\n")):
-        return CUT_OFF
-    # What is left of a quote that the reader took for text, or of a doubled one.
+        return TRUNCATED_ROW
+    # The reader takes a misplaced quote for text.
     if '"' in "".join(cells) and not _ROW.fullmatch("".join(lines)):
-        return STRAY
+        return STRAY_QUOTE
     return None
 
 
-def may_hold_others(lines: list[str]) -> bool:
-    """Whether these are no row, and a quote may have taken in more than its line."""
+def may_contain_other_rows(lines: list[str]) -> bool:
+    """Whether a damaged row may have swallowed the rows after its first line."""
     text = "".join(lines)
     if len(lines) > 1:
         return not _ROW.fullmatch(text)
-    return _OPEN_ROW.fullmatch(text) is not None
+    return _UNCLOSED_ROW.fullmatch(text) is not None
 
 
-class Suspect:
-    """Lines that start with a row which is no CSV, or may hold more than one.
-
-    Attributes:
-        line: the number of the first of them.
-        cells: what the reader made of them; None if it refused.
-        lines: those it took, and behind them what had to be looked at; `more` adds to
-            them what it gives.
-    """
-
-    def __init__(
-        self, line: int, cells: list[str] | None, lines: list[str], more: Iterator[str]
-    ) -> None:
-        self.line = line
-        self.cells = cells
-        self.lines = lines
-        self._taken = len(lines)
-        self._more = more
-        self._characters_left = LOOK_AHEAD_CHARACTERS
-
-    def settle(self, width: int) -> tuple[int, list[str], str | None]:
-        """How many of the lines are its own, and the row: cells and problem.
-
-        Raises:
-            UnreadableObject: no row of this width follows near enough.
-        """
-        own = self._next_start(width)
-        lines = self.lines[:own]
-        if self.cells is not None and own == self._taken:
-            return own, self.cells, problem_of(self.cells, lines, width)
-        return own, "".join(lines).rstrip("\r\n").split(","), self._problem(own)
-
-    def _problem(self, own: int) -> str:
-        if own < self._taken:
-            return OPEN
-        taken = "".join(self.lines[: self._taken])
-        if not _OPEN_ROW.fullmatch(taken):
-            return TOO_LONG if _ROW.fullmatch(taken) else BEHIND
-        # The reader gave up inside the quotes: at the end, or at the limit of a cell.
-        return OPEN_AT_END if len(self.lines) == self._taken else TOO_LONG
-
-    def _next_start(self, width: int) -> int:
-        """The place of the first line, behind the first one, that starts a row."""
-        is_legal = _ROW.fullmatch("".join(self.lines)) is not None
-        for place in count(1):
-            if place >= self._taken and self.cells is not None:
-                break
-            line = next(self._from(place), None)
-            if line is None and place > FEW_LINES:
-                raise self._endless()
-            if line is None or _starts_row(
-                line, self._from(place), width, is_legal=is_legal
-            ):
-                break
-        return place
-
-    def _from(self, place: int) -> Iterator[str]:
-        """The lines from this place on, read as they are asked for."""
-        for here in count(place):
-            if here == len(self.lines):
-                line = next(self._more, None)
-                if line is None:
-                    return
-            self._characters_left -= len(self.lines[here])
-            if self._characters_left < 0:
-                raise self._endless()
-            yield self.lines[here]
-
-    def _endless(self) -> UnreadableObject:
-        return UnreadableObject(
-            f"Line {self._opened()} is no CSV, and no row can be made out behind it: "
-            "perhaps a quote is opened there and never closed."
-        )
-
-    def _opened(self) -> int:
-        """The line where the cell starts that cannot be read."""
-        closed = _CLOSED_CELLS.match("".join(self.lines))
-        ends = accumulate(map(len, self.lines))
-        return self.line + sum(end <= (closed.end() if closed else 0) for end in ends)
-
-
-def _starts_row(line: str, lines: Iterator[str], width: int, *, is_legal: bool) -> bool:
-    """Whether this looks like a row.
+def recover_row(
+    cells: list[str] | None, source: LineBuffer, line: int, width: int
+) -> tuple[int, list[str], str | None]:
+    """Find the end of a row that is damaged, or may contain other rows.
 
     Args:
-        line: the first of `lines`.
-        is_legal: a row is looked for inside another one that is legal, so that it has to
-            be legal, too.  Otherwise it may be damaged itself, as long as its quotes
-            end: it is then a bad row of its own.
+        cells: the row as Python's reader returns it; None if it raised an error.
+        source: has taken the lines of the row; more lines are taken in search of its end.
+        line: number of its first line.
+        width: number of cells of the header.
+
+    Returns:
+        The number of its lines, its cells, and its problem (None if it is valid).
+
+    Raises:
+        UnreadableObject: no row of this width follows within `LOOK_AHEAD_CHARACTERS`.
     """
-    taken = [line]
-    try:
-        # It asks for the second if a quote is open at the end of the first.
-        reader = csv.reader((line, line))
-        cells = next(reader)
-        if reader.line_num > 1:
-            taken.clear()
-            cells = next(csv.reader(_noting(lines, taken), strict=True))
-    except csv.Error:
-        return False
-    return len(cells) == width and not (is_legal and not _ROW.fullmatch("".join(taken)))
+    return _Recovery(cells, source, line, width).run()
 
 
-def _noting(lines: Iterator[str], noted: list[str]) -> Iterator[str]:
-    for line in lines:
-        noted.append(line)
-        yield line
+class _Recovery:
+    """The search for the first line, after the first line of a row, that starts a row."""
+
+    def __init__(
+        self, cells: list[str] | None, source: LineBuffer, line: int, width: int
+    ) -> None:
+        self._cells = cells
+        self._source = source
+        self._lines = source.taken  # grows during the search
+        self._line = line
+        self._width = width
+        self._row_lines = len(source.taken)
+        self._characters_left = LOOK_AHEAD_CHARACTERS
+
+    def run(self) -> tuple[int, list[str], str | None]:
+        line_count = self._find_next_row()
+        lines = self._lines[:line_count]
+        if self._cells is not None and line_count == self._row_lines:
+            problem = find_csv_problem(self._cells, lines, self._width)
+            return line_count, self._cells, problem
+        cells = "".join(lines).rstrip("\r\n").split(",")
+        return line_count, cells, self._classify(line_count)
+
+    def _classify(self, line_count: int) -> str:
+        if line_count < self._row_lines:
+            return UNCLOSED_QUOTE
+        row = "".join(self._lines[: self._row_lines])
+        if not _UNCLOSED_ROW.fullmatch(row):
+            return CELL_TOO_LONG if _ROW.fullmatch(row) else TEXT_AFTER_QUOTE
+        # The reader stopped inside quotes: at the end of the file, or at its cell limit.
+        is_at_end = len(self._lines) == self._row_lines
+        return UNCLOSED_QUOTE_AT_END if is_at_end else CELL_TOO_LONG
+
+    def _find_next_row(self) -> int:
+        """The index of the first line after the row; all lines if the file ends."""
+        # Inside a legal row only a legal row counts: the text of a cell may look like a
+        # row.  After a damaged row, another damaged row counts, and is rejected by itself.
+        must_be_legal = _ROW.fullmatch("".join(self._lines)) is not None
+        for index in count(1):
+            if index >= self._row_lines and self._cells is not None:
+                break
+            line = next(self._lines_from(index), None)
+            if line is None and index > MAX_TRUNCATED_LINES:
+                raise self._no_row_found()
+            if line is None or self._starts_row(
+                line, index, must_be_legal=must_be_legal
+            ):
+                break
+        return index
+
+    def _starts_row(self, line: str, index: int, *, must_be_legal: bool) -> bool:
+        lines = [line]
+        try:
+            # The reader takes the line twice if a quote is open at its end.
+            reader = csv.reader((line, line))
+            cells = next(reader)
+            if reader.line_num > 1:
+                reader = csv.reader(self._lines_from(index), strict=True)
+                cells = next(reader)
+                lines = self._lines[index : index + reader.line_num]
+        except csv.Error:
+            return False
+        is_legal = not must_be_legal or _ROW.fullmatch("".join(lines)) is not None
+        return len(cells) == self._width and is_legal
+
+    def _lines_from(self, index: int) -> Iterator[str]:
+        """The lines from this index on; lines not taken yet are taken as needed."""
+        for i in count(index):
+            if i == len(self._lines) and next(self._source, None) is None:
+                return
+            self._characters_left -= len(self._lines[i])
+            if self._characters_left < 0:
+                raise self._no_row_found()
+            yield self._lines[i]
+
+    def _no_row_found(self) -> UnreadableObject:
+        return UnreadableObject(
+            f"Line {self._damaged_line()} is not valid CSV, and no row was found after it. "
+            "A quote may be opened there and never closed."
+        )
+
+    def _damaged_line(self) -> int:
+        """The number of the line where the first unreadable cell starts."""
+        complete = _COMPLETE_CELLS.match("".join(self._lines))
+        end = complete.end() if complete else 0
+        line_ends = accumulate(map(len, self._lines))
+        return self._line + sum(line_end <= end for line_end in line_ends)

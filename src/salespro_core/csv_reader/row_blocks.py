@@ -1,40 +1,44 @@
-"""Byte stream to blocks of rows: read at C speed where the CSV is sound, closely where not."""
+"""Byte stream to blocks of rows: well-formed rows in bulk, damaged rows one by one."""
 
 from __future__ import annotations
 
 import csv
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, compress
 from operator import itemgetter
 from typing import BinaryIO
 
 from salespro_core.csv_reader.decoding import open_text
-from salespro_core.csv_reader.recovery import problem_of
-from salespro_core.csv_reader.row_reader import Row, read_closely, read_first
+from salespro_core.csv_reader.recovery import find_csv_problem
+from salespro_core.csv_reader.row_reader import (
+    Row,
+    read_header_row,
+    read_with_recovery,
+)
 from salespro_core.errors import SalesProError
 
-# The longest cell.  Python's own limit is 128 KiB; result texts with a pasted mail thread
-# are longer, and a quote that is never closed has to end somewhere.
-CELL_CHARACTERS = 4 * 1024 * 1024
-# What is read at once: some 700 appointments, which stay in a CPU's cache.
-BLOCK_BYTES = 128 * 1024
+# Python's own limit is 128 KiB; a result text with a pasted mail thread is longer.  The
+# limit also ends a quote that is never closed.
+MAX_CELL_CHARACTERS = 4 * 1024 * 1024
+# About 700 appointments, which fit into a CPU cache.
+BLOCK_CHARACTERS = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of a file, one after the other.
+    """Rows of a file.
 
     Attributes:
-        lines: where each row starts; the first line of the file is 1.
-        rows: the cells of each; see `rows.Row`.
-        problems: place in `rows` -> what is wrong with that row as CSV.
-        is_utf8: whether all of it is; if not, any cell may hold a lone surrogate.
-        characters: of text, about.
+        line_numbers: where each row starts in the file; the header is line 1.
+        rows: the cells of each row; see `Row`.
+        problems: row index in `rows` -> why that row is not valid CSV.
+        is_utf8: whether all cells are UTF-8; if not, any cell may hold a lone surrogate.
+        characters: approximate length of the rows as text.
     """
 
-    lines: Sequence[int]
+    line_numbers: Sequence[int]
     rows: Sequence[list[str]]
     problems: Mapping[int, str] = field(default_factory=dict)
     is_utf8: bool = True
@@ -44,83 +48,88 @@ class Block:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Row]:
-        for place, (line, cells) in enumerate(zip(self.lines, self.rows, strict=True)):
-            yield Row(line, cells, self.problems.get(place))
+        rows = zip(self.line_numbers, self.rows, strict=True)
+        for row_index, (line, cells) in enumerate(rows):
+            yield Row(line, cells, self.problems.get(row_index))
 
-    def cut(self, at: int) -> tuple[Block, Block | None]:
-        """So many rows at most, and what is behind them."""
-        if len(self) <= at:
+    def split(self, row_count: int) -> tuple[Block, Block | None]:
+        """The first `row_count` rows, and the rows after them; None if there are none."""
+        if len(self) <= row_count:
             return self, None
-        return self._part(0, at), self._part(at, len(self))
+        return self._slice(0, row_count), self._slice(row_count, len(self))
 
-    def pieces(self, rows: int) -> Iterator[Block]:
-        """All of it, so many rows at a time."""
-        for start in range(0, len(self), rows):
-            yield self._part(start, start + rows)
+    def slices(self, row_count: int) -> Iterator[Block]:
+        """All rows, in blocks of `row_count`; the last one may be shorter."""
+        for start in range(0, len(self), row_count):
+            yield self._slice(start, start + row_count)
 
-    def in_order_of(self, position: int) -> Block:
-        """The same rows in the order of this cell; of equal ones the first comes first."""
+    def sorted_by(self, column_index: int) -> Block:
+        """The rows in the order of one cell; rows with equal cells keep their order."""
         try:
-            cells = list(map(itemgetter(position), self.rows))
+            keys = list(map(itemgetter(column_index), self.rows))
         except IndexError:  # a row is short
-            cells = ["".join(row[position : position + 1]) for row in self.rows]
-        order = sorted(range(len(cells)), key=cells.__getitem__)
+            keys = ["".join(row[column_index : column_index + 1]) for row in self.rows]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
         problems = self.problems and {
-            place: self.problems[before]
-            for place, before in enumerate(order)
-            if before in self.problems
+            new_index: self.problems[old_index]
+            for new_index, old_index in enumerate(order)
+            if old_index in self.problems
         }
         return Block(
-            list(map(self.lines.__getitem__, order)),
+            list(map(self.line_numbers.__getitem__, order)),
             list(map(self.rows.__getitem__, order)),
             problems,
             self.is_utf8,
             self.characters,
         )
 
-    def _part(self, start: int, end: int) -> Block:
+    def _slice(self, start: int, end: int) -> Block:
+        problems = self.problems and {
+            row_index - start: problem
+            for row_index, problem in self.problems.items()
+            if start <= row_index < end
+        }
         return Block(
-            self.lines[start:end],
+            self.line_numbers[start:end],
             self.rows[start:end],
-            self.problems
-            and {p - start: w for p, w in self.problems.items() if start <= p < end},
+            problems,
             self.is_utf8,
             self.characters * (end - start) // max(1, len(self)),
         )
 
 
-def joined(blocks: Sequence[Block]) -> Block:
-    """One block of all of them."""
+def concatenate(blocks: Sequence[Block]) -> Block:
+    """The rows of all blocks as one block."""
     if len(blocks) == 1:
         return blocks[0]
     starts = accumulate((len(block) for block in blocks), initial=0)
     return Block(
-        list(chain.from_iterable(block.lines for block in blocks)),
+        list(chain.from_iterable(block.line_numbers for block in blocks)),
         list(chain.from_iterable(block.rows for block in blocks)),
         {
-            start + place: what
+            start + row_index: problem
             for start, block in zip(starts, blocks, strict=False)
-            for place, what in block.problems.items()
+            for row_index, problem in block.problems.items()
         },
         all(block.is_utf8 for block in blocks),
         sum(block.characters for block in blocks),
     )
 
 
-def block_of(rows: Sequence[Row]) -> Block:
+def block_from_rows(rows: Sequence[Row]) -> Block:
     """A block of rows that were read one by one."""
     text = "".join(chain.from_iterable(row.cells for row in rows))
     return Block(
         [row.line for row in rows],
         [row.cells for row in rows],
-        {place: row.problem for place, row in enumerate(rows) if row.problem},
+        {index: row.problem for index, row in enumerate(rows) if row.problem},
         is_utf8(text),
         len(text),
     )
 
 
 def is_utf8(text: str) -> bool:
-    """Whether it holds no byte that did not decode; those came as lone surrogates."""
+    """Whether all bytes of the text could be decoded; the others are lone surrogates."""
     if text.isascii():
         return True
     try:
@@ -131,98 +140,115 @@ def is_utf8(text: str) -> bool:
 
 
 def read_blocks(stream: BinaryIO) -> Iterator[Block]:
-    """Read CSV text, plain or gzipped, as it streams: the header alone, then the rows.
+    """Read CSV text, plain or gzipped: first the header alone, then the rows.
 
-    Blank lines are no rows.  A row that is no CSV comes out with its problem, and those
-    around it as if it were.  The stream is read to its end and left open.
-
-    A block may be empty.
+    Blank lines are skipped.  A damaged row has a problem; its neighbours do not.  The
+    stream is read to its end and left open.  A block may be empty.
 
     Raises:
-        UnreadableObject: it is empty, not UTF-8 text or broken gzip; its header is no
-            CSV, or a row is not and none that is follows near enough.
+        UnreadableObject: the file is empty, not UTF-8 text or broken gzip; or its header
+            is damaged; or no row can be found after a damaged row.
+        SalesProError: reading the stream failed; the rows before were yielded.
     """
-    text = open_text(stream, BLOCK_BYTES)
-    csv.field_size_limit(CELL_CHARACTERS)
-    header, line = read_first(text)
+    text = open_text(stream)
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
+    header, line = read_header_row(text)
     if header is None:
         return
-    yield block_of([header])
+    yield block_from_rows([header])
     width = len(header.cells)
-    lines: list[str] = []
+    lines: list[str] = []  # read, but not yet part of a block
     while True:
         try:
-            lines += text.some()
+            _read_lines(text, lines)
         except SalesProError:
-            # What came before the stream broke can be committed.
-            yield read_soundly(lines, line, width)[0]
+            # The rows before the error can be committed.
+            yield read_well_formed(lines, line, width)[0]
             raise
         if not lines:
             return
-        block, own, is_open = read_soundly(lines, line, width)
+        block, line_count, is_incomplete = read_well_formed(lines, line, width)
         yield block
-        line += own
-        lines = lines[own:]
-        # A row that goes on behind these lines is read with those that follow; one
-        # that is at fault keeps its look ahead.
-        if lines and not (own and is_open):
-            rows, line = read_closely(lines, text, line=line, width=width)
-            yield block_of(rows)
+        line += line_count
+        del lines[:line_count]
+        # An incomplete row is read again together with the lines that follow.  If it still
+        # is the first row then, it is either very long or damaged.
+        if lines and not (line_count and is_incomplete):
+            rows, line = read_with_recovery(lines, text, line=line, width=width)
+            yield block_from_rows(rows)
             lines = []
 
 
-def read_soundly(
+def _read_lines(text: Iterable[str], lines: list[str]) -> None:
+    """Append about `BLOCK_CHARACTERS` to `lines`; on an error, all lines before it.
+
+    `readlines(hint)` of a text file would lose the lines before an error.
+    """
+    characters = 0
+    for line in text:
+        lines.append(line)
+        characters += len(line)
+        if characters >= BLOCK_CHARACTERS:
+            return
+
+
+def read_well_formed(
     lines: Sequence[str], line: int, width: int
 ) -> tuple[Block, int, bool]:
-    """Read the rows at the start of these lines that raise no question.
+    """Read the well-formed rows at the start of these lines.
 
-    Python's strict reader takes them as they are, they have `width` cells or are one
-    plain line, and their quotes are where RFC 4180 has them.
+    Python's strict reader accepts them, they have `width` cells or are one line without
+    quotes, and their quotes follow RFC 4180.
 
     Args:
-        lines: of the file, with their ends.
-        line: number of the first of them.
-        width: cells of the header.
+        lines: lines of the file, with their ends.
+        line: number of the first line.
+        width: number of cells of the header.
 
     Returns:
-        The rows; how many of the lines are theirs; and whether the next row may go on
-        behind the lines.
+        The rows; the number of lines that they take; and whether the next row may
+        continue after the last of `lines`.
     """
     rows: list[list[str]] = []
-    starts = [0]  # of each row, in lines from the first; and where the last one ends
+    starts = [0]  # index in `lines` where each row starts; then where the last one ends
     reader = csv.reader(lines, strict=True)
-    is_open = False
+    is_incomplete = False
     try:
         for cells in reader:
             rows.append(cells)
             starts.append(reader.line_num)
     except csv.Error:
-        is_open = reader.line_num == len(lines)
-    sound = _count_sound(rows, lines, starts, width)
-    own = starts[sound]
-    del rows[sound:], starts[sound:]
-    numbers = [line + start for start in starts]
-    if not all(rows):  # blank lines are no rows
-        numbers = list(compress(numbers, rows))
+        is_incomplete = reader.line_num == len(lines)
+    row_count = _count_well_formed(rows, lines, starts, width)
+    line_count = starts[row_count]
+    del rows[row_count:], starts[row_count:]
+    line_numbers = [line + start for start in starts]
+    if not all(rows):  # a blank line gives a row without cells
+        line_numbers = list(compress(line_numbers, rows))
         rows = list(filter(None, rows))
-    text = "".join(lines[:own])
-    return Block(numbers, rows, {}, is_utf8(text), len(text)), own, is_open
+    text = "".join(lines[:line_count])
+    block = Block(line_numbers, rows, {}, is_utf8(text), len(text))
+    return block, line_count, is_incomplete
 
 
-def _count_sound(
+def _count_well_formed(
     rows: Sequence[list[str]], lines: Sequence[str], starts: Sequence[int], width: int
 ) -> int:
-    """How many rows come before the first one that has to be looked at closely."""
-    # The row of each line that has a quote; few of them are in a cell.
-    quoted = [at for at, text in enumerate(lines[: starts[-1]]) if '"' in text]
-    places = {bisect_right(starts, at) - 1 for at in quoted}
-    suspects = {place for place in places if '"' in "".join(rows[place])}
+    """The number of rows before the first row that may be damaged."""
+    quoted_lines = [
+        index for index, line in enumerate(lines[: starts[-1]]) if '"' in line
+    ]
+    quoted_rows = {bisect_right(starts, index) - 1 for index in quoted_lines}
+    # Most quotes only enclose a cell; a quote inside a cell needs a closer look.
+    suspects = {index for index in quoted_rows if '"' in "".join(rows[index])}
     if not set(map(len, rows)) <= {width}:
-        suspects.update(p for p, cells in enumerate(rows) if len(cells) != width)
-    for place in sorted(suspects):
-        cells = rows[place]
-        own = list(lines[starts[place] : starts[place + 1]])
-        is_plain = len(cells) == width or (len(own) == 1 and '"' not in own[0])
-        if cells and (not is_plain or problem_of(cells, own, width)):
-            return place
+        suspects.update(i for i, cells in enumerate(rows) if len(cells) != width)
+    for row_index in sorted(suspects):
+        cells = rows[row_index]
+        row_lines = list(lines[starts[row_index] : starts[row_index + 1]])
+        is_simple = len(cells) == width or (
+            len(row_lines) == 1 and '"' not in row_lines[0]
+        )
+        if cells and (not is_simple or find_csv_problem(cells, row_lines, width)):
+            return row_index
     return len(rows)

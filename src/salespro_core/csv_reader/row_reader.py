@@ -1,25 +1,30 @@
-"""Lines of a file to its rows, one at a time and closely: what is no CSV is one bad row."""
+"""Lines of a file to rows, one by one: a damaged row is rejected without its neighbours."""
 
 from __future__ import annotations
 
 import csv
-from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from salespro_core.csv_reader.recovery import Suspect, may_hold_others, problem_of
+from salespro_core.csv_reader.recovery import (
+    LineBuffer,
+    find_csv_problem,
+    may_contain_other_rows,
+    recover_row,
+)
 from salespro_core.errors import UnreadableObject
 
 
 class Row(NamedTuple):
-    """A row as it stands in the file.
+    """A row of the file.
 
     Attributes:
-        line: where the row starts; the first line is 1.  A row may span lines.
-        cells: bytes that are not UTF-8 come as lone surrogates.  If the row could not be
-            read, they are its text between any two commas, quotes and all.
-        problem: what is wrong with it as CSV, see `resync`; not the number of its cells.
+        line: number of the line where the row starts; the header is line 1.  A row may
+            span lines.
+        cells: bytes that are not UTF-8 are lone surrogates.  The cells of a row that
+            could not be read are its text between any two commas, quotes included.
+        problem: why the row is not valid CSV, see `recovery`; None if it is valid, even
+            with another number of cells than the header.
     """
 
     line: int
@@ -27,85 +32,78 @@ class Row(NamedTuple):
     problem: str | None = None
 
 
-def read_first(text: Iterable[str]) -> tuple[Row | None, int]:
-    """The header, and the number of the line behind it; None if all lines are blank.
+def read_header_row(text: Iterable[str]) -> tuple[Row | None, int]:
+    """Read the header.
 
-    One that is no CSV is let through if it is a line: who reads the labels can say more.
+    A malformed header that ends with its line is accepted here: `read_header` has a
+    better message for it.
+
+    Returns:
+        The header, or None if all lines are blank; and the number of the next line.
 
     Raises:
-        UnreadableObject: it is no CSV, and may have taken in what follows.
+        UnreadableObject: a quote of the header may have swallowed the rows after it.
     """
-    line, lines = 1, list[str]()
+    line, source = 1, LineBuffer((), text)
     try:
-        for cells in csv.reader(_kept(text, lines)):
-            if cells and may_hold_others(lines):
-                raise csv.Error("it ends in quotes, or text follows them")
+        for cells in csv.reader(source):
+            if cells and may_contain_other_rows(source.taken):
+                raise csv.Error("a quote is not closed, or text follows it")
             if cells:
-                return Row(line, cells), line + len(lines)
-            line += len(lines)
-            lines.clear()
+                return Row(line, cells), line + len(source.taken)
+            line += len(source.taken)
+            source.taken.clear()
     except csv.Error as error:
         raise UnreadableObject(
-            f"The header, in line {line}, is no CSV ({error}): "
-            "perhaps a quote is opened there and never closed."
+            f"The header in line {line} is not valid CSV ({error}). "
+            "A quote may be opened there and never closed."
         ) from error
     return None, line
 
 
-def read_closely(
-    given: Iterable[str], text: Iterable[str], *, line: int, width: int
+def read_with_recovery(
+    lines: Iterable[str], text: Iterable[str], *, line: int, width: int
 ) -> tuple[list[Row], int]:
-    """Read the rows that start in these lines.
+    """Read the rows that start in `lines`.
 
-    Blank lines are no rows.  A row that is no CSV comes out with its problem, and those
-    around it as if it were.
+    Blank lines are skipped.  A damaged row has a problem; its neighbours do not.
 
     Args:
-        given: lines with their ends; the last row may go on in `text`.
-        text: the lines behind them.
-        line: number of the first of them.
-        width: cells of the header.
+        lines: lines with their ends; the last row may continue in `text`.
+        text: the lines after them.
+        line: number of the first line.
+        width: number of cells of the header.
 
     Returns:
-        The rows, and the number of the line behind them.
+        The rows, and the number of the line after them.
 
     Raises:
-        UnreadableObject: a row is no CSV, and none that is follows near enough.
+        UnreadableObject: no row can be found after a damaged row.
     """
     rows: list[Row] = []
-    ahead = deque(given)
-    while ahead:  # once, and again behind each row that had to be settled
-        lines: list[str] = []  # of this row; cells do not tell how they were quoted
-        source = _kept(chain(_emptied(ahead), text), lines)
+    source = LineBuffer(lines, text)
+    while source.has_buffered_lines():  # a new reader after each damaged row
+        suspect: list[str] | None = None
         try:
             for cells in csv.reader(source, strict=True):
-                problem = problem_of(cells, lines, width) if cells else None
-                if len(lines) > 1 and (problem or len(cells) != width):
-                    suspect = Suspect(line, cells, lines, source)
+                problem = (
+                    find_csv_problem(cells, source.taken, width) if cells else None
+                )
+                if len(source.taken) > 1 and (problem or len(cells) != width):
+                    suspect = cells
                     break
                 if cells:
                     rows.append(Row(line, cells, problem))
-                line += len(lines)
-                lines.clear()
-                if not ahead:
+                line += len(source.taken)
+                source.taken.clear()
+                if not source.has_buffered_lines():
                     return rows, line
             else:
                 return rows, line
         except csv.Error:
-            suspect = Suspect(line, None, lines, source)
-        length, settled, problem = suspect.settle(width)
-        rows.append(Row(line, settled, problem))
-        line += length
-        ahead.extendleft(reversed(lines[length:]))
+            pass
+        line_count, cells, problem = recover_row(suspect, source, line, width)
+        rows.append(Row(line, cells, problem))
+        line += line_count
+        source.give_back_after(line_count)
     return rows, line
-
-
-def _kept(lines: Iterable[str], kept: list[str]) -> Iterator[str]:
-    for line in lines:
-        kept.append(line)
-        yield line
-
-
-def _emptied(lines: deque[str]) -> Iterator[str]:
-    while lines:
-        yield lines.popleft()

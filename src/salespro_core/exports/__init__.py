@@ -1,6 +1,6 @@
-"""What an export is: its labels, its columns, their types and its tables.
+"""The exports: their labels, columns, column types and tables.
 
 In: nothing; out: the declarations `APPOINTMENTS` and `USERS`.
 May import: `errors`, `model`.
-Start at `catalogue.py`; `column_types.py` has how a cell of each type is read.
+Start at `catalogue.py`; `column_types.py` parses the cells of each type.
 """

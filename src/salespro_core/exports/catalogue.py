@@ -1,6 +1,6 @@
-"""The catalogue: the exports that SalesPro sends.
+"""The exports that SalesPro sends: labels, columns and tables.
 
-Source: SalesPro's own files, as they were seen in production in June 2025.
+Source: files that SalesPro uploaded to production in June 2025.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from salespro_core.exports.columns import Column, Export
 
 
 def catalogue(source_timezone: tzinfo = UTC) -> tuple[Export, ...]:
-    """Every known export; times without an offset are in `source_timezone`."""
-    moment = instant(source_timezone)
+    """All known exports; timestamps without an offset are local to `source_timezone`."""
+    timestamp = instant(source_timezone)
     appointments = Export(
         sync_type="csv_appointments",
         table="salespro_appointment",
@@ -30,8 +30,8 @@ def catalogue(source_timezone: tzinfo = UTC) -> tuple[Export, ...]:
         columns=(
             # labels in the file                               column in the table
             Column("_id",                                      "id", key(50), required=True),
-            Column("_created_at",                              "created_at", moment),
-            Column("_updated_at",                              "updated_at", moment),
+            Column("_created_at",                              "created_at", timestamp),
+            Column("_updated_at",                              "updated_at", timestamp),
             Column("isSale",                                   "is_sale", BOOLEAN, default="f"),
             Column("resultFullString",                         "result_full_string", text()),
             Column("customer.nameLast | customerLastName",     "customer_last_name", text(100)),

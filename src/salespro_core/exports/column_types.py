@@ -1,7 +1,7 @@
-"""Text to value, one small parser per kind.
+"""The column types: one small parser each.
 
-Each parser returns text that Postgres reads: the arrays of a batch are text anyway, and
-neither a datetime nor a Decimal per cell is worth its price.
+A parser returns text that Postgres reads: a batch is sent as text arrays, so a datetime
+or a Decimal per cell would only cost time.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from datetime import UTC, date, datetime, tzinfo
 
 from salespro_core.exports.columns import ColumnType
 
-# Closed list of domain values; anything else is a mistake in the file, not a guess here.
+# A closed list: any other value is an error in the file and is never guessed.
 _BOOLEANS = {
     "true": "t", "yes": "t", "y": "t", "1": "t",
     "false": "f", "no": "f", "n": "f", "0": "f",
 }  # fmt: skip
 
-# What SalesPro writes, nearly always: 2025-06-06T00:16:45.538Z
+# The form that SalesPro writes: 2025-06-06T00:16:45.538Z
 _EXPORTED_INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
 )
-_SHAPE = "0000-00-00T00:00:00.000Z"
-_DIGITS = str.maketrans("123456789", "000000000")
-# RFC 3339, section 5.6, and the same without an offset.  Second 60 and hour 24 are left
-# out: Postgres would move both to another instant.
+_EXPORTED_SHAPE = "0000-00-00T00:00:00.000Z"
+_DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
+# RFC 3339, section 5.6; the offset is optional.  Second 60 and hour 24 do not match:
+# Postgres would change both to the next minute or day.
 _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
     r"((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?)"
@@ -41,7 +41,7 @@ _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
 
 def text(limit: int | None = None) -> ColumnType:
-    """Text as it stands, at most `limit` characters long."""
+    """Text, kept unchanged, of at most `limit` characters."""
 
     def parse(cell: str) -> str:
         if limit is not None and len(cell) > limit:
@@ -62,8 +62,8 @@ def text(limit: int | None = None) -> ColumnType:
 
 
 def key(limit: int) -> ColumnType:
-    """Text that identifies a row: without the space around it."""
-    checked = text(limit).parse
+    """Text that identifies a row; surrounding space is removed."""
+    parse_text = text(limit).parse
 
     def all_canonical(cells: Sequence[str]) -> bool:
         longest = max(map(len, cells), default=0)
@@ -71,16 +71,17 @@ def key(limit: int) -> ColumnType:
 
     return ColumnType(
         "varchar",
-        lambda cell: checked(cell.strip()),
+        lambda cell: parse_text(cell.strip()),
         is_text=True,
         all_canonical=all_canonical,
     )
 
 
 def instant(source_timezone: tzinfo = UTC) -> ColumnType:
-    """A moment: RFC 3339, or the same without an offset, in `source_timezone`.
+    """A timestamp in RFC 3339; without an offset it is local to `source_timezone`.
 
-    A local time that a change to summer time skips is read with the offset before it.
+    A local time that the change to summer time skips gets the offset before the change;
+    a local time that occurs twice means the first.
     """
 
     def parse(cell: str) -> str:
@@ -93,10 +94,10 @@ def instant(source_timezone: tzinfo = UTC) -> ColumnType:
                 datetime.fromisoformat(cell)
                 return cell
             day, time, offset = match.groups(default="")
-            moment = datetime.fromisoformat(f"{day}T{time}{offset.upper()}")
+            timestamp = datetime.fromisoformat(f"{day}T{time}{offset.upper()}")
             if not offset:
-                moment = moment.replace(tzinfo=source_timezone)
-            return moment.astimezone(UTC).isoformat()
+                timestamp = timestamp.replace(tzinfo=source_timezone)
+            return timestamp.astimezone(UTC).isoformat()
         except ValueError:
             raise ValueError("is not a day of the calendar") from None
         except OverflowError:
@@ -106,12 +107,12 @@ def instant(source_timezone: tzinfo = UTC) -> ColumnType:
 
 
 def _are_exported_instants(cells: Sequence[str]) -> bool:
-    """Whether they are all as SalesPro writes them, and days of the calendar."""
+    """Whether all cells have the form that SalesPro writes, and a valid date."""
     text = "".join(cells)
-    if text.translate(_DIGITS) != _SHAPE * len(cells) or "T24" in text:
+    if text.translate(_DIGITS_TO_ZERO) != _EXPORTED_SHAPE * len(cells) or "T24" in text:
         return False
     try:
-        # For its errors: it has the calendar and the clock, but reads other forms too.
+        # Only its errors matter: it checks the calendar and the clock.
         deque(map(datetime.fromisoformat, cells), maxlen=0)
     except ValueError:
         return False
@@ -119,7 +120,7 @@ def _are_exported_instants(cells: Sequence[str]) -> bool:
 
 
 def money(precision: int, scale: int = 2) -> ColumnType:
-    """An amount that fits `numeric(precision, scale)` as it is, since none is rounded."""
+    """An amount that fits `numeric(precision, scale)` without rounding."""
     whole_digits = precision - scale
 
     def parse(cell: str) -> str:
@@ -131,38 +132,40 @@ def money(precision: int, scale: int = 2) -> ColumnType:
             raise ValueError(f"has more than {whole_digits} digits before the point")
         return f"{sign}{whole}.{cents or '0'}"
 
-    plain = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,{whole_digits - 1}}})\.[0-9]{{1,2}} )*")
+    canonical = re.compile(
+        rf"(?:(?:0|[1-9][0-9]{{0,{whole_digits - 1}}})\.[0-9]{{1,2}} )*"
+    )
 
     def all_canonical(cells: Sequence[str]) -> bool:
         text = " ".join([*cells, ""])
-        return text.count(" ") == len(cells) and plain.fullmatch(text) is not None
+        return text.count(" ") == len(cells) and canonical.fullmatch(text) is not None
 
     return ColumnType("numeric", parse, all_canonical=all_canonical)
 
 
-def _boolean(cell: str) -> str:
+def _parse_boolean(cell: str) -> str:
     try:
         return _BOOLEANS[cell.lower()]
     except KeyError:
         raise ValueError("is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)") from None
 
 
-def _date(cell: str) -> str:
+def _parse_date(cell: str) -> str:
     if not (match := _DATE.fullmatch(cell)):
         raise ValueError("is not a date such as 2025-06-18 or 06/18/2025")
-    part = match.groupdict()
+    groups = match.groupdict()
     try:
         return date(
-            int(part["y"] or part["us_y"]),
-            int(part["m"] or part["us_m"]),
-            int(part["d"] or part["us_d"]),
+            int(groups["y"] or groups["us_y"]),
+            int(groups["m"] or groups["us_m"]),
+            int(groups["d"] or groups["us_d"]),
         ).isoformat()
     except ValueError:
         raise ValueError("is not a day of the calendar (read as month, day)") from None
 
 
-def _office_id(cell: str) -> str:
-    """Return the id in the last parentheses of `Baltimore ( a1B2c3D4e5 )`, or nothing."""
+def _parse_office_id(cell: str) -> str:
+    """Return the id in the last parentheses of `Baltimore ( a1B2c3D4e5 )`, or ""."""
     ids: list[str] = _OFFICE_ID.findall(cell)
     if not ids:
         return ""
@@ -171,6 +174,6 @@ def _office_id(cell: str) -> str:
     return ids[-1]
 
 
-BOOLEAN = ColumnType("boolean", _boolean)
-DATE = ColumnType("date", _date)
-OFFICE_ID = ColumnType("varchar", _office_id, is_text=True)
+BOOLEAN = ColumnType("boolean", _parse_boolean)
+DATE = ColumnType("date", _parse_date)
+OFFICE_ID = ColumnType("varchar", _parse_office_id, is_text=True)

@@ -1,4 +1,4 @@
-"""How an export is declared: kinds of value, columns, and what identifies a row."""
+"""The parts of an export's declaration: column types, columns, and the key of a row."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-# In place of a value, for a cell that cannot be read: no value holds a NUL.
-_BAD = "\0"
+# Marks a cell that cannot be parsed; no value contains a NUL character.
+_INVALID = "\0"
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """A Postgres type, and the one way this project reads it from text.
+    """A Postgres type and its parser.
 
     Attributes:
-        sql: the type's name, as an array of it is cast: `timestamptz`.
-        parse: gets stripped, non-blank text and returns text that Postgres reads as the
-            same value whatever its settings (dates are ISO, instants carry an offset).
-            Raises ValueError with a message that completes "<label> ...": "is not a
-            date".  The message never quotes the text, which is personal data.
-        is_text: the cell is taken as it stands, and the value may be any text, so that
-            it has to be quoted in an array.
-        are_plain: whether `parse` returns all of these non-empty cells as they are, at
-            a price per column and not per cell; it may say no where the answer is yes.
-            None for a kind whose values repeat, so that each is parsed once anyway.
+        sql: the name of the type, to cast an array to it: `timestamptz`.
+        parse: non-blank text (stripped unless `is_text`) -> text that Postgres reads as
+            the same value with any session settings: ISO dates, timestamps with an
+            offset.  Raises ValueError with a message that completes "<label> ...":
+            "is not a date".  The message never quotes the cell, which is personal data.
+        is_text: space around a cell is part of it, and the value must be quoted in an
+            array literal.
+        all_canonical: fast path for a whole column: True only if `parse` returns each of
+            these non-empty cells unchanged.  None for a type with few distinct values,
+            where parsing each value once is fast enough.
     """
 
     sql: LiteralString
@@ -35,11 +35,13 @@ class ColumnType:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table and the labels under which exports carry it.
+    """A column of the table and its labels in the file.
 
     Attributes:
-        label: as SalesPro writes it today; aliases follow behind ` | `.
-        default: what a blank cell means, as text that Postgres reads; None is NULL.
+        label: the label that SalesPro writes today, then its aliases, separated by ` | `.
+        name: the column's name in the table.
+        required: whether a row with a blank cell is rejected.
+        default: the value of a blank cell, as text that Postgres reads; None is NULL.
     """
 
     label: str
@@ -48,68 +50,72 @@ class Column:
     required: bool = False
     default: str | None = None
 
-    def read(self, cell: str) -> str | None:
-        """Read one cell.
+    def parse_cell(self, cell: str) -> str | None:
+        """Parse one cell to text that Postgres reads.
 
         Raises:
-            ValueError: with what is wrong, to complete "<label> ...".
+            ValueError: the cell is invalid; the message completes "<label> ...".
         """
         if not cell or cell.isspace():
             if self.required:
                 raise ValueError("is empty")
             return self.default
-        # Around a text, space is part of it.
-        is_kept = self.column_type.is_text
-        value = self.column_type.parse(cell if is_kept else cell.strip())
-        return value or self.default
+        text = cell if self.column_type.is_text else cell.strip()
+        return self.column_type.parse(text) or self.default
 
-    def read_all(self, cells: Sequence[str], bad: set[int]) -> Sequence[str | None]:
-        """Read this column of many rows.
+    def parse_cells(
+        self, cells: Sequence[str], invalid: set[int]
+    ) -> Sequence[str | None]:
+        """Parse this column's cells of many rows.
 
         Args:
-            cells: one per row.
-            bad: the places of those that cannot be read are added to it.
+            cells: one cell per row.
+            invalid: the row indexes of invalid cells are added to it.
 
         Returns:
-            What `read` makes of each; None in the place of a bad one.
+            One value per row, as `parse_cell` returns it; any text for an invalid cell.
         """
         filled = cells if all(cells) else list(filter(None, cells))
-        is_plain = self.column_type.all_canonical and self.column_type.all_canonical(
-            filled
-        )
-        if is_plain and len(filled) == len(cells):
-            return cells
-        if is_plain and not self.required:
-            default = self.default
-            return [cell or default for cell in cells]
-        known = {cell: self._try(cell) for cell in set(cells)}
-        if _BAD in known.values():
-            bad.update(place for place, cell in enumerate(cells) if known[cell] == _BAD)
-        return [known[cell] for cell in cells]
+        all_canonical = self.column_type.all_canonical
+        if all_canonical and all_canonical(filled):
+            if len(filled) == len(cells):
+                return cells
+            if not self.required:
+                default = self.default
+                return [cell or default for cell in cells]
+        values = {cell: self._parse_or_mark(cell) for cell in set(cells)}
+        if _INVALID in values.values():
+            invalid.update(
+                row_index
+                for row_index, cell in enumerate(cells)
+                if values[cell] == _INVALID
+            )
+        return [values[cell] for cell in cells]
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The label, then its aliases."""
         return tuple(self.label.split(" | "))
 
-    def _try(self, cell: str) -> str | None:
+    def _parse_or_mark(self, cell: str) -> str | None:
         try:
-            return self.read(cell)
+            return self.parse_cell(cell)
         except ValueError:
-            return _BAD
+            return _INVALID
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A kind of CSV that SalesPro sends, and the table that it goes to.
+    """A type of CSV file that SalesPro sends, and its table.
 
     Attributes:
-        sync_type: its name in the sync history.
-        key: the conflict target; the first column, and the only required one.
-        version: the column that orders two versions of a row.  None if the file has
-            no such thing: then the upload's LastModified orders them, and `seen_table`
-            remembers for each key the newest upload that carried it.
-        written_at: a column that is set to the time of the import whenever a row changes.
+        sync_type: the export's name in the sync history.
+        key: the conflict target: the first column and the only required column.
+        version: the column that orders two versions of a row.  None if the file has no
+            such column: then the upload's LastModified orders them, and `seen_table`
+            stores for each key the newest upload that had it.
+        seen_table: set exactly if `version` is None.
+        written_at: a column that is set to the time of the import when a row changes.
     """
 
     sync_type: str
@@ -121,15 +127,21 @@ class Export:
     written_at: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a declaration that could not work."""
+        """Check the declaration.
+
+        Raises:
+            ValueError: a column is declared twice, the key is not the first and only
+                required column, or the order of versions is not defined by exactly one of
+                `version` and `seen_table`.
+        """
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError(f"{self.table}: a column is declared twice")
         if names[0] != self.key or [c.name for c in self.columns if c.required] != [
             self.key
         ]:
-            raise ValueError(f"{self.table}: the key comes first and is required")
+            raise ValueError(f"{self.table}: the key must be first and required")
         if (self.version is None) == (self.seen_table is None):
-            raise ValueError(f"{self.table}: either a column or the upload orders rows")
+            raise ValueError(f"{self.table}: set either version or seen_table")
         if self.version is not None and self.version not in names:
-            raise ValueError(f"{self.table}: {self.version} is no column")
+            raise ValueError(f"{self.table}: {self.version} is not a column")

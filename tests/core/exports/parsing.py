@@ -1,0 +1,50 @@
+"""What the tests of the column types share: all reasons, and how a parser is called."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from salespro_core.exports.column_types import instant, money
+from salespro_core.exports.columns import ColumnType
+
+INSTANT = instant()
+AMOUNT = money(12, 2)
+ARABIC_ONE = "\N{ARABIC-INDIC DIGIT ONE}"
+
+# All reasons of the parsers.  The list is closed, so no reason quotes a cell.
+NOT_A_TIMESTAMP = "is not a timestamp such as 2025-06-06T00:16:45.538Z"
+NOT_A_DAY = "is not a day of the calendar"
+OUTSIDE_YEARS = "is beyond the years 1 to 9999"
+NOT_AN_AMOUNT = "is not an amount such as 23245.09"
+TOO_MANY_DIGITS = "has more than 10 digits before the point"
+NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
+NOT_A_DATE = "is not a date such as 2025-06-18 or 06/18/2025"
+NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
+TOO_LONG = "is longer than 5 characters"
+NUL = "contains a NUL character"
+OFFICE_ID_TOO_LONG = "holds an office id of more than 50 characters"
+
+PURE = settings(deadline=None, max_examples=200)
+# The database belongs to one test, and its examples only read.
+ON_POSTGRES = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def is_accepted(column_type: ColumnType, cell: str) -> bool:
+    """Whether the parser accepts the cell."""
+    try:
+        column_type.parse(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_error(column_type: ColumnType, cell: str) -> str:
+    """The reason why the parser refuses the cell."""
+    with pytest.raises(ValueError) as error:  # noqa: PT011 -- callers compare the whole text
+        column_type.parse(cell)
+    return str(error.value)
