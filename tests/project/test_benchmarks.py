@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from benchmarks import child, page
-from benchmarks.cases import NEW, TENTH, Case
-from benchmarks.files import Files
-from benchmarks.server import Contents, contents
-from benchmarks.ways import EARLIER, FLOOR, LOCAL, Job, Way
+from benchmarks.harness import child, page
+from benchmarks.harness.cases import NEW, TENTH, Case
+from benchmarks.harness.files import ExportFiles
+from benchmarks.harness.postgres_server import Contents, contents
+from benchmarks.loaders import EARLIER, FLOOR, LOCAL, Job, Loader
 from tests.support.databases import new_database
 
 ROWS = 100
@@ -23,15 +23,15 @@ def test_all_ways_store_the_same_rows(
     server: str, template: str, tmp_path: Path, case: Case
 ) -> None:
     """Otherwise the benchmark would compare different amounts of work."""
-    files = Files(tmp_path)
+    files = ExportFiles(tmp_path)
     stored = {}
-    for way in (FLOOR, LOCAL, EARLIER):
+    for loader in (FLOOR, LOCAL, EARLIER):
         with new_database(server, template) as name:
             url = make_conninfo(server, dbname=name)
             if case.is_stored:
                 run(FLOOR, url, files.base(ROWS))
-            run(way, url, case.path(files, ROWS))
-            stored[way] = contents(url)
+            run(loader, url, case.path(files, ROWS))
+            stored[loader] = contents(url)
 
     assert stored[FLOOR].rows == ROWS
     assert set(stored.values()) == {stored[FLOOR]}
@@ -39,7 +39,7 @@ def test_all_ways_store_the_same_rows(
 
 def test_contents_differ_if_one_row_differs(database_url: str, tmp_path: Path) -> None:
     """`test_all_ways_store_the_same_rows` relies on it."""
-    files = Files(tmp_path)
+    files = ExportFiles(tmp_path)
     found: list[Contents] = []
     for path in (files.base(ROWS), files.changed(ROWS, every=ROWS)):
         run(FLOOR, database_url, path)
@@ -51,7 +51,7 @@ def test_contents_differ_if_one_row_differs(database_url: str, tmp_path: Path) -
 
 def test_parts_of_a_file_have_all_of_its_rows(tmp_path: Path) -> None:
     """`make bench-scale` compares ten small files with one large file of the same rows."""
-    files = Files(tmp_path)
+    files = ExportFiles(tmp_path)
     header, *rows = read(files.base(ROWS))
 
     parts = [read(path) for path in files.parts(ROWS, 3)]
@@ -66,10 +66,10 @@ def read(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def run(way: Way, url: str, path: Path) -> None:
+def run(loader: Loader, url: str, path: Path) -> None:
     """Run a way in a new process."""
-    ran = child.run(Job(way=way.name, conninfo=url, path=str(path)), limit_s=60)
-    assert ran.peak_mb > 0
+    usage = child.run(Job(loader=loader.name, conninfo=url, path=str(path)), limit_s=60)
+    assert usage.peak_mb > 0
 
 
 def test_benchmark_replaces_only_its_section_of_the_page(tmp_path: Path) -> None:
