@@ -1,8 +1,7 @@
-"""grants.sql: an import and a dry run work under it, and under nothing less."""
+"""grants.sql: imports and dry runs need exactly these privileges."""
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
@@ -18,70 +17,59 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from salespro_cli.local_postgres import embedded
+from salespro_cli.local_postgres.binaries import psql_path
 from salespro_core.errors import StoreRefused
-from salespro_core.importer.dry_run import dry_run_upload
-from salespro_core.importer.run import import_upload
-from salespro_core.model.outcome import Counts
-from salespro_core.model.upload import Upload
+from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
-from salespro_core.postgres.grants import grants
-from tests.support.builders import appointment, csv_bytes, upload, user
+from salespro_core.postgres.grants import grant_statements
+from tests.support.builders import appointment, csv_bytes, user
+from tests.support.import_runs import dry_run, run
 from tests.support.table_contents import TABLES
 
-NAME = 'imp"orter'  # as awkward as a name may be
+NAME = 'imp"orter'  # needs quoting
 
 
 @pytest.fixture
-def bare(database_url: str) -> Iterator[tuple[Connection, str]]:
-    """An owner's connection, and the conninfo of a role to which nothing is granted.
+def owner_and_role(database_url: str) -> Iterator[tuple[Connection, str]]:
+    """A connection of the owner, and the conninfo of a role without any privilege.
 
-    Nor to PUBLIC, which would have CONNECT, TEMPORARY and USAGE otherwise.
+    PUBLIC has none either; by default it has CONNECT, TEMPORARY and USAGE.
     """
     name = f"{NAME}_{uuid4().hex}"
-    who = sql.Identifier(name)
+    role = sql.Identifier(name)
     database_name = sql.Identifier(str(conninfo_to_dict(database_url)["dbname"]))
     with psycopg.connect(database_url, autocommit=True) as owner:
-        owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(who, name))
+        owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, name))
         owner.execute(
             sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database_name)
         )
         owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         yield owner, make_conninfo(database_url, user=name, password=name)
-        owner.execute(sql.SQL("DROP OWNED BY {}").format(who))
-        owner.execute(sql.SQL("DROP ROLE {}").format(who))
+        owner.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        owner.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
-def role_of(conninfo: str) -> str:
+def role_name(conninfo: str) -> str:
     return str(conninfo_to_dict(conninfo)["user"])
 
 
-def everything_there_is_to_do(conninfo: str) -> None:
-    """Import both exports twice, changed, with rows of every fate; and try them."""
+def import_and_dry_run_both_exports(conninfo: str) -> None:
+    """Import both exports: a new row, then a changed one, each after its dry run."""
     with connection.connect(conninfo) as conn:
         for day, expected in ((1, Counts(created=1)), (2, Counts(updated=1))):
             time = f"2025-06-0{day}T00:00:00Z"
-            sold = appointment("A-1", _updated_at=time, saleAmount=f"{day}.00")
-            known = user("U-1", Additional_Amount=f"{day}.00")
-            for row in (sold, known):
+            rows = (
+                appointment("A-1", _updated_at=time, saleAmount=f"{day}.00"),
+                user("U-1", Additional_Amount=f"{day}.00"),
+            )
+            for row in rows:
                 data = csv_bytes(row)
-                tried = _run_dry(conninfo, data)
-                done = import_upload(conn, another(), io.BytesIO(data))
-                assert (tried, done.counts) == (expected, expected)
+                assert dry_run(conninfo, data).counts == expected
+                assert run(conn, data).counts == expected
 
 
-def another() -> Upload:
-    """An upload that was not imported before."""
-    return upload(version=uuid4().hex)
-
-
-def _run_dry(conninfo: str, data: bytes) -> Counts:
-    with connection.connect(conninfo) as conn:
-        return dry_run_upload(conn, another(), io.BytesIO(data)).counts
-
-
-def single_privileges(statements: list[str]) -> list[str]:
-    """Each privilege of each statement by itself, as what is to be revoked."""
+def revoke_statements(statements: list[str]) -> list[str]:
+    """Return one REVOKE statement for each single privilege of these GRANTs."""
     singles = []
     for statement in statements:
         found = re.fullmatch(r"GRANT (.+?) (ON .+) TO (.+);", statement)
@@ -93,19 +81,23 @@ def single_privileges(statements: list[str]) -> list[str]:
     return singles
 
 
-def test_an_import_and_a_dry_run_need_no_more(bare: tuple[Connection, str]) -> None:
-    owner, conninfo = bare
-    for statement in grants(owner, role_of(conninfo)):
+def test_role_with_the_grants_can_import_and_dry_run(
+    owner_and_role: tuple[Connection, str],
+) -> None:
+    owner, conninfo = owner_and_role
+    for statement in grant_statements(owner, role_name(conninfo)):
         owner.execute(statement.encode())
 
-    everything_there_is_to_do(conninfo)
+    import_and_dry_run_both_exports(conninfo)
 
 
-def test_and_no_less(bare: tuple[Connection, str]) -> None:
-    """Whatever is taken away, something does not work, and says which table it is."""
-    owner, conninfo = bare
-    statements = grants(owner, role_of(conninfo))
-    revokes = single_privileges(statements)
+def test_role_without_any_single_privilege_is_refused(
+    owner_and_role: tuple[Connection, str],
+) -> None:
+    """None of the privileges is superfluous."""
+    owner, conninfo = owner_and_role
+    statements = grant_statements(owner, role_name(conninfo))
+    revokes = revoke_statements(statements)
     assert len(revokes) == 3 + 3 * len(TABLES)
 
     for revoke in revokes:
@@ -115,66 +107,68 @@ def test_and_no_less(bare: tuple[Connection, str]) -> None:
             owner.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table)))
         owner.execute(revoke.encode())
         with pytest.raises(StoreRefused, match=r"privilege|missing|TEMPORARY"):
-            everything_there_is_to_do(conninfo)
+            import_and_dry_run_both_exports(conninfo)
 
 
-def test_the_script_runs_in_psql(
-    bare: tuple[Connection, str], database_url: str
+def test_script_in_psql_grants_the_privileges(
+    owner_and_role: tuple[Connection, str], database_url: str
 ) -> None:
-    """A DBA runs it, without our command."""
-    _, conninfo = bare
+    """A DBA can run it without the salespro command."""
+    _, conninfo = owner_and_role
     script = resources.files("salespro_core.postgres").joinpath("grants.sql")
 
     with resources.as_file(script) as path:
         subprocess.run(  # noqa: S603 -- psql
             [
-                shutil.which("psql") or embedded.psql(),
-                *("-v", "ON_ERROR_STOP=1", "-v", f"role={role_of(conninfo)}"),
+                shutil.which("psql") or psql_path(),
+                *("-v", "ON_ERROR_STOP=1", "-v", f"role={role_name(conninfo)}"),
                 *("-v", "schema=public", "-f", str(path), database_url),
             ],
             check=True,
             capture_output=True,
         )
 
-    everything_there_is_to_do(conninfo)
+    import_and_dry_run_both_exports(conninfo)
 
 
-def test_the_tables_may_be_in_any_schema(bare: tuple[Connection, str]) -> None:
-    owner, conninfo = bare
+def test_statements_name_the_schema_of_the_tables(
+    owner_and_role: tuple[Connection, str],
+) -> None:
+    owner, conninfo = owner_and_role
     owner.execute('CREATE SCHEMA "Sales Pro"')
     for table in TABLES:
         move = sql.SQL('ALTER TABLE {} SET SCHEMA "Sales Pro"')
         owner.execute(move.format(sql.Identifier(table)))
     owner.execute('SET search_path = "Sales Pro"')
 
-    statements = grants(owner, role_of(conninfo))
+    statements = grant_statements(owner, role_name(conninfo))
     for statement in statements:
         owner.execute(statement.encode())
 
-    who = sql.Identifier(role_of(conninfo))
-    owner.execute(sql.SQL('ALTER ROLE {} SET search_path = "Sales Pro"').format(who))
-    everything_there_is_to_do(conninfo)
+    role = sql.Identifier(role_name(conninfo))
+    owner.execute(sql.SQL('ALTER ROLE {} SET search_path = "Sales Pro"').format(role))
+    import_and_dry_run_both_exports(conninfo)
 
 
-def test_without_tables_there_is_nothing_to_grant(empty_database_url: str) -> None:
+def test_database_without_tables_is_refused(empty_database_url: str) -> None:
     with (
         connection.connect(empty_database_url) as conn,
         pytest.raises(StoreRefused, match="run `salespro migrate` first"),
     ):
-        grants(conn, NAME)
+        grant_statements(conn, NAME)
 
 
-def test_the_command_prints_what_a_dba_pastes(
-    bare: tuple[Connection, str], database_url: str
+def test_command_prints_the_statements(
+    owner_and_role: tuple[Connection, str], database_url: str
 ) -> None:
-    owner, conninfo = bare
+    owner, conninfo = owner_and_role
 
-    done = subprocess.run(  # noqa: S603 -- our own command
-        [Path(sys.executable).with_name("salespro"), "grants", role_of(conninfo)],
+    done = subprocess.run(  # noqa: S603 -- the salespro command
+        [Path(sys.executable).with_name("salespro"), "grants", role_name(conninfo)],
         env=os.environ | {"DATABASE_URL": database_url},
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert done.stdout.splitlines() == grants(owner, role_of(conninfo))
+    assert done.stdout.splitlines() == grant_statements(owner, role_name(conninfo))

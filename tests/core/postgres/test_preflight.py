@@ -1,4 +1,4 @@
-"""What is told of a database that lacks something: each thing, and its remedy."""
+"""Each mistake in the setup of a database is reported with a remedy that fixes it."""
 
 from __future__ import annotations
 
@@ -10,72 +10,43 @@ from psycopg import Connection
 
 from salespro_core.postgres import connection
 from salespro_core.postgres.preflight import (
-    Problem,
+    SetupProblem,
     privilege_problems,
     schema_problems,
     server_problems,
 )
-from salespro_core.postgres.schema import schema
+from salespro_core.postgres.schema import expected_schema
+from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.earlier_system import Variant, earlier_system
-from tests.support.table_contents import TABLES, role
-from tests.support.world.world import GRANT
+from tests.support.table_contents import TABLES
 
-Check = Callable[[Connection], Iterator[Problem]]
+Check = Callable[[Connection], Iterator[SetupProblem]]
 CHECKS: tuple[Check, ...] = (server_problems, schema_problems, privilege_problems)
 GRANTS = [f"{p} ON {t}" for t in TABLES for p in ("SELECT", "INSERT", "UPDATE")]
 
 
-def problems(conn: Connection) -> list[Problem]:
-    """All that is wrong."""
+def problems(conn: Connection) -> list[SetupProblem]:
+    """Return the problems of all checks."""
     return [problem for check in CHECKS for problem in check(conn)]
 
 
-def test_what_is_read_from_the_script_is_what_it_makes(conn: Connection) -> None:
-    """A table or column that the script makes in another way would never be missed."""
-    columns = conn.execute(
-        "SELECT attrelid::regclass::text, attname FROM pg_attribute"
-        " WHERE attrelid = ANY(%s::regclass[]) AND attnum > 0 AND NOT attisdropped",
-        [list(TABLES)],
-    ).fetchall()
-    filled = conn.execute(
-        "SELECT attrelid::regclass::text, attname FROM pg_attribute"
-        " WHERE attrelid = ANY(%s::regclass[]) AND atthasdef",
-        [list(TABLES)],
-    ).fetchall()
-    indexes = conn.execute(
-        "SELECT indexrelid::regclass::text FROM pg_index"
-        " WHERE indrelid = ANY(%s::regclass[]) AND NOT indisprimary",
-        [list(TABLES)],
-    ).fetchall()
-    constraints = conn.execute(
-        "SELECT conname FROM pg_constraint"
-        " WHERE conrelid = ANY(%s::regclass[]) AND contype = 'c'",
-        [list(TABLES)],
-    ).fetchall()
-
-    made = schema()
-
-    assert set(made.tables) == set(TABLES)
-    assert set(made.columns) == set(columns)
-    # Those that ADD COLUMN brings along come with their column.
-    assert set(made.defaults) <= set(filled)
-    assert set(made.indexes) == {name for (name,) in indexes}
-    assert set(made.constraints) == {name for (name,) in constraints}
-
-
-def test_a_migrated_database_has_no_problem(conn: Connection) -> None:
+def test_migrated_database_has_no_problems(conn: Connection) -> None:
     assert problems(conn) == []
 
 
-def test_an_empty_database_lacks_all_tables(empty_database_url: str) -> None:
+def test_empty_database_lacks_all_tables(empty_database_url: str) -> None:
     with connection.connect(empty_database_url) as conn:
         [problem] = problems(conn)
 
-    assert problem.says == f"table missing: {', '.join(schema().tables)}"
+    assert (
+        problem.description == f"table missing: {', '.join(expected_schema().tables)}"
+    )
     assert '{"action": "migrate"}' in problem.remedy
 
 
-def test_the_tables_of_the_earlier_system_lack_columns(empty_database_url: str) -> None:
+def test_tables_of_the_earlier_system_lack_columns_until_migrated(
+    empty_database_url: str,
+) -> None:
     with (
         earlier_system(empty_database_url, Variant()),
         connection.connect(empty_database_url) as conn,
@@ -86,13 +57,15 @@ def test_the_tables_of_the_earlier_system_lack_columns(empty_database_url: str) 
         connection.migrate(conn)
         after = list(schema_problems(conn))
 
-    assert before.says.startswith("column missing: salespro_users_seen.uploaded_at, ")
-    assert "salespro_sync_history.lease_expires_at" in before.says
+    assert before.description.startswith(
+        "column missing: salespro_users_seen.uploaded_at, "
+    )
+    assert "salespro_sync_history.lease_expires_at" in before.description
     assert after == []
 
 
 @pytest.mark.parametrize(
-    ("statement", "says"),
+    ("statement", "description"),
     [
         (
             "ALTER TABLE salespro_sync_history DROP lease_expires_at",
@@ -107,109 +80,124 @@ def test_the_tables_of_the_earlier_system_lack_columns(empty_database_url: str) 
             "index missing: salespro_sync_history_file",
         ),
         (
-            f"ALTER TABLE salespro_sync_history DROP CONSTRAINT {schema().constraints[0]}",
+            f"ALTER TABLE salespro_sync_history DROP CONSTRAINT {expected_schema().constraints[0]}",
             "constraint missing: salespro_sync_history_adds_up",
         ),
     ],
     ids=["column", "default", "index", "constraint"],
 )
-def test_what_is_missing_is_named_and_a_migration_brings_it(
-    conn: Connection, statement: str, says: str
+def test_missing_object_is_named_and_created_by_a_migration(
+    conn: Connection, statement: str, description: str
 ) -> None:
     conn.execute(statement.encode())
 
     [problem] = problems(conn)
     connection.migrate(conn)
 
-    assert problem.says == says
+    assert problem.description == description
     assert problems(conn) == []
 
 
-def test_tables_in_a_schema_that_is_not_looked_in_are_not_missing(
+def test_tables_in_a_schema_outside_the_search_path_are_not_called_missing(
     conn: Connection, database_url: str
 ) -> None:
-    """To migrate would make a second, empty set of them."""
+    """A migration would create a second, empty set of tables."""
     conn.execute('CREATE SCHEMA "Ware house"')
     for table in TABLES:
         conn.execute(f'ALTER TABLE {table} SET SCHEMA "Ware house"'.encode())
 
-    with role(database_url, "CREATE ON SCHEMA public") as url:
-        with connection.connect(url) as theirs:
-            first, *others = schema_problems(theirs)
-        assert len(others) == len(TABLES) - 1
-        assert first.says == (
+    with temporary_role(database_url, "CREATE ON SCHEMA public") as url:
+        with connection.connect(url) as limited:
+            first, *rest = schema_problems(limited)
+        assert len(rest) == len(TABLES) - 1
+        assert first.description == (
             "salespro_appointment is in schema Ware house, which the role may not use"
         )
         conn.execute(first.remedy.encode())
-        with connection.connect(url) as theirs:
-            second, *_ = schema_problems(theirs)
-        assert second.says.endswith(
-            "in schema Ware house, where the role does not look"
+        with connection.connect(url) as limited:
+            second, *_ = schema_problems(limited)
+        assert second.description.endswith(
+            "in schema Ware house, which is not in the search_path"
         )
         conn.execute(second.remedy.encode())
-        with connection.connect(url) as theirs:
-            assert list(schema_problems(theirs)) == []
+        with connection.connect(url) as limited:
+            assert list(schema_problems(limited)) == []
 
 
-def test_the_grants_of_the_readme_are_enough(database_url: str) -> None:
-    with role(database_url, GRANT) as url, connection.connect(url) as conn:
+def test_role_with_the_grants_of_the_readme_has_no_problems(database_url: str) -> None:
+    with (
+        temporary_role(database_url, IMPORTER_GRANT) as url,
+        connection.connect(url) as conn,
+    ):
         assert problems(conn) == []
 
 
-def test_each_privilege_that_is_missing_is_named_with_the_statement_that_grants_it(
+def test_missing_privilege_is_reported_with_the_statement_that_grants_it(
     conn: Connection, database_url: str
 ) -> None:
-    with role(database_url, GRANT) as url, connection.connect(url) as theirs:
-        name = theirs.info.user
+    with (
+        temporary_role(database_url, IMPORTER_GRANT) as url,
+        connection.connect(url) as limited,
+    ):
+        name = limited.info.user
         for grant in GRANTS:
             conn.execute(f"REVOKE {grant} FROM {name}".encode())
-            [problem] = problems(theirs)
-            assert problem == Problem(
+            [problem] = problems(limited)
+            assert problem == SetupProblem(
                 f"the role may not {grant.replace(' ON ', ' on ')}",
                 f"GRANT {grant} TO {name};",
             )
             conn.execute(problem.remedy.encode())
-            assert problems(theirs) == []
+            assert problems(limited) == []
 
 
-def test_a_role_that_makes_no_temporary_tables_cannot_do_dry_runs(
+def test_missing_temporary_privilege_is_reported_with_its_grant(
     conn: Connection, database_url: str
 ) -> None:
     conn.execute(
         "DO $$ BEGIN EXECUTE format("
         "'REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$"
     )
-    with role(database_url, GRANT) as url, connection.connect(url) as theirs:
-        [problem] = problems(theirs)
+    with (
+        temporary_role(database_url, IMPORTER_GRANT) as url,
+        connection.connect(url) as limited,
+    ):
+        [problem] = problems(limited)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            theirs.execute("CREATE TEMPORARY TABLE t ()")
+            limited.execute("CREATE TEMPORARY TABLE t ()")
         conn.execute(problem.remedy.encode())
-        assert problems(theirs) == []
+        assert problems(limited) == []
 
-    assert problem.says == "the role may not make temporary tables, for dry runs"
+    assert (
+        problem.description
+        == "the role may not create temporary tables, which dry runs need"
+    )
 
 
-def test_a_history_with_a_serial_needs_its_sequence(
+def test_missing_privilege_on_the_sequence_of_a_serial_is_reported(
     conn: Connection, database_url: str
 ) -> None:
-    """An identity column, as ours, does not."""
+    """The identity column of schema.sql needs no such privilege."""
     conn.execute("ALTER TABLE salespro_sync_history ALTER id DROP IDENTITY")
     conn.execute("CREATE SEQUENCE numbers OWNED BY salespro_sync_history.id")
     conn.execute(
         "ALTER TABLE salespro_sync_history ALTER id SET DEFAULT nextval('numbers')"
     )
-    with role(database_url, GRANT) as url, connection.connect(url) as theirs:
-        [problem] = problems(theirs)
+    with (
+        temporary_role(database_url, IMPORTER_GRANT) as url,
+        connection.connect(url) as limited,
+    ):
+        [problem] = problems(limited)
         conn.execute(problem.remedy.encode())
-        assert problems(theirs) == []
+        assert problems(limited) == []
 
-    assert problem.says == "the role may not use the sequence numbers"
+    assert problem.description == "the role may not use the sequence numbers"
 
 
-def test_a_database_that_is_read_only_is_told(conn: Connection) -> None:
-    """Such as the reader endpoint of a cluster."""
+def test_read_only_database_is_reported(conn: Connection) -> None:
+    """For example the reader endpoint of a cluster."""
     conn.execute("SET default_transaction_read_only = on")
 
     [problem] = problems(conn)
 
-    assert problem.says == "the database is read-only"
+    assert problem.description == "the database is read-only"
