@@ -20,7 +20,7 @@ class SetupProblem:
     """A mistake in the setup; its text contains neither secrets nor cells.
 
     Attributes:
-        description: what is wrong.
+        description: the mistake, as text.
         remedy: how to fix it; for a privilege, the SQL statement.
     """
 

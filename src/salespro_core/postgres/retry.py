@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 # After this time of retries the attempt ends, and SQS delivers the message again later.
 # A restart or a failover takes some seconds, up to about a minute.
-MAX_RETRY_S = 60.0
+RETRY_PERIOD_S = 60.0
 INITIAL_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 # The server ends a statement after STATEMENT_TIMEOUT_S.  Without a reply by then the
@@ -46,10 +46,10 @@ def retry_while_unavailable(
         give_up: called after each failure; True ends the retries.
 
     Raises:
-        StoreUnavailable: it lasted for `MAX_RETRY_S`, or for all the time left.
+        StoreUnavailable: it lasted for `RETRY_PERIOD_S`, or for all the time left.
         SalesProError: any other error of the action, which is not retried.
     """
-    retry_until = time.monotonic() + MAX_RETRY_S
+    retry_until = time.monotonic() + RETRY_PERIOD_S
     backoff_s = INITIAL_BACKOFF_S
     while True:
         try:
@@ -109,7 +109,7 @@ class RetryingConnection:
             timeout_s: a try that takes longer is cancelled.
 
         Raises:
-            StoreUnavailable: it lasted for `MAX_RETRY_S`, or for all the time left.
+            StoreUnavailable: it lasted for `RETRY_PERIOD_S`, or for all the time left.
             StoreRefused: Postgres refused the action; a retry would fail again.
             SalesProError: any other error of the action or of `reconnect`.
         """
