@@ -395,7 +395,7 @@ def test_what_postgres_refuses_at_the_commit_costs_its_row_only(
 def test_a_lock_that_is_held_for_long_ends_the_attempt_and_frees_its_own(
     ahead: Ahead, conn: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("salespro_core.postgres.retry.MAX_RETRY_S", 0.5)
+    monkeypatch.setattr("salespro_core.postgres.retry.RETRY_PERIOD_S", 0.5)
     conn.execute("SET lock_timeout = '50ms'")
     with other.transaction():
         other.execute(f"LOCK TABLE {APPOINTMENT_TABLE}")
