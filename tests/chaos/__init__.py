@@ -1,1 +1,1 @@
-"""Faults, crashes and simulated schedules: what may break, breaks."""
+"""Tests that break things: injected faults, killed processes, simulated schedules."""

@@ -1,1 +1,7 @@
-"""What tests share: builders, servers, and the world around the function."""
+"""Helpers that several test packages use, each in one copy.
+
+builders: rows, files and records of both exports. databases: temporary databases, roles.
+import_runs: imports and dry runs of bytes. table_contents: rows, row versions, waits.
+servers/: servers and proxies that fail on demand. world/: the function in its environment.
+reliability_page: writes docs/reliability.md. sam_template: reads template.yaml.
+"""

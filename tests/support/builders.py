@@ -1,7 +1,7 @@
-"""A valid thing, with the one detail that a test is about.
+"""Valid rows, files, records and uploads; a test changes only what it is about.
 
-Everything goes through the production reader: what a test feeds to the table is what a
-file could have held.
+Records are read by the production reader, so that a test cannot use a record that no
+file could contain.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from salespro_core.csv_reader.header import Layout, read_header
-from salespro_core.csv_reader.row_blocks import block_of, read_blocks
+from salespro_core.csv_reader.row_blocks import block_from_rows, read_blocks
 from salespro_core.csv_reader.row_reader import Row
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
+from salespro_core.model.rejects import Record, Reject
 from salespro_core.model.upload import Upload
 from salespro_core.records.chunks import Batch
 from salespro_core.records.file_reader import ExportReader
-from salespro_core.records.parser import Part, Record, Reject, read_records
+from salespro_core.records.parser import ParsedRows, parse_rows
 
 APPOINTMENT = {
     "_id": "xWMyZ4YEGZ",
@@ -53,16 +54,20 @@ USER = {
     "Unique Identifier": "",
     "Job Representative ID": "",
 }
+# In every personal cell of a test file; it may be in rejects.csv and nowhere else.
+CANARY = "Quibble-77"
+# A password that must not be in any log or message.
+CANARY_PASSWORD = "canary-of-a-password"  # noqa: S105 -- used on test servers only
 MORNING = datetime(2025, 6, 18, 6, 0, tzinfo=UTC)
 
 
 def appointment(key: str = "xWMyZ4YEGZ", **cells: str) -> dict[str, str]:
-    """A row of the appointments export, by label (`customer_nameLast` for a dot)."""
+    """Return a row of the appointments export; `customer_nameLast` sets that label."""
     return APPOINTMENT | {"_id": key} | {_label(n): c for n, c in cells.items()}
 
 
 def user(key: str = "uWMyZ4YEGZ", **cells: str) -> dict[str, str]:
-    """A row of the users export, by label (`First_Name` for a space)."""
+    """Return a row of the users export; `First_Name` sets the label "First Name"."""
     return USER | {"User Object ID": key} | {_label(n): c for n, c in cells.items()}
 
 
@@ -74,7 +79,7 @@ def _label(name: str) -> str:
 
 
 def csv_bytes(*rows: dict[str, str], header: list[str] | None = None) -> bytes:
-    """A file of these rows; its header is that of the first one."""
+    """Return a CSV file of these rows; the default header is that of the first row."""
     text = io.StringIO(newline="")
     labels = header or list(rows[0])
     writer = csv.writer(text)
@@ -86,7 +91,7 @@ def csv_bytes(*rows: dict[str, str], header: list[str] | None = None) -> bytes:
 def records(
     *rows: dict[str, str], export: Export | None = None
 ) -> tuple[Layout, list[Record]]:
-    """These rows as the importer reads them; every one has to be a valid record."""
+    """Return these rows as the importer reads them; each must be a valid record."""
     lines = read_rows(io.BytesIO(csv_bytes(*rows)))
     exports = (export,) if export else (APPOINTMENTS, USERS)
     layout = read_header(next(lines).cells, exports)
@@ -97,38 +102,39 @@ def records(
 
 
 def read_rows(stream: BinaryIO) -> Iterator[Row]:
-    """The rows of a file one by one, as they come out of the reader's blocks."""
+    """Yield the rows of a file one by one."""
     return chain.from_iterable(read_blocks(stream))
 
 
 def read_items(
     layout: Layout, rows: Iterable[Row], *, is_lenient: bool = False
 ) -> list[Record | Reject]:
-    """What becomes of these rows, in the order of the file."""
-    part = read_records(layout, block_of(list(rows)), is_lenient=is_lenient)
+    """Return a record or a reject for each row, in file order."""
+    part = parse_rows(layout, block_from_rows(list(rows)), is_lenient=is_lenient)
     return _items(part)
 
 
 def items_of(reader: ExportReader) -> list[Record | Reject]:
-    """What becomes of the rows of a file, in its order."""
-    # Seven, so that small files have several parts, too.
-    return [item for part in reader.parts(7) for item in _items(part)]
+    """Return a record or a reject for each row of a file, in file order."""
+    # Seven rows per part, so that small files have several parts.
+    parts = iter(lambda: reader.read_rows(7), None)
+    return [item for part in parts for item in _items(part)]
 
 
-def _items(part: Part) -> list[Record | Reject]:
+def _items(part: ParsedRows) -> list[Record | Reject]:
     assert part.rows == len(part.lines) + len(part.lenient) + len(part.rejects)
     items: list[Record | Reject] = [*part.records(), *part.rejects]
     return sorted(items, key=lambda item: item.line)
 
 
 def batch(*rows: dict[str, str]) -> tuple[Layout, Batch]:
-    """These rows as one batch."""
+    """Return these rows as one batch, sorted by key."""
     layout, found = records(*rows)
     return layout, Batch.of(sorted(found, key=lambda record: str(record.values[0])))
 
 
 def upload(**details: Any) -> Upload:  # noqa: ANN401 -- the fields of Upload
-    """An object in a versioned bucket."""
+    """Return an upload in a versioned bucket."""
     return Upload(
         **{
             "bucket": "salespro-uploads",

@@ -1,6 +1,6 @@
-"""The system that this one replaces: its tables, made and filled by a real Django."""
+"""The tables of the Django application that this importer replaces, made by Django."""
 
-# ruff: noqa: DJ008 -- nobody prints these models
+# ruff: noqa: DJ008 -- these models are never printed
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ LONG_AGO = datetime(2024, 12, 31, 23, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What differs from warehouse to warehouse.
+    """How the tables may differ between databases.
 
     Attributes:
-        has_big_ids: the history's id is a bigint, as Django has it since 3.2.
-        has_required_texts: error_message and file_path are varchars that may be empty
-            and may not be null, as Django advises.
+        has_big_ids: the id of the history is a bigint, Django's default since 3.2.
+        has_required_texts: error_message and file_path are NOT NULL varchars with an
+            empty default, as Django recommends.
     """
 
     has_big_ids: bool = False
@@ -35,7 +35,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """Django's models; their managers work as long as the context they came from."""
+    """Django's models; usable inside the `earlier_system` block that made them."""
 
     appointment: Any
     user: Any
@@ -44,7 +44,7 @@ class Models:
 
 @contextmanager
 def earlier_system(conninfo: str, variant: Variant) -> Iterator[Models]:
-    """Make the tables in an empty database, and some rows in them."""
+    """Create and fill the tables in an empty database."""
     configure(conninfo)
     found = django_models(variant)
     try:
@@ -58,7 +58,7 @@ def earlier_system(conninfo: str, variant: Variant) -> Iterator[Models]:
 
 
 def configure(conninfo: str) -> None:
-    """Lead Django's default connection to this database."""
+    """Point Django's default connection to this database."""
     if not settings.configured:
         settings.configure(
             DATABASES={"default": {"ENGINE": "django.db.backends.postgresql"}},
@@ -73,7 +73,7 @@ def configure(conninfo: str) -> None:
 
 
 def django_models(variant: Variant) -> Models:
-    """The models of its tables."""
+    """Return the models of the earlier system's tables."""
     registry = Apps()
     id_field = models.BigAutoField if variant.has_big_ids else models.AutoField
 

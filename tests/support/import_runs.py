@@ -1,4 +1,4 @@
-"""Imports and dry runs of a few rows, begun as the edges begin them."""
+"""Imports and dry runs of a few rows through the importer's public functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.run import import_upload
-from salespro_core.model.outcome import Counts, Outcome
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
 from tests.support.builders import appointment, csv_bytes, upload, user
@@ -22,14 +23,14 @@ from tests.support.builders import appointment, csv_bytes, upload, user
 _versions = count(1)
 
 
-class Pieces(io.BytesIO):
-    """Bytes as a network gives them: in bits, and perhaps with an error in the middle.
+class PiecewiseStream(io.BytesIO):
+    """A stream that returns few bytes per read, and may fail in the middle.
 
     Args:
-        data: all of them.
-        after: where the error comes; None for never.
-        error: what comes there.
-        size: of a bit, at most.
+        data: all bytes of the stream.
+        after: offset from which each read raises `error`; None for never.
+        error: the exception to raise.
+        size: most bytes per read.
     """
 
     def __init__(
@@ -46,15 +47,15 @@ class Pieces(io.BytesIO):
         self._size = size
 
     def read(self, size: int | None = -1) -> bytes:
-        """The next bit."""
+        """Return at most `size` bytes, or raise the error."""
         if self._error and self._after is not None and self.tell() >= self._after:
             raise self._error
         most = self._size if size is None or size < 0 else min(size, self._size)
         return super().read(most)
 
 
-def another(upload_: Upload | None = None) -> Upload:
-    """The same object uploaded once more: another file."""
+def new_version(upload_: Upload | None = None) -> Upload:
+    """Return an upload of the same key with a new version."""
     return replace(upload_ or upload(), version=f"v{next(_versions)}")
 
 
@@ -66,15 +67,19 @@ def run(
     options: Options = DEFAULTS,
     callbacks: ImportCallbacks = NO_CALLBACKS,
 ) -> Outcome:
-    """Import these bytes, as a new upload unless one is named.
+    """Import these bytes as the upload `of`, by default as a new version.
 
-    What comes back is without the time it took, and what is for the report alone: that
-    has tests of its own.
+    Returns:
+        The outcome without its duration and without the fields for the report.
     """
     outcome = import_upload(
-        conn, of or another(), Pieces(data), options=options, callbacks=callbacks
+        conn,
+        of or new_version(),
+        PiecewiseStream(data),
+        options=options,
+        callbacks=callbacks,
     )
-    return plain(outcome)
+    return comparable(outcome)
 
 
 def dry_run(
@@ -85,25 +90,29 @@ def dry_run(
     options: Options = DEFAULTS,
     callbacks: ImportCallbacks = NO_CALLBACKS,
 ) -> Outcome:
-    """Try these bytes, in a session of its own; what comes back is as of `run`."""
+    """Make a dry run of these bytes in a new session; returns the same as `run`."""
     with connection.connect(conninfo) as own:
         outcome = dry_run_upload(
-            own, of or another(), Pieces(data), options=options, callbacks=callbacks
+            own,
+            of or new_version(),
+            PiecewiseStream(data),
+            options=options,
+            callbacks=callbacks,
         )
-    return plain(outcome)
+    return comparable(outcome)
 
 
-def plain(outcome: Outcome) -> Outcome:
-    """Without the time it took, and what is for the report alone."""
-    return replace(outcome, seconds=0.0, reasons=(), contents=None, settings=())
+def comparable(outcome: Outcome) -> Outcome:
+    """Return the outcome without its duration and without the fields for the report."""
+    return replace(outcome, seconds=0.0, reasons=(), file_summary=None, settings=())
 
 
-class File(NamedTuple):
-    """A file in short.
+class FileSpec(NamedTuple):
+    """A short description of a file.
 
     Attributes:
-        hour: when it was uploaded.
-        rows: (key, timestamp, amount); a file of users has no timestamps.
+        hour: hour of its upload.
+        rows: (key, timestamp, amount); the timestamp is ignored in a users file.
     """
 
     hour: int
@@ -111,10 +120,10 @@ class File(NamedTuple):
 
 
 TIMES = ["", "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z", "2025-06-03T00:00:00Z"]
-# Overlaps, duplicates, bad rows, equal and missing times, files out of order.
+# Overlapping keys, duplicates, bad rows, equal and missing times, files out of order.
 FILES = st.lists(
     st.builds(
-        File,
+        FileSpec,
         st.integers(0, 4),
         st.lists(
             st.tuples(
@@ -130,8 +139,8 @@ FILES = st.lists(
 )
 
 
-def file_bytes(file: File, *, is_dated: bool) -> bytes:
-    """Return it as an export of appointments, or else of users."""
+def file_bytes(file: FileSpec, *, is_dated: bool) -> bytes:
+    """Return the bytes of a file of appointments if `is_dated`, otherwise of users."""
     rows = [
         appointment(key, _updated_at=time, saleAmount=amount)
         if is_dated
@@ -141,8 +150,8 @@ def file_bytes(file: File, *, is_dated: bool) -> bytes:
     return csv_bytes(*rows, header=list(appointment() if is_dated else user()))
 
 
-def counted(conn: Connection, data: bytes, *, options: Options = DEFAULTS) -> Counts:
-    """Import these bytes, and return only the counts."""
+def run_counts(conn: Connection, data: bytes, *, options: Options = DEFAULTS) -> Counts:
+    """Import these bytes without an error and return the counts."""
     outcome = run(conn, data, options=options)
     assert outcome.error is None
     return outcome.counts

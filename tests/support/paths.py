@@ -1,4 +1,4 @@
-"""Where the repository's own files are."""
+"""Paths of files in the repository."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 EVENTS = ROOT / "events"
 SAMPLE_EXPORT = EVENTS / "SalesPro2025-06-18.csv"
-# Public test data beside the checkout; it may be absent.
+# Public CSV test data next to the checkout; it may be missing.
 CORPUS = ROOT.parent / "shared" / "csv-corpus"

@@ -1,4 +1,4 @@
-"""docs/reliability.md: what the last full run of a kind of tests has shown."""
+"""Writes the tables of docs/reliability.md from the results of a full test run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from tests.support import paths
 PAGE = paths.ROOT / "docs" / "reliability.md"
 OPTION = "--write-reliability"
 
-# Runs by what they show -> what the page says of it, or None if some are missing; the
-# name is that of the section, and of what a test records.
+# Section -> function from the recorded values of passed tests to the section's Markdown;
+# it returns None if a test is missing.  A test records its value with
+# `record_property(section, value)`.
 WRITERS: dict[str, Callable[[Counter[str]], str | None]] = {
     "faults": matrix.markdown,
     "crashes": crashes_report.crashes,
@@ -29,14 +30,14 @@ WRITERS: dict[str, Callable[[Counter[str]], str | None]] = {
 
 
 def section(name: str) -> str:
-    """What stands between the two comments of that name."""
+    """Return the text between the begin and end comments of a section."""
     found = re.search(_between(name), PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert found, f"{PAGE.name} has no section {name}"
     return found[2]
 
 
 def write_section(name: str, markdown: str) -> None:
-    """Put it between the two comments of that name."""
+    """Replace the text between the begin and end comments of a section."""
     page = PAGE.read_text(encoding="utf-8")
     page, count = re.subn(
         _between(name),
@@ -48,10 +49,10 @@ def write_section(name: str, markdown: str) -> None:
     PAGE.write_text(page, encoding="utf-8")
 
 
-class Tally:
-    """A plugin of the process that hears of all tests: counts what they have recorded.
+class ResultCounter:
+    """A pytest plugin that counts the values which passed tests have recorded.
 
-    A test of a section records its name and what it shows, and the version of Postgres:
+    A test records its section and a value, and may record the version of Postgres:
     `record_property("faults", "deadlock")`, `record_property("postgres", "18")`.
     """
 
@@ -61,7 +62,7 @@ class Tally:
         self._seconds = 0.0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a test that has passed."""
+        """Count the recorded values of a passed test."""
         self._seconds += report.duration
         if report.when != "call" or not report.passed:
             return
@@ -74,7 +75,7 @@ class Tally:
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
     ) -> None:
-        """Write the sections of which all runs have passed."""
+        """Write each section whose tests have all passed."""
         for name, passed in self._passed.items():
             markdown = WRITERS[name](passed)
             if markdown is None:

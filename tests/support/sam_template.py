@@ -1,4 +1,4 @@
-"""template.yaml as tests see it: short forms read as long ones, and no YAML left."""
+"""Reads template.yaml into plain dictionaries, with CloudFormation's long forms."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Loader.add_multi_constructor("!", _long_form)
 
 @cache
 def template() -> dict[str, Any]:
-    """All of it; nobody changes it."""
+    """Return the whole template; callers must not change it."""
     loader = _Loader((ROOT / "template.yaml").read_text(encoding="utf-8"))
     loaded = loader.get_single_data()
     assert isinstance(loaded, dict)
@@ -42,14 +42,14 @@ def template() -> dict[str, Any]:
 
 
 def properties(name: str) -> dict[str, Any]:
-    """Those of one resource."""
+    """Return the properties of a resource."""
     found = template()["Resources"][name]["Properties"]
     assert isinstance(found, dict)
     return found
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
-    """Name -> properties of the resources of one type."""
+    """Return name -> properties of all resources of one type."""
     return {
         name: resource["Properties"]
         for name, resource in template()["Resources"].items()
@@ -58,14 +58,14 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 
 
 def variables() -> dict[str, Any]:
-    """The environment of the function."""
+    """Return the environment variables of the function."""
     found = properties("Importer")["Environment"]["Variables"]
     assert isinstance(found, dict)
     return found
 
 
 def statements(node: object) -> Iterator[dict[str, Any]]:
-    """Every statement of every policy under `node`, those behind conditions too."""
+    """Yield every policy statement under `node`, conditional ones included."""
     match node:
         case dict() if "Effect" in node:
             yield node
@@ -78,23 +78,27 @@ def statements(node: object) -> Iterator[dict[str, Any]]:
 
 
 def as_list(value: object) -> list[object]:
-    """One thing, or several, as several."""
+    """Return a list as it is, and any other value as a list of one."""
     return value if isinstance(value, list) else [value]
 
 
-def holds(condition: object, parameters: dict[str, str]) -> object:
-    """What CloudFormation makes of the condition functions that are used."""
+def evaluate(condition: object, parameters: dict[str, str]) -> object:
+    """Evaluate a CloudFormation condition.
+
+    Raises:
+        NotImplementedError: the template uses another condition function.
+    """
     match condition:
         case {"Ref": str(name)}:
             return parameters[name]
         case {"Fn::Equals": [left, right]}:
-            return str(holds(left, parameters)) == str(holds(right, parameters))
+            return str(evaluate(left, parameters)) == str(evaluate(right, parameters))
         case {"Fn::Not": [inner]}:
-            return not holds(inner, parameters)
+            return not evaluate(inner, parameters)
         case {"Fn::And": list(inner)}:
-            return all(holds(each, parameters) for each in inner)
+            return all(evaluate(each, parameters) for each in inner)
         case {"Fn::Or": list(inner)}:
-            return any(holds(each, parameters) for each in inner)
+            return any(evaluate(each, parameters) for each in inner)
         case str() | int():
             return condition
     raise NotImplementedError(str(condition))

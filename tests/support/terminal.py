@@ -1,4 +1,4 @@
-"""A prompt in a folder of the test's own, at which `salespro` is run as people run it."""
+"""Runs the command `salespro` as a user does, in a folder of the test."""
 
 from __future__ import annotations
 
@@ -13,52 +13,64 @@ import struct
 import subprocess
 import sys
 import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import IO, Any
 
 SALESPRO = Path(sys.executable).with_name("salespro")
-# What would make a command do something else than on another machine.
-_FOREIGN = re.compile(
+FATES = ("created", "updated", "unchanged", "stale", "duplicate", "rejected")
+# Variables of this machine that would change what a command does.
+_IGNORED_VARIABLES = re.compile(
     "(AWS|BATCH|CHECKPOINT|DATABASE|DB|INVALID|MAX|REPORT|SALESPRO|SOURCE|TQDM)_"
     "|PYTHON(?!PATH)|COLUMNS|LINES"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A command that has come to its end."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
     err: str
 
     def json(self) -> Any:  # noqa: ANN401 -- an object or a list
-        """Standard output, which has to be one JSON value and nothing else."""
+        """Standard output, which must be one JSON value and nothing else."""
         return json.loads(self.out)
 
     @property
     def error(self) -> str:
-        """What the command failed with: one line on stderr, whose form is asserted."""
+        """The error message; asserts exit code 1 and exactly one line on stderr."""
         assert (self.code, self.err.count("\n")) == (1, 1), self.err
         assert self.err.startswith("Error: ")
         return self.err.removeprefix("Error: ").strip()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts in the JSON output that are not 0; asserts success."""
+        assert (self.code, self.err) == (0, "")
+        report = self.json()
+        return {fate: report[fate] for fate in FATES if report[fate]}
+
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where commands are run.
+    """Runs commands in one folder, with one environment.
 
     Attributes:
-        folder: the current one of each command.
-        environ: variables of the test's own; the settings of this machine are left out.
+        folder: the current folder of each command.
+        environ: variables of the test; settings of this machine are removed.
     """
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *args: str | Path, **environ: str) -> Done:
-        """Run `salespro` to its end."""
+    def run(self, *args: str | Path, **environ: str) -> CommandResult:
+        """Run `salespro` and wait until it ends."""
         done = subprocess.run(  # noqa: S603 -- our own command
             [SALESPRO, *args],
             cwd=self.folder,
@@ -69,7 +81,7 @@ class Terminal:
             timeout=60,
             check=False,
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def start(
         self,
@@ -78,7 +90,7 @@ class Terminal:
         stderr: int | IO[str] = subprocess.PIPE,
         **environ: str,
     ) -> subprocess.Popen[str]:
-        """Start `salespro`; the caller waits for it."""
+        """Start `salespro`; see `wait_for_exit`."""
         return subprocess.Popen(  # noqa: S603 -- our own command
             [SALESPRO, *args],
             cwd=self.folder,
@@ -89,64 +101,107 @@ class Terminal:
             text=True,
         )
 
+    def run_in_pty(
+        self,
+        *args: str,
+        columns: int = 100,
+        interrupt_at: str | None = None,
+        **environ: str,
+    ) -> str:
+        """Run `salespro` in a pseudo-terminal and return all that it printed.
+
+        Args:
+            args: of the command, which must succeed.
+            columns: width of the terminal.
+            interrupt_at: send SIGINT as soon as the command has printed this text.
+            environ: more environment variables.
+        """
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        printed = io.BytesIO()
+        with (
+            open(theirs, "w", encoding="utf-8") as tty,  # noqa: PTH123 -- a descriptor
+            self.start(*args, stdout=tty, stderr=tty, **environ) as process,
+        ):
+            tty.close()
+            with suppress(OSError):  # Linux reports EIO when the other end is closed
+                while data := os.read(ours, 65536):
+                    printed.write(data)
+                    text = printed.getvalue().decode(errors="replace")
+                    if interrupt_at is not None and interrupt_at in text:
+                        interrupt_at = None
+                        process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        os.close(ours)
+        return printed.getvalue().decode()
+
     def variables(self, **more: str) -> dict[str, str]:
-        """All that a command finds in its environment."""
-        kept = {n: v for n, v in os.environ.items() if not _FOREIGN.match(n)}
-        # Nobody asks the network where this runs, for credentials.
+        """All environment variables of a command."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not _IGNORED_VARIABLES.match(name)
+        }
+        # Without this, boto3 would ask the network for credentials.
         kept |= {"HOME": str(self.folder), "AWS_EC2_METADATA_DISABLED": "true"}
         return kept | self.environ | more
 
     def write(self, name: str, data: bytes) -> Path:
-        """Put a file into the folder."""
+        """Write a file into the folder."""
         path = self.folder / name
         path.write_bytes(data)
         return path
 
 
-def ended(process: subprocess.Popen[str]) -> Done:
-    """Wait for a command, which must not take long any more."""
+def wait_for_exit(process: subprocess.Popen[str]) -> CommandResult:
+    """Wait until the command ends.
+
+    Raises:
+        AssertionError: it still runs after 30 s; it is killed.
+    """
     try:
         out, err = process.communicate(timeout=30)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError(f"It does not end: {out!r}, {err!r}") from None
-    return Done(process.returncode, out or "", err or "")
+        raise AssertionError(f"The command does not end: {out!r}, {err!r}") from None
+    return CommandResult(process.returncode, out or "", err or "")
 
 
-def on_a_terminal(
-    terminal: Terminal,
-    *args: str,
-    columns: int = 100,
-    until: str | None = None,
-) -> str:
-    """What a terminal is sent.
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until the condition is true.
+
+    Raises:
+        AssertionError: it is still false after 30 s.
+    """
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@contextmanager
+def named_pipe(pipe: Path, data: bytes, *, is_endless: bool = False) -> Iterator[None]:
+    """Make a named pipe and write the data to its reader.
 
     Args:
-        terminal: where the command is run.
-        args: of the command.
-        columns: how wide it is.
-        until: Ctrl-C is pressed when it has shown this.
+        pipe: where to make it.
+        data: what the reader gets.
+        is_endless: keep the pipe open until the context ends, so that the reader waits.
     """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    sent = io.BytesIO()
-    with (
-        open(theirs, "w", encoding="utf-8") as tty,  # noqa: PTH123 -- no path
-        terminal.start(*args, stdout=tty, stderr=tty) as process,
-    ):
-        tty.close()
-        # Linux says EIO when the other end is closed.
-        try:
-            while piece := os.read(ours, 65536):
-                sent.write(piece)
-                if until is not None and until in sent.getvalue().decode(
-                    errors="replace"
-                ):
-                    until = None
-                    process.send_signal(signal.SIGINT)
-        except OSError:
-            pass
-        assert process.wait(timeout=30) == 0
-    os.close(ours)
-    return sent.getvalue().decode()
+    os.mkfifo(pipe)
+    may_close = Event()
+    if not is_endless:
+        may_close.set()
+
+    def write() -> None:
+        with suppress(BrokenPipeError), pipe.open("wb", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            may_close.wait()
+
+    # In a daemon thread: opening a pipe without a reader blocks for ever.
+    Thread(target=write, daemon=True).start()
+    yield
+    may_close.set()

@@ -1,1 +1,1 @@
-"""Kills, freezes and races; `make crashes`."""
+"""Imports in processes that are killed, frozen, stopped and raced; `make crashes`."""

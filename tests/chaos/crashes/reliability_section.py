@@ -1,4 +1,4 @@
-"""What docs/reliability.md says of `make crashes`: which test shows what, and how often."""
+"""The tables "Crashes" and "Deliveries" of docs/reliability.md, from the test results."""
 
 from __future__ import annotations
 
@@ -6,167 +6,172 @@ from collections import Counter
 from typing import NamedTuple
 
 
-class Shown(NamedTuple):
-    """What the runs of one test show.
+class Row(NamedTuple):
+    """A row of one table: what the cases of one test show.
 
     Attributes:
-        section: of the page.
-        runs: how many have to pass before the page says so.
-        what: is done to the importer.
-        result: what comes of it.
+        section: `crashes` or `deliveries`.
+        cases: how many cases must pass before the page shows the row.
+        action: what the test does to the importer.
+        result: what happens to the import.
     """
 
     section: str
-    runs: int
-    what: str
+    cases: int
+    action: str
     result: str
 
 
-# By the names of the tests; a run records its own with `record_property`.
-SHOWN = {
-    "test_killed_at_a_statement_the_next_delivery_takes_over": Shown(
+# Test -> its row. `conftest.py` records the name of each of these tests that runs.
+ROWS = {
+    "test_import_killed_at_a_statement_is_finished_by_the_next_delivery": Row(
         "crashes",
         90,
-        "SIGKILL before each of the 45 statements of a file of 20 batches, and behind each "
-        "before the client knows",
-        "refused while the lease lives; then the next delivery goes on, and all ends as "
-        "after one clean run",
+        "SIGKILL before each of the 45 statements of a file with 20 batches, and after "
+        "each before its reply arrives",
+        "the import is refused while the lease is live; then the next delivery resumes "
+        "it, and the tables end as after one clean import",
     ),
-    "test_killed_inside_a_statement_the_next_delivery_takes_over": Shown(
+    "test_import_killed_inside_a_statement_is_finished_by_the_next_delivery": Row(
         "crashes",
         30,
-        "SIGKILL while the server is inside a batch, a COMMIT, the claim or the completion",
-        "the same, whether the server then rolls back or commits for nobody",
+        "SIGKILL while Postgres executes a batch, a COMMIT, the claim or the completion",
+        "the same, whether Postgres then rolls back or commits",
     ),
-    "test_the_next_delivery_waits_for_what_the_server_is_still_doing": Shown(
+    "test_next_delivery_waits_for_the_running_statement_of_a_killed_import": Row(
         "crashes",
         3,
-        "the next delivery comes while the server is still at what the killed one asked for",
-        "it waits, and takes over, or finds the lease renewed",
+        "the next delivery arrives while Postgres still executes a statement of the "
+        "killed attempt",
+        "it waits, then takes over, or finds that the lease was renewed",
     ),
-    "test_timed_out_while_the_database_is_silent": Shown(
+    "test_import_killed_at_its_deadline_while_postgres_is_silent_is_finished_later": Row(
         "crashes",
         9,
-        "the database goes dark, and the runtime kills at the deadline",
-        "the next delivery takes over when the server has ended the session",
+        "Postgres stops answering, and the runtime kills the function at its deadline",
+        "the next delivery takes over after Postgres has ended the session",
     ),
-    "test_timed_out_while_s3_is_silent": Shown(
+    "test_import_killed_at_its_deadline_while_s3_is_silent_is_finished_later": Row(
         "crashes",
         3,
-        "S3 goes dark (at once, in the object, before the report), and the runtime kills",
+        "S3 stops answering (at the start, inside the object, before the report), and the "
+        "runtime kills the function at its deadline",
         "the next delivery takes over",
     ),
-    "test_each_attempt_killed_one_statement_further_on_than_the_last": Shown(
+    "test_attempts_killed_one_statement_later_each_time_finish_the_import": Row(
         "crashes",
         2,
-        "attempt after attempt is killed, each one statement further on",
-        "nothing is lost; from the first commit on each attempt adds one",
+        "each attempt is killed one statement later than the attempt before",
+        "no row is lost; from the first commit on, each attempt adds one commit",
     ),
-    "test_killed_at_any_moment_again_and_again": Shown(
+    "test_import_killed_at_random_moments_loses_no_row": Row(
         "crashes",
         6,
-        "SIGKILL at random moments over a slow wire, until an attempt outruns them",
-        "nothing is lost and nothing counted twice",
+        "SIGKILL at random moments over a slow network, until an attempt survives",
+        "no row is lost and none is counted twice",
     ),
-    "test_a_zombie_writes_nothing": Shown(
+    "test_thawed_attempt_writes_nothing_after_another_took_over": Row(
         "crashes",
         36,
-        "SIGSTOP at 12 kinds of moment, SIGCONT after another attempt has taken over and "
-        "is done, was killed or is at work",
-        "the zombie writes nothing and says that it has lost its claim",
+        "SIGSTOP at 12 kinds of moments; SIGCONT after another attempt has taken over and "
+        "has completed, was killed or is still running",
+        "the thawed attempt writes nothing and logs that it has lost its claim",
     ),
-    "test_who_wakes_up_while_another_waits_for_its_locks_goes_on": Shown(
+    "test_attempt_thawed_before_a_takeover_completes_its_import": Row(
         "crashes",
         1,
-        "frozen in a transaction, and awake before anybody could take over",
-        "it goes on; the other one is told that the import is held",
+        "SIGSTOP inside a transaction, SIGCONT before another attempt could take over",
+        "it completes its import; the other attempt logs that the import is claimed",
     ),
-    "test_who_never_wakes_up_in_a_transaction_is_ended_by_the_server": Shown(
+    "test_frozen_transaction_is_ended_by_the_server_after_60_seconds": Row(
         "crashes",
         1,
-        "frozen in a transaction for good, by the true clocks",
-        "the server ends its session after 60 s; the attempt that waited takes over",
+        "SIGSTOP inside a transaction, without simulated clocks",
+        "Postgres ends the session after 60 s; the waiting attempt takes over",
     ),
-    "test_the_function_stops_at_the_next_commit": Shown(
+    "test_function_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
         45,
         "SIGTERM to the function at each statement",
-        "it stops at the next commit; no lease is left; the next delivery goes on at once",
+        "it stops at the next commit and leaves no lease; the next delivery resumes at once",
     ),
-    "test_the_command_stops_at_the_next_commit": Shown(
+    "test_command_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
         45,
         "SIGTERM to `salespro import` at each statement",
         "the same, with exit code 143",
     ),
-    "test_the_command_does_not_wait_for_the_locks_of_others": Shown(
+    "test_command_waiting_for_a_lock_stops_one_second_after_sigterm": Row(
         "crashes",
         2,
         "SIGTERM to `salespro import` while it waits for a lock",
-        "the statement is cancelled after a second; the rest is the same",
+        "the statement is cancelled after a second; then the same",
     ),
-    "test_the_same_notification_32_times_at_once_is_one_import": Shown(
+    "test_32_simultaneous_deliveries_make_one_import": Row(
         "deliveries",
         12,
         "one notification delivered to 32 processes at once, or within 30 or 300 ms",
-        "one imports it; the others are told that it is held or was imported before",
+        "one process imports the file; the others log that the import is claimed or that "
+        "the file was already imported",
     ),
-    "test_two_versions_of_one_key_end_as_the_newer_one": Shown(
+    "test_two_versions_of_one_key_end_with_the_newer_rows": Row(
         "deliveries",
         20,
         "two versions of one key, in either order, one in the middle of the other",
-        "the newer one is what the tables have",
+        "the tables hold the rows of the newer version",
     ),
-    "test_commit_by_commit_the_tables_are_what_the_model_says": Shown(
+    "test_two_interleaved_imports_match_the_model_after_each_commit": Row(
         "deliveries",
         24,
-        "two files of one key commit by commit, in an order that is drawn",
-        "after each commit the tables and counts are the model's",
+        "two files of one key, their commits interleaved at random",
+        "after each commit the tables and the counts match the model",
     ),
-    "test_eight_overlapping_files_end_in_one_state_without_a_deadlock": Shown(
+    "test_eight_overlapping_imports_end_in_one_state_without_deadlock": Row(
         "deliveries",
         16,
         "eight processes import shuffled files of 600 rows with 300 keys at once",
-        "one state in the end; Postgres has counted no deadlock",
+        "the tables end in one state; Postgres has counted no deadlock",
     ),
-    "test_in_lenient_mode_there_is_no_deadlock_either": Shown(
+    "test_overlapping_lenient_imports_end_without_deadlock": Row(
         "deliveries",
         6,
         "the same with INVALID_VALUES=null, half of the optional values bad",
         "the same",
     ),
-    "test_a_file_that_the_table_refuses_ends_in_the_dead_letter_queue": Shown(
+    "test_message_whose_rows_the_table_refuses_ends_in_the_dead_letter_queue": Row(
         "deliveries",
         1,
-        "one file of ten that the table refuses",
-        "nine are done at once; it ends in the dead-letter queue, and its history row "
-        "says why; mended and redriven, it is imported",
+        "ten messages in one event, one of them for a file that a trigger refuses",
+        "nine are imported at once; the tenth ends in the dead-letter queue, and its "
+        "history row says why; after a repair and a redrive it is imported",
     ),
-    "test_what_cannot_even_be_claimed_is_in_the_log": Shown(
+    "test_message_without_a_known_upload_is_logged_and_ends_in_the_dead_letter_queue": Row(
         "deliveries",
         2,
-        "one message of ten that names no bucket, or is no notification",
-        "nine are done at once; it ends in the dead-letter queue, and the log says why",
+        "ten messages in one event, one of them without a bucket that exists or without a "
+        "notification",
+        "nine are imported at once; the tenth ends in the dead-letter queue, and the log "
+        "says why",
     ),
 }  # fmt: skip
 
 
 def crashes(passed: Counter[str]) -> str | None:
-    """The section on crashes, from the tests that have passed; None if any is missing."""
+    """Return the table on crashes; None if a case has not passed."""
     return _table("crashes", passed)
 
 
 def deliveries(passed: Counter[str]) -> str | None:
-    """The section on deliveries, from the tests that have passed; None if any is missing."""
+    """Return the table on deliveries; None if a case has not passed."""
     return _table("deliveries", passed)
 
 
 def _table(section: str, passed: Counter[str]) -> str | None:
-    lines = ["| what is done | what comes of it | runs |", "|---|---|---|"]
-    for name, shown in SHOWN.items():
-        if shown.section != section:
+    lines = ["| what the test does | what happens | cases |", "|---|---|---|"]
+    for name, row in ROWS.items():
+        if row.section != section:
             continue
-        if passed[name] != shown.runs:
+        if passed[name] != row.cases:
             return None
-        lines.append(f"| {shown.what} | {shown.result} | {shown.runs} |")
+        lines.append(f"| {row.action} | {row.result} | {row.cases} |")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The importer is killed at every statement, and whatever was lost comes again."""
+"""An import that is killed at any statement is finished by a later delivery."""
 
 from __future__ import annotations
 
@@ -14,79 +14,79 @@ from tests.support.servers.tcp_proxy import Action, Moment
 from tests.support.table_contents import contents, wait_until, wait_until_quiet
 from tests.support.world.children import Child, Children
 from tests.support.world.moments import (
+    ADVISORY_LOCKS,
     BATCHES,
     BEGINS,
     CLAIM,
-    CLAIMING,
     COMMITS,
     COMPLETE,
     CONNECT,
-    COUNTS,
-    RECOGNISE,
+    EXPECTED_COUNTS,
+    SET_SYNC_TYPE,
     STATEMENTS,
-    TURNS,
-    Gate,
+    WAITING_CLAIMS,
+    StatementGate,
     Strike,
     When,
-    a_file,
-    killed,
-    noted,
-    run_out,
-    struck,
+    expire_leases,
+    kill,
+    striking,
+    upload_twenty_batches,
 )
-from tests.support.world.world import Put, World
+from tests.support.world.uploads import TrackedUpload
+from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
-# Less than the importer waits for an answer (watch.LEAST_S): it cannot end by itself.
+# Shorter than the importer's shortest timeout (watchdog.MIN_TIMEOUT_S): it cannot end itself.
 SHORT_S = 2.0
 
 
-def test_a_clean_run_has_the_statements_that_are_swept(
+def test_clean_import_sends_the_statements_that_these_tests_number(
     world: World, children: Children
 ) -> None:
-    """Otherwise a moment of the import would be left out below."""
-    put = a_file(world)
+    """The constants in `moments.py` must cover the whole import."""
+    upload = upload_twenty_batches(world)
 
-    children.invoke(world, put).answer()
+    children.invoke(world, upload).response()
 
-    sent = world.postgres.statements
-    world.follow(put)
-    assert put.counts == COUNTS
+    sent = world.postgres_proxy.statements
+    world.update_model(upload)
+    assert upload.counts == EXPECTED_COUNTS
     assert len(sent) == STATEMENTS
     assert [i for i, text in enumerate(sent) if "AS MATERIALIZED" in text] == BATCHES
     assert [i for i, text in enumerate(sent) if text == "BEGIN"] == BEGINS
-    assert [i for i, text in enumerate(sent) if "advisory" in text] == TURNS
+    assert [i for i, text in enumerate(sent) if "advisory" in text] == ADVISORY_LOCKS
     assert [i for i, text in enumerate(sent) if text == "COMMIT"] == COMMITS
     assert len(BATCHES) == 20
 
 
 @pytest.mark.parametrize("number", range(STATEMENTS))
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_a_statement_the_next_delivery_takes_over(
+def test_import_killed_at_a_statement_is_finished_by_the_next_delivery(
     world: World, children: Children, number: int, when: When
 ) -> None:
-    """Before the server has it; or after it is done, and nobody was told."""
-    put = a_file(world)
+    """Before Postgres receives it, or after its execution and before the reply."""
+    upload = upload_twenty_batches(world)
 
-    strike = Strike(number, when, killed)
-    with struck(world, strike, partial(children.invoke, world, put)) as victim:
+    strike = Strike(number, when, kill)
+    with striking(world, strike, partial(children.invoke, world, upload)) as victim:
         ended = victim.wait()
 
     assert ended == -signal.SIGKILL
-    _converges(world, put, victim)
+    _check_next_deliveries(world, upload, victim)
 
 
-@pytest.mark.parametrize("number", [CLAIM, RECOGNISE, *BATCHES, *COMMITS, COMPLETE])
-def test_killed_inside_a_statement_the_next_delivery_takes_over(
+@pytest.mark.parametrize("number", [CLAIM, SET_SYNC_TYPE, *BATCHES, *COMMITS, COMPLETE])
+def test_import_killed_inside_a_statement_is_finished_by_the_next_delivery(
     world: World, children: Children, number: int
 ) -> None:
-    """The server goes on with it, for a client that is no more."""
-    put = a_file(world)
-    gate = Gate(world.conn)
+    """Postgres continues to execute the statement of a dead client."""
+    upload = upload_twenty_batches(world)
+    gate = StatementGate(world.conn)
 
     strike = Strike(number, "before", lambda _: gate.close())
-    with struck(world, strike, partial(children.invoke, world, put)) as victim:
+    with striking(world, strike, partial(children.invoke, world, upload)) as victim:
         strike.wait()
         gate.wait()
         victim.kill()
@@ -94,18 +94,18 @@ def test_killed_inside_a_statement_the_next_delivery_takes_over(
         gate.open()
 
     assert ended == -signal.SIGKILL
-    _converges(world, put, victim)
+    _check_next_deliveries(world, upload, victim)
 
 
 @pytest.mark.parametrize(
     ("number", "is_sent", "attempts"),
     [
-        pytest.param(BATCHES[10], False, 2, id="batch-that-is-rolled-back"),
-        pytest.param(BATCHES[10], True, 1, id="batch-that-is-committed"),
-        pytest.param(COMMITS[3], True, 1, id="commit-that-renews-the-lease"),
+        pytest.param(BATCHES[10], False, 2, id="batch-rolled-back"),
+        pytest.param(BATCHES[10], True, 1, id="batch-committed"),
+        pytest.param(COMMITS[3], True, 1, id="commit-renews-the-lease"),
     ],
 )
-def test_the_next_delivery_waits_for_what_the_server_is_still_doing(
+def test_next_delivery_waits_for_the_running_statement_of_a_killed_import(
     world: World,
     children: Children,
     number: int,
@@ -113,40 +113,40 @@ def test_the_next_delivery_waits_for_what_the_server_is_still_doing(
     is_sent: bool,
     attempts: int,
 ) -> None:
-    """Its lease has run out; whether it has made a commit is known when it is over."""
-    put = a_file(world)
-    gate = Gate(world.conn)
+    """The lease has expired, but only the end of the statement decides its commit."""
+    upload = upload_twenty_batches(world)
+    gate = StatementGate(world.conn)
 
     def act(moment: Moment) -> Action | None:
         if moment.number == BEGINS[3] and not moment.is_answered:
-            run_out(world.conn)
+            expire_leases(world.conn)
         strike(moment)
         is_commit = moment.number == COMMITS[3] and not moment.is_answered
         return "cut" if is_commit and not is_sent else None
 
     strike = Strike(number, "before", lambda _: gate.close())
-    with struck(world, strike, partial(children.invoke, world, put)) as victim:
-        world.postgres.plan = act
+    with striking(world, strike, partial(children.invoke, world, upload)) as victim:
+        world.postgres_proxy.plan = act
         strike.wait()
         gate.wait()
         victim.kill()
-        following = children.invoke(world, put)
-        wait_until(world.conn, CLAIMING)
+        following = children.invoke(world, upload)
+        wait_until(world.conn, WAITING_CLAIMS)
         gate.open()
-        is_done = not following.answer()["batchItemFailures"]
+        is_done = not following.response()["batchItemFailures"]
 
-    row = noted(world, put)
+    row = world.history_row(upload)
     assert row is not None
     assert row["attempts"] == attempts
     assert is_done == (attempts == 2)
-    _converges(world, put, victim)
+    _check_next_deliveries(world, upload, victim)
 
 
 @pytest.mark.parametrize(
     ("number", "when"),
     [
         (CLAIM, "after"),
-        (RECOGNISE, "before"),
+        (SET_SYNC_TYPE, "before"),
         (BEGINS[3], "after"),
         (BATCHES[10], "before"),
         (BATCHES[10], "after"),
@@ -156,120 +156,125 @@ def test_the_next_delivery_waits_for_what_the_server_is_still_doing(
         (COMPLETE, "after"),
     ],
 )
-def test_timed_out_while_the_database_is_silent(
+def test_import_killed_at_its_deadline_while_postgres_is_silent_is_finished_later(
     world: World, children: Children, number: int, when: When
 ) -> None:
-    """At the deadline the runtime kills whatever it does; its session lingers."""
-    put = a_file(world)
+    """The runtime kills the function at its deadline; its database session remains."""
+    upload = upload_twenty_batches(world)
 
     strike = Strike(number, when, lambda _: "blackhole")
     deadline = time.monotonic() + SHORT_S
-    begin = partial(children.invoke, world, put, seconds=SHORT_S)
-    with struck(world, strike, begin) as victim:
+    begin = partial(children.invoke, world, upload, seconds=SHORT_S)
+    with striking(world, strike, begin) as victim:
         victim.time_out(deadline)
 
-    assert strike.came.is_set()
-    _settles(world, put)
+    assert strike.has_struck.is_set()
+    _finish(world, upload)
 
 
 @pytest.mark.parametrize("number", [None, CONNECT, COMMITS[-1]])
-def test_timed_out_while_s3_is_silent(
+def test_import_killed_at_its_deadline_while_s3_is_silent_is_finished_later(
     world: World, children: Children, number: int | None
 ) -> None:
-    """From the first connection on, while it sends the object, or before the report."""
-    put = a_file(world)
-    world.s3.is_silent = number is None
-    world.s3.action = "blackhole"
+    """From the first connection on, inside the object, or before the report."""
+    upload = upload_twenty_batches(world)
+    world.s3_proxy.is_silent = number is None
+    world.s3_proxy.action = "blackhole"
 
     def fall_silent(_: Child) -> None:
-        world.s3.cut_after = 1
+        world.s3_proxy.cut_after = 1
 
     strike = Strike(number or CONNECT, "after", fall_silent)
     deadline = time.monotonic() + SHORT_S
-    begin = partial(children.invoke, world, put, seconds=SHORT_S)
-    with struck(world, strike, begin) as victim:
+    begin = partial(children.invoke, world, upload, seconds=SHORT_S)
+    with striking(world, strike, begin) as victim:
         victim.time_out(deadline)
 
-    world.s3.cut_after, world.s3.is_silent = None, False
-    _settles(world, put)
+    world.s3_proxy.cut_after, world.s3_proxy.is_silent = None, False
+    _finish(world, upload)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_each_attempt_killed_one_statement_further_on_than_the_last(
+def test_attempts_killed_one_statement_later_each_time_finish_the_import(
     world: World, children: Children, when: When
 ) -> None:
-    """However often it dies, what is committed stays, and some day it is done."""
-    put = a_file(world)
+    """Committed rows stay, so that any number of crashes only delays the import."""
+    upload = upload_twenty_batches(world)
     checkpoints = []
     for number in count():
-        world.postgres.statements.clear()
-        strike = Strike(number, when, killed)
-        with struck(world, strike, partial(children.invoke, world, put)) as victim:
+        world.postgres_proxy.statements.clear()
+        strike = Strike(number, when, kill)
+        with striking(world, strike, partial(children.invoke, world, upload)) as victim:
             if victim.wait() == 0:
                 break
-        _is_consistent(world, put, victim)
-        checkpoints.append(put.counts.processed)
-        world.wait()
+        _check_after_kill(world, upload, victim)
+        checkpoints.append(upload.counts.processed)
+        world.simulate_redelivery_delay()
 
-    # Behind a statement of a pipeline its whole span is committed.
+    # After a statement of a pipeline its whole chunk is committed.
     assert number > (10 if when == "before" else len(COMMITS))
-    # As soon as the first commit is reached, each attempt adds one.
+    # From the first commit on, each attempt adds one.
     grown = [0, *(rows for rows in checkpoints if rows)]
     assert checkpoints == [0] * (len(checkpoints) - len(grown) + 1) + grown[1:]
-    assert all(a < b or a == COUNTS.processed for a, b in pairwise(grown))
-    _settles(world, put)
+    assert all(a < b or a == EXPECTED_COUNTS.processed for a, b in pairwise(grown))
+    _finish(world, upload)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_killed_at_any_moment_again_and_again(
+def test_import_killed_at_random_moments_loses_no_row(
     world: World, children: Children, seed: int
 ) -> None:
-    """Not only at statements: while it starts, reads, waits and writes the report."""
-    put = a_file(world)
+    """Also between statements: while it starts, reads, waits and writes the report."""
+    upload = upload_twenty_batches(world)
     dice = random.Random(seed)
-    world.postgres.latency_s = 0.004
+    world.postgres_proxy.latency_s = 0.004
     kills = 0
-    while (victim := children.invoke(world, put)).is_busy_after(dice.uniform(0.1, 1)):
+    while (victim := children.invoke(world, upload)).is_busy_after(
+        dice.uniform(0.1, 1)
+    ):
         victim.kill()
         kills += 1
-        _is_consistent(world, put, victim)
-        world.wait()
+        _check_after_kill(world, upload, victim)
+        world.simulate_redelivery_delay()
 
-    world.postgres.latency_s = 0
-    _settles(world, put)
+    world.postgres_proxy.latency_s = 0
+    _finish(world, upload)
     assert kills
 
 
-def _converges(world: World, put: Put, victim: Child) -> None:
-    """Nobody gets in as long as the lease lives; then all ends as after a clean run."""
-    _is_consistent(world, put, victim)
-    if (stored := noted(world, put)) is not None:
-        _is_left_alone(world, put, is_completed=stored["status"] == "completed")
-    _settles(world, put)
+def _check_next_deliveries(world: World, upload: TrackedUpload, victim: Child) -> None:
+    """Check that the live lease blocks others, and that a later delivery finishes."""
+    _check_after_kill(world, upload, victim)
+    if (row := world.history_row(upload)) is not None:
+        is_completed = row["status"] == "completed"
+        _check_delivery_changes_nothing(world, upload, is_completed=is_completed)
+    _finish(world, upload)
 
 
-def _is_consistent(world: World, put: Put, victim: Child) -> None:
+def _check_after_kill(world: World, upload: TrackedUpload, victim: Child) -> None:
     victim.wait()
     wait_until_quiet(world.conn)
-    world.told.write(victim.log())
-    world.follow(put)
-    world.check()
+    world.output.write(victim.log())
+    world.update_model(upload)
+    world.check_promises()
 
 
-def _is_left_alone(world: World, put: Put, *, is_completed: bool) -> None:
+def _check_delivery_changes_nothing(
+    world: World, upload: TrackedUpload, *, is_completed: bool
+) -> None:
     before = contents(world.conn)
 
-    is_done = world.deliver(put)
+    is_done = world.deliver(upload)
 
     assert contents(world.conn) == before
     assert is_done == is_completed
     if not is_done:
-        [line] = [it for it in world.lines() if it.get("error_type") == "ClaimHeld"]
+        [line] = [it for it in world.log_lines() if it.get("error_type") == "ClaimHeld"]
         assert line["message"] == "import interrupted"
 
 
-def _settles(world: World, put: Put) -> None:
-    world.wait()
-    world.settle(put, most=put.deliveries + 2)
-    world.check_settled()
-    assert put.counts == COUNTS
+def _finish(world: World, upload: TrackedUpload) -> None:
+    world.simulate_redelivery_delay()
+    world.deliver_until_done(upload, most=upload.deliveries + 2)
+    world.check_all_done()
+    assert upload.counts == EXPECTED_COUNTS

@@ -1,4 +1,4 @@
-"""Eight processes import files that overlap: one state in the end, and no deadlock."""
+"""Eight processes import overlapping files at once: one final state, no deadlock."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from salespro_core.sync_history import claims
 from tests.support.builders import appointment, csv_bytes, user
 from tests.support.table_contents import number
 from tests.support.world.children import Child, Children, barrier
-from tests.support.world.moments import noted
-from tests.support.world.world import DAYS, Put, World
+from tests.support.world.uploads import DAYS, TrackedUpload
+from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
 FILES = 8
 KEYS = 300
 ROWS = 600
-ColumnType = Literal["appointments", "users", "lenient"]
+FileType = Literal["appointments", "users", "lenient"]
 
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
 @pytest.mark.parametrize("kind", ["appointments", "users"])
 @pytest.mark.parametrize("seed", range(8))
-def test_eight_overlapping_files_end_in_one_state_without_a_deadlock(
+def test_eight_overlapping_imports_end_in_one_state_without_deadlock(
     world: World,
     children: Children,
-    straight: str,
+    direct_url: str,
     seed: int,
-    kind: ColumnType,
+    kind: FileType,
 ) -> None:
-    """Their rows are shuffled, repeated and of many ages; each commit locks in order."""
+    """The rows are shuffled and repeated; each commit locks its rows in key order."""
     dice = random.Random(seed)
     files = [_a_file(dice, place, kind) for place in range(FILES)]
-    puts = _uploaded(world, files, kind)
+    uploads = _uploaded(world, files, kind)
 
-    ended = _all_at_once(world, children, puts, straight)
+    ended = _import_at_once(world, children, uploads, direct_url)
 
-    _is_accounted_for(world, puts, ended)
+    _check_counts(world, uploads, ended)
     assert number(world.conn, _DEADLOCKS) == 0
     assert _stored(world, kind) == _expected(files)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_in_lenient_mode_there_is_no_deadlock_either(
+def test_overlapping_lenient_imports_end_without_deadlock(
     world: World,
     children: Children,
-    straight: str,
+    direct_url: str,
     seed: int,
 ) -> None:
-    """Rows without the same columns are in no order together; then one writes alone."""
+    """A chunk whose rows differ in columns has no lock order, so it is written alone."""
     dice = random.Random(seed)
     basis = [(f"A-{i:03}", 0, False) for i in range(KEYS)]
-    _all_at_once(world, children, _uploaded(world, [basis], "lenient"), straight)
-    # Two of them without a bad cell: these write together, where the others are alone.
+    _import_at_once(world, children, _uploaded(world, [basis], "lenient"), direct_url)
+    # Two files have no bad cell: their chunks may be written at the same time.
     files = [
         _a_file(dice, place, "lenient" if place < 6 else "appointments")
         for place in range(FILES)
     ]
-    puts = _uploaded(world, files, "lenient")
+    uploads = _uploaded(world, files, "lenient")
 
-    ended = _all_at_once(world, children, puts, straight, invalid_values="null")
+    ended = _import_at_once(world, children, uploads, direct_url, invalid_values="null")
 
-    _is_accounted_for(world, puts, ended)
+    _check_counts(world, uploads, ended)
     assert number(world.conn, _DEADLOCKS) == 0
     assert _stored(world, "lenient") == _expected([basis, *files])
 
@@ -76,11 +76,11 @@ def test_in_lenient_mode_there_is_no_deadlock_either(
 Rows = list[tuple[str, int, bool]]
 
 
-def _a_file(dice: random.Random, place: int, kind: ColumnType) -> Rows:
+def _a_file(dice: random.Random, place: int, kind: FileType) -> Rows:
     return [
         (
             f"A-{dice.randrange(KEYS):03}",
-            # A file of users is of one age.
+            # All rows of a users file have the age of the upload.
             1 + place // 4 if kind == "users" else dice.randrange(1, 9),
             kind == "lenient" and dice.random() < 0.5,
         )
@@ -88,21 +88,23 @@ def _a_file(dice: random.Random, place: int, kind: ColumnType) -> Rows:
     ]
 
 
-def _uploaded(world: World, files: list[Rows], kind: ColumnType) -> list[Put]:
-    puts = []
+def _uploaded(world: World, files: list[Rows], kind: FileType) -> list[TrackedUpload]:
+    uploads = []
     for place, rows in enumerate(files):
         if kind == "users" and place == FILES // 2:
             time.sleep(1.02 - time.time() % 1)  # S3's clock knows whole seconds
         body = csv_bytes(*(_cells(row, kind) for row in rows))
-        key = f"{len(world.puts)}.csv"
-        answer = world.cloud.put_object(Bucket=world.uploads, Key=key, Body=body)
-        put = Put(world.uploads, key, answer["VersionId"], [])
-        world.puts.append(put)
-        puts.append(put)
-    return puts
+        key = f"{len(world.uploads)}.csv"
+        response = world.s3_client.put_object(
+            Bucket=world.upload_bucket, Key=key, Body=body
+        )
+        upload = TrackedUpload(world.upload_bucket, key, response["VersionId"], [])
+        world.uploads.append(upload)
+        uploads.append(upload)
+    return uploads
 
 
-def _cells(row: tuple[str, int, bool], kind: ColumnType) -> dict[str, str]:
+def _cells(row: tuple[str, int, bool], kind: FileType) -> dict[str, str]:
     key, age, is_bad = row
     amount = f"{age}.00"
     if kind == "users":
@@ -113,41 +115,43 @@ def _cells(row: tuple[str, int, bool], kind: ColumnType) -> dict[str, str]:
     )
 
 
-def _all_at_once(
+def _import_at_once(
     world: World,
     children: Children,
-    puts: list[Put],
-    straight: str,
+    uploads: list[TrackedUpload],
+    direct_url: str,
     invalid_values: str = "reject",
 ) -> list[Child]:
-    together = barrier(len(puts))
+    together = barrier(len(uploads))
     started = [
         children.invoke(
             world,
-            put,
-            at_once=together,
-            # More rows in a transaction than elsewhere: so they meet more often.
+            upload,
+            start_barrier=together,
+            # Larger transactions than in other tests, so that they overlap more often.
             CHECKPOINT_ROWS="150",
-            DATABASE_URL=straight,
+            DATABASE_URL=direct_url,
             INVALID_VALUES=invalid_values,
         )
-        for put in puts
+        for upload in uploads
     ]
     for child in started:
-        assert child.answer() == {"batchItemFailures": []}
+        assert child.response() == {"batchItemFailures": []}
     return started
 
 
-def _is_accounted_for(world: World, puts: list[Put], ended: list[Child]) -> None:
-    """Each row of each file once, at the first attempt, and nobody had to complain."""
+def _check_counts(
+    world: World, uploads: list[TrackedUpload], ended: list[Child]
+) -> None:
+    """Check that each row is counted once, at the first attempt, without a warning."""
     for child in ended:
-        world.told.write(child.log())
+        world.output.write(child.log())
         levels = [
             json.loads(it).get("level", "INFO") for it in child.log().splitlines()
         ]
         assert set(levels) == {"INFO"}
-    for put in puts:
-        row = noted(world, put)
+    for upload in uploads:
+        row = world.history_row(upload)
         assert row is not None
         assert (row["status"], row["attempts"]) == ("completed", 1)
         counts = claims.read_counts(row)
@@ -159,11 +163,11 @@ def _is_accounted_for(world: World, puts: list[Put], ended: list[Child]) -> None
         " + (SELECT count(*) FROM salespro_users)"
     )
     assert number(world.conn, created) == number(world.conn, there)
-    world.check_nothing_is_left()
+    world.check_no_leftovers()
 
 
-def _stored(world: World, kind: ColumnType) -> dict[str, str]:
-    """Key -> its amount, which tells the age of the row."""
+def _stored(world: World, kind: FileType) -> dict[str, str]:
+    """Return key -> amount; the amount is the age of the row."""
     query = (
         "SELECT user_object_id, additional_amount::text FROM salespro_users"
         if kind == "users"
@@ -173,7 +177,7 @@ def _stored(world: World, kind: ColumnType) -> dict[str, str]:
 
 
 def _expected(files: list[Rows]) -> dict[str, str]:
-    """The newest row of each key; in which order they came does not matter."""
+    """Return the amount of the newest row of each key."""
     newest: dict[str, int] = {}
     for key, age, _ in (row for rows in files for row in rows):
         newest[key] = max(age, newest.get(key, 0))

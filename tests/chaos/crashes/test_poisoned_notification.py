@@ -1,4 +1,4 @@
-"""One of ten notifications cannot be dealt with: the others do not wait for it."""
+"""One of ten notifications cannot be imported; the nine others are not delayed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from handler import app
 from salespro_cli.sandbox import REGION, Invocation
 from tests.support import paths
 from tests.support.table_contents import number
-from tests.support.world.moments import noted
-from tests.support.world.world import Put, World, rows
+from tests.support.world.uploads import TrackedUpload, rows
+from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
@@ -29,7 +29,7 @@ ACCOUNT = "123456789012"
 
 
 class Queue:
-    """The queue of the uploads with its dead-letter queue, served as Lambda does it."""
+    """The upload queue and its dead-letter queue, polled as Lambda polls them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -46,26 +46,26 @@ class Queue:
                 {"QueueArn": self._arn(self._name), "Events": ["s3:ObjectCreated:*"]}
             ]
         }
-        world.cloud.put_bucket_notification_configuration(
-            Bucket=world.uploads, NotificationConfiguration=configuration
+        world.s3_client.put_bucket_notification_configuration(
+            Bucket=world.upload_bucket, NotificationConfiguration=configuration
         )
 
     def send(self, body: str) -> None:
-        """Put a message into it that S3 did not send."""
+        """Send a message that S3 did not send."""
         self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
 
     def serve(self) -> int:
-        """Hand over what is there, delete what is done; how many messages there were."""
+        """Deliver the visible messages, delete the acknowledged ones; return how many."""
         found = self._received(self._url)
         event = {"Records": [self._record(message) for message in found]}
         context: Any = Invocation(deadline=time.monotonic() + 300)
-        with redirect_stdout(self._world.told):
-            answer = app.lambda_handler(event, context) if found else {}
-        failed = [it["itemIdentifier"] for it in answer.get("batchItemFailures", ())]
+        with redirect_stdout(self._world.output):
+            response = app.lambda_handler(event, context) if found else {}
+        failed = [it["itemIdentifier"] for it in response.get("batchItemFailures", ())]
         for message in found:
             handle = message["ReceiptHandle"]
             if message["MessageId"] in failed:
-                # The time passes after which it comes again.
+                # As if the visibility timeout had passed.
                 self._sqs.change_message_visibility(
                     QueueUrl=self._url, ReceiptHandle=handle, VisibilityTimeout=0
                 )
@@ -85,10 +85,10 @@ class Queue:
         return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
     def _received(self, url: str) -> list[MessageTypeDef]:
-        answer = self._sqs.receive_message(
+        response = self._sqs.receive_message(
             QueueUrl=url, AttributeNames=["All"], MaxNumberOfMessages=10
         )
-        return answer.get("Messages", [])
+        return response.get("Messages", [])
 
     def _record(self, message: MessageTypeDef) -> dict[str, Any]:
         return {
@@ -105,100 +105,100 @@ class Queue:
 
 @pytest.fixture
 def queue(world: World) -> Queue:
-    """Queues of this test's own."""
+    """An upload queue that receives the notifications of this test's bucket."""
     queue = Queue(world)
-    queue.serve()  # S3 has tried whether its notifications arrive
+    queue.serve()  # discard the test event that S3 sends first
     return queue
 
 
-def nine(world: World) -> list[Put]:
-    """Nine files that nothing is wrong with, of rows of their own."""
+def upload_nine_files(world: World) -> list[TrackedUpload]:
+    """Upload nine valid files with different keys."""
     return [
-        world.put(
-            [(f"{place}-{key}", day, amount) for key, day, amount in rows(25)],
-            f"{place}.csv",
+        world.upload(
+            [(f"{i}-{key}", day, amount) for key, day, amount in rows(25)],
+            f"{i}.csv",
         )
-        for place in range(9)
+        for i in range(9)
     ]
 
 
-def served_until_empty(queue: Queue) -> list[int]:
-    """How many messages came, time by time."""
-    came = []
+def serve_until_empty(queue: Queue) -> list[int]:
+    """Return the number of messages of each delivery."""
+    deliveries = []
     while served := queue.serve():
-        came.append(served)
-    return came
+        deliveries.append(served)
+    return deliveries
 
 
-def nine_are_done(world: World, puts: list[Put]) -> None:
-    """At their first attempt."""
-    for put in puts:
-        row = noted(world, put)
+def check_nine_imports(world: World, uploads: list[TrackedUpload]) -> None:
+    """Check that they are completed at their first attempt."""
+    for upload in uploads:
+        row = world.history_row(upload)
         assert row is not None
         assert (row["status"], row["attempts"]) == ("completed", 1)
         assert row["records_created"] == 25
 
 
-def test_a_file_that_the_table_refuses_ends_in_the_dead_letter_queue(
+def test_message_whose_rows_the_table_refuses_ends_in_the_dead_letter_queue(
     world: World, queue: Queue
 ) -> None:
-    """It is not at fault, so it comes again; its row in the history says why."""
+    """The file is not at fault, so the message is redelivered until SQS gives up."""
     world.conn.execute(b"""
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN RAISE EXCEPTION USING ERRCODE = ''insufficient_privilege''; END';
         CREATE TRIGGER poison BEFORE INSERT ON salespro_appointment
             FOR EACH ROW WHEN (NEW.id = 'poison') EXECUTE FUNCTION refuse()
     """)
-    puts = nine(world)
-    poison = world.put([("poison", "", "1.00")], "poison.csv")
+    uploads = upload_nine_files(world)
+    poison = world.upload([("poison", "", "1.00")], "poison.csv")
 
-    came = served_until_empty(queue)
+    deliveries = serve_until_empty(queue)
 
-    nine_are_done(world, puts)
-    assert came == [10] + [1] * (MOST_RECEIVES - 1)
-    row = noted(world, poison)
+    check_nine_imports(world, uploads)
+    assert deliveries == [10] + [1] * (MOST_RECEIVES - 1)
+    row = world.history_row(poison)
     assert row is not None
     assert (row["status"], row["attempts"]) == ("failed", MOST_RECEIVES)
     assert row["lease_expires_at"] is None
-    assert "SQLSTATE 42501. It comes from a trigger" in row["error_message"]
+    assert "SQLSTATE 42501. A trigger or a function" in row["error_message"]
     [dead] = queue.dead()
     assert json.loads(dead)["Records"][0]["s3"]["object"]["key"] == "poison.csv"
 
-    # Somebody mends it and redrives the message.
+    # An operator drops the trigger and redrives the message.
     world.conn.execute("DROP TRIGGER poison ON salespro_appointment")
     queue.send(dead)
     queue.serve()
 
-    row = noted(world, poison)
+    row = world.history_row(poison)
     assert row is not None
     assert (row["status"], row["records_created"]) == ("completed", 1)
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "error"),
     [
         pytest.param(
             '{"source": "aws.s3", "detail-type": "Object Created", "detail":'
             ' {"bucket": {"name": "no-such-bucket"}, "object": {"key": "poison.csv"}}}',
-            "s3://no-such-bucket/poison.csv: there is no such bucket.",
-            id="bucket-that-is-not-there",
+            "s3://no-such-bucket/poison.csv: the bucket does not exist.",
+            id="missing-bucket",
         ),
         pytest.param(
-            "poison.csv", "expected a notification as JSON", id="no-notification"
+            "poison.csv", "expected a notification as JSON", id="not-a-notification"
         ),
     ],
 )
-def test_what_cannot_even_be_claimed_is_in_the_log(
-    world: World, queue: Queue, body: str, told: str
+def test_message_without_a_known_upload_is_logged_and_ends_in_the_dead_letter_queue(
+    world: World, queue: Queue, body: str, error: str
 ) -> None:
-    """The history knows uploads, and this is none that could be found."""
-    puts = nine(world)
+    """There is no upload that could have a history row."""
+    uploads = upload_nine_files(world)
     queue.send(body)
 
-    came = served_until_empty(queue)
+    deliveries = serve_until_empty(queue)
 
-    nine_are_done(world, puts)
-    assert came == [10] + [1] * (MOST_RECEIVES - 1)
-    assert [it for it in world.errors() if it == told] == [told] * MOST_RECEIVES
+    check_nine_imports(world, uploads)
+    assert deliveries == [10] + [1] * (MOST_RECEIVES - 1)
+    assert world.logged_errors().count(error) == MOST_RECEIVES
     assert number(world.conn, "SELECT count(*) FROM salespro_sync_history") == 9
     assert queue.dead() == [body]

@@ -1,4 +1,4 @@
-"""SIGTERM stops an import cleanly: at a commit, without a lease, to be gone on with."""
+"""SIGTERM stops an import at a commit, without a lease, ready to be resumed."""
 
 from __future__ import annotations
 
@@ -16,73 +16,73 @@ from tests.support.world.children import Child, Children
 from tests.support.world.moments import (
     BATCHES,
     COMMITS,
-    COUNTS,
+    EXPECTED_COUNTS,
     STATEMENTS,
-    Gate,
+    StatementGate,
     Strike,
     When,
-    a_file,
-    noted,
-    struck,
+    striking,
+    upload_twenty_batches,
 )
-from tests.support.world.world import Put, World
+from tests.support.world.uploads import TrackedUpload
+from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
-# To claim, recognise, write the three batches of a span, and free the lease.
-LAST = 1 + 1 + 6 + 1
+# The claim, the export type, the six statements of a chunk, the release of the lease.
+MOST_STATEMENTS_AFTER = 1 + 1 + 6 + 1
 EXIT_CODE = 128 + signal.SIGTERM
 LEASES = "SELECT count(lease_expires_at) FROM salespro_sync_history"
 
 
 @pytest.mark.parametrize("at", range(STATEMENTS))
-def test_the_function_stops_at_the_next_commit(
+def test_function_stops_at_the_next_commit_after_sigterm(
     world: World, children: Children, at: int
 ) -> None:
-    """As if its time were up; the message is there again at once."""
-    put = a_file(world)
+    """As at the deadline: the lease is released, so a redelivery resumes at once."""
+    upload = upload_twenty_batches(world)
 
     strike = Strike(at, "before", Child.terminate)
-    with struck(world, strike, lambda: children.invoke(world, put)) as child:
-        answer = child.answer()
+    with striking(world, strike, lambda: children.invoke(world, upload)) as child:
+        response = child.response()
 
-    assert len(world.postgres.statements) <= at + 1 + LAST
-    put.is_acknowledged = not answer["batchItemFailures"]
-    _went_on_with_at_once(world, put)
+    assert len(world.postgres_proxy.statements) <= at + 1 + MOST_STATEMENTS_AFTER
+    upload.is_acknowledged = not response["batchItemFailures"]
+    _check_resumed_at_once(world, upload)
 
 
 @pytest.mark.parametrize(
     ("at", "when"),
     list(zip(range(STATEMENTS), cycle(["before", "after"]), strict=False)),
 )
-def test_the_command_stops_at_the_next_commit(
+def test_command_stops_at_the_next_commit_after_sigterm(
     world: World, children: Children, at: int, when: When
 ) -> None:
-    """With the code that shells expect; or it is done before it would have stopped."""
-    put = a_file(world)
+    """With exit code 143, or 0 if it has completed before it could stop."""
+    upload = upload_twenty_batches(world)
 
     strike = Strike(at, when, Child.terminate)
-    with struck(world, strike, lambda: _command(world, children, put)) as child:
+    with striking(world, strike, lambda: _command(world, children, upload)) as child:
         code = child.wait()
 
-    row = noted(world, put)
+    row = world.history_row(upload)
     is_completed = row is not None and row["status"] == "completed"
     assert code == (0 if is_completed else EXIT_CODE)
     assert is_completed or at < STATEMENTS - 1
-    assert len(world.postgres.statements) <= at + 1 + LAST
-    _went_on_with_at_once(world, put)
+    assert len(world.postgres_proxy.statements) <= at + 1 + MOST_STATEMENTS_AFTER
+    _check_resumed_at_once(world, upload)
 
 
 @pytest.mark.parametrize("at", [BATCHES[10], COMMITS[3]])
-def test_the_command_does_not_wait_for_the_locks_of_others(
+def test_command_waiting_for_a_lock_stops_one_second_after_sigterm(
     world: World, children: Children, at: int
 ) -> None:
-    """It has a second for the next commit; then the statement is cancelled."""
-    put = a_file(world)
-    gate = Gate(world.conn)
+    """It has one second to reach the next commit; then its statement is cancelled."""
+    upload = upload_twenty_batches(world)
+    gate = StatementGate(world.conn)
 
     strike = Strike(at, "before", lambda _: gate.close())
-    with struck(world, strike, lambda: _command(world, children, put)) as child:
+    with striking(world, strike, lambda: _command(world, children, upload)) as child:
         strike.wait()
         gate.wait()
         child.terminate()
@@ -91,19 +91,19 @@ def test_the_command_does_not_wait_for_the_locks_of_others(
         code = child.wait()
 
     assert code == EXIT_CODE
-    _went_on_with_at_once(world, put)
+    _check_resumed_at_once(world, upload)
 
 
-def test_a_local_file_is_simply_imported_again(
+def test_local_file_is_imported_from_the_start_again_after_sigterm(
     world: World, children: Children, tmp_path: Path
 ) -> None:
-    """It has no version by which another command could know it."""
+    """A local file has no version, so a second command cannot resume its import."""
     rows = [appointment(f"A-{i:03}") for i in range(134)]
     (tmp_path / "local.csv").write_bytes(csv_bytes(*rows))
 
     strike = Strike(COMMITS[2], "after", Child.terminate)
     command = partial(children.command, "import", "local.csv")
-    with struck(world, strike, command) as child:
+    with striking(world, strike, command) as child:
         code = child.wait()
     leases = number(world.conn, LEASES)
     again = command()
@@ -118,25 +118,27 @@ def test_a_local_file_is_simply_imported_again(
 
 
 def _wait_for_the_release(world: World) -> None:
-    """What stood at the gate is cancelled; what frees the lease stands there now."""
+    """Wait until the cancelled statement is followed by the release of the lease."""
     give_up_at = time.monotonic() + 30
-    while not any("lease_expires_at = NULL" in it for it in world.postgres.statements):
+    while not any(
+        "lease_expires_at = NULL" in it for it in world.postgres_proxy.statements
+    ):
         assert time.monotonic() < give_up_at, "the command waits for the lock"
         time.sleep(0.01)
 
 
-def _command(world: World, children: Children, put: Put) -> Child:
-    put.deliveries += 1
-    return children.command("import", f"s3://{world.uploads}/{put.key}")
+def _command(world: World, children: Children, upload: TrackedUpload) -> Child:
+    upload.deliveries += 1
+    return children.command("import", f"s3://{world.upload_bucket}/{upload.key}")
 
 
-def _went_on_with_at_once(world: World, put: Put) -> None:
-    """Without waiting: no lease is in the way."""
-    world.follow(put)
-    world.check()
-    world.check_nothing_is_left()
+def _check_resumed_at_once(world: World, upload: TrackedUpload) -> None:
+    """Check that a delivery without any delay finishes the import."""
+    world.update_model(upload)
+    world.check_promises()
+    world.check_no_leftovers()
 
-    assert world.deliver(put)
+    assert world.deliver(upload)
 
-    world.check_settled()
-    assert put.counts == COUNTS
+    world.check_all_done()
+    assert upload.counts == EXPECTED_COUNTS

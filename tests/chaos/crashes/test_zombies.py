@@ -1,4 +1,4 @@
-"""An attempt that froze comes back when another has taken over, and writes nothing."""
+"""An attempt that was frozen while another took over its import writes nothing."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from functools import partial
 import pytest
 
 from tests.support.servers.tcp_proxy import Action, Moment
-from tests.support.table_contents import everything, wait_until
+from tests.support.table_contents import contents_and_versions, wait_until
 from tests.support.world.children import Child, Children
 from tests.support.world.moments import (
     BATCHES,
     BEGINS,
     CLAIM,
-    CLAIMING,
     COMMITS,
     COMPLETE,
-    COUNTS,
-    RECOGNISE,
+    EXPECTED_COUNTS,
+    SET_SYNC_TYPE,
+    WAITING_CLAIMS,
     Strike,
     When,
-    a_file,
-    killed,
-    noted,
-    run_out,
-    struck,
+    expire_leases,
+    kill,
+    striking,
+    upload_twenty_batches,
 )
-from tests.support.world.world import Put, World
+from tests.support.world.uploads import TrackedUpload
+from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
-# (statement, when, whether its transaction has locked rows by then)
+# (statement, before or after it, whether its transaction holds row locks then)
 MOMENTS: list[tuple[int, When, bool]] = [
     (CLAIM, "after", False),
-    (RECOGNISE, "before", False),
-    (RECOGNISE, "after", False),
+    (SET_SYNC_TYPE, "before", False),
+    (SET_SYNC_TYPE, "after", False),
     (BEGINS[2], "before", False),
     (BEGINS[2], "after", False),
     (BATCHES[6], "before", False),
@@ -51,8 +51,8 @@ MOMENTS: list[tuple[int, When, bool]] = [
 
 
 @pytest.mark.parametrize(("at", "when", "has_locks"), MOMENTS)
-@pytest.mark.parametrize("fate", ["completes", "is killed", "is at work"])
-def test_a_zombie_writes_nothing(
+@pytest.mark.parametrize("fate", ["completes", "is killed", "is running"])
+def test_thawed_attempt_writes_nothing_after_another_took_over(
     world: World,
     children: Children,
     at: int,
@@ -61,134 +61,134 @@ def test_a_zombie_writes_nothing(
     *,
     has_locks: bool,
 ) -> None:
-    """Whatever its successor does meanwhile; what the wire held comes late, if it can."""
-    put = a_file(world)
+    """Whatever its successor does; the held statement arrives late, if it arrives."""
+    upload = upload_twenty_batches(world)
     strike = Strike(at, when, Child.freeze, holds=True)
-    with struck(world, strike, partial(children.invoke, world, put)) as zombie:
+    with striking(world, strike, partial(children.invoke, world, upload)) as zombie:
         strike.wait()
     if has_locks:
-        world.wait()  # the server ends its transaction
+        world.simulate_redelivery_delay()  # the server ends its transaction
     else:
-        run_out(world.conn)
+        expire_leases(world.conn)
 
-    finish = _takes_over(world, children, put, fate)
-    before = everything(world.conn)
-    strike.is_over.set()
+    finish = _take_over(world, children, upload, fate)
+    before = contents_and_versions(world.conn)
+    strike.released.set()
     zombie.thaw()
-    answer = zombie.answer()
+    response = zombie.response()
 
-    assert everything(world.conn) == before
-    assert answer["batchItemFailures"]
-    assert _ends(world, zombie) == ["ClaimLost"]
+    assert contents_and_versions(world.conn) == before
+    assert response["batchItemFailures"]
+    assert _error_types(world, zombie) == ["ClaimLost"]
     finish()
-    world.settle(put, most=put.deliveries + 1)
-    world.check_settled()
-    assert put.counts == COUNTS
+    world.deliver_until_done(upload, most=upload.deliveries + 1)
+    world.check_all_done()
+    assert upload.counts == EXPECTED_COUNTS
 
 
-def _takes_over(
-    world: World, children: Children, put: Put, fate: str
+def _take_over(
+    world: World, children: Children, upload: TrackedUpload, fate: str
 ) -> Callable[[], None]:
-    """Have another attempt take over, and return what is to be done about it later."""
-    world.follow(put)
-    world.check()
+    """Let another attempt take over; return a function that finishes it later."""
+    world.update_model(upload)
+    world.check_promises()
     if fate == "completes":
-        world.settle(put)
+        world.deliver_until_done(upload)
         return lambda: None
-    has_rows_left = put.counts.processed < COUNTS.processed
-    sent = len(world.postgres.statements)
-    # In the middle of its first transaction; or before it completes.
+    has_rows_left = upload.counts.processed < EXPECTED_COUNTS.processed
+    sent = len(world.postgres_proxy.statements)
+    # In the middle of its first transaction, or before the completion.
     strike = Strike(
         sent + (5 if has_rows_left else 3),
         "after" if has_rows_left else "before",
-        killed if fate == "is killed" else Child.freeze,
+        kill if fate == "is killed" else Child.freeze,
         holds=fate != "is killed",
     )
-    with struck(world, strike, partial(children.invoke, world, put)) as successor:
+    with striking(world, strike, partial(children.invoke, world, upload)) as successor:
         strike.wait()
 
-    def bury() -> None:
+    def wait_for_its_end() -> None:
         successor.wait()
-        world.wait()
+        world.simulate_redelivery_delay()
 
-    def let_go_on() -> None:
-        strike.is_over.set()
+    def resume() -> None:
+        strike.released.set()
         successor.thaw()
-        assert successor.answer()["batchItemFailures"] == []
-        assert _ends(world, successor) == []
+        assert successor.response()["batchItemFailures"] == []
+        assert _error_types(world, successor) == []
 
-    return bury if fate == "is killed" else let_go_on
+    return wait_for_its_end if fate == "is killed" else resume
 
 
-def _ends(world: World, child: Child) -> list[str]:
-    """What went wrong for it, as its log says."""
-    world.told.write(child.log())
+def _error_types(world: World, child: Child) -> list[str]:
+    """Return the types of the errors in its log."""
+    world.output.write(child.log())
     lines = [json.loads(line) for line in child.log().splitlines()]
     return [line["error_type"] for line in lines if line.get("error_type")]
 
 
-def test_who_wakes_up_while_another_waits_for_its_locks_goes_on(
+def test_attempt_thawed_before_a_takeover_completes_its_import(
     world: World, children: Children
 ) -> None:
-    """Nobody has taken over yet, so it has lost nothing; its commit renews the lease."""
-    put = a_file(world)
-    with _frozen_in_a_transaction(world, children, put) as (strike, sleeper):
-        other = children.invoke(world, put)
-        wait_until(world.conn, CLAIMING)
-        strike.is_over.set()
-        sleeper.thaw()
-        answers = [child.answer()["batchItemFailures"] for child in (sleeper, other)]
+    """Its claim is still valid, and its commit renews the lease."""
+    upload = upload_twenty_batches(world)
+    with _frozen_in_a_transaction(world, children, upload) as (strike, thawed):
+        other = children.invoke(world, upload)
+        wait_until(world.conn, WAITING_CLAIMS)
+        strike.released.set()
+        thawed.thaw()
+        answers = [child.response()["batchItemFailures"] for child in (thawed, other)]
 
     assert [bool(failures) for failures in answers] == [False, True]
-    assert _ends(world, sleeper) == []
-    assert _ends(world, other) == ["ClaimHeld"]
-    world.follow(put)
-    world.check()
-    row = noted(world, put)
+    assert _error_types(world, thawed) == []
+    assert _error_types(world, other) == ["ClaimHeld"]
+    world.update_model(upload)
+    world.check_promises()
+    row = world.history_row(upload)
     assert row is not None
     assert (row["status"], row["attempts"]) == ("completed", 1)
-    world.settle(put)
-    world.check_settled()
-    assert put.counts == COUNTS
+    world.deliver_until_done(upload)
+    world.check_all_done()
+    assert upload.counts == EXPECTED_COUNTS
 
 
-def test_who_never_wakes_up_in_a_transaction_is_ended_by_the_server(
+def test_frozen_transaction_is_ended_by_the_server_after_60_seconds(
     world: World, children: Children
 ) -> None:
-    """By the true clocks: 60 s; when it wakes, it finds out."""
-    put = a_file(world)
-    with _frozen_in_a_transaction(world, children, put) as (strike, zombie):
-        successor = children.invoke(world, put, seconds=300)
-        answer = successor.answer(seconds=100)
-        before = everything(world.conn)
-        strike.is_over.set()
+    """With the timeouts of production, not shortened ones."""
+    upload = upload_twenty_batches(world)
+    with _frozen_in_a_transaction(world, children, upload) as (strike, zombie):
+        successor = children.invoke(world, upload, seconds=300)
+        response = successor.response(seconds=100)
+        before = contents_and_versions(world.conn)
+        strike.released.set()
         zombie.thaw()
-        zombie.answer()
+        zombie.response()
 
-    assert everything(world.conn) == before
-    assert answer == {"batchItemFailures": []}
-    assert _ends(world, zombie) == ["ClaimLost"]
-    assert _ends(world, successor) == []
-    world.settle(put)
-    world.check_settled()
-    assert put.counts == COUNTS
+    assert contents_and_versions(world.conn) == before
+    assert response == {"batchItemFailures": []}
+    assert _error_types(world, zombie) == ["ClaimLost"]
+    assert _error_types(world, successor) == []
+    world.deliver_until_done(upload)
+    world.check_all_done()
+    assert upload.counts == EXPECTED_COUNTS
 
 
 @contextmanager
 def _frozen_in_a_transaction(
-    world: World, children: Children, put: Put
+    world: World, children: Children, upload: TrackedUpload
 ) -> Iterator[tuple[Strike, Child]]:
-    """An attempt that holds locks, and whose lease has run out by now."""
-    # All of it but the COMMIT has been sent, and is done.
+    """Yield a frozen attempt that holds locks and whose lease has expired."""
+    # Postgres has executed all statements of the transaction but the COMMIT.
     strike = Strike(COMMITS[2], "before", Child.freeze, holds=True)
 
     def plan(moment: Moment) -> Action | None:
         if moment.number == BEGINS[2] and not moment.is_answered:
-            run_out(world.conn)
+            expire_leases(world.conn)
         return strike(moment)
 
-    begin = partial(children.invoke, world, put, seconds=300)
-    with struck(world, strike, begin) as child:
-        world.postgres.plan = plan
+    begin = partial(children.invoke, world, upload, seconds=300)
+    with striking(world, strike, begin) as child:
+        world.postgres_proxy.plan = plan
         strike.wait()
         yield strike, child

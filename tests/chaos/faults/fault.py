@@ -1,4 +1,4 @@
-"""What a fault is, and what an injector works with."""
+"""What a fault consists of, and the context that its injector works on."""
 
 from __future__ import annotations
 
@@ -9,97 +9,99 @@ from enum import Enum
 
 import pytest
 
-from tests.support.servers.own_postgres import OwnServer
-from tests.support.world.world import Put, Rows, World
+from tests.support.servers.private_postgres import PrivateServer
+from tests.support.world.uploads import Rows, TrackedUpload
+from tests.support.world.world import World
 
 
-class End(Enum):
-    """What comes of an import that a fault has hit."""
+class Recovery(Enum):
+    """How an import recovers from a fault."""
 
-    IN_THE_ATTEMPT = "recovers in the attempt"
+    WITHIN_ATTEMPT = "recovers in the attempt"
     NEXT_DELIVERY = "recovers with the next delivery"
-    ONCE_MENDED = "stops until it is mended, then recovers"
+    AFTER_REPAIR = "fails until the repair, then recovers"
     ROW_REJECTED = "the row is rejected"
     FILE_REFUSED = "the file is refused"
 
 
 @dataclass(eq=False, slots=True)
-class Scene:
-    """A world in which a fault strikes.
+class FaultContext:
+    """What an injector may change.
 
     Attributes:
-        put: the upload that is delivered under the fault.
-        patch: of the environment; undone when the test is over.
-        server: that of the database, if it is the test's own.
-        strikes: how often the fault has struck.
-        until_over: what is undone when the test is over, and not when it is mended.
+        upload: the upload that is delivered under the fault.
+        monkeypatch: changes the environment until the end of the test.
+        server: the test's private server; None on the shared server.
+        strikes: how often the fault has struck; a test fails if it never did.
+        at_test_end: callbacks that run at the end of the test, not at the repair.
     """
 
     world: World
-    put: Put
-    patch: pytest.MonkeyPatch
-    server: OwnServer | None
+    upload: TrackedUpload
+    monkeypatch: pytest.MonkeyPatch
+    server: PrivateServer | None
     strikes: int = 0
-    until_over: ExitStack = field(default_factory=ExitStack)
+    at_test_end: ExitStack = field(default_factory=ExitStack)
 
     @property
-    def own_server(self) -> OwnServer:
-        """That of the database."""
+    def private_server(self) -> PrivateServer:
+        """The test's private server; the fault must have `needs_private_server`."""
         assert self.server is not None
         return self.server
 
 
-# Breaks something for as long as it is entered, and mends it.
-Inject = Callable[[Scene], AbstractContextManager[None]]
-# Puts the upload into the world, in the place of the ordinary one.
-PutFile = Callable[[World], Put]
+# A context manager that injects the fault when it is entered, and repairs it on exit.
+Injector = Callable[[FaultContext], AbstractContextManager[None]]
+# Uploads another file than the standard one.
+UploadFile = Callable[[World], TrackedUpload]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A fault at one moment.
+class FaultCase:
+    """A fault at one moment, or in one variant: one test case.
 
     Attributes:
-        name: of the moment, or of the variant.
-        seconds: that the invocation has.
-        put_file: another upload than the ordinary one.
-        refused: keys of rows that Postgres refuses.
+        name: of the moment or variant.
+        seconds: time until the deadline of the invocation.
+        upload_file: replaces the standard upload.
+        refused_keys: keys of rows that Postgres refuses.
     """
 
     name: str
-    inject: Inject
+    inject: Injector
     of_users: bool = False
     seconds: float = 30.0
-    put_file: PutFile | None = None
-    refused: frozenset[str] = frozenset()
+    upload_file: UploadFile | None = None
+    refused_keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A sort of breakage, and what it must come to.
+    """A kind of fault, and how the importer must react to it.
 
     Attributes:
-        how: it is injected.
-        what: happens, before the end.
-        error: the type of the error that the log names, where the attempt ends in one.
-        says: what that error has to say, as regular expressions.
-        deliveries: it takes, all in all, until the import is done.
-        is_warm: an environment is hit that has imported before, with its connection.
-        is_reachable: Postgres answers the function at the end of the attempt, so that
-            nothing may be left behind.
-        needs_server: of its own, to be stopped and set up as it likes.
-        before: rows that are stored already; None for the ordinary ones.
+        injection: how the tests cause it; for docs/reliability.md.
+        reaction: what the importer does; for docs/reliability.md.
+        recovery: how the import recovers.
+        error_type: type of the logged error, if the attempt ends with one.
+        error_patterns: regular expressions that the text of that error must match.
+        deliveries: deliveries until the import is done; 0 for any number.
+        is_warm: the function has imported a file before and keeps its connection.
+        is_reachable: the function can reach Postgres at the end of the attempt, so it
+            must release its lease and its transaction.
+        needs_private_server: the test stops or reconfigures the server.
+        stored_rows: rows imported before; None for the standard ones.
     """
 
     name: str
-    how: str
-    what: str
-    end: End
-    runs: tuple[Run, ...]
-    error: str = ""
-    says: tuple[str, ...] = ()
+    injection: str
+    reaction: str
+    recovery: Recovery
+    cases: tuple[FaultCase, ...]
+    error_type: str = ""
+    error_patterns: tuple[str, ...] = ()
     deliveries: int = 0
     is_warm: bool = False
     is_reachable: bool = True
-    needs_server: bool = False
-    before: Rows | None = None
+    needs_private_server: bool = False
+    stored_rows: Rows | None = None

@@ -1,27 +1,26 @@
-"""The matrix of all faults, as docs/reliability.md shows it."""
+"""The table "Faults" of docs/reliability.md, from the test results."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from tests.chaos.faults.catalogue.every_fault import FAULTS
+from tests.chaos.faults.catalogue import FAULTS
 
-HEAD = "| fault | how it is injected | what happens | runs |\n|---|---|---|---|"
+HEAD = "| fault | how it is injected | what happens | cases |\n|---|---|---|---|"
 
 
 def markdown(passed: Counter[str]) -> str | None:
-    """The matrix with its numbers; None if a run is missing.
+    """Return the table; None if a case has not passed.
 
     Args:
-        passed: runs that have passed, by the name of the fault.
+        passed: number of passed cases by name of the fault.
     """
-    if passed != {fault.name: len(fault.runs) for fault in FAULTS}:
+    if passed != {fault.name: len(fault.cases) for fault in FAULTS}:
         return None
     rows = [
-        f"| {fault.name} | {fault.how} | {fault.what}: **{fault.end.value}** "
-        f"| {len(fault.runs)} |"
+        f"| {fault.name} | {fault.injection} | {fault.reaction}: "
+        f"**{fault.recovery.value}** | {len(fault.cases)} |"
         for fault in FAULTS
     ]
-    return f"{len(FAULTS)} faults, {passed.total()} runs.\n\n" + "\n".join(
-        [HEAD, *rows]
-    )
+    summary = f"{len(FAULTS)} faults, {passed.total()} cases."
+    return "\n".join([summary, "", HEAD, *rows])

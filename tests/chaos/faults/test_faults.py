@@ -1,6 +1,6 @@
-"""Nothing lost, nothing counted twice, whatever breaks: each fault at its moments.
+"""Injects each fault at each of its moments and checks the promises.
 
-docs/reliability.md says what is promised, and has the matrix of these runs.
+docs/reliability.md explains the promises and shows the results.
 """
 
 from __future__ import annotations
@@ -10,160 +10,164 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chaos.faults.catalogue.every_fault import FAULTS
-from tests.chaos.faults.fault import End, Fault, Run, Scene
-from tests.chaos.faults.scenes import set_scene
+from tests.chaos.faults.catalogue import FAULTS
+from tests.chaos.faults.fault import Fault, FaultCase, FaultContext, Recovery
+from tests.chaos.faults.standard_upload import prepare
 from tests.support.world.model import Model
-from tests.support.world.world import CHECKPOINT_ROWS
+from tests.support.world.uploads import CHECKPOINT_ROWS
 
 pytestmark = pytest.mark.faults
 
-RUNS = [
-    pytest.param(fault, run, id=f"{fault.name}, {run.name}")
+CASES = [
+    pytest.param(fault, case, id=f"{fault.name}, {case.name}")
     for fault in FAULTS
-    for run in fault.runs
+    for case in fault.cases
 ]
 
 
-@pytest.mark.parametrize(("fault", "run"), RUNS)
-def test_nothing_is_lost_and_nothing_counted_twice(
+@pytest.mark.parametrize(("fault", "case"), CASES)
+def test_fault_loses_no_row_and_counts_none_twice(
     fault: Fault,
-    run: Run,
+    case: FaultCase,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
 ) -> None:
-    server = request.getfixturevalue("own_server") if fault.needs_server else None
-    world = request.getfixturevalue("own_world" if fault.needs_server else "world")
-    scene = set_scene(world, fault, run, monkeypatch, server)
-    request.addfinalizer(scene.until_over.close)
-    put = scene.put
+    is_private = fault.needs_private_server
+    server = request.getfixturevalue("private_server") if is_private else None
+    world = request.getfixturevalue(
+        "world_on_private_server" if is_private else "world"
+    )
+    context = prepare(world, fault, case, monkeypatch, server)
+    request.addfinalizer(context.at_test_end.close)
+    upload = context.upload
     record_property("faults", fault.name)
     record_property("postgres", str(world.conn.info.server_version // 10_000))
 
-    with run.inject(scene):
-        for _ in range(2 if fault.end is End.ONCE_MENDED else 1):
-            world.invoke(put, seconds=run.seconds)
+    with case.inject(context):
+        for _ in range(2 if fault.recovery is Recovery.AFTER_REPAIR else 1):
+            world.invoke(upload, seconds=case.seconds)
             if fault.is_reachable:
-                come_back(scene)
-                world.check_nothing_is_left()
-    come_back(scene)
-    world.follow(put)
-    world.check()
-    CHECKS[fault.end](scene, fault)
+                reconnect_private_server(context)
+                world.check_no_leftovers()
+    reconnect_private_server(context)
+    world.update_model(upload)
+    world.check_promises()
+    RECOVERY_CHECKS[fault.recovery](context, fault)
 
-    if not put.is_acknowledged:
+    if not upload.is_acknowledged:
         if not fault.is_reachable:
-            world.wait()
-        world.settle(put)
-        assert put.deliveries == (fault.deliveries or put.deliveries)
-    world.check_settled()
-    assert world.model.table == after_a_clean_run(scene)
+            world.simulate_redelivery_delay()
+        world.deliver_until_done(upload)
+        assert upload.deliveries == (fault.deliveries or upload.deliveries)
+    world.check_all_done()
+    assert world.model.table == table_after_clean_imports(context)
 
 
-def recovers_in_the_attempt(scene: Scene, _: Fault) -> None:
-    assert scene.strikes, "the fault never struck"
-    assert scene.world.errors() == []
-    assert scene.put.is_acknowledged
-    assert attempts(scene) == 1
+def check_recovers_within_attempt(context: FaultContext, _: Fault) -> None:
+    assert context.strikes, "the fault never struck"
+    assert context.world.logged_errors() == []
+    assert context.upload.is_acknowledged
+    assert attempts(context) == 1
 
 
-def recovers_with_the_next_delivery(scene: Scene, fault: Fault) -> None:
-    assert not scene.put.is_acknowledged
-    told = interruptions(scene)
-    assert told
-    for line in told:
-        says(fault, line)
-    is_noted(scene, fault)
+def check_recovers_with_next_delivery(context: FaultContext, fault: Fault) -> None:
+    assert not context.upload.is_acknowledged
+    lines = interruptions(context)
+    assert lines
+    for line in lines:
+        check_log_line(fault, line)
+    check_history_error(context, fault)
 
 
-def stops_until_it_is_mended(scene: Scene, fault: Fault) -> None:
-    """The second delivery under the same fault says the same as the first."""
-    assert not scene.put.is_acknowledged
-    first, second = interruptions(scene)
-    says(fault, first)
-    says(fault, second)
-    is_noted(scene, fault)
+def check_fails_until_repair(context: FaultContext, fault: Fault) -> None:
+    """Both deliveries before the repair log the same error."""
+    assert not context.upload.is_acknowledged
+    first, second = interruptions(context)
+    check_log_line(fault, first)
+    check_log_line(fault, second)
+    check_history_error(context, fault)
 
 
-def rejects_the_row(scene: Scene, _: Fault) -> None:
-    """And only that row: the counts are compared with the model's already."""
-    assert scene.world.errors() == []
-    assert scene.put.is_acknowledged
-    assert scene.put.counts.rejected > 1, "the fault never struck"
-    assert attempts(scene) == 1
+def check_rejects_row(context: FaultContext, _: Fault) -> None:
+    """The comparison with the model shows that no other row is rejected."""
+    assert context.world.logged_errors() == []
+    assert context.upload.is_acknowledged
+    assert context.upload.counts.rejected > 1, "the fault never struck"
+    assert attempts(context) == 1
 
 
-def refuses_the_file(scene: Scene, fault: Fault) -> None:
-    """Or what is left of it; one that was never read is in the log only."""
-    assert scene.put.is_acknowledged
-    error = scene.world.errors()[-1]
-    assert re.search(fault.says[0], error)
-    if not scene.put.is_gone:
-        stored = scene.world.history(scene.put)
-        assert stored
-        assert (stored["status"], stored["error_message"]) == ("failed", error)
+def check_refuses_file(context: FaultContext, fault: Fault) -> None:
+    """A file that was never read has an error in the log, but no history row."""
+    assert context.upload.is_acknowledged
+    error = context.world.logged_errors()[-1]
+    assert re.search(fault.error_patterns[0], error)
+    if not context.upload.is_gone:
+        row = context.world.history_row(context.upload)
+        assert row
+        assert (row["status"], row["error_message"]) == ("failed", error)
 
 
-def come_back(scene: Scene) -> None:
-    """Connect to the server of one's own anew, when it is up."""
-    if scene.server:
-        scene.server.ensure_up()
-        scene.world.reconnect()
+def reconnect_private_server(context: FaultContext) -> None:
+    """Wait until the private server is up, and reconnect the test to it."""
+    if context.server:
+        context.server.ensure_up()
+        context.world.reconnect()
 
 
-CHECKS: dict[End, Callable[[Scene, Fault], None]] = {
-    End.IN_THE_ATTEMPT: recovers_in_the_attempt,
-    End.NEXT_DELIVERY: recovers_with_the_next_delivery,
-    End.ONCE_MENDED: stops_until_it_is_mended,
-    End.ROW_REJECTED: rejects_the_row,
-    End.FILE_REFUSED: refuses_the_file,
+RECOVERY_CHECKS: dict[Recovery, Callable[[FaultContext, Fault], None]] = {
+    Recovery.WITHIN_ATTEMPT: check_recovers_within_attempt,
+    Recovery.NEXT_DELIVERY: check_recovers_with_next_delivery,
+    Recovery.AFTER_REPAIR: check_fails_until_repair,
+    Recovery.ROW_REJECTED: check_rejects_row,
+    Recovery.FILE_REFUSED: check_refuses_file,
 }
 
 
-def attempts(scene: Scene) -> int:
-    stored = scene.world.history(scene.put)
-    return stored["attempts"] if stored else 0
+def attempts(context: FaultContext) -> int:
+    row = context.world.history_row(context.upload)
+    return row["attempts"] if row else 0
 
 
-def interruptions(scene: Scene) -> list[dict[str, object]]:
-    told = ("import interrupted", "nothing imported")
-    return [line for line in scene.world.lines() if line.get("message") in told]
+def interruptions(context: FaultContext) -> list[dict[str, object]]:
+    messages = ("import interrupted", "nothing imported")
+    lines = context.world.log_lines()
+    return [line for line in lines if line.get("message") in messages]
 
 
-def says(fault: Fault, line: dict[str, object]) -> None:
-    """The log names the error, the phase, the cause and what to do."""
-    assert line["error_type"] == fault.error
-    for words in fault.says:
-        assert re.search(words, str(line["error"]))
+def check_log_line(fault: Fault, line: dict[str, object]) -> None:
+    """Check the type and the text of a logged error."""
+    assert line["error_type"] == fault.error_type
+    for pattern in fault.error_patterns:
+        assert re.search(pattern, str(line["error"]))
 
 
-def is_noted(scene: Scene, fault: Fault) -> None:
-    """The history says it too, of what was claimed and could be noted."""
-    stored = scene.world.history(scene.put)
-    if stored is None or not fault.is_reachable:
+def check_history_error(context: FaultContext, fault: Fault) -> None:
+    """Check that the history has the logged error, if the attempt could write it."""
+    row = context.world.history_row(context.upload)
+    if row is None or not fault.is_reachable:
         return
-    if fault.error == "OutOfTime":
-        assert (stored["status"], stored["error_message"]) == ("in_progress", None)
+    if fault.error_type == "OutOfTime":
+        assert (row["status"], row["error_message"]) == ("in_progress", None)
     else:
-        assert stored["status"] == "failed"
-        assert stored["error_message"] == scene.world.errors()[-1]
+        assert row["status"] == "failed"
+        assert row["error_message"] == context.world.logged_errors()[-1]
 
 
-def after_a_clean_run(scene: Scene) -> dict[str, object]:
-    """The table that the files make one after the other, with nothing in between."""
+def table_after_clean_imports(context: FaultContext) -> dict[str, object]:
+    """Return the table after the same uploads, imported in order without a fault."""
     model = Model()
-    for put in scene.world.puts:
-        if put.is_gone:
+    for upload in context.world.uploads:
+        if upload.is_gone:
             continue
         rows = [
             row._replace(values=None)
-            if row.key in scene.world.refused_keys and put is scene.put
+            if row.key in context.world.refused_keys and upload is context.upload
             else row
-            for row in put.rows
+            for row in upload.rows
         ]
-        if put.is_refused:
-            rows = rows[: put.counts.processed]
+        if upload.is_refused:
+            rows = rows[: upload.counts.processed]
         for start in range(0, len(rows), CHECKPOINT_ROWS):
             model.commit(rows[start : start + CHECKPOINT_ROWS])
     return dict(model.table)

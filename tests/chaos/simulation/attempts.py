@@ -1,8 +1,8 @@
-"""Attempts that stop at each statement and each hook, and go on when they are told to.
+"""Attempts that pause at each statement and each callback until they are resumed.
 
-Each runs in a thread of its own, and no two at once: who runs has the baton.  It is given
-back at a stop, so that the same decisions make the same history, however the threads are
-scheduled.
+Each attempt runs in its own thread, but only one thread runs at a time.  A paused thread
+gives control back, so that the decisions of a seed determine the schedule, independently
+of the thread scheduler.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ import io
 import math
 import select
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from os import dup
 from threading import Event, Thread
 from typing import Any
@@ -27,350 +24,238 @@ from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Outcome
-from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
-from tests.chaos.simulation.files import Put
-from tests.support.servers.tcp_proxy import Action, Moment, Wire, postgres_wire
-
-# What the importer says to Postgres, by how it begins, or else by what is in it.
-STATEMENTS = {
-    "BEGIN": "BEGIN",
-    "COMMIT": "COMMIT",
-    "ROLLBACK TO": "a way back",
-    "ROLLBACK": "ROLLBACK",
-    "SAVEPOINT": "a savepoint",
-    "RELEASE": "a savepoint's end",
-    "SET LOCAL": "its time limit",
-    "SET CONSTRAINTS": "the checks at once",
-    "INSERT INTO salespro_sync_history": "the claim",
-    "WITH claim": "the upsert",
-    "SET sync_type": "the recognition",
-    "SET refused_rows": "the note of what is refused",
-    "SET status = 'completed'": "the completion",
-    "SET status = 'failed'": "the failure",
-    "SET lease_expires_at = NULL": "the release",
-    "FROM salespro_sync_history\n WHERE id =": "the checkpoint",
-    "pg_advisory_xact_lock": "its turn",
-    "set_config": "the session",
-    "ceil(": "a look at the lease",
-}
-_here = threading.local()
-
-
-class Crash(BaseException):
-    """The process is dead; nothing more of it reaches anybody."""
-
-
-@dataclass(eq=False)
-class Transaction:
-    """An open one that writes rows.
-
-    Attributes:
-        rivals: keys of rows that others committed since it began.
-        is_done: its COMMIT has been done, though perhaps nobody knows.
-    """
-
-    rivals: set[str] = field(default_factory=set)
-    is_done: bool = False
-
-
-@dataclass(eq=False)
-class Stop:
-    """Where an attempt stands, and what is to happen there when it goes on.
-
-    Attributes:
-        at: for people.
-        is_on_wire: a statement or its reply is under way; otherwise it is at a hook.
-        transaction: in which it stands.
-        pid: of its session.
-        is_left: the attempt has gone on without it.
-    """
-
-    at: str
-    is_on_wire: bool
-    transaction: Transaction | None
-    pid: int
-    is_left: bool = False
-    action: Action | None = None
-    error: BaseException | None = None
-    go: Event = field(default_factory=Event)
-
-
-class Slot:
-    """An execution environment: its connection is kept from attempt to attempt.
-
-    Attributes:
-        pids: of all sessions that a scenario has had there.
-    """
-
-    def __init__(self, url: str, wire: Wire) -> None:
-        self.url = url
-        self.wire = wire
-        self.conn: Connection | None = None
-        self.attempt: Attempt | None = None
-        self.pids: set[int] = set()
-
-    def ready(self) -> Connection:
-        """A connection that answers, for the next attempt."""
-        if self.conn is None or not connection.is_alive(self.conn):
-            self.close()
-            return self.connect()
-        return self.conn
-
-    def connect(self) -> Connection:
-        """Another connection."""
-        self.conn = connection.connect(self.url)
-        self.pids.add(self.conn.info.backend_pid)
-        return self.conn
-
-    def close(self) -> None:
-        """Let go of what is left of the connection."""
-        if self.conn is not None:
-            self.conn.close()
-        self.conn = None
-        self.wire.statements.clear()
-
-
-@contextmanager
-def slots(conninfo: str, count: int) -> Iterator[list[Slot]]:
-    """So many ways to one database."""
-    with ExitStack() as stack:
-        made = [stack.enter_context(postgres_wire(conninfo)) for _ in range(count)]
-        yield [Slot(url, wire) for url, wire in made]
-
-
-class Clock:
-    """The time of `salespro_core.postgres.retry`: a pause is a stop, and takes no time."""
-
-    def monotonic(self) -> float:
-        """Seconds that the attempt has paused."""
-        return float(_here.attempt.paused_s)
-
-    def sleep(self, seconds: float) -> None:
-        """Pause."""
-        _here.attempt.paused_s += seconds
-        _here.attempt.stop("pausing")
-
-
-class Jitter:
-    """The randomness of `salespro_core.postgres.retry`: none, so that a seed always ends as it did."""
-
-    def uniform(self, _least: float, most: float) -> float:
-        """The upper bound."""
-        return most
+from tests.chaos.simulation.breakpoints import (
+    Breakpoint,
+    SimulatedCrash,
+    Transaction,
+    statement_name,
+)
+from tests.chaos.simulation.environments import Environment, current
+from tests.chaos.simulation.files import SimulatedFile
+from tests.support.servers.tcp_proxy import Action, Moment
 
 
 class Attempt:
     """One delivery of a message.
 
     Attributes:
-        number: of the attempt at its import; None until it has a claim.
-        now: where it stands; None while it runs and when it is over.
-        transaction: in which it is.
-        is_held: it waits for a lock of one that stands.
-        struck: the faults that it has met.
-        errors: SQLSTATEs of what Postgres answered, but for those of a busy warehouse.
-        refusals: connections that will not be had.
+        number: number of the attempt at its import; None before it has a claim.
+        paused_at: where it is paused; None while it runs and after its end.
+        transaction: its open transaction.
+        is_blocked: it waits for a lock that a paused attempt holds.
+        faults: the faults that were injected into it.
+        sqlstates: errors that Postgres has returned, without those of the `busy` fault.
+        refusals: how many more connections are refused.
+        reported_lines: lines of the rejects in its report.
         result, error: how it ended.
     """
 
     def __init__(
-        self, name: str, put: Put, slot: Slot, options: Options, *, reconnects: bool
+        self,
+        name: str,
+        file: SimulatedFile,
+        environment: Environment,
+        options: Options,
+        *,
+        reconnects: bool,
     ) -> None:
         self.name = name
-        self.put = put
-        self.slot = slot
+        self.file = file
+        self.environment = environment
         self.options = options
         self.reconnects = reconnects
-        self.pid = slot.ready().info.backend_pid
+        self.pid = environment.live_connection().info.backend_pid
         self.number: int | None = None
-        self.now: Stop | None = None
+        self.paused_at: Breakpoint | None = None
         self.transaction: Transaction | None = None
         self.paused_s = 0.0
-        self.is_held = self.is_late = self.is_dead = self.is_over = False
-        self.is_gone = put.is_gone
-        self.struck: set[str] = set()
-        self.errors: set[str] = set()
+        self.is_blocked = self.is_out_of_time = self.is_dead = self.is_over = False
+        self.is_object_gone = file.is_gone
+        self.faults: set[str] = set()
+        self.sqlstates: set[str] = set()
         self.refusals = 0
-        self.reported: list[int] = []
+        self.reported_lines: list[int] = []
         self.result: Outcome | None = None
         self.error: BaseException | None = None
-        self.gave_back = Event()
-        self._left = 1
+        self.yielded = Event()
+        self._steps_left = 1
         self._until = ""
         self._thread = Thread(target=self._run, daemon=True)
-        slot.attempt = self
-        slot.wire.plan = self._plan
+        environment.is_busy = True
+        environment.proxy.plan = self._plan
         self._thread.start()
 
     def __str__(self) -> str:
         return self.name
 
-    def go(self, stops: int, until: str = "") -> None:
-        """Give it the baton for so many stops, or until it comes to a certain one."""
-        assert self.now is not None
-        self.run_freely(stops, until)
-        now, self.now = self.now, None
-        now.go.set()
+    def resume(self, steps: int, until: str = "") -> None:
+        """Let it run for this many breakpoints, or until it reaches a named one."""
+        assert self.paused_at is not None
+        self._set_steps(steps, until)
+        paused_at, self.paused_at = self.paused_at, None
+        paused_at.resumed.set()
 
-    def run_freely(self, stops: int, until: str = "") -> None:
-        """It runs already, or is about to, without having been let go from a stop."""
-        self._left, self._until = stops, until
-        self.gave_back.clear()
+    def pause_at_next_breakpoint(self) -> None:
+        """Let it pause as soon as it has the lock for which it waits."""
+        self._steps_left, self._until = 1, ""
 
-    def stop_soon(self) -> None:
-        """It waits for a lock; when it has it, it goes no further than it must."""
-        self._left, self._until = 1, ""
+    def abandon_connection(self) -> Breakpoint:
+        """Close its connection on its own side, and leave a statement in transit.
 
-    def leave_behind(self) -> Stop:
-        """Have it give up its connection; what was under way is so still."""
-        left, self.now = self.now, None
+        Returns:
+            The statement or reply in transit, which may arrive later.
+        """
+        left, self.paused_at = self.paused_at, None
         assert left is not None
-        left.is_left = True
+        left.is_abandoned = True
         self.transaction = None
-        self.run_freely(1)
-        self.hang_up()
+        self._set_steps(1)
+        self.close_socket()
         return left
 
-    def hang_up(self) -> None:
-        """Break its connection on its own side, as its watch would.
+    def close_socket(self) -> None:
+        """Break its connection on its own side, as the importer's watchdog does.
 
-        The session may go on without it.
+        The session on the server may continue.
         """
-        assert self.slot.conn is not None
+        assert self.environment.conn is not None
         with (
             suppress(OSError, psycopg.Error),
-            socket.socket(fileno=dup(self.slot.conn.pgconn.socket)) as wire,
+            socket.socket(fileno=dup(self.environment.conn.pgconn.socket)) as sock,
         ):
-            wire.shutdown(socket.SHUT_RDWR)
+            sock.shutdown(socket.SHUT_RDWR)
         self.pid = 0
 
-    def wait_for_stop(self) -> None:
-        """Return when it has heard that it need not wait any longer."""
-        assert self.gave_back.wait(10), f"{self} still waits for a lock"
+    def wait_for_breakpoint(self) -> None:
+        """Wait until it pauses after Postgres has ended its wait for a lock."""
+        assert self.yielded.wait(10), f"{self} still waits for a lock"
 
-    def wait_for_end(self) -> None:
-        """Return when the end of its connection has come as far as to its own side."""
-        conn = self.slot.conn
+    def wait_for_server_close(self) -> None:
+        """Wait until its socket has received the end of the connection."""
+        conn = self.environment.conn
         if conn is None or conn.closed or conn.info.backend_pid != self.pid:
             return
         poll = select.poll()
         poll.register(conn.pgconn.socket, select.POLLRDHUP)
-        assert poll.poll(10_000), "the wire does not say that the server hung up"
+        assert poll.poll(10_000), "the end of the connection does not arrive"
 
     def join(self) -> None:
         """Wait for the end of its thread."""
         self._thread.join(30)
         assert not self._thread.is_alive(), f"{self} does not end"
 
-    def stop(
-        self, at: str, *, is_on_wire: bool = False, must: bool = False
+    def reach(
+        self, name: str, *, is_in_transit: bool = False, must_pause: bool = False
     ) -> Action | None:
-        """Stand here until it is told to go on, if it has come as far as it should."""
+        """Pause at this breakpoint if its steps are used up; called in its own thread.
+
+        Returns:
+            What the proxy does to the connection, for a breakpoint in transit.
+
+        Raises:
+            SimulatedCrash: the attempt is dead.
+            BaseException: the error that was injected at a callback.
+        """
         if not self.is_dead:
-            self._left -= 1
-            if self._left > 0 and at != self._until and not must:
+            self._steps_left -= 1
+            if self._steps_left > 0 and name != self._until and not must_pause:
                 return None
-            now = Stop(at, is_on_wire, self.transaction, self.pid)
-            self.now = now
-            self.gave_back.set()
-            now.go.wait()
-            if now.error:
-                raise now.error
-            if now.is_left or not self.is_dead:
-                return now.action
-        if is_on_wire:
+            here = Breakpoint(name, is_in_transit, self.transaction, self.pid)
+            self.paused_at = here
+            self.yielded.set()
+            here.resumed.wait()
+            if here.error:
+                raise here.error
+            if here.is_abandoned or not self.is_dead:
+                return here.action
+        if is_in_transit:
             return "cut"
-        raise Crash
+        raise SimulatedCrash
+
+    def _set_steps(self, steps: int, until: str = "") -> None:
+        self._steps_left, self._until = steps, until
+        self.yielded.clear()
 
     def _run(self) -> None:
-        _here.attempt = self
+        current.attempt = self
         try:
-            self.stop("at the start")
-            assert self.slot.conn is not None
+            self.reach("the start")
+            assert self.environment.conn is not None
             stream: Any = _Stream(self)
             self.result = import_upload(
-                self.slot.conn,
-                self.put.upload,
+                self.environment.conn,
+                self.file.upload,
                 stream,
                 options=self.options,
                 callbacks=ImportCallbacks(
                     publish=self._publish,
                     on_commit=self._on_commit,
-                    remaining_s=lambda: 0.0 if self.is_late else math.inf,
+                    remaining_s=lambda: 0.0 if self.is_out_of_time else math.inf,
                     reconnect=self._reconnect if self.reconnects else None,
                 ),
             )
-        except BaseException as error:  # noqa: BLE001 -- looked at by the simulation
+        except BaseException as error:  # noqa: BLE001 -- checked by the oracle
             self.error = error
         finally:
-            self.slot.wire.plan = lambda _: None
-            self.slot.attempt = None
+            self.environment.proxy.plan = lambda _: None
+            self.environment.is_busy = False
             self.transaction = None
             self.is_over = True
-            self.gave_back.set()
+            self.yielded.set()
 
     def _plan(self, moment: Moment) -> Action | None:
-        name = statement(moment.text)
+        name = statement_name(moment.text)
         ended: Transaction | None = None
-        self.put.claims += name == "the claim" and not moment.is_answered
+        self.file.claims += name == "the claim" and not moment.is_answered
         if moment.error and not moment.error.endswith("busy"):
-            self.errors.add(moment.error[:5])
+            self.sqlstates.add(moment.error[:5])
         if name == "BEGIN" and not moment.is_answered:
             self.transaction = Transaction()
         if name in ("COMMIT", "ROLLBACK") and moment.is_answered and self.transaction:
             ended, self.transaction = self.transaction, None
-            ended.is_done = name == "COMMIT"
-        where = "after" if moment.is_answered else "before"
-        return self.stop(
-            f"{where} {name}",
-            is_on_wire=True,
-            # What came of a race is looked at before anything else happens.
-            must=ended is not None and bool(ended.rivals),
+            ended.is_committed = name == "COMMIT"
+        when = "after" if moment.is_answered else "before"
+        return self.reach(
+            f"{when} {name}",
+            is_in_transit=True,
+            # The oracle must see the result of a race before anything else happens.
+            must_pause=ended is not None and bool(ended.conflicting_keys),
         )
 
     def _on_commit(self, outcome: Outcome) -> None:
         self.number = outcome.attempts
-        self.stop("at a commit")
+        self.reach("at a commit")
 
     def _publish(self, outcome: Outcome, rejects: Rejects) -> str:
         self.number = outcome.attempts
-        self.reported = sorted(each.line for each in rejects.sample)
-        assert rejects.count == len(self.reported)
-        self.stop("publishing")
-        return f"{self.put.upload.version}/{outcome.attempts}"
+        self.reported_lines = sorted(each.line for each in rejects.sample)
+        assert rejects.count == len(self.reported_lines)
+        self.reach("publishing")
+        return f"{self.file.upload.version}/{outcome.attempts}"
 
     def _reconnect(self) -> Connection:
-        self.stop("connecting")
+        self.reach("connecting")
         self.refusals -= 1
-        self.slot.wire.is_refusing = self.refusals >= 0
+        self.environment.proxy.is_refusing = self.refusals >= 0
         try:
-            conn = self.slot.connect()
+            conn = self.environment.connect()
             self.transaction = None
         finally:
-            self.slot.wire.is_refusing = False
+            self.environment.proxy.is_refusing = False
         self.pid = conn.info.backend_pid
         return conn
 
 
 class _Stream(io.BytesIO):
-    """The bytes of an object as S3 gives them: in bits, each of them a stop."""
+    """The bytes of an object; each read is a breakpoint."""
 
     def __init__(self, attempt: Attempt) -> None:
-        super().__init__(attempt.put.data)
+        super().__init__(attempt.file.data)
         self._attempt = attempt
 
     def read(self, size: int | None = -1) -> bytes:
-        if self._attempt.is_gone:
+        if self._attempt.is_object_gone:
             raise ObjectGone("The object was deleted.")
-        self._attempt.stop("reading")
+        self._attempt.reach("reading")
         return super().read(1024 if size is None or size < 0 else min(size, 1024))
-
-
-def statement(text: str) -> str:
-    """What a statement is called in the log of a simulation."""
-    text = text.strip()
-    for words, name in STATEMENTS.items():
-        if text.startswith(words):
-            return name
-    return next((n for words, n in STATEMENTS.items() if words in text), "another")

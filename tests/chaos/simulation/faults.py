@@ -1,4 +1,4 @@
-"""What may strike an attempt of a simulation, depending on where it stands."""
+"""The faults of a simulation, and at which breakpoints each is possible."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from random import Random
 from psycopg import Connection
 
 from salespro_core.errors import ObjectGone, ObjectUnavailable
-from tests.chaos.simulation.attempts import Attempt, Stop
+from tests.chaos.simulation.attempts import Attempt
+from tests.chaos.simulation.breakpoints import Breakpoint
 from tests.chaos.simulation.files import APPOINTMENTS, REFUSED_AMOUNT, USERS
 from tests.support.table_contents import wait_until_gone
 
-EVER = 10**9
-# A warehouse with constraints of its own, and now and then with too much to do: it counts
-# down from a number that a fault sets, and gives up on a statement at each.
+UNTIL_END = 10**9
+# Constraints that refuse some rows, and triggers that raise transient errors: a fault sets
+# the sequence `busy`, and each of the next statements fails until it has counted down.
 WAREHOUSE = f"""
 ALTER TABLE {APPOINTMENTS.table} ADD CHECK (sale_amount <> {REFUSED_AMOUNT});
 ALTER TABLE {USERS.table} ADD CHECK (additional_amount <> {REFUSED_AMOUNT});
@@ -34,96 +35,114 @@ CREATE TRIGGER busy BEFORE INSERT ON {APPOINTMENTS.table}
 CREATE TRIGGER busy BEFORE INSERT ON {USERS.table}
     FOR EACH STATEMENT EXECUTE FUNCTION be_busy();
 """
-AT_HOOKS = ("reading", "at a commit", "publishing")
+CALLBACKS = ("reading", "at a commit", "publishing")
 FAULTS = (
-    *("cut", "reset", "silence", "terminate", "cancel", "crash", "crash in the middle"),
-    *("away", "away for a moment", "busy", "out of time", "signal", "mistake"),
-    *("the object cannot be read", "the object is gone", "the report cannot be put"),
+    *(
+        "cut",
+        "reset",
+        "silence",
+        "terminate",
+        "cancel",
+        "crash",
+        "crash during a statement",
+    ),
+    *(
+        "Postgres unreachable",
+        "Postgres briefly unreachable",
+        "transient error",
+        "deadline",
+        "interrupt",
+        "bug",
+    ),
+    *("object unreadable", "object deleted", "report not stored"),
 )
 
 
-def possible(attempt: Attempt) -> Iterator[str]:
-    """The faults that may strike it where it stands, or waits for a lock."""
-    now = attempt.now
-    yield from ("crash", "terminate", "busy", "out of time")
+def possible_faults(attempt: Attempt) -> Iterator[str]:
+    """Yield the possible faults at its breakpoint; repeated faults are more likely."""
+    now = attempt.paused_at
+    yield from ("crash", "terminate", "transient error", "deadline")
     if now is None:
         yield from ("silence", "cancel") * 2
         return
-    yield from ("away", "away for a moment")
-    if now.is_on_wire:
+    yield from ("Postgres unreachable", "Postgres briefly unreachable")
+    if now.is_in_transit:
         yield from ("cut", "reset") * 2
-        if "session" not in now.at:  # of a new connection, which nobody has yet
-            yield from ("silence", "silence", "crash in the middle") * 2
-    if now.at in AT_HOOKS:
-        yield from ("signal", "mistake")
-    if now.at == "reading":
-        yield from ("the object cannot be read",) * 6
-        yield from ("the object is gone",) * 2
-    if now.at == "publishing":
-        yield from ("the report cannot be put",) * 6
+        if "session" not in now.name:  # a connection being set up is not kept yet
+            yield from ("silence", "silence", "crash during a statement") * 2
+    if now.name in CALLBACKS:
+        yield from ("interrupt", "bug")
+    if now.name == "reading":
+        yield from ("object unreadable",) * 6
+        yield from ("object deleted",) * 2
+    if now.name == "publishing":
+        yield from ("report not stored",) * 6
 
 
-def strike(  # noqa: C901, PLR0912 -- a list of faults
+def inject(  # noqa: C901, PLR0912 -- a list of faults
     attempt: Attempt, fault: str, random: Random, conn: Connection
-) -> Stop | None:
-    """Let it happen; a statement or a reply that is still under way, if there is one.
-
-    Where the attempt stands, it meets most faults only when it goes on.
+) -> Breakpoint | None:
+    """Inject a fault; most take effect when the attempt resumes.
 
     Args:
-        conn: an administrator's.
+        conn: of an administrator.
+
+    Returns:
+        The statement or reply that is still in transit, if there is one.
     """
-    now = attempt.now
-    if fault == "busy":
+    now = attempt.paused_at
+    if fault == "transient error":
         conn.execute("SELECT setval('busy', %s)", [random.choice([1, 2, 5])])
         return None
-    attempt.struck.add(fault)
+    attempt.faults.add(fault)
     match fault:
-        case "crash" | "crash in the middle":
+        case "crash" | "crash during a statement":
             attempt.is_dead = True
-            if fault == "crash in the middle":
-                return attempt.leave_behind()
+            if fault == "crash during a statement":
+                return attempt.abandon_connection()
             if now is None:
-                attempt.hang_up()
+                attempt.close_socket()
             else:
-                attempt.go(EVER)
+                attempt.resume(UNTIL_END)
         case "silence":
             if now is not None:
-                return attempt.leave_behind()
-            attempt.hang_up()
+                return attempt.abandon_connection()
+            attempt.close_socket()
         case "cancel":
             conn.execute("SELECT pg_cancel_backend(%s)", [attempt.pid])
-            attempt.wait_for_stop()
-        case "terminate" | "away" | "away for a moment":
-            attempt.refusals = {"away": 40, "terminate": 0}.get(fault, 2)
+            attempt.wait_for_breakpoint()
+        case "terminate" | "Postgres unreachable" | "Postgres briefly unreachable":
+            attempt.refusals = {"Postgres unreachable": 40, "terminate": 0}.get(
+                fault, 2
+            )
             attempt.transaction = None
             conn.execute("SELECT pg_terminate_backend(%s)", [attempt.pid])
             wait_until_gone(conn, attempt.pid)
-            if now is not None and now.is_on_wire:
-                # Or it would be a race, what the client does and what it hears of this.
+            if now is not None and now.is_in_transit:
+                # Otherwise the client's next step would race with the server's message.
                 now.action = "cut"
             elif now is not None:
-                attempt.wait_for_end()
+                attempt.wait_for_server_close()
             else:
-                attempt.wait_for_stop()
-        case "out of time":
-            attempt.is_late = True
+                attempt.wait_for_breakpoint()
+        case "deadline":
+            attempt.is_out_of_time = True
         case _:
             assert now is not None
-            _strike_there(now, attempt, fault)
+            _inject_at_breakpoint(now, attempt, fault)
     return None
 
 
-def _strike_there(now: Stop, attempt: Attempt, fault: str) -> None:
+def _inject_at_breakpoint(now: Breakpoint, attempt: Attempt, fault: str) -> None:
     match fault:
         case "cut" | "reset":
             now.action = "cut" if fault == "cut" else "reset"
-        case "signal":
+        case "interrupt":
             now.error = KeyboardInterrupt()
-        case "mistake":
+        case "bug":
             now.error = KeyError("Garcia")
-        case "the object is gone":
+        case "object deleted":
             now.error = ObjectGone("The object was deleted.")
-            attempt.put.is_gone = True
+            attempt.file.is_gone = True
         case _:
-            now.error = ObjectUnavailable("S3 is away.")
+            now.error = ObjectUnavailable("S3 is unreachable.")

@@ -1,4 +1,4 @@
-"""Files of a simulation: drawn small and nasty, each with what the model has to know."""
+"""Random small files with damaged rows, each with the rows that the model expects."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from datetime import timedelta
 from random import Random
 from typing import NamedTuple
 
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from tests.support.builders import MORNING, upload
 from tests.support.table_contents import APPOINTMENT_TABLE, USERS_TABLE
 from tests.support.world.model import Row, Values
 
-# What a constraint of the simulated warehouse refuses.
+# An amount that a constraint of the simulated database refuses.
 REFUSED_AMOUNT = "666.00"
 BAD = "bad"
 
 
-class Sort(NamedTuple):
-    """An export, as far as it is simulated.
+class SimulatedExport(NamedTuple):
+    """The simulated part of an export.
 
     Attributes:
-        labels: those that a file may carry, with their columns; the key comes first.
-        cells: column -> what stands in a cell, what is stored then, and how likely it is.
-        blank: what a new row has in the columns that its file does not carry.
+        labels: label in the file -> column in the table; the key comes first.
+        cells: column -> (cell in the file, stored value, weight).
+        defaults: values of a new row in columns that its file does not have.
     """
 
     name: str
     table: str
     labels: Mapping[str, str]
     cells: Mapping[str, Sequence[tuple[str, str | None, int]]]
-    blank: Values
+    defaults: Values
 
 
 _TIMES = [(f"2025-06-0{day}T00:00:00Z",) * 2 for day in (1, 2, 3)]
@@ -47,12 +47,17 @@ _TEXT = [
 ]
 
 
-def _amount(blank: str | None) -> list[tuple[str, str | None, int]]:
-    drawn = [("1.00", "1.00", 8), ("$2.0", "2.00", 8), ("", blank, 4), ("lot", BAD, 2)]
+def _amount(defaults: str | None) -> list[tuple[str, str | None, int]]:
+    drawn = [
+        ("1.00", "1.00", 8),
+        ("$2.0", "2.00", 8),
+        ("", defaults, 4),
+        ("lot", BAD, 2),
+    ]
     return [*drawn, (REFUSED_AMOUNT, REFUSED_AMOUNT, 1)]
 
 
-APPOINTMENTS = Sort(
+APPOINTMENTS = SimulatedExport(
     "appointments",
     APPOINTMENT_TABLE,
     {
@@ -75,7 +80,7 @@ APPOINTMENTS = Sort(
         "result_full_string": None,
     },
 )
-USERS = Sort(
+USERS = SimulatedExport(
     "users",
     USERS_TABLE,
     {
@@ -90,20 +95,20 @@ USERS = Sort(
 
 
 @dataclass(eq=False)
-class Put:
-    """An object in the bucket, and how far it has come.
+class SimulatedFile:
+    """An uploaded file, with the state of its import.
 
     Attributes:
-        rows: the whole file, for the model.
-        counts: what the model says of the rows that are committed.
-        refused_lines: where Postgres refused a row of those.
-        is_unknown: its header is no known export's.
+        rows: all rows of the file, as the model reads them.
+        counts: the model's counts of the committed rows.
+        refused_lines: lines of the committed rows that Postgres refused.
+        is_unknown: its header belongs to no export.
         is_gone: it was deleted from the bucket.
-        is_acknowledged: its message is gone; until then it comes again.
-        claims: that were sent to Postgres, so far.
+        is_acknowledged: the queue has deleted its message.
+        claims: claims that were sent to Postgres so far.
     """
 
-    sort: Sort
+    export: SimulatedExport
     upload: Upload
     data: bytes
     rows: list[Row]
@@ -115,58 +120,65 @@ class Put:
     claims: int = 0
 
     def __str__(self) -> str:
-        return f"{self.sort.name} {self.upload.version}"
+        return f"{self.export.name} {self.upload.version}"
 
     @property
     def rejected_lines(self) -> list[int]:
-        """Where its rejects stand, once all of it is committed."""
+        """Lines of its rejects, once the whole file is committed."""
         bad = {row.line for row in self.rows if row.values is None}
         return sorted(bad | self.refused_lines)
 
 
-def draw_put(
-    random: Random, number: int, sorts: Sequence[Sort], *, is_lenient: bool
-) -> Put:
-    """An upload; the more there are, the more they overlap."""
-    sort = random.choice(sorts)
-    at = MORNING + timedelta(hours=random.randint(0, 3))
+def draw_file(
+    random: Random, number: int, exports: Sequence[SimulatedExport], *, is_lenient: bool
+) -> SimulatedFile:
+    """Return a random file; its few keys overlap with those of other files."""
+    export = random.choice(exports)
+    uploaded_at = MORNING + timedelta(hours=random.randint(0, 3))
     of = upload(
-        object_key=random.choice([f"{sort.name}.csv", f"late/{sort.name}.csv"]),
+        object_key=random.choice([f"{export.name}.csv", f"late/{export.name}.csv"]),
         version=f"v{number}",
-        uploaded_at=at,
+        uploaded_at=uploaded_at,
     )
     if random.random() < 0.06:
-        return Put(sort, of, b"name;phone\r\nLee;555\r\n", [], is_unknown=True)
-    version = f"{at:%Y-%m-%dT%H:%M:%SZ}" if sort is USERS else None
-    file = _File(random, sort, version, is_lenient=is_lenient)
+        return SimulatedFile(
+            export, of, b"name;phone\r\nLee;555\r\n", [], is_unknown=True
+        )
+    version = f"{uploaded_at:%Y-%m-%dT%H:%M:%SZ}" if export is USERS else None
+    file = _FileBuilder(random, export, version, is_lenient=is_lenient)
     for _ in range(random.choice([0, 3, 8, 8, 20, 40])):
         file.add_row()
-    return Put(sort, of, file.data(), file.rows)
+    return SimulatedFile(export, of, file.data(), file.rows)
 
 
-class _File:
-    """A file in the making.
+class _FileBuilder:
+    """Builds the text of a random file row by row.
 
     Attributes:
-        rows: what is in it.
+        rows: the rows so far, as the model reads them.
     """
 
     def __init__(
-        self, random: Random, sort: Sort, version: str | None, *, is_lenient: bool
+        self,
+        random: Random,
+        export: SimulatedExport,
+        version: str | None,
+        *,
+        is_lenient: bool,
     ) -> None:
         self.rows: list[Row] = []
         self._random = random
-        self._sort = sort
+        self._sort = export
         self._version = version
         self._is_lenient = is_lenient
-        key, *others = sort.labels
+        key, *others = export.labels
         labels = [key, *(label for label in others if random.random() < 0.85)]
         random.shuffle(labels)
-        self._columns = [sort.labels[label] for label in labels]
-        # Not of our table, and so long that the rows come with several reads.
+        self._columns = [export.labels[label] for label in labels]
+        # An unknown column, so long that the file takes several reads.
         self._padding = ["x" * 400] if random.random() < 0.4 else []
-        # Behind one that is left open there are no others: where it should have ended
-        # would be anybody's guess.
+        # No other quoted cells in a file with an unclosed quote: they would make the end
+        # of the damaged row ambiguous.
         self._may_quote = random.random() < 0.5
         self._is_open = False
         self._is_next_whole = False
@@ -176,7 +188,7 @@ class _File:
         )
 
     def add_row(self) -> None:
-        """One more; of the few keys that there are."""
+        """Add a random row."""
         random = self._random
         line = self._text.getvalue().count("\n") + 1
         key = f"K-{random.randint(1, random.choice([3, 12, 40]))}"
@@ -197,7 +209,7 @@ class _File:
             self._text.write("\r\n")
 
     def data(self) -> bytes:
-        """The bytes of it, in one of the forms that are taken."""
+        """Return the bytes of the file, perhaps compressed or with a byte order mark."""
         text = self._text.getvalue()
         if self._random.random() < 0.1:
             text = text.rstrip("\r\n")
@@ -228,32 +240,32 @@ class _File:
         return Row(key, version, good, line)
 
     def _damage(self, cells: list[str]) -> None:
-        """Write it so that it cannot be imported, and its neighbours can."""
-        place = self._columns.index(next(iter(self._sort.labels.values())))
+        """Write a row that must be rejected without affecting its neighbours."""
+        key_index = self._columns.index(next(iter(self._sort.labels.values())))
         ways = ["no key", "not UTF-8", "too long"]
         ways += ["too short"] if len(cells) > 2 else []
         if len(cells) > 2 and not self._is_open:
-            ways += ["stray quote", "text behind quote"]
+            ways += ["stray quote", "text after quote"]
             ways += [] if self._may_quote else ["open quote"]
         way = self._random.choice(ways)
         cells = ["" if "\n" in cell or '"' in cell else cell for cell in cells]
         cells += self._padding
         match way:
             case "no key":
-                cells[place] = " "
+                cells[key_index] = " "
             case "not UTF-8":
-                cells[place] = "K-\udcff"
+                cells[key_index] = "K-\udcff"
             case "too short":
                 cells.pop()
             case "too long":
                 cells.append("")
             case "stray quote":
                 cells[-1] += 'o"o'
-            case "text behind quote":
+            case "text after quote":
                 cells[0] = f'"{cells[0]}"o'
             case "open quote":
                 cells[-1] = f'"{cells[-1]}'
-        # The next row is what says where this one ends.
+        # The reader needs a whole row to find the end of this one.
         self._is_next_whole = "quote" in way
         self._is_open = self._is_open or way == "open quote"
         self._text.write(",".join(cells) + "\r\n")

@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
-from handler.aws.s3_object import CLIENT
+from handler.aws.s3_object import CLIENT_CONFIG
 from handler.events import Notification
 
 BUCKET = "uploads"
@@ -185,7 +185,7 @@ def running(port: int = 0) -> Iterator[ObjectServer]:
 
 
 def client(url: str, **options: object) -> S3Client:
-    """CLIENT, with a short patience and without botocore's own retries."""
+    """CLIENT_CONFIG, with a short patience and without botocore's own retries."""
     hasty = Config(
         read_timeout=READ_TIMEOUT_S,
         max_pool_connections=THREADS,
@@ -198,7 +198,7 @@ def client(url: str, **options: object) -> S3Client:
         region_name="eu-central-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",  # noqa: S106
-        config=CLIENT.merge(hasty),
+        config=CLIENT_CONFIG.merge(hasty),
     )
     return found
 

@@ -50,7 +50,7 @@ class Moment:
 Plan = Callable[[Moment], Action | None]
 
 
-class Wire:
+class Proxy:
     """Carries what client and server say.
 
     Attributes:
@@ -59,7 +59,7 @@ class Wire:
         latency_s: before each piece, in both directions.
         slice_bytes: the size of a piece, at most.
         cut_after: bytes from the server, over all connections, after which `action`
-            happens; once, unless `again_after` so many more.
+            happens; once, unless `cut_again_after` so many more.
         on_connection: told the number of a new connection, from 0, before it is taken.
         is_refusing: a new connection is closed at once.
         is_silent: a new connection is taken, and nothing comes through it.
@@ -70,20 +70,20 @@ class Wire:
     """
 
     def __init__(
-        self, connect: Callable[[], socket.socket], *, speaks_sql: bool
+        self, connect: Callable[[], socket.socket], *, parses_sql: bool
     ) -> None:
         self.plan: Plan = lambda _: None
         self.latency_s = 0.0
         self.slice_bytes = READ_BYTES
         self.cut_after: int | None = None
-        self.again_after: int | None = None
+        self.cut_again_after: int | None = None
         self.action: Action = "cut"
         self.on_connection: Callable[[int], None] = lambda _: None
         self.is_refusing = self.is_silent = False
         self.statements: list[str] = []
         self.cuts = 0
         self.is_over = Event()
-        self.speaks_sql = speaks_sql
+        self.parses_sql = parses_sql
         self._connect = connect
         self._lock = Lock()
         self.connections = 0
@@ -111,7 +111,7 @@ class Wire:
             self.statements.append(text)
             return Moment(len(self.statements) - 1, text, is_answered=False)
 
-    def let_through(self, count: int) -> tuple[int, Action | None]:
+    def bytes_to_forward(self, count: int) -> tuple[int, Action | None]:
         """How many of these bytes from the server get through, and what happens then."""
         with self._lock:
             if self.cut_after is None:
@@ -119,7 +119,7 @@ class Wire:
             if count < self.cut_after:
                 self.cut_after -= count
                 return count, None
-            through, self.cut_after = self.cut_after, self.again_after
+            through, self.cut_after = self.cut_after, self.cut_again_after
             self.cuts += 1
             return through, self.action
 
@@ -140,12 +140,12 @@ class _Connection:
     """One connection, carried by one thread."""
 
     def __init__(
-        self, wire: Wire, client: socket.socket, server: socket.socket
+        self, proxy: Proxy, client: socket.socket, server: socket.socket
     ) -> None:
-        self._wire = wire
+        self._wire = proxy
         self._client = client
         self._server = server
-        self._is_dark = wire.is_silent
+        self._is_dark = proxy.is_silent
         self._up = _Messages(has_startup=True)
         self._down = _Messages(has_startup=False)
         self._prepared: dict[bytes, str] = {}
@@ -171,14 +171,14 @@ class _Connection:
 
     def _pass_on(self, end: socket.socket, said: bytes) -> None:
         is_up = end is self._client
-        if self._wire.speaks_sql:
+        if self._wire.parses_sql:
             messages = self._up if is_up else self._down
             for message in messages.read(said):
                 (self._go_up if is_up else self._come_down)(message)
         elif is_up:
             self._send(self._server, said)
         else:
-            through, action = self._wire.let_through(len(said))
+            through, action = self._wire.bytes_to_forward(len(said))
             self._send(self._client, said[:through])
             self._do(action)
 
@@ -270,24 +270,24 @@ class _Messages:
 
 
 @contextmanager
-def postgres_wire(conninfo: str) -> Iterator[tuple[str, Wire]]:
+def postgres_proxy(conninfo: str) -> Iterator[tuple[str, Proxy]]:
     """Conninfo that leads to the same database over a wire."""
-    wire = Wire(lambda: _connect(conninfo), speaks_sql=True)
-    with _listening(wire) as port:
+    proxy = Proxy(lambda: _connect(conninfo), parses_sql=True)
+    with _listening(proxy) as port:
         # The wire does not understand what is encrypted.
         plain = {"sslmode": "disable", "gssencmode": "disable"}
         yield (
             make_conninfo(conninfo, host="127.0.0.1", hostaddr="", port=port, **plain),
-            wire,
+            proxy,
         )
 
 
 @contextmanager
-def http_wire(host: str, port: int) -> Iterator[tuple[str, Wire]]:
+def http_proxy(host: str, port: int) -> Iterator[tuple[str, Proxy]]:
     """URL that leads to an HTTP server over a wire."""
-    wire = Wire(lambda: socket.create_connection((host, port)), speaks_sql=False)
-    with _listening(wire) as own_port:
-        yield f"http://127.0.0.1:{own_port}", wire
+    proxy = Proxy(lambda: socket.create_connection((host, port)), parses_sql=False)
+    with _listening(proxy) as own_port:
+        yield f"http://127.0.0.1:{own_port}", proxy
 
 
 def _connect(conninfo: str) -> socket.socket:
@@ -305,19 +305,19 @@ def _connect(conninfo: str) -> socket.socket:
 
 
 @contextmanager
-def _listening(wire: Wire) -> Iterator[int]:
+def _listening(proxy: Proxy) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
         with suppress(OSError):
             while True:
-                wire.carry(listener.accept()[0])
+                proxy.carry(listener.accept()[0])
 
     Thread(target=accept, daemon=True).start()
     try:
         yield listener.getsockname()[1]
     finally:
-        wire.is_over.set()
+        proxy.is_over.set()
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()

@@ -1,6 +1,6 @@
-"""A Postgres with TLS, for which a test makes the certificates.
+"""A Postgres server with TLS and certificates that a test makes.
 
-The embedded one is built without; Debian's has it (`apt-get install postgresql`).
+The embedded Postgres is built without TLS, Debian's with it: `apt-get install postgresql`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
-PASSWORD = "canary-of-a-password"  # noqa: S105 -- of nobody
+from tests.support.builders import CANARY_PASSWORD
+
 ROLE = "importer"
 
 
 def binaries() -> Path:
-    """Where the newest server of Debian is, or the one on PATH."""
+    """Return the folder of Debian's newest Postgres, otherwise of the one on PATH.
+
+    Raises:
+        AssertionError: no Postgres is installed.
+    """
     found = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/postgres"),
         key=lambda path: int(path.parts[-3]),
@@ -40,7 +45,7 @@ def binaries() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Who signs certificates; its own is what a client trusts."""
+    """A certificate authority; clients trust its own certificate."""
 
     name: x509.Name
     key: ec.EllipticCurvePrivateKey
@@ -48,23 +53,27 @@ class Authority:
 
     @classmethod
     def new(cls, name: str) -> Authority:
-        """One that nobody has heard of before."""
-        who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        """Create an authority with a new key."""
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _certificate(who, who, key, days=(-1, 1)).add_extension(
+        builder = _certificate(subject, subject, key, days=(-1, 1)).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
-        return cls(who, key, builder.sign(key, hashes.SHA256()))
+        return cls(subject, key, builder.sign(key, hashes.SHA256()))
 
     def pem(self) -> bytes:
-        """Its certificate."""
+        """Return its certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def sign(self, host: str, *, days: tuple[int, int] = (-1, 1)) -> bytes:
-        """A key and a certificate for a host, valid from and until so many days hence."""
+        """Return a key and a certificate for a host, as PEM.
+
+        Args:
+            days: begin and end of its validity, in days from now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-        builder = _certificate(who, self.name, key, days=days).add_extension(
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+        builder = _certificate(subject, self.name, key, days=days).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
         )
         signed = builder.sign(self.key, hashes.SHA256())
@@ -94,43 +103,43 @@ def _certificate(
 
 
 class TlsServer:
-    """Listens on a port of localhost; `sales` is its database, of the role `importer`."""
+    """A server on a port of localhost with the database `sales` of role `importer`."""
 
     def __init__(self, home: Path, port: int) -> None:
-        self._shown = home / "shown.pem"
+        self._certificate_file = home / "server.pem"
         self._admin = f"host={home} port={port} user=postgres dbname=postgres"
         self.port = port
 
     def prepare(self) -> None:
-        """Make the role and the database."""
+        """Create the role and the database."""
         with psycopg.connect(self._admin, autocommit=True) as admin:
             admin.execute(
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
-                    sql.Identifier(ROLE), PASSWORD
+                    sql.Identifier(ROLE), CANARY_PASSWORD
                 )
             )
             admin.execute("CREATE DATABASE sales OWNER importer")
 
-    def show(self, certificate: bytes | None) -> None:
-        """Show this to new clients, or speak no TLS at all."""
+    def use_certificate(self, certificate: bytes | None) -> None:
+        """Use this certificate for new connections; None turns TLS off."""
         if certificate is not None:
-            self._shown.write_bytes(certificate)
+            self._certificate_file.write_bytes(certificate)
         state = "on" if certificate is not None else "off"
         with psycopg.connect(self._admin, autocommit=True) as admin:
             admin.execute(f"ALTER SYSTEM SET ssl = {state}".encode())
             before = admin.execute("SELECT pg_conf_load_time()").fetchone()
             admin.execute("SELECT pg_reload_conf()")
-        # The postmaster reads it all at its next turn, and what it forks then knows.
+        # The postmaster reloads asynchronously; sessions forked afterwards use the result.
         for _ in range(1000):
             with psycopg.connect(self._admin) as admin:
                 if admin.execute("SELECT pg_conf_load_time()").fetchone() != before:
                     return
-        raise AssertionError("the server does not read its settings")
+        raise AssertionError("the server does not reload its settings")
 
 
 @contextmanager
-def a_tls_server() -> Iterator[TlsServer]:
-    """Start one in a folder of its own, and delete it."""
+def run_tls_server() -> Iterator[TlsServer]:
+    """Start a server in a new folder; stop and delete it at the end."""
     programs = binaries()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
@@ -143,7 +152,7 @@ def a_tls_server() -> Iterator[TlsServer]:
             port = taken.getsockname()[1]
 
         def run(program: str, *arguments: str) -> None:
-            done = subprocess.run(  # noqa: S603 -- Postgres' own
+            done = subprocess.run(  # noqa: S603 -- Postgres' own programs
                 [programs / program, *arguments],
                 cwd=home,
                 user=user,
@@ -157,10 +166,10 @@ def a_tls_server() -> Iterator[TlsServer]:
 
         data = str(home / "data")
         run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
-        (home / "shown.pem").write_bytes(Authority.new("first").sign("localhost"))
+        (home / "server.pem").write_bytes(Authority.new("first").sign("localhost"))
         if user:
-            shutil.chown(home / "shown.pem", user)
-        (home / "shown.pem").chmod(0o600)
+            shutil.chown(home / "server.pem", user)
+        (home / "server.pem").chmod(0o600)
         (home / "data" / "pg_hba.conf").write_text(
             "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )
@@ -169,12 +178,12 @@ def a_tls_server() -> Iterator[TlsServer]:
             "port": str(port),
             "unix_socket_directories": str(home),
             "ssl": "on",
-            "ssl_cert_file": str(home / "shown.pem"),
-            "ssl_key_file": str(home / "shown.pem"),
+            "ssl_cert_file": str(home / "server.pem"),
+            "ssl_key_file": str(home / "server.pem"),
             "fsync": "off",
             "password_encryption": "scram-sha-256",
         }
-        # Set in a file, so that it can be changed: the command line would win for good.
+        # In the file and not on the command line, which ALTER SYSTEM cannot override.
         with (home / "data" / "postgresql.conf").open("a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
         run("pg_ctl", "-D", data, "-l", str(home / "log"), "-w", "start")

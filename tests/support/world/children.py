@@ -1,7 +1,7 @@
-"""Invocations in processes of their own, which can be killed, frozen and raced.
+"""Invocations and commands in child processes that a test may kill, freeze and race.
 
-They are forked from a server that has imported all there is, so that one costs some
-milliseconds; a fork of pytest itself, with its threads, would be asking for trouble.
+The children are forked from a server process that has made all imports, so that a child
+starts within milliseconds. pytest itself has threads and cannot be forked safely.
 """
 
 from __future__ import annotations
@@ -26,72 +26,78 @@ import pytest
 from handler import app
 from salespro_cli import main as cli
 from salespro_cli.sandbox import REGION, Invocation
-from tests.support.world.world import Put, World
+from tests.support.world.uploads import TrackedUpload
+from tests.support.world.world import World
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-# No child of ours takes that long, but for one that has to wait for the server's clock.
-PATIENCE_S = 30.0
+# Longer than any child needs that does not wait for a timeout of the server.
+TIMEOUT_S = 30.0
 
-Answer = dict[str, Any]
+Response = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process with one invocation of the function, or one command.
+    """A process that runs one invocation of the function, or one command.
 
     Attributes:
-        told: the file of its standard output, with its log.
-        answered: the file of what the handler returned; missing if it did not.
+        output_file: its standard output with its log.
+        response_file: the response of the handler; missing if the handler has not returned.
     """
 
     process: ForkServerProcess
-    told: Path
-    answered: Path
+    output_file: Path
+    response_file: Path
 
     def kill(self) -> None:
-        """End it as the runtime does: it learns nothing of it."""
+        """Send SIGKILL, as the Lambda runtime does."""
         self._send(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         self._send(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Stop its clock: from here on it does nothing at all."""
+        """Send SIGSTOP: the process does nothing until `thaw`."""
         self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on as if nothing had been."""
+        """Send SIGCONT."""
         self._send(signal.SIGCONT)
 
-    def wait(self, seconds: float = PATIENCE_S) -> int:
-        """The exit code, when it has ended; minus the signal that killed it."""
+    def wait(self, seconds: float = TIMEOUT_S) -> int:
+        """Wait for the end and return the exit code: -9 after SIGKILL."""
         self.process.join(seconds)
         assert self.process.exitcode is not None, "the child hangs"
         return self.process.exitcode
 
     def time_out(self, deadline: float) -> None:
-        """Kill it at its deadline, as the runtime does; it must still be busy then."""
-        assert self.is_busy_after(deadline - time.monotonic()), self.told.read_text()
+        """Kill the process at its deadline, as the Lambda runtime does.
+
+        Raises:
+            AssertionError: the process has ended before the deadline.
+        """
+        is_busy = self.is_busy_after(deadline - time.monotonic())
+        assert is_busy, self.output_file.read_text()
         self.kill()
         self.wait()
 
     def is_busy_after(self, seconds: float) -> bool:
-        """Whether it has not ended by itself by then."""
+        """Wait that long and return whether the process still runs."""
         self.process.join(seconds)
         return self.process.exitcode is None
 
-    def answer(self, seconds: float = PATIENCE_S) -> Answer:
-        """What the handler returned."""
-        assert self.wait(seconds) == 0, self.told.read_text()
-        found: Answer = json.loads(self.answered.read_text())
-        return found
+    def response(self, seconds: float = TIMEOUT_S) -> Response:
+        """Wait for the end and return the response of the handler."""
+        assert self.wait(seconds) == 0, self.output_file.read_text()
+        response: Response = json.loads(self.response_file.read_text())
+        return response
 
     def log(self) -> str:
-        """What it has said, but for a line that it could not end."""
+        """Return the complete lines of the output."""
         return "".join(
             line
-            for line in self.told.read_text().splitlines(keepends=True)
+            for line in self.output_file.read_text().splitlines(keepends=True)
             if line.endswith("\n")
         )
 
@@ -102,7 +108,7 @@ class Child:
 
 @dataclass
 class Children:
-    """All children of one test; none outlives it."""
+    """All child processes of one test."""
 
     folder: Path
     started: list[Child] = field(default_factory=list)
@@ -110,36 +116,30 @@ class Children:
     def invoke(
         self,
         world: World,
-        put: Put,
+        upload: TrackedUpload,
         *,
         seconds: float = 30,
-        at_once: Barrier | None = None,
-        after_s: float = 0,
+        start_barrier: Barrier | None = None,
+        delay_s: float = 0,
         **environ: str,
     ) -> Child:
-        """Have a function of its own deliver the message; it begins at once.
+        """Deliver the message to a function in a new process.
 
         Args:
-            world: what is around it.
-            put: what is delivered.
-            seconds: until its deadline.
-            at_once: where it waits for others, when it is ready.
-            after_s: for how long it waits then.
-            environ: settings that are others than the world's.
+            seconds: time until the deadline of the invocation.
+            start_barrier: where the process waits for others before it begins.
+            delay_s: a pause after the barrier.
+            environ: settings that differ from the world's.
         """
-        event = world.event(put)
-
-        def begin() -> tuple[Any, ...]:
-            return event, seconds, at_once, after_s
-
-        return self._start(_invoke, begin(), environ)
+        event = world.next_event(upload)
+        return self._start(_invoke, (event, seconds, start_barrier, delay_s), environ)
 
     def command(self, *args: str, **environ: str) -> Child:
-        """Run `salespro`."""
+        """Run `salespro` with these arguments in a new process."""
         return self._start(_command, args, environ)
 
     def end(self) -> None:
-        """Reap them, however the test ended."""
+        """Kill and reap all of them."""
         for child in self.started:
             child.process.kill()
             child.process.join()
@@ -151,71 +151,74 @@ class Children:
         args: tuple[Any, ...],
         environ: Mapping[str, str],
     ) -> Child:
-        number = len(self.started)
-        told, answered = (self.folder / f"{number}.{it}" for it in ("log", "json"))
+        stem = self.folder / str(len(self.started))
+        output_file, response_file = stem.with_suffix(".log"), stem.with_suffix(".json")
         process = _CONTEXT.Process(
             target=_run,
-            args=({**os.environ, **environ}, told, answered, target, args),
+            args=({**os.environ, **environ}, output_file, response_file, target, args),
         )
         process.start()
-        child = Child(process, told, answered)
+        child = Child(process, output_file, response_file)
         self.started.append(child)
         return child
 
 
 def _run(
     environ: dict[str, str],
-    told: Path,
-    answered: Path,
+    output_file: Path,
+    response_file: Path,
     target: Callable[..., None],
     args: tuple[Any, ...],
 ) -> None:
-    """The life of a child."""
     os.environ.clear()
     os.environ.update(environ)
-    with told.open("w", buffering=1) as out, redirect_stdout(out), redirect_stderr(out):
+    with (
+        output_file.open("w", buffering=1) as out,
+        redirect_stdout(out),
+        redirect_stderr(out),
+    ):
         log: Any = app.logger.registered_handler
         log.setStream(out)
-        target(answered, *args)
+        target(response_file, *args)
 
 
 def _invoke(
-    answered: Path,
+    response_file: Path,
     event: dict[str, Any],
     seconds: float,
-    at_once: Barrier | None,
-    after_s: float,
+    start_barrier: Barrier | None,
+    delay_s: float,
 ) -> None:
-    if at_once is not None:
+    if start_barrier is not None:
         app.importer()
-        at_once.wait()
-        time.sleep(after_s)
+        start_barrier.wait()
+        time.sleep(delay_s)
     context: Any = Invocation(deadline=time.monotonic() + seconds)
-    answered.write_text(json.dumps(app.lambda_handler(event, context)))
+    response_file.write_text(json.dumps(app.lambda_handler(event, context)))
 
 
-def _command(answered: Path, *args: str) -> None:
-    os.chdir(answered.parent)
+def _command(response_file: Path, *args: str) -> None:
+    os.chdir(response_file.parent)
     sys.argv = ["salespro", *args]
     cli.main()
 
 
 def barrier(parties: int) -> Barrier:
-    """Where so many children wait for each other."""
+    """Return a barrier for this many child processes."""
     return _CONTEXT.Barrier(parties)
 
 
 @contextmanager
 def fork_server() -> Iterator[None]:
-    """Have all imported that a child needs, once for all children of this process."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Start the server process from which all children of a test session are forked."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
         for name, value in {
             "PYTHONPATH": os.pathsep.join(sys.path),
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
         }.items():
-            patch.setenv(name, value)
+            monkeypatch.setenv(name, value)
         _CONTEXT.set_forkserver_preload(["tests.support.world.children_preload"])
         forkserver.ensure_running()
         yield

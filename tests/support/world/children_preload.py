@@ -1,9 +1,9 @@
-"""What the server of `children` has done before it forks the first one."""
+"""Imports that the fork server of `children.py` makes once, before the first fork."""
 
 import boto3
 
-from tests.support.world import children  # noqa: F401 -- and with it all that a child needs
+from tests.support.world import children  # noqa: F401 -- imports all that a child needs
 
-# Reads the descriptions of the services, which takes longer than an import of a file.
+# Creating a client reads the service descriptions, which is slower than an import.
 boto3.client("s3")
 boto3.client("sqs")

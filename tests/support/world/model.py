@@ -1,4 +1,4 @@
-"""What the tables and the history have to hold, in a dozen lines of plain Python."""
+"""The expected contents of a table, computed in plain Python without SQL."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 
 Values = Mapping[str, str | None]
 
 
 class Row(NamedTuple):
-    """A row of a file, as far as it matters here.
+    """A row of a file, reduced to what the upsert depends on.
 
     Attributes:
-        version: `_updated_at`, or the time of the upload; as text, which orders them.
-        values: what the file carries of it; None if the row cannot be imported.
-        line: where it stands in its file, if that matters.
+        version: `_updated_at`, or the time of the upload; the texts sort by time.
+        values: column -> value, only of columns in the file; None for a bad row.
+        line: line in the file where the row starts; 0 if the test does not need it.
     """
 
     key: str
@@ -29,52 +29,52 @@ class Row(NamedTuple):
 
 @dataclass
 class Model:
-    """The table: key -> its newest row; of equally new ones the last.
+    """A table: key -> its newest row; of rows with equal versions the last.
 
     Attributes:
-        blank: what a new row has in the columns that its file does not carry.
-        refuses: whether Postgres refuses what would be stored, for a reason of its own.
-        refused: the rows that it did.
+        defaults: values of a new row in columns that its file does not have.
+        refuses: whether a constraint of the database refuses these values.
+        refused: the rows that were refused.
     """
 
     table: dict[str, Row] = field(default_factory=dict)
-    blank: Values = field(default_factory=dict)
+    defaults: Values = field(default_factory=dict)
     refuses: Callable[[Values], bool] = lambda _values: False
     refused: list[Row] = field(default_factory=list)
 
     def commit(self, chunk: list[Row]) -> Counts:
-        """Take in what one commit covers, and say what becomes of its rows."""
-        fates: Counter[str] = Counter()
+        """Apply the rows of one commit and return their counts."""
+        results: Counter[str] = Counter()
         newest: dict[str, Row] = {}
         for row in chunk:
             if row.values is None:
-                fates["rejected"] += 1
+                results["rejected"] += 1
                 continue
-            fates["duplicate"] += row.key in newest
-            newest[row.key] = _newer(newest.get(row.key), row)
+            results["duplicate"] += row.key in newest
+            newest[row.key] = _merge(newest.get(row.key), row)
         for row in newest.values():
             stored = self.table.get(row.key)
-            new = _newer(stored or row._replace(version="", values=self.blank), row)
-            fate = _fate(stored, row, new)
-            if fate in ("created", "updated") and self.refuses(new.values or {}):
-                fate = "rejected"
+            new = _merge(stored or row._replace(version="", values=self.defaults), row)
+            result = _result(stored, row, new)
+            if result in ("created", "updated") and self.refuses(new.values or {}):
+                result = "rejected"
                 self.refused.append(row)
             else:
                 self.table[row.key] = new
-            fates[fate] += 1
-        return Counts(**fates)
+            results[result] += 1
+        return Counts(**results)
 
 
-def _newer(former: Row | None, latter: Row) -> Row:
-    """The newer one, which leaves alone what it does not carry."""
-    if former is None:
-        return latter
-    if former.version > latter.version:
-        return former
-    return latter._replace(values={**(former.values or {}), **(latter.values or {})})
+def _merge(old: Row | None, new: Row) -> Row:
+    """Return the newer row; columns that its file does not have keep the old value."""
+    if old is None:
+        return new
+    if old.version > new.version:
+        return old
+    return new._replace(values={**(old.values or {}), **(new.values or {})})
 
 
-def _fate(stored: Row | None, row: Row, new: Row) -> str:
+def _result(stored: Row | None, row: Row, new: Row) -> str:
     if stored is None:
         return "created"
     if stored.version > row.version:

@@ -1,4 +1,8 @@
-"""A file of twenty batches with rows of every fate, and the moments of its import."""
+"""A file of twenty batches, the statements of its import, and ways to stop at each.
+
+A clean import sends 45 statements. `Strike` acts on the importing process at one of them;
+`StatementGate` makes the server wait in the middle of a statement.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +10,29 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Event
-from typing import Any, Literal
+from typing import Literal
 
 from psycopg import Connection
-from psycopg.rows import dict_row
 
-from salespro_core.model.outcome import Counts
+from salespro_core.model.counts import Counts
 from tests.support.servers.tcp_proxy import Action, Moment
 from tests.support.table_contents import wait_until
 from tests.support.world.children import Child
-from tests.support.world.world import DAYS, Put, Rows, World
+from tests.support.world.uploads import DAYS, Rows, TrackedUpload
+from tests.support.world.world import World
 
-# The statements of a clean run: six spans of three batches, and one of two.
-CONNECT, CLAIM, RECOGNISE = range(3)
-_SPANS = [range(start, start + 6) for start in range(3, 39, 6)] + [range(39, 44)]
-BEGINS = [chunk[0] for chunk in _SPANS]
-TURNS = [chunk[1] for chunk in _SPANS]
-BATCHES = [batch for chunk in _SPANS for batch in chunk[2:-1]]
-COMMITS = [chunk[-1] for chunk in _SPANS]
+# Numbers of the statements of a clean import: six chunks of three batches, one of two.
+CONNECT, CLAIM, SET_SYNC_TYPE = range(3)
+_CHUNKS = [range(start, start + 6) for start in range(3, 39, 6)] + [range(39, 44)]
+BEGINS = [chunk[0] for chunk in _CHUNKS]
+ADVISORY_LOCKS = [chunk[1] for chunk in _CHUNKS]
+BATCHES = [batch for chunk in _CHUNKS for batch in chunk[2:-1]]
+COMMITS = [chunk[-1] for chunk in _CHUNKS]
 COMPLETE = 44
 STATEMENTS = 45
 
-# Whether somebody waits for the lock on the history of an import.
-CLAIMING = """
+# Number of sessions whose claim waits for a lock on the history row.
+WAITING_CLAIMS = """
     SELECT count(*) FROM pg_stat_activity
      WHERE datname = current_database() AND wait_event_type = 'Lock'
        AND query LIKE '%INSERT INTO salespro_sync_history%'
@@ -49,25 +53,25 @@ _FILE: Rows = [
     )
     for i in range(134)
 ]
-COUNTS = Counts(
+EXPECTED_COUNTS = Counts(
     created=27, updated=27, unchanged=27, stale=27, duplicate=13, rejected=13
 )
 
 
-def a_file(world: World) -> Put:
-    """A file of which some rows are stored already: older, equal and newer ones."""
-    world.settle(world.put(_STORED, "earlier.csv"))
-    world.postgres.statements.clear()
-    return world.put(_FILE)
+def upload_twenty_batches(world: World) -> TrackedUpload:
+    """Store older, equal and newer versions of some rows, then upload the file."""
+    world.deliver_until_done(world.upload(_STORED, "earlier.csv"))
+    world.postgres_proxy.statements.clear()
+    return world.upload(_FILE)
 
 
 class Strike:
-    """What befalls a child at one moment of its import.
+    """Acts on a child process at one moment of its import, in the proxy's thread.
 
     Attributes:
-        victim: the child, as soon as it is known.
-        came: set when it has been struck.
-        is_over: until then the wire holds what was said at that moment.
+        victim: the process, set once it has been started.
+        has_struck: set after the action.
+        released: until it is set, the proxy holds the statement or reply of that moment.
     """
 
     def __init__(
@@ -79,32 +83,32 @@ class Strike:
         holds: bool = False,
     ) -> None:
         self.victim: Future[Child] = Future()
-        self.came = Event()
-        self.is_over = Event()
+        self.has_struck = Event()
+        self.released = Event()
         if not holds:
-            self.is_over.set()
+            self.released.set()
         self._number = number
         self._is_answered = when == "after"
         self._act = act
 
     def __call__(self, moment: Moment) -> Action | None:
-        """The wire's plan."""
+        """Act if this is the moment: the `plan` of a proxy."""
         if (moment.number, moment.is_answered) != (self._number, self._is_answered):
             return None
         action = self._act(self.victim.result(timeout=30))
-        self.came.set()
-        self.is_over.wait(120)
+        self.has_struck.set()
+        self.released.wait(120)
         return action
 
     def wait(self) -> None:
-        """Return when it has struck."""
-        assert self.came.wait(30), "the import never came to this moment"
+        """Wait until it has struck."""
+        assert self.has_struck.wait(30), "the import did not reach this moment"
 
 
-class Gate:
-    """Where the server waits in the middle of a statement, while it is closed.
+class StatementGate:
+    """Triggers that wait in the middle of a statement while the gate is closed.
 
-    Each statement that writes rows has to pass it, and so has each commit.
+    Each statement that writes rows passes the gate, and each commit.
     """
 
     def __init__(self, conn: Connection) -> None:
@@ -124,15 +128,15 @@ class Gate:
         """)
 
     def close(self) -> None:
-        """From now on."""
+        """Make statements wait from now on."""
         self._conn.execute("SELECT pg_advisory_lock(1)")
 
     def open(self) -> None:
-        """Whoever waits goes on."""
+        """Let waiting statements continue."""
         self._conn.execute("SELECT pg_advisory_unlock(1)")
 
     def wait(self) -> None:
-        """Return when somebody stands at it, in the middle of a statement."""
+        """Wait until a statement waits at the gate."""
         wait_until(
             self._conn,
             "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database"
@@ -141,36 +145,29 @@ class Gate:
         )
 
 
-def run_out(conn: Connection) -> None:
-    """Have all leases run out, although nobody has ended what holds them."""
+def expire_leases(conn: Connection) -> None:
+    """Let all leases expire, without ending the sessions of their attempts."""
     conn.execute(
         "UPDATE salespro_sync_history SET lease_expires_at = now()"
         " WHERE lease_expires_at IS NOT NULL"
     )
 
 
-def noted(world: World, put: Put) -> dict[str, Any] | None:
-    """What the history says of it."""
-    with world.conn.cursor(row_factory=dict_row) as cur:
-        return cur.execute(
-            "SELECT * FROM salespro_sync_history WHERE object_version = %s",
-            [put.version],
-        ).fetchone()
-
-
 @contextmanager
-def struck(world: World, strike: Strike, begin: Callable[[], Child]) -> Iterator[Child]:
-    """Begin the import of a child that it strikes in here."""
-    world.postgres.plan = strike
+def striking(
+    world: World, strike: Strike, begin: Callable[[], Child]
+) -> Iterator[Child]:
+    """Start a child process and let the strike act on it inside the block."""
+    world.postgres_proxy.plan = strike
     try:
         child = begin()
         strike.victim.set_result(child)
         yield child
     finally:
-        world.postgres.plan = lambda _: None
+        world.postgres_proxy.plan = lambda _: None
 
 
-def killed(child: Child) -> Action:
-    """Kill it; what it would have said or heard is lost with it."""
+def kill(child: Child) -> Action:
+    """Kill the process and lose what is in transit on its connection."""
     child.kill()
     return "cut"

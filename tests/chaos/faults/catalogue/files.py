@@ -5,42 +5,51 @@ from __future__ import annotations
 import gzip
 
 from tests.chaos.faults.catalogue.refused_rows import long_text
-from tests.chaos.faults.fault import End, Fault, PutFile, Run
-from tests.chaos.faults.scenes import ORDINARY, nothing
-from tests.support.builders import csv_bytes
-from tests.support.world.world import CANARY, Put, World, cells
+from tests.chaos.faults.fault import Fault, FaultCase, Recovery, UploadFile
+from tests.chaos.faults.standard_upload import STANDARD_ROWS, no_injection
+from tests.support.builders import CANARY, csv_bytes
+from tests.support.world.uploads import TrackedUpload, cells
+from tests.support.world.world import World
 
-WHAT = "the history says `failed` and why; the message is done with"
-CSV = csv_bytes(*(cells(row, of_users=False) for row in ORDINARY))
+FILE_FAILS = "the history says `failed` and why; the message is done with"
+CSV = csv_bytes(*(cells(row, of_users=False) for row in STANDARD_ROWS))
 
 
-def put_refused(data: bytes) -> PutFile:
+def refused_file(data: bytes) -> UploadFile:
     """A file of which nothing, or not all, can be imported."""
 
-    def put_file(world: World) -> Put:
+    def upload_file(world: World) -> TrackedUpload:
         is_gzip = data.startswith(b"\x1f\x8b")
-        put = world.put_bytes(data, ORDINARY if is_gzip else [], "SalesPro.csv")
-        put.is_refused = True
-        return put
+        upload = world.upload_bytes(
+            data, STANDARD_ROWS if is_gzip else [], "SalesPro.csv"
+        )
+        upload.is_refused = True
+        return upload
 
-    return put_file
+    return upload_file
 
 
-def put_cut_off(world: World) -> Put:
+def upload_truncated_gzip(world: World) -> TrackedUpload:
     """A compressed file that ends in the middle, and is larger than what is read ahead."""
-    rows = [cells(row, of_users=False) for row in ORDINARY]
+    rows = [cells(row, of_users=False) for row in STANDARD_ROWS]
     for i, row in enumerate(rows[3::4]):  # those that are not stored yet
         row["resultFullString"] = long_text(i, 160_000)
     whole = gzip.compress(csv_bytes(*rows))
-    put = world.put_bytes(whole[: len(whole) * 3 // 4], ORDINARY, "long.csv.gz")
-    put.is_refused = True
-    return put
+    upload = world.upload_bytes(
+        whole[: len(whole) * 3 // 4], STANDARD_ROWS, "long.csv.gz"
+    )
+    upload.is_refused = True
+    return upload
 
 
-def refused(**files: bytes) -> tuple[Run, ...]:
+def cases_of_refused_files(**files: bytes) -> tuple[FaultCase, ...]:
     """A run for each of these."""
     return tuple(
-        Run(name=name.replace("_", " "), inject=nothing, put_file=put_refused(data))
+        FaultCase(
+            name=name.replace("_", " "),
+            inject=no_injection,
+            upload_file=refused_file(data),
+        )
         for name, data in files.items()
     )
 
@@ -48,11 +57,11 @@ def refused(**files: bytes) -> tuple[Run, ...]:
 FAULTS = (
     Fault(
         name="file that is no CSV",
-        how="other bytes are uploaded under that name",
-        what=WHAT,
-        end=End.FILE_REFUSED,
-        says=("The file (is|holds only) .*(xport|save|open|download)",),
-        runs=refused(
+        injection="other bytes are uploaded under that name",
+        reaction=FILE_FAILS,
+        recovery=Recovery.FILE_REFUSED,
+        error_patterns=("The file (is|holds only) .*(xport|save|open|download)",),
+        cases=cases_of_refused_files(
             empty=b"",
             blank_lines=b"\n" * 9,
             zip=b"PK\x03\x04" + CSV,
@@ -62,11 +71,11 @@ FAULTS = (
     ),
     Fault(
         name="file of an unknown export",
-        how="its header has none of the labels, or one twice, or is no CSV",
-        what=WHAT,
-        end=End.FILE_REFUSED,
-        says=("header|label",),
-        runs=refused(
+        injection="its header has none of the labels, or one twice, or is no CSV",
+        reaction=FILE_FAILS,
+        recovery=Recovery.FILE_REFUSED,
+        error_patterns=("header|label",),
+        cases=cases_of_refused_files(
             another_header=f"Invoice,Customer\n1,{CANARY}\n".encode(),
             no_header=CSV.split(b"\n", 1)[1],
             a_label_twice=b"_id,_id,saleAmount\n1,2,3\n",
@@ -75,16 +84,22 @@ FAULTS = (
     ),
     Fault(
         name="file that is broken gzip",
-        how="it is cut off, or a byte of it is another",
-        what=WHAT,
-        end=End.FILE_REFUSED,
-        says=("The gzip file is broken or cut off; compress and upload it again",),
-        runs=(
-            *refused(
+        injection="it is cut off, or a byte of it is another",
+        reaction=FILE_FAILS,
+        recovery=Recovery.FILE_REFUSED,
+        error_patterns=(
+            "The gzip file is broken or cut off; compress and upload it again",
+        ),
+        cases=(
+            *cases_of_refused_files(
                 cut_off=gzip.compress(CSV)[:-20],
                 another_checksum=gzip.compress(CSV)[:-8] + b"\0" * 8,
             ),
-            Run(name="cut off behind some spans", inject=nothing, put_file=put_cut_off),
+            FaultCase(
+                name="cut off behind some spans",
+                inject=no_injection,
+                upload_file=upload_truncated_gzip,
+            ),
         ),
     ),
 )

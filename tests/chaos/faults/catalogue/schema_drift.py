@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from tests.chaos.faults.catalogue.setup_mistakes import MIGRATE, STOPS, changed_at
-from tests.chaos.faults.fault import End, Fault, Run
+from tests.chaos.faults.catalogue.setup_mistakes import (
+    MIGRATE,
+    STOPS,
+    change_database_at,
+)
+from tests.chaos.faults.fault import Fault, FaultCase, Recovery
+from tests.chaos.faults.injectors.database_states import (
+    change_after_statements_are_prepared,
+)
 from tests.chaos.faults.injectors.schema_changes import (
     A_VIEW,
     DROPPED,
@@ -18,87 +25,108 @@ from tests.chaos.faults.injectors.schema_changes import (
     TO_INTEGER,
     TO_TEXT,
     WIDER,
-    missing,
+    rename_away,
 )
-from tests.chaos.faults.injectors.states import with_prepared_statements
 from tests.chaos.faults.injectors.strike_points import (
     BETWEEN_CHUNKS,
     COMPLETING,
     FIRST_UPSERT,
 )
-from tests.chaos.faults.injectors.triggers import altered
+from tests.chaos.faults.injectors.triggers import change_database
 
 COMPARE = "compare it with schema.sql"
 FAULTS = (
     Fault(
         name="table missing",
-        how="it is renamed, beforehand or between two spans",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing the rows after row (0|20): ", MIGRATE),
-        runs=(
-            Run(name="appointments", inject=altered(*missing("salespro_appointment"))),
-            Run(
+        injection="it is renamed, beforehand or between two spans",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While writing the rows after row (0|20): ", MIGRATE),
+        cases=(
+            FaultCase(
+                name="appointments",
+                inject=change_database(*rename_away("salespro_appointment")),
+            ),
+            FaultCase(
                 name="appointments, between two spans",
-                inject=changed_at(BETWEEN_CHUNKS, *missing("salespro_appointment")),
+                inject=change_database_at(
+                    BETWEEN_CHUNKS, *rename_away("salespro_appointment")
+                ),
             ),
-            Run(
-                name="users", inject=altered(*missing("salespro_users")), of_users=True
+            FaultCase(
+                name="users",
+                inject=change_database(*rename_away("salespro_users")),
+                of_users=True,
             ),
-            Run(
+            FaultCase(
                 name="users seen, between two spans",
-                inject=changed_at(BETWEEN_CHUNKS, *missing("salespro_users_seen")),
+                inject=change_database_at(
+                    BETWEEN_CHUNKS, *rename_away("salespro_users_seen")
+                ),
                 of_users=True,
             ),
         ),
     ),
     Fault(
         name="history missing",
-        how="it is renamed, beforehand or at a statement",
-        what="nothing can be claimed or noted: the attempt stops at once",
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While ", MIGRATE),
+        injection="it is renamed, beforehand or at a statement",
+        reaction="nothing can be claimed or noted: the attempt stops at once",
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While ", MIGRATE),
         is_reachable=False,
-        runs=(
-            Run(name="the claim", inject=altered(*missing("salespro_sync_history"))),
+        cases=(
+            FaultCase(
+                name="the claim",
+                inject=change_database(*rename_away("salespro_sync_history")),
+            ),
             *(
-                Run(
-                    name=spot.name,
-                    inject=changed_at(spot, *missing("salespro_sync_history")),
+                FaultCase(
+                    name=point.name,
+                    inject=change_database_at(
+                        point, *rename_away("salespro_sync_history")
+                    ),
                 )
-                for spot in (BETWEEN_CHUNKS, COMPLETING)
+                for point in (BETWEEN_CHUNKS, COMPLETING)
             ),
         ),
     ),
     Fault(
         name="column renamed",
-        how="ALTER TABLE … RENAME, beforehand or between two spans",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing", "SQLSTATE 42703: column .* does not exist.*migrate"),
-        runs=(
-            Run(name="appointments", inject=altered(*RENAMED)),
-            Run(
+        injection="ALTER TABLE … RENAME, beforehand or between two spans",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
+            "While writing",
+            "SQLSTATE 42703: column .* does not exist.*migrate",
+        ),
+        cases=(
+            FaultCase(name="appointments", inject=change_database(*RENAMED)),
+            FaultCase(
                 name="appointments, between two spans",
-                inject=changed_at(BETWEEN_CHUNKS, *RENAMED),
+                inject=change_database_at(BETWEEN_CHUNKS, *RENAMED),
             ),
-            Run(name="users", inject=altered(*RENAMED_USERS), of_users=True),
+            FaultCase(
+                name="users", inject=change_database(*RENAMED_USERS), of_users=True
+            ),
         ),
     ),
     Fault(
         name="column of the history missing",
-        how="the function is newer than the tables",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While claiming", "SQLSTATE 42703: column .* does not exist.*migrate"),
-        runs=tuple(
-            Run(
+        injection="the function is newer than the tables",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
+            "While claiming",
+            "SQLSTATE 42703: column .* does not exist.*migrate",
+        ),
+        cases=tuple(
+            FaultCase(
                 name=column,
-                inject=altered(
+                inject=change_database(
                     f"{HISTORY} RENAME {column} TO old",
                     f"{HISTORY} RENAME old TO {column}",
                 ),
@@ -108,110 +136,138 @@ FAULTS = (
     ),
     Fault(
         name="column dropped in mid-file",
-        how="ALTER TABLE … DROP between two spans",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing", "SQLSTATE 42703: column .* does not exist.*migrate"),
-        runs=(
-            Run(name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *DROPPED)),
+        injection="ALTER TABLE … DROP between two spans",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
+            "While writing",
+            "SQLSTATE 42703: column .* does not exist.*migrate",
+        ),
+        cases=(
+            FaultCase(
+                name="between two spans",
+                inject=change_database_at(BETWEEN_CHUNKS, *DROPPED),
+            ),
         ),
     ),
     Fault(
         name="type of a column changed",
-        how="to one that the values do not fit, between two spans",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing the rows after row 20: ", f"SQLSTATE 42.*{COMPARE}"),
-        runs=(
-            Run(
+        injection="to one that the values do not fit, between two spans",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
+            "While writing the rows after row 20: ",
+            f"SQLSTATE 42.*{COMPARE}",
+        ),
+        cases=(
+            FaultCase(
                 name="boolean to integer",
-                inject=changed_at(BETWEEN_CHUNKS, *TO_INTEGER),
+                inject=change_database_at(BETWEEN_CHUNKS, *TO_INTEGER),
             ),
-            Run(name="amount to text", inject=changed_at(BETWEEN_CHUNKS, *TO_TEXT)),
+            FaultCase(
+                name="amount to text",
+                inject=change_database_at(BETWEEN_CHUNKS, *TO_TEXT),
+            ),
         ),
     ),
     Fault(
         name="column that must have a value, and no export has one",
-        how="a NOT NULL column without a default is added",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing", "SQLSTATE 23502 of region.*give it a default"),
-        runs=(
-            Run(name="beforehand", inject=altered(*MANDATORY)),
-            Run(
-                name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *MANDATORY)
+        injection="a NOT NULL column without a default is added",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While writing", "SQLSTATE 23502 of region.*give it a default"),
+        cases=(
+            FaultCase(name="beforehand", inject=change_database(*MANDATORY)),
+            FaultCase(
+                name="between two spans",
+                inject=change_database_at(BETWEEN_CHUNKS, *MANDATORY),
             ),
         ),
     ),
     Fault(
         name="column generated by the warehouse",
-        how="it is made GENERATED ALWAYS, beforehand or between two spans",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing", f"SQLSTATE 428C9: cannot .* column .*{COMPARE}"),
-        runs=(
-            Run(name="beforehand", inject=altered(*GENERATED)),
-            Run(
-                name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *GENERATED)
+        injection="it is made GENERATED ALWAYS, beforehand or between two spans",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
+            "While writing",
+            f"SQLSTATE 428C9: cannot .* column .*{COMPARE}",
+        ),
+        cases=(
+            FaultCase(name="beforehand", inject=change_database(*GENERATED)),
+            FaultCase(
+                name="between two spans",
+                inject=change_database_at(BETWEEN_CHUNKS, *GENERATED),
             ),
         ),
     ),
     Fault(
         name="view in place of a table",
-        how="the table is renamed, and a view has its name",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing", "SQLSTATE 42703: column .*xmax does not exist"),
-        runs=(
-            Run(name="beforehand", inject=altered(*A_VIEW)),
-            Run(name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *A_VIEW)),
+        injection="the table is renamed, and a view has its name",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
+            "While writing",
+            "SQLSTATE 42703: column .*xmax does not exist",
+        ),
+        cases=(
+            FaultCase(name="beforehand", inject=change_database(*A_VIEW)),
+            FaultCase(
+                name="between two spans",
+                inject=change_database_at(BETWEEN_CHUNKS, *A_VIEW),
+            ),
         ),
     ),
     Fault(
         name="unique index missing",
-        how="the key, or the index by which a file is known, is dropped",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While ", f"SQLSTATE 42P10: there is no unique .*{COMPARE}"),
-        runs=(
-            Run(name="appointments", inject=changed_at(FIRST_UPSERT, *NO_KEY)),
-            Run(name="history", inject=altered(*NO_FILE_INDEX)),
+        injection="the key, or the index by which a file is known, is dropped",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While ", f"SQLSTATE 42P10: there is no unique .*{COMPARE}"),
+        cases=(
+            FaultCase(
+                name="appointments", inject=change_database_at(FIRST_UPSERT, *NO_KEY)
+            ),
+            FaultCase(name="history", inject=change_database(*NO_FILE_INDEX)),
         ),
     ),
     Fault(
         name="history with a constraint of the warehouse",
-        how="a CHECK that no import in progress passes",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While claiming the import: ", "SQLSTATE 23514 of of_ours"),
-        runs=(Run(name="the claim", inject=altered(*STRICT_HISTORY)),),
+        injection="a CHECK that no import in progress passes",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While claiming the import: ", "SQLSTATE 23514 of of_ours"),
+        cases=(FaultCase(name="the claim", inject=change_database(*STRICT_HISTORY)),),
     ),
     Fault(
         name="tables that grow",
-        how="columns are added and widened between two spans",
-        what="nothing: the statements name what they need",
-        end=End.IN_THE_ATTEMPT,
-        runs=(
-            Run(name="between two spans", inject=changed_at(BETWEEN_CHUNKS, *WIDER)),
+        injection="columns are added and widened between two spans",
+        reaction="nothing: the statements name what they need",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(
+            FaultCase(
+                name="between two spans",
+                inject=change_database_at(BETWEEN_CHUNKS, *WIDER),
+            ),
         ),
     ),
     Fault(
         name="history that grows",
-        how="a column is added while a warm environment has its statements prepared",
-        what="nothing: the statements name what they need",
-        end=End.IN_THE_ATTEMPT,
+        injection="a column is added while a warm environment has its statements prepared",
+        reaction="nothing: the statements name what they need",
+        recovery=Recovery.WITHIN_ATTEMPT,
         is_warm=True,
-        runs=(
-            Run(
+        cases=(
+            FaultCase(
                 name="between two invocations",
-                inject=with_prepared_statements(f"{HISTORY} ADD note text"),
+                inject=change_after_statements_are_prepared(f"{HISTORY} ADD note text"),
             ),
         ),
     ),

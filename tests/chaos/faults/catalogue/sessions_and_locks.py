@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from tests.chaos.faults.fault import End, Fault, Run
-from tests.chaos.faults.injectors.locks import (
-    after_a_second,
-    cancel,
-    held,
-    locked,
-    terminate,
-    terminate_all,
-    wanting,
-)
-from tests.chaos.faults.injectors.states import (
-    at_repeatable_read,
-    busy_audit,
-    idle_too_long,
+from tests.chaos.faults.fault import Fault, FaultCase, Recovery
+from tests.chaos.faults.injectors.database_states import (
+    change_row_under_repeatable_read,
+    exceed_idle_session_timeout,
+    exceed_transaction_timeout,
     read_only_for_a_second,
-    read_only_to_the_end,
-    short_transactions,
+    read_only_until_repaired,
+    trigger_locks_nowait,
+)
+from tests.chaos.faults.injectors.locks import (
+    cancel_session,
+    hold_lock,
+    lock_row,
+    lock_until_blocked,
+    release_after_a_second,
+    terminate_all_sessions,
+    terminate_sessions,
 )
 from tests.chaos.faults.injectors.strike_points import (
-    ALL,
+    ALL_POINTS,
     BETWEEN_CHUNKS,
     CLAIM,
     COMMIT,
     COMPLETING,
     FIRST_UPSERT,
     MIDDLE_UPSERT,
-    Spot,
-    runs_at,
+    StrikePoint,
+    cases_at,
 )
 
 APPOINTMENTS = "LOCK TABLE salespro_appointment IN ACCESS EXCLUSIVE MODE"
@@ -38,48 +38,62 @@ SEEN = "LOCK TABLE salespro_users_seen IN ACCESS EXCLUSIVE MODE"
 HISTORY = "LOCK TABLE salespro_sync_history IN ACCESS EXCLUSIVE MODE"
 ONE = "SELECT FROM salespro_appointment WHERE id = 'A-017' FOR UPDATE"
 ONE_USER = "SELECT FROM salespro_users_seen WHERE user_object_id = 'A-017' FOR UPDATE"
-SECOND_UPSERT = Spot("the second upsert", "WITH claim", 2)
+SECOND_UPSERT = StrikePoint("the second upsert", "WITH claim", 2)
 
 FAULTS = (
     Fault(
         name="session terminated",
-        how="pg_terminate_backend of our session",
-        what="another connection goes on behind the last commit",
-        end=End.IN_THE_ATTEMPT,
-        runs=(*runs_at(terminate, *ALL), *runs_at(terminate, COMMIT, of_users=True)),
+        injection="pg_terminate_backend of our session",
+        reaction="another connection goes on behind the last commit",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(
+            *cases_at(terminate_sessions, *ALL_POINTS),
+            *cases_at(terminate_sessions, COMMIT, of_users=True),
+        ),
     ),
     Fault(
         name="all sessions of the database terminated",
-        how="pg_terminate_backend of every session, the test's own too",
-        what="another connection goes on behind the last commit",
-        end=End.IN_THE_ATTEMPT,
-        runs=runs_at(terminate_all, CLAIM, FIRST_UPSERT, BETWEEN_CHUNKS),
+        injection="pg_terminate_backend of every session, the test's own too",
+        reaction="another connection goes on behind the last commit",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=cases_at(terminate_all_sessions, CLAIM, FIRST_UPSERT, BETWEEN_CHUNKS),
     ),
     Fault(
         name="statement cancelled",
-        how="pg_cancel_backend while a statement of ours waits for a lock",
-        what="it is tried again on the same connection",
-        end=End.IN_THE_ATTEMPT,
-        runs=(
-            Run(name="the claim", inject=locked(HISTORY, cancel)),
-            Run(name="an upsert", inject=locked(APPOINTMENTS, cancel)),
-            Run(name="an upsert (users)", inject=locked(SEEN, cancel), of_users=True),
+        injection="pg_cancel_backend while a statement of ours waits for a lock",
+        reaction="it is tried again on the same connection",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(
+            FaultCase(
+                name="the claim", inject=lock_until_blocked(HISTORY, cancel_session)
+            ),
+            FaultCase(
+                name="an upsert",
+                inject=lock_until_blocked(APPOINTMENTS, cancel_session),
+            ),
+            FaultCase(
+                name="an upsert (users)",
+                inject=lock_until_blocked(SEEN, cancel_session),
+                of_users=True,
+            ),
         ),
     ),
     Fault(
         name="deadlock",
-        how="another session locks two rows in the other order",
-        what="Postgres ends our transaction, and it is tried again",
-        end=End.IN_THE_ATTEMPT,
-        runs=(
-            Run(
+        injection="another session locks two rows in the other order",
+        reaction="Postgres ends our transaction, and it is tried again",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(
+            FaultCase(
                 name="appointments",
-                inject=locked(ONE, wanting("A-001", "salespro_appointment", "id")),
+                inject=lock_until_blocked(
+                    ONE, lock_row("A-001", "salespro_appointment", "id")
+                ),
             ),
-            Run(
+            FaultCase(
                 name="users",
-                inject=locked(
-                    ONE_USER, wanting("A-001", "salespro_users_seen", "user_object_id")
+                inject=lock_until_blocked(
+                    ONE_USER, lock_row("A-001", "salespro_users_seen", "user_object_id")
                 ),
                 of_users=True,
             ),
@@ -87,91 +101,115 @@ FAULTS = (
     ),
     Fault(
         name="serialization failure",
-        how="the role's default is REPEATABLE READ; a row changes behind our snapshot",
-        what="Postgres ends our transaction, and it is tried again",
-        end=End.IN_THE_ATTEMPT,
-        runs=(
-            Run(
+        injection="the role's default is REPEATABLE READ; a row changes behind our snapshot",
+        reaction="Postgres ends our transaction, and it is tried again",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(
+            FaultCase(
                 name="the second upsert",
-                inject=at_repeatable_read(SECOND_UPSERT, "A-009"),
+                inject=change_row_under_repeatable_read(SECOND_UPSERT, "A-009"),
             ),
-            Run(
+            FaultCase(
                 name="an upsert in the middle",
-                inject=at_repeatable_read(MIDDLE_UPSERT, "A-029"),
+                inject=change_row_under_repeatable_read(MIDDLE_UPSERT, "A-029"),
             ),
         ),
     ),
     Fault(
         name="table locked for a second",
-        how="another session holds it in ACCESS EXCLUSIVE mode",
-        what="the statement waits for it",
-        end=End.IN_THE_ATTEMPT,
-        runs=(
-            Run(name="appointments", inject=locked(APPOINTMENTS, after_a_second)),
-            Run(name="history", inject=locked(HISTORY, after_a_second)),
-            Run(name="users", inject=locked(USERS, after_a_second), of_users=True),
-            Run(name="users seen", inject=locked(SEEN, after_a_second), of_users=True),
+        injection="another session holds it in ACCESS EXCLUSIVE mode",
+        reaction="the statement waits for it",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(
+            FaultCase(
+                name="appointments",
+                inject=lock_until_blocked(APPOINTMENTS, release_after_a_second),
+            ),
+            FaultCase(
+                name="history",
+                inject=lock_until_blocked(HISTORY, release_after_a_second),
+            ),
+            FaultCase(
+                name="users",
+                inject=lock_until_blocked(USERS, release_after_a_second),
+                of_users=True,
+            ),
+            FaultCase(
+                name="users seen",
+                inject=lock_until_blocked(SEEN, release_after_a_second),
+                of_users=True,
+            ),
         ),
     ),
     Fault(
         name="table locked beyond the attempt",
-        how="another session holds it in ACCESS EXCLUSIVE mode, and does not let go",
-        what="the statement is cancelled before the deadline",
-        end=End.NEXT_DELIVERY,
-        error="StoreUnavailable",
-        says=("While ", "QueryCanceled"),
-        runs=(
-            Run(name="appointments", inject=held(APPOINTMENTS), seconds=6),
-            Run(name="users seen", inject=held(SEEN), of_users=True, seconds=6),
+        injection="another session holds it in ACCESS EXCLUSIVE mode, and does not let go",
+        reaction="the statement is cancelled before the deadline",
+        recovery=Recovery.NEXT_DELIVERY,
+        error_type="StoreUnavailable",
+        error_patterns=("While ", "QueryCanceled"),
+        cases=(
+            FaultCase(name="appointments", inject=hold_lock(APPOINTMENTS), seconds=6),
+            FaultCase(
+                name="users seen", inject=hold_lock(SEEN), of_users=True, seconds=6
+            ),
         ),
     ),
     Fault(
         name="lock not available",
-        how="a trigger of the warehouse wants a row NOWAIT that somebody holds",
-        what="it is tried again until the row is free",
-        end=End.IN_THE_ATTEMPT,
-        runs=(Run(name="a row in the middle", inject=busy_audit),),
+        injection="a trigger of the warehouse wants a row NOWAIT that somebody holds",
+        reaction="it is tried again until the row is free",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(FaultCase(name="a row in the middle", inject=trigger_locks_nowait),),
     ),
     Fault(
         name="transaction too long",
-        how="the role has a transaction_timeout, and a lock takes longer",
-        what="another connection goes on behind the last commit",
-        end=End.IN_THE_ATTEMPT,
-        runs=(
-            Run(name="an upsert", inject=short_transactions(APPOINTMENTS)),
-            Run(name="the claim", inject=short_transactions(HISTORY)),
+        injection="the role has a transaction_timeout, and a lock takes longer",
+        reaction="another connection goes on behind the last commit",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=(
+            FaultCase(
+                name="an upsert", inject=exceed_transaction_timeout(APPOINTMENTS)
+            ),
+            FaultCase(name="the claim", inject=exceed_transaction_timeout(HISTORY)),
         ),
     ),
     Fault(
         name="kept session idle for too long",
-        how="the role has an idle_session_timeout, and the next upload comes later",
-        what="the probe finds it ended; another connection is made",
-        end=End.IN_THE_ATTEMPT,
+        injection="the role has an idle_session_timeout, and the next upload comes later",
+        reaction="the probe finds it ended; another connection is made",
+        recovery=Recovery.WITHIN_ATTEMPT,
         is_warm=True,
-        runs=(Run(name="between two invocations", inject=idle_too_long),),
+        cases=(
+            FaultCase(
+                name="between two invocations", inject=exceed_idle_session_timeout
+            ),
+        ),
     ),
     Fault(
         name="failover to a read-only server",
-        how="new sessions are read-only and ours are terminated, for a second",
-        what="a session that is read-only is left for another one",
-        end=End.IN_THE_ATTEMPT,
-        runs=runs_at(read_only_for_a_second, CLAIM, MIDDLE_UPSERT, COMPLETING),
+        injection="new sessions are read-only and ours are terminated, for a second",
+        reaction="a session that is read-only is left for another one",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        cases=cases_at(read_only_for_a_second, CLAIM, MIDDLE_UPSERT, COMPLETING),
     ),
     Fault(
         name="failover that takes longer",
-        how="new sessions are read-only beyond the attempt",
-        what="the attempt ends in time; a warm environment does not keep that session",
-        end=End.NEXT_DELIVERY,
-        error="StoreUnavailable",
-        says=("While ", "ReadOnlySqlTransaction, SQLSTATE 25006"),
+        injection="new sessions are read-only beyond the attempt",
+        reaction="the attempt ends in time; a warm environment does not keep that session",
+        recovery=Recovery.NEXT_DELIVERY,
+        error_type="StoreUnavailable",
+        error_patterns=("While ", "ReadOnlySqlTransaction, SQLSTATE 25006"),
         is_reachable=False,
-        runs=(
-            Run(
-                name="from the claim on", inject=read_only_to_the_end(CLAIM), seconds=4
+        cases=(
+            FaultCase(
+                name="from the claim on",
+                inject=read_only_until_repaired(CLAIM),
+                seconds=4,
             ),
-            Run(
+            FaultCase(
                 name="from between two spans on",
-                inject=read_only_to_the_end(BETWEEN_CHUNKS),
+                inject=read_only_until_repaired(BETWEEN_CHUNKS),
                 seconds=4,
             ),
         ),

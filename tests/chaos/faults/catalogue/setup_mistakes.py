@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from tests.chaos.faults.fault import End, Fault, Inject, Run, Scene
-from tests.chaos.faults.injectors.connections import pointing
-from tests.chaos.faults.injectors.locks import terminate
-from tests.chaos.faults.injectors.states import unset, until_mended
+from tests.chaos.faults.fault import Fault, FaultCase, FaultContext, Injector, Recovery
+from tests.chaos.faults.injectors.connections import change_database_url
+from tests.chaos.faults.injectors.database_states import (
+    override_settings,
+    strike_until_repaired,
+)
+from tests.chaos.faults.injectors.locks import terminate_sessions
 from tests.chaos.faults.injectors.strike_points import (
     BETWEEN_CHUNKS,
     COMMIT,
     COMPLETING,
     RECOGNISED,
-    Spot,
+    StrikePoint,
 )
-from tests.chaos.faults.injectors.triggers import altered, run
+from tests.chaos.faults.injectors.triggers import change_database, execute
 
 STOPS = "the attempt stops at once, and says what to mend"
 ROLE = "While connecting to Postgres: .*the role or its password: check DATABASE_URL"
@@ -29,59 +32,74 @@ TABLES = {
 }
 
 
-def pointed(**elsewhere: object) -> Inject:
+def wrong_database_url(**elsewhere: object) -> Injector:
     """Have DATABASE_URL lead elsewhere."""
 
-    def inject(scene: Scene) -> AbstractContextManager[None]:
-        return pointing(scene, **elsewhere)
+    def inject(context: FaultContext) -> AbstractContextManager[None]:
+        return change_database_url(context, **elsewhere)
 
     return inject
 
 
-def changed_at(spot: Spot, change: str, back: str, *, anew: bool = False) -> Inject:
+def change_database_at(
+    point: StrikePoint, change: str, revert: str, *, anew: bool = False
+) -> Injector:
     """Change the database at a spot, and have its sessions connect anew."""
 
-    def do(scene: Scene) -> None:
-        run(scene, change)
+    def on_strike(context: FaultContext) -> None:
+        execute(context, change)
         if anew:
-            terminate(scene)
+            terminate_sessions(context)
 
-    return until_mended(spot, do, back)
+    return strike_until_repaired(point, on_strike, revert)
 
 
-def revoked(privilege: str, table: str, spot: Spot | None = None) -> Inject:
+def revoke_privilege(
+    privilege: str, table: str, point: StrikePoint | None = None
+) -> Injector:
     """Take a privilege away, beforehand or at a spot."""
     change = f"REVOKE {privilege} ON {table} FROM {{role}}"
-    back = f"GRANT {privilege} ON {table} TO {{role}}"
-    return changed_at(spot, change, back) if spot else altered(change, back)
+    revert = f"GRANT {privilege} ON {table} TO {{role}}"
+    return (
+        change_database_at(point, change, revert)
+        if point
+        else change_database(change, revert)
+    )
 
 
 FAULTS = (
     Fault(
         name="role that does not exist",
-        how="DATABASE_URL names another one",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=(ROLE,),
-        runs=(Run(name="at the first connection", inject=pointed(user="nobody_such")),),
+        injection="DATABASE_URL names another one",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(ROLE,),
+        cases=(
+            FaultCase(
+                name="at the first connection",
+                inject=wrong_database_url(user="nobody_such"),
+            ),
+        ),
     ),
     Fault(
         name="role that may not log in",
-        how="ALTER ROLE … NOLOGIN, also in mid-file",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=(ROLE,),
+        injection="ALTER ROLE … NOLOGIN, also in mid-file",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(ROLE,),
         is_reachable=False,
-        runs=(
-            Run(
+        cases=(
+            FaultCase(
                 name="at the first connection",
-                inject=altered("ALTER ROLE {role} NOLOGIN", "ALTER ROLE {role} LOGIN"),
+                inject=change_database(
+                    "ALTER ROLE {role} NOLOGIN", "ALTER ROLE {role} LOGIN"
+                ),
             ),
-            Run(
+            FaultCase(
                 name="behind the first COMMIT",
-                inject=changed_at(
+                inject=change_database_at(
                     COMMIT,
                     "ALTER ROLE {role} NOLOGIN",
                     "ALTER ROLE {role} LOGIN",
@@ -92,28 +110,33 @@ FAULTS = (
     ),
     Fault(
         name="database that does not exist",
-        how="DATABASE_URL names another one",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=(
+        injection="DATABASE_URL names another one",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
             "While connecting to Postgres: The database does not exist: check the name",
         ),
-        runs=(Run(name="at the first connection", inject=pointed(dbname="no_such")),),
+        cases=(
+            FaultCase(
+                name="at the first connection",
+                inject=wrong_database_url(dbname="no_such"),
+            ),
+        ),
     ),
     Fault(
         name="database that the role may not connect to",
-        how="REVOKE CONNECT",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=(
+        injection="REVOKE CONNECT",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
             "While connecting to Postgres: The role lacks a privilege: see the grants",
         ),
-        runs=(
-            Run(
+        cases=(
+            FaultCase(
                 name="at the first connection",
-                inject=altered(
+                inject=change_database(
                     "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC",
                     "GRANT CONNECT ON DATABASE {database} TO PUBLIC",
                 ),
@@ -122,15 +145,15 @@ FAULTS = (
     ),
     Fault(
         name="privilege missing",
-        how="REVOKE of one privilege on one table",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While (claiming|writing)", GRANTS),
-        runs=tuple(
-            Run(
+        injection="REVOKE of one privilege on one table",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While (claiming|writing)", GRANTS),
+        cases=tuple(
+            FaultCase(
                 name=f"{privilege} on {table}",
-                inject=revoked(privilege, table),
+                inject=revoke_privilege(privilege, table),
                 of_users="users" in table,
             )
             for table in TABLES
@@ -140,15 +163,15 @@ FAULTS = (
     ),
     Fault(
         name="privilege lost in mid-file",
-        how="REVOKE of one privilege between two spans",
-        what="what is committed stays; the attempt stops at once, and says what to mend",
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While writing the rows after row 20: ", GRANTS),
-        runs=tuple(
-            Run(
+        injection="REVOKE of one privilege between two spans",
+        reaction="what is committed stays; the attempt stops at once, and says what to mend",
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While writing the rows after row 20: ", GRANTS),
+        cases=tuple(
+            FaultCase(
                 name=f"{privilege} on {table}",
-                inject=revoked(privilege, table, BETWEEN_CHUNKS),
+                inject=revoke_privilege(privilege, table, BETWEEN_CHUNKS),
                 of_users="users" in table,
             )
             for table, privilege in TABLES.items()
@@ -157,31 +180,31 @@ FAULTS = (
     ),
     Fault(
         name="privilege on the history lost in mid-file",
-        how="REVOKE UPDATE at a statement",
-        what="nothing can be noted: the lease runs out, and the next one stops, too",
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While ", GRANTS),
+        injection="REVOKE UPDATE at a statement",
+        reaction="nothing can be noted: the lease runs out, and the next one stops, too",
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While ", GRANTS),
         is_reachable=False,
-        runs=tuple(
-            Run(
-                name=spot.name,
-                inject=revoked("UPDATE", "salespro_sync_history", spot),
+        cases=tuple(
+            FaultCase(
+                name=point.name,
+                inject=revoke_privilege("UPDATE", "salespro_sync_history", point),
             )
-            for spot in (RECOGNISED, BETWEEN_CHUNKS, COMPLETING)
+            for point in (RECOGNISED, BETWEEN_CHUNKS, COMPLETING)
         ),
     ),
     Fault(
         name="row-level security",
-        how="ALTER TABLE … ENABLE ROW LEVEL SECURITY, without a policy",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While (claiming|writing)", GRANTS),
-        runs=tuple(
-            Run(
+        injection="ALTER TABLE … ENABLE ROW LEVEL SECURITY, without a policy",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While (claiming|writing)", GRANTS),
+        cases=tuple(
+            FaultCase(
                 name=table,
-                inject=altered(
+                inject=change_database(
                     f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
                     f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
                 ),
@@ -191,22 +214,22 @@ FAULTS = (
     ),
     Fault(
         name="tables in another schema",
-        how="the role's search_path, or no USAGE of the schema",
-        what=STOPS,
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=("While claiming the import: ", MIGRATE),
-        runs=(
-            Run(
+        injection="the role's search_path, or no USAGE of the schema",
+        reaction=STOPS,
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=("While claiming the import: ", MIGRATE),
+        cases=(
+            FaultCase(
                 name="search_path",
-                inject=altered(
+                inject=change_database(
                     "ALTER ROLE {role} SET search_path = elsewhere",
                     "ALTER ROLE {role} RESET search_path",
                 ),
             ),
-            Run(
+            FaultCase(
                 name="USAGE",
-                inject=altered(
+                inject=change_database(
                     "REVOKE USAGE ON SCHEMA public FROM PUBLIC",
                     "GRANT USAGE ON SCHEMA public TO PUBLIC",
                 ),
@@ -215,14 +238,19 @@ FAULTS = (
     ),
     Fault(
         name="settings malformed",
-        how="an environment variable is no URL, or is not set",
-        what="nothing is begun, and all mistakes are told at once",
-        end=End.ONCE_MENDED,
-        error="ConfigError",
-        says=("DATABASE_URL is a libpq URL such as|REPORT_BUCKET is missing",),
-        runs=(
-            Run(name="DATABASE_URL", inject=unset(DATABASE_URL="postgres//?")),
-            Run(name="REPORT_BUCKET", inject=unset(REPORT_BUCKET="")),
+        injection="an environment variable is no URL, or is not set",
+        reaction="nothing is begun, and all mistakes are told at once",
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="ConfigError",
+        error_patterns=(
+            "DATABASE_URL must be a libpq URL such as|REPORT_BUCKET is missing",
+        ),
+        cases=(
+            FaultCase(
+                name="DATABASE_URL",
+                inject=override_settings(DATABASE_URL="postgres//?"),
+            ),
+            FaultCase(name="REPORT_BUCKET", inject=override_settings(REPORT_BUCKET="")),
         ),
     ),
 )

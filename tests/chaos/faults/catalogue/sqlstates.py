@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.chaos.faults.fault import End, Fault, Run
-from tests.chaos.faults.injectors.triggers import raising
+from tests.chaos.faults.fault import Fault, FaultCase, Recovery
+from tests.chaos.faults.injectors.triggers import raise_sqlstate
 
 # SQLSTATE -> what it says.  Source: PostgreSQL documentation, appendix A.
 PASSING = {
@@ -24,14 +24,16 @@ FAULTS = (
     *(
         Fault(
             name=f"{what} for a moment ({state})",
-            how="a trigger raises it, the first two times that a row comes",
-            what="it is tried again, and counted once",
-            end=End.IN_THE_ATTEMPT,
-            runs=(
-                Run(name="a row in the middle", inject=raising(state, times=2)),
-                Run(
+            injection="a trigger raises it, the first two times that a row comes",
+            reaction="it is tried again, and counted once",
+            recovery=Recovery.WITHIN_ATTEMPT,
+            cases=(
+                FaultCase(
+                    name="a row in the middle", inject=raise_sqlstate(state, times=2)
+                ),
+                FaultCase(
                     name="the first row (users)",
-                    inject=raising(state, row="A-001", times=2, of_users=True),
+                    inject=raise_sqlstate(state, row="A-001", times=2, of_users=True),
                     of_users=True,
                 ),
             )[: 2 if state.startswith("53") else 1],
@@ -40,25 +42,32 @@ FAULTS = (
     ),
     Fault(
         name="disk full beyond the attempt (53100)",
-        how="a trigger raises it whenever the row comes",
-        what="the attempt ends in time, and names it",
-        end=End.NEXT_DELIVERY,
-        error="StoreUnavailable",
-        says=("While writing the rows after row 20: .*DiskFull, SQLSTATE 53100",),
-        runs=(Run(name="a row in the middle", inject=raising("53100"), seconds=6),),
+        injection="a trigger raises it whenever the row comes",
+        reaction="the attempt ends in time, and names it",
+        recovery=Recovery.NEXT_DELIVERY,
+        error_type="StoreUnavailable",
+        error_patterns=(
+            "While writing the rows after row 20: .*DiskFull, SQLSTATE 53100",
+        ),
+        cases=(
+            FaultCase(
+                name="a row in the middle", inject=raise_sqlstate("53100"), seconds=6
+            ),
+        ),
     ),
     Fault(
         name="internal error of Postgres",
-        how="a trigger raises it whenever the row comes",
-        what="the attempt stops at once",
-        end=End.ONCE_MENDED,
-        error="StoreRefused",
-        says=(
+        injection="a trigger raises it whenever the row comes",
+        reaction="the attempt stops at once",
+        recovery=Recovery.AFTER_REPAIR,
+        error_type="StoreRefused",
+        error_patterns=(
             "While writing the rows after row 20: ",
             "SQLSTATE XX00.*The server's log has the details",
         ),
-        runs=tuple(
-            Run(name=state, inject=raising(state)) for state in ("XX000", "XX001")
+        cases=tuple(
+            FaultCase(name=state, inject=raise_sqlstate(state))
+            for state in ("XX000", "XX001")
         ),
     ),
 )

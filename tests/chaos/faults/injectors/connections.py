@@ -17,115 +17,117 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.conninfo import make_conninfo
 
-from tests.chaos.faults.fault import Inject, Scene
-from tests.chaos.faults.injectors.strike_points import Spot, at
-from tests.chaos.faults.injectors.triggers import run
+from tests.chaos.faults.fault import FaultContext, Injector
+from tests.chaos.faults.injectors.strike_points import StrikePoint, strike_at
+from tests.chaos.faults.injectors.triggers import execute
 from tests.support.servers.tcp_proxy import Action
 
 FOREVER = 10**9
 
 
-def refusing(spot: Spot | None = None, *, times: int = FOREVER) -> Inject:
+def refuse_connections(
+    point: StrikePoint | None = None, *, times: int = FOREVER
+) -> Injector:
     """Close so many new connections; and at a spot, where one is named, the present one."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        wire = scene.world.postgres
+    def inject(context: FaultContext) -> Iterator[None]:
+        proxy = context.world.postgres_proxy
         left = times
 
         def refuse(_: int) -> None:
             nonlocal left
-            wire.is_refusing = left > 0
-            scene.strikes += wire.is_refusing
+            proxy.is_refusing = left > 0
+            context.strikes += proxy.is_refusing
             left -= 1
 
-        def cut(_: Scene) -> Action:
-            wire.on_connection = refuse
+        def cut(_: FaultContext) -> Action:
+            proxy.on_connection = refuse
             return "cut"
 
         with ExitStack() as stack:
-            if spot:
-                stack.enter_context(at(spot, cut)(scene))
+            if point:
+                stack.enter_context(strike_at(point, cut)(context))
             else:
-                wire.on_connection = refuse
+                proxy.on_connection = refuse
             yield
-        wire.on_connection, wire.is_refusing = _nothing, False
+        proxy.on_connection, proxy.is_refusing = _nothing, False
 
     return inject
 
 
-def silent(spot: Spot | None = None) -> Inject:
+def accept_without_reply(point: StrikePoint | None = None) -> Injector:
     """Take new connections and say nothing; and cut the present one at a spot."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        wire = scene.world.postgres
+    def inject(context: FaultContext) -> Iterator[None]:
+        proxy = context.world.postgres_proxy
 
-        def cut(_: Scene) -> Action:
-            wire.is_silent = True
+        def cut(_: FaultContext) -> Action:
+            proxy.is_silent = True
             return "cut"
 
         with ExitStack() as stack:
-            if spot:
-                stack.enter_context(at(spot, cut)(scene))
+            if point:
+                stack.enter_context(strike_at(point, cut)(context))
             else:
-                wire.is_silent = True
+                proxy.is_silent = True
             yield
-        wire.is_silent = False
+        proxy.is_silent = False
 
     return inject
 
 
-def without_room(what: str, spot: Spot | None = None) -> Inject:
+def reach_connection_limit(what: str, point: StrikePoint | None = None) -> Injector:
     """Let nobody in, until the third time that somebody comes."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        wire = scene.world.postgres
+    def inject(context: FaultContext) -> Iterator[None]:
+        proxy = context.world.postgres_proxy
         come = 0
 
-        def close(_: Scene) -> Action:
-            run(scene, f"ALTER {what} CONNECTION LIMIT 0")
-            wire.on_connection = count
+        def close(_: FaultContext) -> Action:
+            execute(context, f"ALTER {what} CONNECTION LIMIT 0")
+            proxy.on_connection = count
             return "cut"
 
         def count(_: int) -> None:
             nonlocal come
             come += 1
-            scene.strikes += 1
+            context.strikes += 1
             if come == 3:
-                run(scene, f"ALTER {what} CONNECTION LIMIT -1")
+                execute(context, f"ALTER {what} CONNECTION LIMIT -1")
 
         with ExitStack() as stack:
-            if spot:
-                stack.enter_context(at(spot, close)(scene))
+            if point:
+                stack.enter_context(strike_at(point, close)(context))
             else:
-                close(scene)
+                close(context)
             yield
-        wire.on_connection = _nothing
+        proxy.on_connection = _nothing
 
     return inject
 
 
 @contextmanager
-def another_server(scene: Scene) -> Iterator[None]:
+def point_to_web_server(context: FaultContext) -> Iterator[None]:
     """Lead to a web server."""
-    endpoint = urlsplit(scene.world.cloud.meta.endpoint_url)
-    with pointing(scene, host=endpoint.hostname, port=endpoint.port):
+    endpoint = urlsplit(context.world.s3_client.meta.endpoint_url)
+    with change_database_url(context, host=endpoint.hostname, port=endpoint.port):
         yield
 
 
 @contextmanager
-def no_tls(scene: Scene) -> Iterator[None]:
+def require_tls(context: FaultContext) -> Iterator[None]:
     """Ask for what the embedded server cannot do."""
-    scene.world.postgres.speaks_sql = False
-    with pointing(scene, sslmode="require"):
+    context.world.postgres_proxy.parses_sql = False
+    with change_database_url(context, sslmode="require"):
         yield
-    scene.world.postgres.speaks_sql = True
+    context.world.postgres_proxy.parses_sql = True
 
 
 @contextmanager
-def untrusted(scene: Scene) -> Iterator[None]:
+def untrusted_certificate(context: FaultContext) -> Iterator[None]:
     """Lead to a server whose certificate nobody has signed but itself."""
     with (
         TemporaryDirectory() as folder,
@@ -137,31 +139,31 @@ def untrusted(scene: Scene) -> Iterator[None]:
         Thread(target=_shake_hands, args=[listener, shown], daemon=True).start()
         port = listener.getsockname()[1]
         verify = {"sslmode": "verify-full", "sslrootcert": str(trusted)}
-        with pointing(scene, host="localhost", port=port, **verify):
+        with change_database_url(context, host="localhost", port=port, **verify):
             yield
         listener.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def pointing(scene: Scene, **elsewhere: object) -> Iterator[None]:
+def change_database_url(context: FaultContext, **elsewhere: object) -> Iterator[None]:
     """Change DATABASE_URL, for a fresh environment."""
-    with scene.patch.context() as patch:
-        url = make_conninfo(scene.world.url, **elsewhere)  # type: ignore[arg-type]
-        patch.setenv("DATABASE_URL", url)
-        scene.world.start_cold()
+    with context.monkeypatch.context() as monkeypatch:
+        url = make_conninfo(context.world.url, **elsewhere)  # type: ignore[arg-type]
+        monkeypatch.setenv("DATABASE_URL", url)
+        context.world.start_cold()
         yield
-    scene.world.start_cold()
+    context.world.start_cold()
 
 
 @contextmanager
-def closed(scene: Scene) -> Iterator[None]:
+def close_database(context: FaultContext) -> Iterator[None]:
     """Let nobody into the database, administrators included."""
     allow = "ALTER DATABASE {{database}} ALLOW_CONNECTIONS {}"
-    run(scene, allow.format("false"), of_database="postgres")
+    execute(context, allow.format("false"), of_database="postgres")
     try:
         yield
     finally:
-        run(scene, allow.format("true"), of_database="postgres")
+        execute(context, allow.format("true"), of_database="postgres")
 
 
 def _nothing(_: int) -> None:

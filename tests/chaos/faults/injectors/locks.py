@@ -9,30 +9,32 @@ from threading import Event, Thread
 
 from psycopg import Connection
 
-from tests.chaos.faults.fault import Inject, Scene
+from tests.chaos.faults.fault import FaultContext, Injector
 
 # What another session does once the import waits for it: (scene, its own connection,
 # process id of the import's session).
-WhenBlocked = Callable[[Scene, Connection, int], None]
+OnBlocked = Callable[[FaultContext, Connection, int], None]
 
 
-def locked(lock: str, when_blocked: WhenBlocked) -> Inject:
+def lock_until_blocked(lock: str, on_blocked: OnBlocked) -> Injector:
     """Have another session take a lock, and do something when the import waits for it.
 
     Then it goes, and its lock with it.
     """
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
+    def inject(context: FaultContext) -> Iterator[None]:
         is_over = Event()
 
         def wait_and_act() -> None:
-            if (pid := _blocked_by(scene, other.info.backend_pid, is_over)) is not None:
-                scene.strikes += 1
-                when_blocked(scene, other, pid)
+            if (
+                pid := _blocked_by(context, other.info.backend_pid, is_over)
+            ) is not None:
+                context.strikes += 1
+                on_blocked(context, other, pid)
             other.rollback()
 
-        with scene.world.connect() as other:
+        with context.world.connect() as other:
             other.set_autocommit(False)
             other.execute("SET deadlock_timeout = '1min'")  # it finds none: we do
             other.execute(lock.encode())
@@ -47,12 +49,12 @@ def locked(lock: str, when_blocked: WhenBlocked) -> Inject:
     return inject
 
 
-def held(lock: str) -> Inject:
+def hold_lock(lock: str) -> Injector:
     """Have another session hold a lock for as long as the fault lasts."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        with scene.world.connect() as other:
+    def inject(context: FaultContext) -> Iterator[None]:
+        with context.world.connect() as other:
             other.set_autocommit(False)
             other.execute(lock.encode())
             yield
@@ -61,55 +63,55 @@ def held(lock: str) -> Inject:
     return inject
 
 
-def after_a_second(_: Scene, __: Connection, ___: int) -> None:
+def release_after_a_second(_: FaultContext, __: Connection, ___: int) -> None:
     """Hold the lock for a second more."""
     time.sleep(1)
 
 
-def cancel(scene: Scene, _: Connection, pid: int) -> None:
+def cancel_session(context: FaultContext, _: Connection, pid: int) -> None:
     """Cancel what waits, as an administrator does."""
-    with scene.world.connect() as admin:
+    with context.world.connect() as admin:
         admin.execute("SELECT pg_cancel_backend(%s)", [pid])
 
 
-def wanting(row: str, table: str, key: str) -> WhenBlocked:
+def lock_row(row: str, table: str, key: str) -> OnBlocked:
     """Want a row that the import has locked: a deadlock, and the import is its victim."""
 
-    def want(_: Scene, other: Connection, __: int) -> None:
+    def want(_: FaultContext, other: Connection, __: int) -> None:
         query = f"SELECT FROM {table} WHERE {key} = '{row}' FOR UPDATE"
         other.execute(query.encode())
 
     return want
 
 
-def terminate(scene: Scene) -> None:
+def terminate_sessions(context: FaultContext) -> None:
     """End the sessions of the function, as an administrator does."""
-    with scene.world.connect() as admin:
+    with context.world.connect() as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE usename = %s",
-            [scene.world.role],
+            [context.world.role],
         )
 
 
-def terminate_all(scene: Scene) -> None:
+def terminate_all_sessions(context: FaultContext) -> None:
     """End all sessions of the database."""
-    with scene.world.connect() as admin:
+    with context.world.connect() as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    scene.world.reconnect()
+    context.world.reconnect()
 
 
-def _blocked_by(scene: Scene, holder: int, is_over: Event) -> int | None:
+def _blocked_by(context: FaultContext, holder: int, is_over: Event) -> int | None:
     """The session that waits for this one, as soon as one does."""
-    with scene.world.connect() as admin:
+    with context.world.connect() as admin:
         while not is_over.wait(0.002):
             row = admin.execute(
                 "SELECT pid FROM pg_stat_activity"
                 " WHERE usename = %s AND %s = ANY (pg_blocking_pids(pid))",
-                [scene.world.role, holder],
+                [context.world.role, holder],
             ).fetchone()
             if row:
                 return int(row[0])

@@ -6,34 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread, current_thread
 
-from tests.chaos.faults.fault import Inject, Scene
+from tests.chaos.faults.fault import FaultContext, Injector
 from tests.support.servers.tcp_proxy import READ_BYTES, Action, Moment
 
 
-def slow(
+def slow_network(
     *, latency_s: float = 0.0, slice_bytes: int = READ_BYTES, of_s3: bool = False
-) -> Inject:
+) -> Injector:
     """Have each piece take its time, or be small."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        wire = scene.world.s3 if of_s3 else scene.world.postgres
-        before = wire.connections
-        wire.latency_s, wire.slice_bytes = latency_s, slice_bytes
+    def inject(context: FaultContext) -> Iterator[None]:
+        proxy = context.world.s3_proxy if of_s3 else context.world.postgres_proxy
+        before = proxy.connections
+        proxy.latency_s, proxy.slice_bytes = latency_s, slice_bytes
         try:
             yield
         finally:
-            wire.latency_s, wire.slice_bytes = 0.0, READ_BYTES
-            scene.strikes += wire.connections - before
+            proxy.latency_s, proxy.slice_bytes = 0.0, READ_BYTES
+            context.strikes += proxy.connections - before
 
     return inject
 
 
-def living_for(statements: int) -> Inject:
+def limit_statements_per_connection(statements: int) -> Injector:
     """End each connection behind so many statements."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
+    def inject(context: FaultContext) -> Iterator[None]:
         done: dict[Thread, int] = {}  # each connection has one of its own
 
         def plan(moment: Moment) -> Action | None:
@@ -43,13 +43,13 @@ def living_for(statements: int) -> Inject:
             done[own] = done.get(own, 0) + 1
             if done[own] < statements:
                 return None
-            scene.strikes += 1
+            context.strikes += 1
             return "cut"
 
-        scene.world.postgres.plan = plan
+        context.world.postgres_proxy.plan = plan
         try:
             yield
         finally:
-            scene.world.postgres.plan = lambda _: None
+            context.world.postgres_proxy.plan = lambda _: None
 
     return inject

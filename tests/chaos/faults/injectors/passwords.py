@@ -10,131 +10,135 @@ from contextlib import contextmanager
 import boto3
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.chaos.faults.fault import Inject, Scene
-from tests.chaos.faults.injectors.connections import pointing
-from tests.chaos.faults.injectors.locks import terminate
-from tests.chaos.faults.injectors.strike_points import Spot, at
-from tests.chaos.faults.injectors.triggers import run
-from tests.support.world.world import DAYS
+from tests.chaos.faults.fault import FaultContext, Injector
+from tests.chaos.faults.injectors.connections import change_database_url
+from tests.chaos.faults.injectors.locks import terminate_sessions
+from tests.chaos.faults.injectors.strike_points import StrikePoint, strike_at
+from tests.chaos.faults.injectors.triggers import execute
+from tests.support.world.uploads import DAYS
 
 ROTATED = "rotated"
 
 
-def with_secret(then: Inject) -> Inject:
+def password_in_secret(then: Injector) -> Injector:
     """Have the function get its password from a secret, and then break something."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        known = conninfo_to_dict(scene.world.url)
+    def inject(context: FaultContext) -> Iterator[None]:
+        known = conninfo_to_dict(context.world.url)
         names = {"username": "user"} | {n: n for n in ("host", "port", "dbname")}
         secret = {name: known[key] for name, key in names.items()}
         secret["password"] = known["password"]
         made = boto3.client("secretsmanager").create_secret(
-            Name=scene.world.role, SecretString=json.dumps(secret)
+            Name=context.world.role, SecretString=json.dumps(secret)
         )
-        scene.patch.delenv("DATABASE_URL")
-        scene.patch.setenv("DB_SECRET_ARN", made["ARN"])
-        scene.patch.setenv("DB_SSLMODE", "disable")  # the wire has to understand it
-        scene.world.start_cold()
-        with then(scene):
+        context.monkeypatch.delenv("DATABASE_URL")
+        context.monkeypatch.setenv("DB_SECRET_ARN", made["ARN"])
+        context.monkeypatch.setenv(
+            "DB_SSLMODE", "disable"
+        )  # the wire has to understand it
+        context.world.start_cold()
+        with then(context):
             yield
 
     return inject
 
 
-def asked_for(then: Inject) -> Inject:
+def password_required(then: Injector) -> Injector:
     """Have the server want the role's password, and then break something."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        file = scene.own_server.pgdata / "pg_hba.conf"
+    def inject(context: FaultContext) -> Iterator[None]:
+        file = context.private_server.pgdata / "pg_hba.conf"
         before = file.read_text()
 
         def restore() -> None:
             file.write_text(before)
-            run(scene, "SELECT pg_reload_conf()")
+            execute(context, "SELECT pg_reload_conf()")
 
-        scene.until_over.callback(restore)
-        file.write_text(f"local all {scene.world.role} scram-sha-256\n{before}")
-        run(scene, "SELECT pg_reload_conf()")
-        with then(scene):
+        context.at_test_end.callback(restore)
+        file.write_text(f"local all {context.world.role} scram-sha-256\n{before}")
+        execute(context, "SELECT pg_reload_conf()")
+        with then(context):
             yield
 
     return inject
 
 
-def rotated_at(spot: Spot) -> Inject:
+def rotate_at(point: StrikePoint) -> Injector:
     """Rotate at a spot, and end the sessions with the former password."""
 
-    def rotate(scene: Scene) -> None:
-        _rotate(scene)
-        terminate(scene)
+    def rotate(context: FaultContext) -> None:
+        _rotate(context)
+        terminate_sessions(context)
 
-    return at(spot, rotate)
+    return strike_at(point, rotate)
 
 
 @contextmanager
-def rotated_between_invocations(scene: Scene) -> Iterator[None]:
+def rotate_between_invocations(context: FaultContext) -> Iterator[None]:
     """Rotate when a connection is kept already, and end it."""
-    scene.world.settle(scene.world.put([("W-1", DAYS[0], "1.00")], "warm.csv"))
-    _rotate(scene)
-    terminate(scene)
-    scene.strikes += 1
+    context.world.deliver_until_done(
+        context.world.upload([("W-1", DAYS[0], "1.00")], "warm.csv")
+    )
+    _rotate(context)
+    terminate_sessions(context)
+    context.strikes += 1
     yield
 
 
 @contextmanager
-def rotated_before_it_is_used(scene: Scene) -> Iterator[None]:
+def rotate_before_use(context: FaultContext) -> Iterator[None]:
     """Rotate when the secret is read already, and the connection is on its way."""
 
     def rotate(number: int) -> None:
         if number == known:
-            _rotate(scene)
-            scene.strikes += 1
+            _rotate(context)
+            context.strikes += 1
 
-    wire = scene.world.postgres
-    known = wire.connections
-    wire.on_connection = rotate
+    proxy = context.world.postgres_proxy
+    known = proxy.connections
+    proxy.on_connection = rotate
     yield
-    wire.on_connection = lambda _: None
+    proxy.on_connection = lambda _: None
 
 
 @contextmanager
-def rotated_by_half(scene: Scene) -> Iterator[None]:
+def rotate_in_postgres_only(context: FaultContext) -> Iterator[None]:
     """Rotate in Postgres; the secret follows later."""
-    run(scene, f"ALTER ROLE {{role}} PASSWORD '{ROTATED}'")
+    execute(context, f"ALTER ROLE {{role}} PASSWORD '{ROTATED}'")
     yield
-    put_secret(lambda secret: json.dumps(secret | {"password": ROTATED}))
+    update_secret(lambda secret: json.dumps(secret | {"password": ROTATED}))
 
 
 @contextmanager
-def wrong_in_the_url(scene: Scene) -> Iterator[None]:
+def wrong_password_in_url(context: FaultContext) -> Iterator[None]:
     """Have DATABASE_URL be wrong."""
-    with pointing(scene, password="wrong"):  # noqa: S106 -- of nobody
+    with change_database_url(context, password="wrong"):  # noqa: S106 -- of nobody
         yield
 
 
-def spoiled(spoil: Callable[[dict[str, object]], str]) -> Inject:
+def broken_secret(spoil: Callable[[dict[str, object]], str]) -> Injector:
     """Have the secret be what cannot be used."""
 
     @contextmanager
-    def inject(_: Scene) -> Iterator[None]:
-        before = put_secret(spoil)
+    def inject(_: FaultContext) -> Iterator[None]:
+        before = update_secret(spoil)
         yield
-        put_secret(lambda _: before)
+        update_secret(lambda _: before)
 
     return inject
 
 
 @contextmanager
-def secrets_away(scene: Scene) -> Iterator[None]:
+def secrets_manager_unreachable(context: FaultContext) -> Iterator[None]:
     """Have nobody listen where Secrets Manager is."""
-    with scene.patch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:9")
+    with context.monkeypatch.context() as monkeypatch:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:9")
         yield
 
 
-def put_secret(change: Callable[[dict[str, object]], str]) -> str:
+def update_secret(change: Callable[[dict[str, object]], str]) -> str:
     """Change the secret, and return what it was."""
     client = boto3.client("secretsmanager")
     arn = os.environ["DB_SECRET_ARN"]
@@ -144,6 +148,6 @@ def put_secret(change: Callable[[dict[str, object]], str]) -> str:
     return before
 
 
-def _rotate(scene: Scene) -> None:
-    run(scene, f"ALTER ROLE {{role}} PASSWORD '{ROTATED}'")
-    put_secret(lambda secret: json.dumps(secret | {"password": ROTATED}))
+def _rotate(context: FaultContext) -> None:
+    execute(context, f"ALTER ROLE {{role}} PASSWORD '{ROTATED}'")
+    update_secret(lambda secret: json.dumps(secret | {"password": ROTATED}))

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.support.world.world import CANARY
+from tests.support.builders import CANARY
 
 TABLE = "ALTER TABLE salespro_appointment"
 HISTORY = "ALTER TABLE salespro_sync_history"
 FILL = "UPDATE salespro_appointment SET"
 
 
-class Drift(NamedTuple):
+class SchemaChange(NamedTuple):
     """Statements of the administrator."""
 
     change: str
-    back: str
+    revert: str
 
 
-def missing(table: str) -> Drift:
+def rename_away(table: str) -> SchemaChange:
     """As if a table were not there."""
-    return Drift(
+    return SchemaChange(
         change=f"ALTER TABLE {table} RENAME TO aside",
-        back=f"ALTER TABLE aside RENAME TO {table}",
+        revert=f"ALTER TABLE aside RENAME TO {table}",
     )
 
 
@@ -30,58 +30,58 @@ FILLED = (
     f"{TABLE} ADD customer_estimate_name varchar(255);"
     f"{FILL} customer_estimate_name = '{CANARY}'"
 )
-RENAMED = Drift(
+RENAMED = SchemaChange(
     change=f"{TABLE} RENAME customer_estimate_name TO estimate",
-    back=f"{TABLE} RENAME estimate TO customer_estimate_name",
+    revert=f"{TABLE} RENAME estimate TO customer_estimate_name",
 )
-RENAMED_USERS = Drift(
+RENAMED_USERS = SchemaChange(
     change="ALTER TABLE salespro_users RENAME username TO login",
-    back="ALTER TABLE salespro_users RENAME login TO username",
+    revert="ALTER TABLE salespro_users RENAME login TO username",
 )
-DROPPED = Drift(change=f"{TABLE} DROP customer_estimate_name", back=FILLED)
-GENERATED = Drift(
+DROPPED = SchemaChange(change=f"{TABLE} DROP customer_estimate_name", revert=FILLED)
+GENERATED = SchemaChange(
     change=f"{TABLE} DROP customer_estimate_name; {TABLE} ADD customer_estimate_name"
     f" varchar(255) GENERATED ALWAYS AS ('{CANARY}') STORED",
-    back=f"{TABLE} DROP customer_estimate_name; {FILLED}",
+    revert=f"{TABLE} DROP customer_estimate_name; {FILLED}",
 )
-TO_INTEGER = Drift(
+TO_INTEGER = SchemaChange(
     change=f"{TABLE} ALTER is_sale DROP DEFAULT,"
     " ALTER is_sale TYPE int USING is_sale::int",
-    back=f"{TABLE} ALTER is_sale TYPE boolean USING is_sale::boolean,"
+    revert=f"{TABLE} ALTER is_sale TYPE boolean USING is_sale::boolean,"
     " ALTER is_sale SET DEFAULT false",
 )
-TO_TEXT = Drift(
+TO_TEXT = SchemaChange(
     change=f"{TABLE} ALTER sale_amount TYPE text",
-    back=f"{TABLE} ALTER sale_amount TYPE numeric(12, 2)"
+    revert=f"{TABLE} ALTER sale_amount TYPE numeric(12, 2)"
     " USING sale_amount::numeric(12, 2)",
 )
-MANDATORY = Drift(
+MANDATORY = SchemaChange(
     change=f"{TABLE} ADD region text; {FILL} region = 'East';"
     f"{TABLE} ALTER region SET NOT NULL",
-    back=f"{TABLE} DROP region",
+    revert=f"{TABLE} DROP region",
 )
-A_VIEW = Drift(
+A_VIEW = SchemaChange(
     change=f"{TABLE} RENAME TO appointments;"
     "CREATE VIEW salespro_appointment AS TABLE appointments;"
     "GRANT SELECT, INSERT, UPDATE ON salespro_appointment TO {role}",
-    back="DROP VIEW salespro_appointment;"
+    revert="DROP VIEW salespro_appointment;"
     "ALTER TABLE appointments RENAME TO salespro_appointment",
 )
-NO_KEY = Drift(
+NO_KEY = SchemaChange(
     change=f"{TABLE} DROP CONSTRAINT salespro_appointment_pkey",
-    back=f"{TABLE} ADD CONSTRAINT salespro_appointment_pkey PRIMARY KEY (id)",
+    revert=f"{TABLE} ADD CONSTRAINT salespro_appointment_pkey PRIMARY KEY (id)",
 )
-NO_FILE_INDEX = Drift(
+NO_FILE_INDEX = SchemaChange(
     change="DROP INDEX salespro_sync_history_file",
-    back="CREATE UNIQUE INDEX salespro_sync_history_file"
+    revert="CREATE UNIQUE INDEX salespro_sync_history_file"
     " ON salespro_sync_history (bucket, object_key, object_version)",
 )
-STRICT_HISTORY = Drift(
+STRICT_HISTORY = SchemaChange(
     change=f"{HISTORY} ADD CONSTRAINT of_ours CHECK (status <> 'in_progress')",
-    back=f"{HISTORY} DROP CONSTRAINT of_ours",
+    revert=f"{HISTORY} DROP CONSTRAINT of_ours",
 )
-WIDER = Drift(
+WIDER = SchemaChange(
     change=f"{TABLE} ADD region text DEFAULT 'East',"
     " ALTER customer_last_name TYPE text",
-    back=f"{TABLE} DROP region, ALTER customer_last_name TYPE varchar(100)",
+    revert=f"{TABLE} DROP region, ALTER customer_last_name TYPE varchar(100)",
 )

@@ -8,45 +8,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from tests.chaos.faults.fault import Inject, Scene
-from tests.chaos.faults.injectors.strike_points import Do, Spot, at
+from tests.chaos.faults.fault import FaultContext, Injector
+from tests.chaos.faults.injectors.strike_points import OnStrike, StrikePoint, strike_at
 
 
-def restarted(mode: Literal["fast", "immediate"], *, after_s: float = 0.3) -> Do:
+def restart_server(
+    mode: Literal["fast", "immediate"], *, after_s: float = 0.3
+) -> OnStrike:
     """Stop the server, and have it started again soon."""
 
-    def restart(scene: Scene) -> None:
-        scene.own_server.stop(mode)
-        scene.own_server.start_soon(after_s)
+    def restart(context: FaultContext) -> None:
+        context.private_server.stop(mode)
+        context.private_server.start_soon(after_s)
 
     return restart
 
 
-def stopped(scene: Scene) -> None:
+def stop_server(context: FaultContext) -> None:
     """Stop the server for as long as the fault lasts."""
-    scene.own_server.stop("fast")
+    context.private_server.stop("fast")
 
 
-def crashed(scene: Scene) -> None:
+def kill_backend(context: FaultContext) -> None:
     """Kill our session's process: the server ends all others too, and recovers."""
-    with scene.world.connect() as admin:
+    with context.world.connect() as admin:
         row = admin.execute(
-            "SELECT pid FROM pg_stat_activity WHERE usename = %s", [scene.world.role]
+            "SELECT pid FROM pg_stat_activity WHERE usename = %s", [context.world.role]
         ).fetchone()
     assert row
     os.kill(row[0], signal.SIGKILL)
 
 
-def striking(do: Do, spot: Spot | None = None) -> Inject:
+def strike_server(on_strike: OnStrike, point: StrikePoint | None = None) -> Injector:
     """Do it at a spot, or beforehand; the test sees to it that the server comes back."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        if spot is None:
-            do(scene)
+    def inject(context: FaultContext) -> Iterator[None]:
+        if point is None:
+            on_strike(context)
             yield
         else:
-            with at(spot, do)(scene):
+            with strike_at(point, on_strike)(context):
                 yield
 
     return inject

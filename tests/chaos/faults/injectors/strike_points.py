@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tests.chaos.faults.fault import Inject, Run, Scene
+from tests.chaos.faults.fault import FaultCase, FaultContext, Injector
 from tests.support.servers.tcp_proxy import Action, Moment, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class StrikePoint:
     """A statement of an attempt, or its reply.
 
     Attributes:
@@ -26,83 +26,85 @@ class Spot:
     is_answered: bool = False
 
 
-PROBE = Spot("the probe of the kept connection", "SELECT 1")
-SETTINGS = Spot("the settings of the session", "set_config")
-CLAIM = Spot("the claim", "INSERT INTO salespro_sync_history")
-RECOGNISED = Spot("noting the export", "SET sync_type = $")
-BEGIN = Spot("BEGIN", "BEGIN")
-FIRST_UPSERT = Spot("the first upsert", "WITH claim")
-MIDDLE_UPSERT = Spot("an upsert in the middle", "WITH claim", 5)
-COMMIT = Spot("COMMIT", "COMMIT")
-MIDDLE_COMMIT = Spot("COMMIT in the middle", "COMMIT", 2)
-LAST_COMMIT = Spot("the last COMMIT", "COMMIT", 3)
-BETWEEN_CHUNKS = Spot("between two spans", "BEGIN", 2)
-COMPLETING = Spot("completing", "SET status = 'completed'")
-ALL = (
+PROBE = StrikePoint("the probe of the kept connection", "SELECT 1")
+SETTINGS = StrikePoint("the settings of the session", "set_config")
+CLAIM = StrikePoint("the claim", "INSERT INTO salespro_sync_history")
+RECOGNISED = StrikePoint("noting the export", "SET sync_type = $")
+BEGIN = StrikePoint("BEGIN", "BEGIN")
+FIRST_UPSERT = StrikePoint("the first upsert", "WITH claim")
+MIDDLE_UPSERT = StrikePoint("an upsert in the middle", "WITH claim", 5)
+COMMIT = StrikePoint("COMMIT", "COMMIT")
+MIDDLE_COMMIT = StrikePoint("COMMIT in the middle", "COMMIT", 2)
+LAST_COMMIT = StrikePoint("the last COMMIT", "COMMIT", 3)
+BETWEEN_CHUNKS = StrikePoint("between two spans", "BEGIN", 2)
+COMPLETING = StrikePoint("completing", "SET status = 'completed'")
+ALL_POINTS = (
     *(CLAIM, RECOGNISED, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT),
     *(COMMIT, BETWEEN_CHUNKS, COMPLETING),
 )
 
 # What happens at a spot.
-Do = Callable[[Scene], Action | None]
+OnStrike = Callable[[FaultContext], Action | None]
 
 
-def reply_to(spot: Spot) -> Spot:
+def reply_to(point: StrikePoint) -> StrikePoint:
     """The same, when the server has done it."""
-    return replace(spot, name=f"the reply to {spot.name}", is_answered=True)
+    return replace(point, name=f"the reply to {point.name}", is_answered=True)
 
 
-def wire_does(action: Action) -> Do:
+def proxy_action(action: Action) -> OnStrike:
     """Have the wire do something to the connection."""
     return lambda _: action
 
 
-def at(spot: Spot, do: Do, *, times: int = 1) -> Inject:
+def strike_at(point: StrikePoint, on_strike: OnStrike, *, times: int = 1) -> Injector:
     """Strike at a spot, and at as many of its kind in a row."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        wire = scene.world.postgres
-        wire.plan = _plan(scene, spot, do, times)
+    def inject(context: FaultContext) -> Iterator[None]:
+        proxy = context.world.postgres_proxy
+        proxy.plan = _plan(context, point, on_strike, times)
         try:
             yield
         finally:
-            wire.plan = lambda _: None
+            proxy.plan = lambda _: None
 
     return inject
 
 
-def runs_at(
-    do: Do,
-    *spots: Spot,
+def cases_at(
+    on_strike: OnStrike,
+    *points: StrikePoint,
     note: str = "",
     of_users: bool = False,
     times: int = 1,
     seconds: float = 30.0,
-) -> tuple[Run, ...]:
+) -> tuple[FaultCase, ...]:
     """The same at each of these spots."""
     return tuple(
-        Run(
-            name=spot.name + note + " (users)" * of_users,
-            inject=at(spot, do, times=times),
+        FaultCase(
+            name=point.name + note + " (users)" * of_users,
+            inject=strike_at(point, on_strike, times=times),
             of_users=of_users,
             seconds=seconds,
         )
-        for spot in spots
+        for point in points
     )
 
 
-def _plan(scene: Scene, spot: Spot, do: Do, times: int) -> Plan:
+def _plan(
+    context: FaultContext, point: StrikePoint, on_strike: OnStrike, times: int
+) -> Plan:
     seen = 0
 
     def plan(moment: Moment) -> Action | None:
         nonlocal seen
-        if moment.is_answered != spot.is_answered or spot.words not in moment.text:
+        if moment.is_answered != point.is_answered or point.words not in moment.text:
             return None
         seen += 1
-        if not spot.nth <= seen < spot.nth + times:
+        if not point.nth <= seen < point.nth + times:
             return None
-        scene.strikes += 1
-        return do(scene)
+        context.strikes += 1
+        return on_strike(context)
 
     return plan

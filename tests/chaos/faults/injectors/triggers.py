@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.chaos.faults.fault import Inject, Scene
+from tests.chaos.faults.fault import FaultContext, Injector
 from tests.support.table_contents import number
 
 # The sequence is outside of all transactions: it counts what is rolled back, too.
@@ -27,9 +27,9 @@ CREATE TRIGGER strike BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION str
 ALWAYS = 10**9
 
 
-def acting(
+def run_in_trigger(
     action: str, *, row: str = "A-025", times: int = ALWAYS, of_users: bool = False
-) -> Inject:
+) -> Injector:
     """Have a trigger do something when a row comes, so many times.
 
     Args:
@@ -46,51 +46,53 @@ def acting(
     )
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        conn = scene.world.conn
+    def inject(context: FaultContext) -> Iterator[None]:
+        conn = context.world.conn
         conn.execute(create)
         try:
             yield
         finally:
             seen = "SELECT last_value * is_called::int FROM strikes"
-            scene.strikes += min(times, number(conn, seen))
+            context.strikes += min(times, number(conn, seen))
             conn.execute(f"DROP TRIGGER strike ON {table}".encode())
             conn.execute("DROP FUNCTION strike; DROP SEQUENCE strikes")
 
     return inject
 
 
-def raising(
+def raise_sqlstate(
     state: str, *, row: str = "A-025", times: int = ALWAYS, of_users: bool = False
-) -> Inject:
+) -> Injector:
     """Have Postgres report an SQLSTATE when a row comes."""
     action = f"RAISE EXCEPTION 'of %', NEW USING ERRCODE = '{state}'"
-    return acting(action, row=row, times=times, of_users=of_users)
+    return run_in_trigger(action, row=row, times=times, of_users=of_users)
 
 
-def altered(change: str, back: str) -> Inject:
+def change_database(change: str, revert: str) -> Injector:
     """Change the database, and change it back."""
 
     @contextmanager
-    def inject(scene: Scene) -> Iterator[None]:
-        run(scene, change)
-        scene.strikes += 1
+    def inject(context: FaultContext) -> Iterator[None]:
+        execute(context, change)
+        context.strikes += 1
         try:
             yield
         finally:
-            run(scene, back)
+            execute(context, revert)
 
     return inject
 
 
-def run(scene: Scene, statements: str, *, of_database: str | None = None) -> None:
+def execute(
+    context: FaultContext, statements: str, *, of_database: str | None = None
+) -> None:
     """Run these as the administrator; `{role}` and `{database}` are those of the world.
 
     Args:
         of_database: to be run in, if not in that of the world.
     """
-    known = conninfo_to_dict(scene.world.conninfo)
-    names = {"role": scene.world.role, "database": known["dbname"]}
-    there = make_conninfo(scene.world.conninfo, dbname=of_database or known["dbname"])
+    known = conninfo_to_dict(context.world.conninfo)
+    names = {"role": context.world.role, "database": known["dbname"]}
+    there = make_conninfo(context.world.conninfo, dbname=of_database or known["dbname"])
     with psycopg.connect(there, autocommit=True) as admin:
         admin.execute(statements.format(**names).encode())

@@ -1,4 +1,4 @@
-"""A Postgres that a test may stop, kill and start again."""
+"""A Postgres server that a test may stop, kill and start again."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from salespro_cli.local_postgres import embedded
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
-class OwnServer:
-    """It is durable: what an immediate stop took from another would be no fault of ours.
+class PrivateServer:
+    """A server with fsync on: without it, a kill could lose committed rows.
 
     Attributes:
         conninfo: of a superuser; the same after each start.
@@ -33,25 +33,25 @@ class OwnServer:
         self._home = home
         self._running = running
         self._starting = Thread()
-        # The server's socket is elsewhere after each start, and this link leads there.
+        # Each start uses a new socket folder; this link points to the current one.
         self.conninfo = make_conninfo(self._run(), host=str(home / "socket"))
 
     @property
     def pgdata(self) -> Path:
-        """Where its files are."""
+        """The data directory."""
         return self._home / "pgdata"
 
     def stop(self, mode: Literal["fast", "immediate"]) -> None:
-        """End it, with all of its sessions, or have it die without a goodbye."""
+        """Stop the server with pg_ctl's `fast` or `immediate` mode, and wait for it."""
         pid = int((self.pgdata / "postmaster.pid").read_text().split()[0])
         os.kill(pid, SIGNALS[mode])
         give_up_at = time.monotonic() + 30
         while PGconn.ping(self.conninfo.encode()) != Ping.NO_RESPONSE:
-            assert time.monotonic() < give_up_at, "it does not stop"
+            assert time.monotonic() < give_up_at, "the server does not stop"
             time.sleep(0.01)
 
     def start_soon(self, delay_s: float) -> None:
-        """Start it in the background; it recovers first if it was killed."""
+        """Start the server in the background after a delay."""
 
         def start() -> None:
             time.sleep(delay_s)
@@ -61,24 +61,24 @@ class OwnServer:
         self._starting.start()
 
     def ensure_up(self) -> None:
-        """Return when it is up, by itself or by us."""
+        """Wait for a background start, or start the server now."""
         if self._starting.is_alive():
             self._starting.join()
         self._run()
 
     def _run(self) -> str:
-        """Start it, or join it if it runs."""
+        """Start the server if it is down; return its conninfo."""
         return self._running.enter_context(embedded.running(self._home, keep=False))
 
 
 @contextmanager
-def own_server() -> Iterator[OwnServer]:
-    """A server that nobody else uses; gone at the end."""
-    # Not in pytest's folder: a socket's path ends at 108 bytes.
+def run_private_server() -> Iterator[PrivateServer]:
+    """Start a server in a new folder; stop and delete it at the end."""
+    # Not in pytest's folder: the path of a Unix socket is limited to 108 bytes.
     home = Path(tempfile.mkdtemp(prefix="own-", dir="/tmp"))
-    home.chmod(0o711)  # root's server runs as somebody else
+    home.chmod(0o711)  # Postgres does not run as root but as another user
     try:
         with ExitStack() as running:
-            yield OwnServer(home, running)
+            yield PrivateServer(home, running)
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,91 @@
+"""The Postgres server restarts, crashes or is down."""
+
+from __future__ import annotations
+
+from tests.chaos.faults.fault import Fault, FaultCase, Recovery
+from tests.chaos.faults.injectors.servers import (
+    kill_backend,
+    restart_server,
+    stop_server,
+    strike_server,
+)
+from tests.chaos.faults.injectors.strike_points import (
+    BETWEEN_CHUNKS,
+    CLAIM,
+    COMMIT,
+    COMPLETING,
+    FIRST_UPSERT,
+    MIDDLE_COMMIT,
+    MIDDLE_UPSERT,
+    reply_to,
+)
+
+GONE = "Postgres could not be reached .* check the host, the port and the network"
+
+FAULTS = (
+    Fault(
+        name="server killed and started again",
+        injection="SIGQUIT to the postmaster, as `pg_ctl stop -m immediate`; then a start",
+        reaction="it recovers from its log; another connection goes on",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        needs_private_server=True,
+        cases=tuple(
+            FaultCase(
+                name=point.name,
+                inject=strike_server(restart_server("immediate"), point),
+            )
+            for point in (CLAIM, MIDDLE_UPSERT, reply_to(MIDDLE_COMMIT), COMPLETING)
+        ),
+    ),
+    Fault(
+        name="server restarted",
+        injection="SIGINT to the postmaster, as `pg_ctl stop -m fast`; then a start",
+        reaction="another connection goes on behind the last commit",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        needs_private_server=True,
+        cases=(
+            *(
+                FaultCase(
+                    name=point.name, inject=strike_server(restart_server("fast"), point)
+                )
+                for point in (FIRST_UPSERT, COMMIT)
+            ),
+            FaultCase(
+                name="an upsert in the middle (users)",
+                inject=strike_server(restart_server("fast"), MIDDLE_UPSERT),
+                of_users=True,
+            ),
+        ),
+    ),
+    Fault(
+        name="process of the session killed",
+        injection="SIGKILL to the backend: Postgres ends all sessions, and recovers",
+        reaction="another connection goes on behind the last commit",
+        recovery=Recovery.WITHIN_ATTEMPT,
+        needs_private_server=True,
+        cases=tuple(
+            FaultCase(name=point.name, inject=strike_server(kill_backend, point))
+            for point in (MIDDLE_UPSERT, COMMIT)
+        ),
+    ),
+    Fault(
+        name="server down",
+        injection="SIGINT to the postmaster, and no start",
+        reaction="the attempt ends before its deadline",
+        recovery=Recovery.NEXT_DELIVERY,
+        error_type="StoreUnavailable",
+        error_patterns=("While (connecting|writing)", GONE),
+        is_reachable=False,
+        needs_private_server=True,
+        cases=(
+            FaultCase(
+                name="from the start", inject=strike_server(stop_server), seconds=4
+            ),
+            FaultCase(
+                name="from between two spans on",
+                inject=strike_server(stop_server, BETWEEN_CHUNKS),
+                seconds=4,
+            ),
+        ),
+    ),
+)
