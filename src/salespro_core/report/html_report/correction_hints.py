@@ -42,7 +42,7 @@ _HINTS = (
     ),
     (
         r"is not a day of the calendar",
-        "This day or time does not exist: correct it.",
+        "Write a day and a time that exist.",
     ),
     (r"is beyond the years 1 to 9999", "Correct the year."),
     (
@@ -54,7 +54,7 @@ _HINTS = (
     ),
     (
         r"has more than \d+ digits before the point",
-        "The amount is too large for the table: correct it.",
+        "Correct the amount: it is too large for the table.",
     ),
     (r"is not TRUE or FALSE .*", "Write TRUE or FALSE; a blank cell means FALSE."),
     (r"holds an office id .*", "Correct the id in the parentheses after the office."),

@@ -44,6 +44,7 @@ def test_percent_is_zero_or_hundred_only_if_exact(share: float, expected: str) -
         (999, "999 bytes"),
         (1000, "1.0 kB (1,000 bytes)"),
         (37_000_000, "37.0 MB (37,000,000 bytes)"),
+        (5_000_000_000_000, "5,000.0 GB (5,000,000,000,000 bytes)"),
     ],
 )
 def test_size_has_a_unit_and_the_exact_bytes(size_bytes: int, expected: str) -> None:
