@@ -1,4 +1,4 @@
-"""A connection is not to be had, for a while or at all."""
+"""New connections to Postgres fail, for a while or permanently."""
 
 from __future__ import annotations
 
@@ -25,32 +25,34 @@ FULL = "no connection is free: .* raise that limit, or lower MaximumConcurrency"
 FAULTS = (
     Fault(
         name="connection refused",
-        injection="the wire closes new connections, three times",
-        reaction="it is tried again, after longer and longer pauses",
+        injection="the proxy closes the first three new connections",
+        reaction="the function retries with growing pauses",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
-            FaultCase(name="the first one", inject=refuse_connections(times=3)),
+            FaultCase(name="the first connection", inject=refuse_connections(times=3)),
             FaultCase(
-                name="between two spans",
+                name="between two chunks",
                 inject=refuse_connections(BETWEEN_CHUNKS, times=3),
             ),
             FaultCase(
-                name="completing", inject=refuse_connections(COMPLETING, times=3)
+                name="the completion", inject=refuse_connections(COMPLETING, times=3)
             ),
         ),
     ),
     Fault(
-        name="connection refused to the end",
-        injection="the wire closes every new connection",
+        name="connection refused until the deadline",
+        injection="the proxy closes every new connection",
         reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=("While (connecting|writing)", GONE),
         is_reachable=False,
         cases=(
-            FaultCase(name="the first one", inject=refuse_connections(), seconds=4),
             FaultCase(
-                name="between two spans",
+                name="the first connection", inject=refuse_connections(), seconds=4
+            ),
+            FaultCase(
+                name="between two chunks",
                 inject=refuse_connections(BETWEEN_CHUNKS),
                 seconds=4,
             ),
@@ -58,83 +60,90 @@ FAULTS = (
     ),
     Fault(
         name="silent server",
-        injection="new connections are taken, and nobody answers",
+        injection="new connections are accepted but not answered",
         reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=("While (connecting|writing)", GONE),
         is_reachable=False,
         cases=(
-            FaultCase(name="the first one", inject=accept_without_reply(), seconds=10),
             FaultCase(
-                name="behind the first COMMIT",
+                name="the first connection", inject=accept_without_reply(), seconds=10
+            ),
+            FaultCase(
+                name="after the first COMMIT",
                 inject=accept_without_reply(COMMIT),
                 seconds=10,
             ),
         ),
     ),
     Fault(
-        name="another server listens there",
-        injection="host and port are those of a web server",
+        name="host and port of another server",
+        injection="DATABASE_URL has the host and port of a web server",
         reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=("While connecting to Postgres: ", GONE),
         is_reachable=False,
-        cases=(FaultCase(name="the first one", inject=point_to_web_server, seconds=4),),
+        cases=(
+            FaultCase(
+                name="the first connection", inject=point_to_web_server, seconds=4
+            ),
+        ),
     ),
     Fault(
         name="server without TLS",
-        injection="sslmode=require, and the server has none",
-        reaction="the error names sslmode",
+        injection="sslmode=require, and the server does not support TLS",
+        reaction="the attempt stops; the error names sslmode",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=("While connecting to Postgres: ", "TLS.*sslmode"),
-        cases=(FaultCase(name="the first one", inject=require_tls),),
+        cases=(FaultCase(name="the first connection", inject=require_tls),),
     ),
     Fault(
-        name="certificate that is not trusted",
-        injection="sslmode=verify-full, and a server that signed for itself",
-        reaction="the error names the setting",
+        name="untrusted certificate",
+        injection="sslmode=verify-full, and a self-signed certificate",
+        reaction="the attempt stops; the error names the setting",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=(
             "While connecting to Postgres: ",
             "certificate.*DB_SSLROOTCERT",
         ),
-        cases=(FaultCase(name="the first one", inject=untrusted_certificate),),
+        cases=(FaultCase(name="the first connection", inject=untrusted_certificate),),
     ),
     Fault(
-        name="connections of the role exhausted",
+        name="connection limit of the role reached",
         injection="ALTER ROLE … CONNECTION LIMIT 0, raised at the third connection",
-        reaction="it is tried again until there is room",
+        reaction="the function retries until a connection is free",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
-                name="the first one", inject=reach_connection_limit("ROLE {role}")
+                name="the first connection",
+                inject=reach_connection_limit("ROLE {role}"),
             ),
             FaultCase(
-                name="between two spans",
+                name="between two chunks",
                 inject=reach_connection_limit("ROLE {role}", BETWEEN_CHUNKS),
             ),
         ),
     ),
     Fault(
-        name="connections of the database exhausted",
+        name="connection limit of the database reached",
         injection="ALTER DATABASE … CONNECTION LIMIT 0, raised at the third connection",
-        reaction="it is tried again until there is room",
+        reaction="the function retries until a connection is free",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
-                name="the first one",
+                name="the first connection",
                 inject=reach_connection_limit("DATABASE {database}"),
             ),
         ),
     ),
     Fault(
-        name="connections exhausted beyond the attempt",
+        name="connection limit reached until the deadline",
         injection="ALTER … CONNECTION LIMIT 0",
-        reaction="the attempt ends before its deadline, and names the limit",
+        reaction="the attempt ends before its deadline; the error names the limit",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=("While connecting to Postgres: ", FULL),
@@ -156,12 +165,14 @@ FAULTS = (
     Fault(
         name="database closed for maintenance",
         injection="ALTER DATABASE … ALLOW_CONNECTIONS false",
-        reaction="the attempt ends before its deadline, and says so",
+        reaction="the attempt ends before its deadline; the error says so",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=(
             "While connecting to Postgres: Postgres accepts no connections now",
         ),
-        cases=(FaultCase(name="the first one", inject=close_database, seconds=4),),
+        cases=(
+            FaultCase(name="the first connection", inject=close_database, seconds=4),
+        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Files that are no export, or not whole."""
+"""Files that are not exports, or are incomplete."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.builders import CANARY, csv_bytes
 from tests.support.world.uploads import TrackedUpload, cells
 from tests.support.world.world import World
 
-FILE_FAILS = "the history says `failed` and why; the message is done with"
+FILE_FAILS = "the history has the reason; the message is acknowledged"
 CSV = csv_bytes(*(cells(row, of_users=False) for row in STANDARD_ROWS))
 
 
 def refused_file(data: bytes) -> UploadFile:
-    """A file of which nothing, or not all, can be imported."""
+    """Return an upload of these bytes, which the importer must refuse."""
 
     def upload_file(world: World) -> TrackedUpload:
         is_gzip = data.startswith(b"\x1f\x8b")
@@ -30,9 +30,9 @@ def refused_file(data: bytes) -> UploadFile:
 
 
 def upload_truncated_gzip(world: World) -> TrackedUpload:
-    """A compressed file that ends in the middle, and is larger than what is read ahead."""
+    """Upload a truncated gzip file, larger than what the importer reads ahead."""
     rows = [cells(row, of_users=False) for row in STANDARD_ROWS]
-    for i, row in enumerate(rows[3::4]):  # those that are not stored yet
+    for i, row in enumerate(rows[3::4]):  # the rows that are not stored yet
         row["resultFullString"] = long_text(i, 160_000)
     whole = gzip.compress(csv_bytes(*rows))
     upload = world.upload_bytes(
@@ -43,7 +43,7 @@ def upload_truncated_gzip(world: World) -> TrackedUpload:
 
 
 def cases_of_refused_files(**files: bytes) -> tuple[FaultCase, ...]:
-    """A run for each of these."""
+    """Return a case for each file; its name is the keyword with spaces."""
     return tuple(
         FaultCase(
             name=name.replace("_", " "),
@@ -56,8 +56,8 @@ def cases_of_refused_files(**files: bytes) -> tuple[FaultCase, ...]:
 
 FAULTS = (
     Fault(
-        name="file that is no CSV",
-        injection="other bytes are uploaded under that name",
+        name="file in another format",
+        injection="the object is empty, a zip archive, UTF-16 or HTML",
         reaction=FILE_FAILS,
         recovery=Recovery.FILE_REFUSED,
         error_patterns=("The file (is|holds only) .*(xport|save|open|download)",),
@@ -70,21 +70,21 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="file of an unknown export",
-        injection="its header has none of the labels, or one twice, or is no CSV",
+        name="file with an unknown header",
+        injection="its header has no known label, has one twice, or has an unclosed quote",
         reaction=FILE_FAILS,
         recovery=Recovery.FILE_REFUSED,
         error_patterns=("header|label",),
         cases=cases_of_refused_files(
             another_header=f"Invoice,Customer\n1,{CANARY}\n".encode(),
             no_header=CSV.split(b"\n", 1)[1],
-            a_label_twice=b"_id,_id,saleAmount\n1,2,3\n",
-            an_open_quote=b'_id,"saleAmount\n' + CSV,
+            repeated_label=b"_id,_id,saleAmount\n1,2,3\n",
+            unclosed_quote=b'_id,"saleAmount\n' + CSV,
         ),
     ),
     Fault(
-        name="file that is broken gzip",
-        injection="it is cut off, or a byte of it is another",
+        name="broken gzip file",
+        injection="the file is truncated, or its checksum is wrong",
         reaction=FILE_FAILS,
         recovery=Recovery.FILE_REFUSED,
         error_patterns=(
@@ -92,11 +92,11 @@ FAULTS = (
         ),
         cases=(
             *cases_of_refused_files(
-                cut_off=gzip.compress(CSV)[:-20],
-                another_checksum=gzip.compress(CSV)[:-8] + b"\0" * 8,
+                truncated=gzip.compress(CSV)[:-20],
+                wrong_checksum=gzip.compress(CSV)[:-8] + b"\0" * 8,
             ),
             FaultCase(
-                name="cut off behind some spans",
+                name="truncated after some chunks",
                 inject=no_injection,
                 upload_file=upload_truncated_gzip,
             ),

@@ -1,4 +1,4 @@
-"""The connection to Postgres breaks, or leads nowhere, or is slow."""
+"""The connection to Postgres breaks, goes silent or is slow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.chaos.faults.injectors.strike_points import (
     MIDDLE_COMMIT,
     MIDDLE_UPSERT,
     PROBE,
-    RECOGNISED,
+    SET_SYNC_TYPE,
     SETTINGS,
     cases_at,
     proxy_action,
@@ -27,15 +27,15 @@ from tests.chaos.faults.injectors.strike_points import (
 
 CUT, RESET = proxy_action("cut"), proxy_action("reset")
 GARBLE, BLACKHOLE = proxy_action("garble"), proxy_action("blackhole")
-# What an attempt does between the claim and its end, where a reply costs nothing.
-REPLIES = tuple(map(reply_to, (RECOGNISED, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT)))
+# Replies inside an attempt whose loss only repeats a transaction.
+REPLIES = tuple(map(reply_to, (SET_SYNC_TYPE, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT)))
 COMMITS = tuple(map(reply_to, (COMMIT, MIDDLE_COMMIT, LAST_COMMIT)))
 
 FAULTS = (
     Fault(
         name="connection cut before a statement",
-        injection="the wire ends the connection (FIN) and loses the statement",
-        reaction="another connection goes on behind the last commit",
+        injection="the proxy closes the connection (FIN) and drops the statement",
+        reaction="a new connection resumes after the last commit",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             *cases_at(CUT, *ALL_POINTS),
@@ -44,29 +44,29 @@ FAULTS = (
     ),
     Fault(
         name="connection reset before a statement",
-        injection="the wire ends the connection (RST) and loses the statement",
-        reaction="another connection goes on behind the last commit",
+        injection="the proxy resets the connection (RST) and drops the statement",
+        reaction="a new connection resumes after the last commit",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=cases_at(RESET, *ALL_POINTS),
     ),
     Fault(
-        name="connection cut behind a statement",
-        injection="the server does the statement; the wire ends and loses the reply",
-        reaction="the transaction is rolled back; another connection does it again",
+        name="connection cut after a statement",
+        injection="Postgres executes the statement; the proxy closes the connection and drops the reply",
+        reaction="the transaction is rolled back and repeated on a new connection",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=cases_at(CUT, *REPLIES),
     ),
     Fault(
-        name="connection reset behind a statement",
+        name="connection reset after a statement",
         injection="the same with RST",
-        reaction="the transaction is rolled back; another connection does it again",
+        reaction="the transaction is rolled back and repeated on a new connection",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=cases_at(RESET, *REPLIES),
     ),
     Fault(
         name="reply to a COMMIT lost",
-        injection="the rows are durable; the wire ends before the function knows",
-        reaction="the checkpoint tells that they are there; nothing is sent twice",
+        injection="the rows are committed; the proxy drops the reply",
+        reaction="the checkpoint shows that they are committed; no row is sent twice",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             *cases_at(CUT, *COMMITS),
@@ -75,9 +75,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="every reply to a COMMIT lost",
-        injection="the wire ends behind each COMMIT",
-        reaction="each time the checkpoint tells what is there",
+        name="all replies to COMMIT lost",
+        injection="the proxy drops the reply to each COMMIT",
+        reaction="after each, the checkpoint shows which rows are committed",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             *cases_at(CUT, COMMITS[0], times=99),
@@ -85,9 +85,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="reply to completing lost",
-        injection="the history says `completed`; the wire ends before the function knows",
-        reaction="completing it again changes nothing",
+        name="reply to the completion lost",
+        injection="the history says `completed`; the proxy drops the reply",
+        reaction="a repeated completion changes nothing",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             *cases_at(CUT, reply_to(COMPLETING)),
@@ -96,8 +96,8 @@ FAULTS = (
     ),
     Fault(
         name="reply to the claim lost",
-        injection="the import is claimed; the wire ends before the function knows",
-        reaction="nobody knows of the lease; it runs out in two minutes",
+        injection="the import is claimed; the proxy drops the reply",
+        reaction="the lease remains until it expires after two minutes",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ClaimHeld",
         error_patterns=("next delivery may take over",),
@@ -108,23 +108,23 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="connection cut while its session is set up",
-        injection="the wire ends at the first statement of a new connection",
-        reaction="it is made once more",
+        name="connection cut during its set-up",
+        injection="the proxy closes a new connection at its first statement",
+        reaction="the function connects again",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(*cases_at(CUT, SETTINGS), *cases_at(CUT, reply_to(SETTINGS))),
     ),
     Fault(
         name="connection cut three times in a row",
-        injection="the wire ends at a statement, and at the next two of its kind",
-        reaction="it is tried again, after longer and longer pauses",
+        injection="the proxy closes the connection at a statement and at the next two of its kind",
+        reaction="the function retries with growing pauses",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=cases_at(CUT, CLAIM, MIDDLE_UPSERT, COMMIT, COMPLETING, times=3),
     ),
     Fault(
-        name="connections that live for some statements only",
-        injection="the wire ends each connection behind so many statements",
-        reaction="each connection gets at least one commit further",
+        name="connections that break after a few statements",
+        injection="the proxy closes each connection after a number of statements",
+        reaction="each connection commits at least one chunk",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=tuple(
             FaultCase(
@@ -134,16 +134,16 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="garbage in place of an answer",
-        injection="the wire answers with bytes that are no message, and ends",
-        reaction="the connection is given up for another one",
+        name="garbage instead of a reply",
+        injection="the proxy sends bytes outside the protocol and closes the connection",
+        reaction="the function opens a new connection",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=cases_at(GARBLE, CLAIM, reply_to(FIRST_UPSERT), reply_to(MIDDLE_COMMIT)),
     ),
     Fault(
-        name="connection goes dark",
-        injection="from a statement on nothing gets through, and nobody is told",
-        reaction="a clock of our own ends it before the deadline",
+        name="connection goes silent",
+        injection="from a statement on, the proxy drops everything and leaves the connection open",
+        reaction="the function's own timeout closes it before the deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=(
@@ -156,9 +156,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="kept connection gone dark",
-        injection="between two invocations the wire forgets it, as a NAT gateway does",
-        reaction="its probe is not answered within two seconds; another one is made",
+        name="kept connection gone silent",
+        injection="between two invocations the proxy drops it, as a NAT gateway does",
+        reaction="its probe times out after two seconds; the function opens a new connection",
         recovery=Recovery.WITHIN_ATTEMPT,
         is_warm=True,
         cases=(
@@ -168,16 +168,16 @@ FAULTS = (
     ),
     Fault(
         name="kept connection cut",
-        injection="between two invocations the wire ends it",
-        reaction="its probe fails; another one is made",
+        injection="between two invocations the proxy closes it",
+        reaction="its probe fails; the function opens a new connection",
         recovery=Recovery.WITHIN_ATTEMPT,
         is_warm=True,
         cases=(*cases_at(CUT, PROBE), *cases_at(RESET, reply_to(PROBE), note=" (RST)")),
     ),
     Fault(
         name="latency",
-        injection="each piece takes 15 ms, in both directions",
-        reaction="it takes longer",
+        injection="the proxy delays each packet by 15 ms, in both directions",
+        reaction="the import takes longer",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(name="appointments", inject=slow_network(latency_s=0.015)),
@@ -188,8 +188,8 @@ FAULTS = (
     ),
     Fault(
         name="one byte at a time",
-        injection="the wire sends single bytes, in both directions",
-        reaction="the messages are put together",
+        injection="the proxy sends single bytes, in both directions",
+        reaction="the messages are reassembled",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(name="appointments", inject=slow_network(slice_bytes=1)),

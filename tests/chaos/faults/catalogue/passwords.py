@@ -26,8 +26,8 @@ GONE = "Postgres could not be reached .* check the host, the port and the networ
 FAULTS = (
     Fault(
         name="password rotated",
-        injection="in Postgres and in the secret; the sessions are terminated",
-        reaction="each new connection reads the secret anew",
+        injection="the password changes in Postgres and in the secret; sessions are terminated",
+        reaction="each new connection reads the secret again",
         recovery=Recovery.WITHIN_ATTEMPT,
         needs_private_server=True,
         cases=tuple(
@@ -35,13 +35,13 @@ FAULTS = (
             for name, inject in {
                 "between two invocations": rotate_between_invocations,
                 "between reading and using the secret": rotate_before_use,
-                "between two spans": rotate_at(BETWEEN_CHUNKS),
+                "between two chunks": rotate_at(BETWEEN_CHUNKS),
             }.items()
         ),
     ),
     Fault(
         name="password refused",
-        injection="the secret does not follow a rotation, or DATABASE_URL is wrong",
+        injection="the secret has the old password, or DATABASE_URL has a wrong one",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -58,15 +58,15 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="secret that cannot be used",
-        injection="it is no JSON, or lacks a field",
+        name="malformed secret",
+        injection="the secret is not JSON, or has no password",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="ConfigError",
         error_patterns=("the secret of DB_SECRET_ARN (is not JSON|has no password)",),
         cases=(
             FaultCase(
-                name="no JSON",
+                name="not JSON",
                 inject=password_in_secret(broken_secret(lambda _: "hunter2")),
             ),
             FaultCase(
@@ -79,7 +79,7 @@ FAULTS = (
     ),
     Fault(
         name="Secrets Manager cannot be reached",
-        injection="nobody listens at its endpoint",
+        injection="its endpoint refuses connections",
         reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",

@@ -1,4 +1,4 @@
-"""Rows that Postgres refuses, for reasons that the warehouse has."""
+"""Rows that a constraint, an index or a trigger of the database refuses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ from tests.support.world.world import World
 
 TABLE = "ALTER TABLE salespro_appointment"
 EXPENSIVE = frozenset({"A-025", "A-027"})
-ROW_IS_REJECTED = "it is in rejects.csv with the reason; its neighbours are imported"
+ROW_IS_REJECTED = (
+    "the row is in rejects.csv with the reason; its neighbours are imported"
+)
 
 
 def add_constraint(clause: str, *, before: str = "") -> Injector:
-    """Add a constraint to the appointments; what is stored already may break it."""
+    """Add a constraint to the appointments.
+
+    Args:
+        before: statements that run first, for example to create a table.
+    """
     return change_database(
         f"{before}; {TABLE} ADD CONSTRAINT of_ours {clause}",
         f"{TABLE} DROP CONSTRAINT of_ours",
@@ -29,7 +35,11 @@ def add_constraint(clause: str, *, before: str = "") -> Injector:
 
 
 def add_foreign_key(when: str) -> Injector:
-    """Let no other amount be than those that are in a table beside."""
+    """Add a foreign key from the amount to a table with the amounts 1 to 9.
+
+    Args:
+        when: the deferral clause of the constraint.
+    """
     return add_constraint(
         f"FOREIGN KEY (sale_amount) REFERENCES usual {when} NOT VALID",
         before="CREATE TABLE usual AS SELECT n::numeric FROM generate_series(1, 9) AS n;"
@@ -38,26 +48,26 @@ def add_foreign_key(when: str) -> Injector:
 
 
 def case_rejecting(*keys: str, inject: Injector) -> tuple[FaultCase, ...]:
-    """The rows of these keys are refused."""
+    """Return a case in which Postgres refuses the rows of these keys."""
     return (
         FaultCase(name=", ".join(keys), inject=inject, refused_keys=frozenset(keys)),
     )
 
 
 def upload_with_empty_amount(world: World) -> TrackedUpload:
-    """A file in which a row has no amount."""
+    """Upload the standard rows, one of them without an amount."""
     return world.upload(
         [row if row[0] != "A-025" else (*row[:2], "") for row in STANDARD_ROWS]
     )
 
 
 def long_text(seed: int, length: int) -> str:
-    """Text that gets no shorter than by half."""
+    """Return a text that compresses by half at most."""
     return Random(seed).randbytes(length // 2).hex()
 
 
 def upload_with_long_text(world: World) -> TrackedUpload:
-    """A file in which a row has a text that fits no index, however it is compressed."""
+    """Upload the standard rows, one of them with a text too long for an index."""
     texts = {"A-025": long_text(1, 12_000)}
     rows = [
         cells(row, of_users=False)
@@ -69,8 +79,8 @@ def upload_with_long_text(world: World) -> TrackedUpload:
 
 FAULTS = (
     Fault(
-        name="row that breaks a CHECK",
-        injection="the warehouse has added a constraint",
+        name="row that violates a CHECK",
+        injection="the table has an additional CHECK",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=tuple(
@@ -82,8 +92,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="row that breaks a UNIQUE index",
-        injection="the warehouse has added one beside the key's",
+        name="row that violates a UNIQUE index",
+        injection="the table has an additional UNIQUE index",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=case_rejecting(
@@ -96,15 +106,15 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="row that breaks a foreign key",
-        injection="the warehouse has added one",
+        name="row that violates a foreign key",
+        injection="the table has an additional foreign key",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=case_rejecting(*sorted(EXPENSIVE), inject=add_foreign_key("")),
     ),
     Fault(
-        name="row that breaks a deferred constraint",
-        injection="the warehouse has added one, which Postgres checks at COMMIT",
+        name="row that violates a deferred constraint",
+        injection="the table has an additional foreign key, checked at COMMIT",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=case_rejecting(
@@ -112,8 +122,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="row that breaks an exclusion",
-        injection="the warehouse has added such a constraint",
+        name="row that violates an exclusion constraint",
+        injection="the table has an additional exclusion constraint",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=case_rejecting(
@@ -124,8 +134,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="row without a value that must be there",
-        injection="the warehouse has made the column NOT NULL",
+        name="row without a required value",
+        injection="the column is NOT NULL",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=(
@@ -140,8 +150,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="row that a column has no room for",
-        injection="the warehouse has made a column narrower",
+        name="row with a value that is too large for its column",
+        injection="the column has a smaller precision",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=case_rejecting(
@@ -153,8 +163,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="row that is too large for an index",
-        injection="the warehouse has added an index on a long text",
+        name="row with a value that is too large for an index",
+        injection="the table has an index on a long text",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=(
@@ -170,8 +180,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="row that a trigger fails on",
-        injection="a trigger of the warehouse divides by zero, or raises what quotes the row",
+        name="row for which a trigger fails",
+        injection="a trigger on the table divides by zero, or raises an error that quotes the row",
         reaction=ROW_IS_REJECTED,
         recovery=Recovery.ROW_REJECTED,
         cases=(

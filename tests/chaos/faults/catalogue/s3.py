@@ -1,4 +1,4 @@
-"""S3 breaks off, is away, is slow, or has the object no more."""
+"""S3 closes connections, is unreachable or slow, or the object was deleted."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ BROKE = "s3://.* broke off .* after [0-9,]+ of [0-9,]+ bytes. It is tried again"
 FAULTS = (
     Fault(
         name="object cut off",
-        injection="the wire to S3 ends (FIN) behind so many bytes",
-        reaction="the rest is asked for, of the same version",
+        injection="the proxy closes the connection to S3 (FIN) after a number of bytes",
+        reaction="the function requests the rest of the same version",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=tuple(
             FaultCase(name=f"{n:,} bytes", inject=break_response("cut", n))
@@ -33,9 +33,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="answer of S3 cut off in its head",
-        injection="the wire to S3 ends behind 100 bytes",
-        reaction="what S3 says of the object is not complete, so that it is not read",
+        name="response of S3 cut off in its headers",
+        injection="the proxy closes the connection to S3 after 100 bytes",
+        reaction="the response is not used, because its headers are incomplete",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ObjectUnavailable",
         error_patterns=(
@@ -47,8 +47,8 @@ FAULTS = (
     ),
     Fault(
         name="object reset",
-        injection="the wire to S3 ends (RST) behind so many bytes",
-        reaction="the rest is asked for, of the same version",
+        injection="the proxy resets the connection to S3 (RST) after a number of bytes",
+        reaction="the function requests the rest of the same version",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             *(
@@ -61,9 +61,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="object cut off again and again",
-        injection="the wire to S3 ends each time that so many bytes have come",
-        reaction="each answer brings some bytes more",
+        name="object cut off repeatedly",
+        injection="the proxy closes each connection to S3 after a number of bytes",
+        reaction="each response brings more bytes",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=tuple(
             FaultCase(name=f"every {n:,} bytes", inject=break_response("cut", n, n))
@@ -72,26 +72,26 @@ FAULTS = (
     ),
     Fault(
         name="object goes silent",
-        injection="from a byte on nothing comes, and nobody is told",
-        reaction="after 5 s the rest is asked for",
+        injection="from a byte on, the proxy drops everything and leaves the connection open",
+        reaction="after 5 s the function requests the rest",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(name="3,000 bytes", inject=break_response("blackhole", 3000)),
         ),
     ),
     Fault(
-        name="object that goes silent for good",
-        injection="from a byte on nothing comes, over any connection, and nobody is told",
-        reaction="it is given up before the deadline, and the lease is freed",
+        name="object goes silent until the deadline",
+        injection="the same, for every later connection to S3",
+        reaction="the attempt ends before its deadline and releases the lease",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ObjectUnavailable",
         error_patterns=(BROKE,),
         cases=(FaultCase(name="6,000 bytes", inject=stay_silent(6000), seconds=45),),
     ),
     Fault(
-        name="object that cannot be read on",
-        injection="the wire to S3 ends behind 2,000 bytes, and then at each answer's start",
-        reaction="it is given up before the deadline",
+        name="object that cannot be resumed",
+        injection="the proxy closes the connection to S3 after 2,000 bytes, then after 50 bytes each",
+        reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ObjectUnavailable",
         error_patterns=(BROKE,),
@@ -102,9 +102,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="object that comes too slowly",
-        injection="each 8 bytes take 10 ms",
-        reaction="it is given up before the deadline",
+        name="object that arrives too slowly",
+        injection="the proxy delays each 8 bytes by 10 ms",
+        reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ObjectUnavailable",
         error_patterns=(
@@ -120,8 +120,8 @@ FAULTS = (
     ),
     Fault(
         name="S3 slow",
-        injection="small pieces, or latency",
-        reaction="it takes longer",
+        injection="single bytes, or latency",
+        reaction="the import takes longer",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
@@ -133,21 +133,21 @@ FAULTS = (
     ),
     Fault(
         name="S3 refuses connections",
-        injection="the wire to S3 closes new connections, twice",
-        reaction="botocore tries again",
+        injection="the proxy closes the first two new connections to S3",
+        reaction="botocore retries",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
                 name="at the first request", inject=refuse_s3_connections(times=2)
             ),
             FaultCase(
-                name="behind 1,500 bytes", inject=refuse_s3_connections(1500, times=2)
+                name="after 1,500 bytes", inject=refuse_s3_connections(1500, times=2)
             ),
         ),
     ),
     Fault(
-        name="S3 refuses connections to the end",
-        injection="the wire to S3 closes every new connection",
+        name="S3 refuses connections until the deadline",
+        injection="the proxy closes every new connection to S3",
         reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ObjectUnavailable",
@@ -155,30 +155,30 @@ FAULTS = (
         cases=(
             FaultCase(name="at the first request", inject=refuse_s3_connections()),
             FaultCase(
-                name="behind 1,500 bytes",
+                name="after 1,500 bytes",
                 inject=refuse_s3_connections(1500),
                 seconds=12,
             ),
         ),
     ),
     Fault(
-        name="S3 takes a connection and is silent",
-        injection="the first connection leads nowhere",
-        reaction="after 5 s botocore tries again",
+        name="S3 accepts a connection and does not answer",
+        injection="the proxy accepts the first connection and drops everything",
+        reaction="botocore retries after 5 s",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(FaultCase(name="at the first request", inject=first_connection_silent),),
     ),
     Fault(
-        name="object deleted behind a marker",
-        injection="a deletion in a versioned bucket, before the message is delivered",
-        reaction="the version that was announced is imported",
+        name="object hidden by a delete marker",
+        injection="a DELETE without a version in a versioned bucket, before the delivery",
+        reaction="the notified version is imported",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(FaultCase(name="before the claim", inject=add_delete_marker),),
     ),
     Fault(
         name="object deleted before it was read",
-        injection="its version is deleted, or the object of a bucket without versions",
-        reaction="the message is done with, and the log says what to do",
+        injection="the version is deleted, or the object in a bucket without versions",
+        reaction="the message is acknowledged; the log says what to do",
         recovery=Recovery.FILE_REFUSED,
         error_patterns=("was deleted before it was read; upload it again",),
         cases=(
@@ -192,8 +192,8 @@ FAULTS = (
     ),
     Fault(
         name="object deleted between two attempts",
-        injection="it is deleted when a part of it is committed",
-        reaction="what is committed stays, and the history says why there is no more",
+        injection="the object is deleted after some of its rows are committed",
+        reaction="committed rows stay; the history says why the import failed",
         recovery=Recovery.FILE_REFUSED,
         error_patterns=("was deleted before it was read; upload it again",),
         deliveries=2,
@@ -209,7 +209,7 @@ FAULTS = (
     Fault(
         name="object replaced before it was read",
         injection="a newer upload of the same key, in a bucket without versions",
-        reaction="the newer one is imported by its own message",
+        reaction="the newer object is imported by its own message",
         recovery=Recovery.FILE_REFUSED,
         error_patterns=(
             "was replaced before it was read; the newer upload is imported by its own",
@@ -223,9 +223,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="bucket of the reports missing",
-        injection="REPORT_BUCKET names another one",
-        reaction="all rows are committed; the history does not say `completed`",
+        name="report bucket missing",
+        injection="REPORT_BUCKET has another name",
+        reaction="all rows are committed; the import is not completed",
         recovery=Recovery.AFTER_REPAIR,
         error_type="ObjectRefused",
         error_patterns=(
@@ -244,21 +244,21 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="answer to the report lost",
-        injection="the wire to S3 ends before the answer to an upload of the report",
-        reaction="botocore tries again",
+        name="response to the report upload lost",
+        injection="the proxy drops the response to a PutObject of the report",
+        reaction="botocore retries",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(FaultCase(name="once", inject=cut_report_upload(times=1)),),
     ),
     Fault(
         name="report cannot be uploaded",
-        injection="the wire to S3 ends before each answer",
-        reaction="all rows are committed; the history does not say `completed`",
+        injection="the proxy drops each response",
+        reaction="all rows are committed; the import is not completed",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ObjectUnavailable",
         error_patterns=(
             "The report could not be written to s3://.*. It is tried again",
         ),
-        cases=(FaultCase(name="to the end", inject=cut_report_upload()),),
+        cases=(FaultCase(name="until the deadline", inject=cut_report_upload()),),
     ),
 )

@@ -1,15 +1,15 @@
-"""The tables are not, or no longer, what `salespro migrate` makes them."""
+"""The tables differ from those that `salespro migrate` creates."""
 
 from __future__ import annotations
 
 from tests.chaos.faults.catalogue.setup_mistakes import (
     MIGRATE,
     STOPS,
-    change_database_at,
 )
 from tests.chaos.faults.fault import Fault, FaultCase, Recovery
 from tests.chaos.faults.injectors.database_states import (
     change_after_statements_are_prepared,
+    change_database_at,
 )
 from tests.chaos.faults.injectors.schema_changes import (
     A_VIEW,
@@ -38,7 +38,7 @@ COMPARE = "compare it with schema.sql"
 FAULTS = (
     Fault(
         name="table missing",
-        injection="it is renamed, beforehand or between two spans",
+        injection="the table is renamed before the import or between two chunks",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -49,7 +49,7 @@ FAULTS = (
                 inject=change_database(*rename_away("salespro_appointment")),
             ),
             FaultCase(
-                name="appointments, between two spans",
+                name="appointments, between two chunks",
                 inject=change_database_at(
                     BETWEEN_CHUNKS, *rename_away("salespro_appointment")
                 ),
@@ -60,7 +60,7 @@ FAULTS = (
                 of_users=True,
             ),
             FaultCase(
-                name="users seen, between two spans",
+                name="users seen, between two chunks",
                 inject=change_database_at(
                     BETWEEN_CHUNKS, *rename_away("salespro_users_seen")
                 ),
@@ -70,8 +70,8 @@ FAULTS = (
     ),
     Fault(
         name="history missing",
-        injection="it is renamed, beforehand or at a statement",
-        reaction="nothing can be claimed or noted: the attempt stops at once",
+        injection="the table is renamed before the import or at a statement",
+        reaction="the attempt stops at once; the error is only in the log",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=("While ", MIGRATE),
@@ -94,7 +94,7 @@ FAULTS = (
     ),
     Fault(
         name="column renamed",
-        injection="ALTER TABLE … RENAME, beforehand or between two spans",
+        injection="ALTER TABLE … RENAME, before the import or between two chunks",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -105,7 +105,7 @@ FAULTS = (
         cases=(
             FaultCase(name="appointments", inject=change_database(*RENAMED)),
             FaultCase(
-                name="appointments, between two spans",
+                name="appointments, between two chunks",
                 inject=change_database_at(BETWEEN_CHUNKS, *RENAMED),
             ),
             FaultCase(
@@ -114,8 +114,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="column of the history missing",
-        injection="the function is newer than the tables",
+        name="history column missing",
+        injection="the tables are of an earlier version",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -135,8 +135,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="column dropped in mid-file",
-        injection="ALTER TABLE … DROP between two spans",
+        name="column dropped in the middle of a file",
+        injection="ALTER TABLE … DROP between two chunks",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -146,14 +146,14 @@ FAULTS = (
         ),
         cases=(
             FaultCase(
-                name="between two spans",
+                name="between two chunks",
                 inject=change_database_at(BETWEEN_CHUNKS, *DROPPED),
             ),
         ),
     ),
     Fault(
-        name="type of a column changed",
-        injection="to one that the values do not fit, between two spans",
+        name="column type changed",
+        injection="between two chunks, to a type that does not accept the values",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -173,23 +173,23 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="column that must have a value, and no export has one",
+        name="required column that no export has",
         injection="a NOT NULL column without a default is added",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=("While writing", "SQLSTATE 23502 of region.*give it a default"),
         cases=(
-            FaultCase(name="beforehand", inject=change_database(*MANDATORY)),
+            FaultCase(name="before the import", inject=change_database(*MANDATORY)),
             FaultCase(
-                name="between two spans",
+                name="between two chunks",
                 inject=change_database_at(BETWEEN_CHUNKS, *MANDATORY),
             ),
         ),
     ),
     Fault(
-        name="column generated by the warehouse",
-        injection="it is made GENERATED ALWAYS, beforehand or between two spans",
+        name="generated column",
+        injection="a column becomes GENERATED ALWAYS, before the import or between two chunks",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -198,16 +198,16 @@ FAULTS = (
             f"SQLSTATE 428C9: cannot .* column .*{COMPARE}",
         ),
         cases=(
-            FaultCase(name="beforehand", inject=change_database(*GENERATED)),
+            FaultCase(name="before the import", inject=change_database(*GENERATED)),
             FaultCase(
-                name="between two spans",
+                name="between two chunks",
                 inject=change_database_at(BETWEEN_CHUNKS, *GENERATED),
             ),
         ),
     ),
     Fault(
-        name="view in place of a table",
-        injection="the table is renamed, and a view has its name",
+        name="view instead of a table",
+        injection="the table is renamed, and a view gets its name",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -216,16 +216,16 @@ FAULTS = (
             "SQLSTATE 42703: column .*xmax does not exist",
         ),
         cases=(
-            FaultCase(name="beforehand", inject=change_database(*A_VIEW)),
+            FaultCase(name="before the import", inject=change_database(*A_VIEW)),
             FaultCase(
-                name="between two spans",
+                name="between two chunks",
                 inject=change_database_at(BETWEEN_CHUNKS, *A_VIEW),
             ),
         ),
     ),
     Fault(
         name="unique index missing",
-        injection="the key, or the index by which a file is known, is dropped",
+        injection="the primary key, or the unique index of the history, is dropped",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -238,8 +238,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="history with a constraint of the warehouse",
-        injection="a CHECK that no import in progress passes",
+        name="history with an additional constraint",
+        injection="a CHECK that refuses imports in progress",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -247,21 +247,21 @@ FAULTS = (
         cases=(FaultCase(name="the claim", inject=change_database(*STRICT_HISTORY)),),
     ),
     Fault(
-        name="tables that grow",
-        injection="columns are added and widened between two spans",
-        reaction="nothing: the statements name what they need",
+        name="columns added to a table",
+        injection="columns are added and widened between two chunks",
+        reaction="the import is not affected, because statements name their columns",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
-                name="between two spans",
+                name="between two chunks",
                 inject=change_database_at(BETWEEN_CHUNKS, *WIDER),
             ),
         ),
     ),
     Fault(
-        name="history that grows",
-        injection="a column is added while a warm environment has its statements prepared",
-        reaction="nothing: the statements name what they need",
+        name="column added to the history",
+        injection="a column is added while a warm environment has prepared statements",
+        reaction="the import is not affected, because statements name their columns",
         recovery=Recovery.WITHIN_ATTEMPT,
         is_warm=True,
         cases=(

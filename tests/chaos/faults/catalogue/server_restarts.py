@@ -25,8 +25,8 @@ GONE = "Postgres could not be reached .* check the host, the port and the networ
 FAULTS = (
     Fault(
         name="server killed and started again",
-        injection="SIGQUIT to the postmaster, as `pg_ctl stop -m immediate`; then a start",
-        reaction="it recovers from its log; another connection goes on",
+        injection="`pg_ctl stop -m immediate` (SIGQUIT), then a start",
+        reaction="Postgres recovers from its log; a new connection resumes",
         recovery=Recovery.WITHIN_ATTEMPT,
         needs_private_server=True,
         cases=tuple(
@@ -39,8 +39,8 @@ FAULTS = (
     ),
     Fault(
         name="server restarted",
-        injection="SIGINT to the postmaster, as `pg_ctl stop -m fast`; then a start",
-        reaction="another connection goes on behind the last commit",
+        injection="`pg_ctl stop -m fast` (SIGINT), then a start",
+        reaction="a new connection resumes after the last commit",
         recovery=Recovery.WITHIN_ATTEMPT,
         needs_private_server=True,
         cases=(
@@ -58,9 +58,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="process of the session killed",
-        injection="SIGKILL to the backend: Postgres ends all sessions, and recovers",
-        reaction="another connection goes on behind the last commit",
+        name="backend process killed",
+        injection="SIGKILL to the backend: Postgres ends all sessions and recovers",
+        reaction="a new connection resumes after the last commit",
         recovery=Recovery.WITHIN_ATTEMPT,
         needs_private_server=True,
         cases=tuple(
@@ -70,7 +70,7 @@ FAULTS = (
     ),
     Fault(
         name="server down",
-        injection="SIGINT to the postmaster, and no start",
+        injection="`pg_ctl stop -m fast` (SIGINT), and no start",
         reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
@@ -82,7 +82,7 @@ FAULTS = (
                 name="from the start", inject=strike_server(stop_server), seconds=4
             ),
             FaultCase(
-                name="from between two spans on",
+                name="from the second chunk on",
                 inject=strike_server(stop_server, BETWEEN_CHUNKS),
                 seconds=4,
             ),

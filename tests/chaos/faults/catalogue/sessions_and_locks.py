@@ -1,4 +1,4 @@
-"""Sessions that are ended, and sessions that wait for each other."""
+"""Sessions are terminated, wait for locks, deadlock or become read-only."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ SECOND_UPSERT = StrikePoint("the second upsert", "WITH claim", 2)
 FAULTS = (
     Fault(
         name="session terminated",
-        injection="pg_terminate_backend of our session",
-        reaction="another connection goes on behind the last commit",
+        injection="pg_terminate_backend on the importer's session",
+        reaction="a new connection resumes after the last commit",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             *cases_at(terminate_sessions, *ALL_POINTS),
@@ -53,15 +53,15 @@ FAULTS = (
     ),
     Fault(
         name="all sessions of the database terminated",
-        injection="pg_terminate_backend of every session, the test's own too",
-        reaction="another connection goes on behind the last commit",
+        injection="pg_terminate_backend on every session",
+        reaction="a new connection resumes after the last commit",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=cases_at(terminate_all_sessions, CLAIM, FIRST_UPSERT, BETWEEN_CHUNKS),
     ),
     Fault(
         name="statement cancelled",
-        injection="pg_cancel_backend while a statement of ours waits for a lock",
-        reaction="it is tried again on the same connection",
+        injection="pg_cancel_backend while a statement waits for a lock",
+        reaction="the statement is retried on the same connection",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
@@ -80,8 +80,8 @@ FAULTS = (
     ),
     Fault(
         name="deadlock",
-        injection="another session locks two rows in the other order",
-        reaction="Postgres ends our transaction, and it is tried again",
+        injection="another session locks two rows in the reverse order",
+        reaction="Postgres aborts the importer's transaction, which is retried",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
@@ -101,8 +101,8 @@ FAULTS = (
     ),
     Fault(
         name="serialization failure",
-        injection="the role's default is REPEATABLE READ; a row changes behind our snapshot",
-        reaction="Postgres ends our transaction, and it is tried again",
+        injection="the role's default is REPEATABLE READ, and a row changes after the snapshot",
+        reaction="Postgres aborts the importer's transaction, which is retried",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
@@ -117,7 +117,7 @@ FAULTS = (
     ),
     Fault(
         name="table locked for a second",
-        injection="another session holds it in ACCESS EXCLUSIVE mode",
+        injection="another session holds an ACCESS EXCLUSIVE lock for a second",
         reaction="the statement waits for it",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
@@ -142,8 +142,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="table locked beyond the attempt",
-        injection="another session holds it in ACCESS EXCLUSIVE mode, and does not let go",
+        name="table locked until the deadline",
+        injection="another session holds an ACCESS EXCLUSIVE lock",
         reaction="the statement is cancelled before the deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
@@ -157,15 +157,15 @@ FAULTS = (
     ),
     Fault(
         name="lock not available",
-        injection="a trigger of the warehouse wants a row NOWAIT that somebody holds",
-        reaction="it is tried again until the row is free",
+        injection="a trigger on the table locks a row with NOWAIT that another session holds",
+        reaction="the transaction is retried until the row is free",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(FaultCase(name="a row in the middle", inject=trigger_locks_nowait),),
     ),
     Fault(
-        name="transaction too long",
-        injection="the role has a transaction_timeout, and a lock takes longer",
-        reaction="another connection goes on behind the last commit",
+        name="transaction timeout",
+        injection="the role has a transaction_timeout, and the wait for a lock exceeds it",
+        reaction="a new connection resumes after the last commit",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
             FaultCase(
@@ -175,9 +175,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="kept session idle for too long",
-        injection="the role has an idle_session_timeout, and the next upload comes later",
-        reaction="the probe finds it ended; another connection is made",
+        name="kept session ended by its idle timeout",
+        injection="the role has an idle_session_timeout, and the next upload arrives later",
+        reaction="its probe fails; the function opens a new connection",
         recovery=Recovery.WITHIN_ATTEMPT,
         is_warm=True,
         cases=(
@@ -188,15 +188,15 @@ FAULTS = (
     ),
     Fault(
         name="failover to a read-only server",
-        injection="new sessions are read-only and ours are terminated, for a second",
-        reaction="a session that is read-only is left for another one",
+        injection="for a second, sessions are terminated and new ones are read-only",
+        reaction="the function replaces the read-only session",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=cases_at(read_only_for_a_second, CLAIM, MIDDLE_UPSERT, COMPLETING),
     ),
     Fault(
-        name="failover that takes longer",
-        injection="new sessions are read-only beyond the attempt",
-        reaction="the attempt ends in time; a warm environment does not keep that session",
+        name="failover that lasts until the deadline",
+        injection="sessions are terminated and new ones are read-only",
+        reaction="the attempt ends before its deadline and does not keep the read-only session",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=("While ", "ReadOnlySqlTransaction, SQLSTATE 25006"),
@@ -208,7 +208,7 @@ FAULTS = (
                 seconds=4,
             ),
             FaultCase(
-                name="from between two spans on",
+                name="from the second chunk on",
                 inject=read_only_until_repaired(BETWEEN_CHUNKS),
                 seconds=4,
             ),

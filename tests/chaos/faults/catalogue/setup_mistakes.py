@@ -1,26 +1,23 @@
-"""Mistakes in the set-up: roles, privileges, names, settings."""
+"""Mistakes in roles, privileges, names and settings."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
-from tests.chaos.faults.fault import Fault, FaultCase, FaultContext, Injector, Recovery
-from tests.chaos.faults.injectors.connections import change_database_url
+from tests.chaos.faults.fault import Fault, FaultCase, Recovery
+from tests.chaos.faults.injectors.connections import wrong_database_url
 from tests.chaos.faults.injectors.database_states import (
+    change_database_at,
     override_settings,
-    strike_until_repaired,
+    revoke_privilege,
 )
-from tests.chaos.faults.injectors.locks import terminate_sessions
 from tests.chaos.faults.injectors.strike_points import (
     BETWEEN_CHUNKS,
     COMMIT,
     COMPLETING,
-    RECOGNISED,
-    StrikePoint,
+    SET_SYNC_TYPE,
 )
-from tests.chaos.faults.injectors.triggers import change_database, execute
+from tests.chaos.faults.injectors.triggers import change_database
 
-STOPS = "the attempt stops at once, and says what to mend"
+STOPS = "the attempt stops at once; the error says what to correct"
 ROLE = "While connecting to Postgres: .*the role or its password: check DATABASE_URL"
 GRANTS = "SQLSTATE 42501: .*. The role lacks a privilege: see the grants in the README"
 MIGRATE = "SQLSTATE 42P01: relation .* does not exist.*run `salespro migrate`"
@@ -32,45 +29,10 @@ TABLES = {
 }
 
 
-def wrong_database_url(**elsewhere: object) -> Injector:
-    """Have DATABASE_URL lead elsewhere."""
-
-    def inject(context: FaultContext) -> AbstractContextManager[None]:
-        return change_database_url(context, **elsewhere)
-
-    return inject
-
-
-def change_database_at(
-    point: StrikePoint, change: str, revert: str, *, anew: bool = False
-) -> Injector:
-    """Change the database at a spot, and have its sessions connect anew."""
-
-    def on_strike(context: FaultContext) -> None:
-        execute(context, change)
-        if anew:
-            terminate_sessions(context)
-
-    return strike_until_repaired(point, on_strike, revert)
-
-
-def revoke_privilege(
-    privilege: str, table: str, point: StrikePoint | None = None
-) -> Injector:
-    """Take a privilege away, beforehand or at a spot."""
-    change = f"REVOKE {privilege} ON {table} FROM {{role}}"
-    revert = f"GRANT {privilege} ON {table} TO {{role}}"
-    return (
-        change_database_at(point, change, revert)
-        if point
-        else change_database(change, revert)
-    )
-
-
 FAULTS = (
     Fault(
         name="role that does not exist",
-        injection="DATABASE_URL names another one",
+        injection="DATABASE_URL has another name",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -78,13 +40,13 @@ FAULTS = (
         cases=(
             FaultCase(
                 name="at the first connection",
-                inject=wrong_database_url(user="nobody_such"),
+                inject=wrong_database_url(user="no_such_role"),
             ),
         ),
     ),
     Fault(
-        name="role that may not log in",
-        injection="ALTER ROLE … NOLOGIN, also in mid-file",
+        name="role without LOGIN",
+        injection="ALTER ROLE … NOLOGIN, also in the middle of a file",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -98,19 +60,19 @@ FAULTS = (
                 ),
             ),
             FaultCase(
-                name="behind the first COMMIT",
+                name="after the first COMMIT",
                 inject=change_database_at(
                     COMMIT,
                     "ALTER ROLE {role} NOLOGIN",
                     "ALTER ROLE {role} LOGIN",
-                    anew=True,
+                    reconnect=True,
                 ),
             ),
         ),
     ),
     Fault(
         name="database that does not exist",
-        injection="DATABASE_URL names another one",
+        injection="DATABASE_URL has another name",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -125,8 +87,8 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="database that the role may not connect to",
-        injection="REVOKE CONNECT",
+        name="role without CONNECT",
+        injection="REVOKE CONNECT on the database",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -162,9 +124,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="privilege lost in mid-file",
-        injection="REVOKE of one privilege between two spans",
-        reaction="what is committed stays; the attempt stops at once, and says what to mend",
+        name="privilege revoked in the middle of a file",
+        injection="REVOKE of one privilege between two chunks",
+        reaction="committed rows stay; the attempt stops at once; the error says what to correct",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=("While writing the rows after row 20: ", GRANTS),
@@ -179,9 +141,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="privilege on the history lost in mid-file",
+        name="privilege on the history revoked in the middle of a file",
         injection="REVOKE UPDATE at a statement",
-        reaction="nothing can be noted: the lease runs out, and the next one stops, too",
+        reaction="the error cannot be stored; the lease expires, and the next attempt stops as well",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=("While ", GRANTS),
@@ -191,7 +153,7 @@ FAULTS = (
                 name=point.name,
                 inject=revoke_privilege("UPDATE", "salespro_sync_history", point),
             )
-            for point in (RECOGNISED, BETWEEN_CHUNKS, COMPLETING)
+            for point in (SET_SYNC_TYPE, BETWEEN_CHUNKS, COMPLETING)
         ),
     ),
     Fault(
@@ -214,7 +176,7 @@ FAULTS = (
     ),
     Fault(
         name="tables in another schema",
-        injection="the role's search_path, or no USAGE of the schema",
+        injection="the role has another search_path, or no USAGE on the schema",
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
@@ -237,9 +199,9 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="settings malformed",
-        injection="an environment variable is no URL, or is not set",
-        reaction="nothing is begun, and all mistakes are told at once",
+        name="malformed settings",
+        injection="an environment variable is not a URL, or is missing",
+        reaction="no import starts; the error lists all mistakes",
         recovery=Recovery.AFTER_REPAIR,
         error_type="ConfigError",
         error_patterns=(

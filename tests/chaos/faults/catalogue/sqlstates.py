@@ -1,12 +1,12 @@
-"""What Postgres reports, with no other way for a test to bring it about."""
+"""Errors of Postgres that a test can only cause with a trigger that raises them."""
 
 from __future__ import annotations
 
 from tests.chaos.faults.fault import Fault, FaultCase, Recovery
 from tests.chaos.faults.injectors.triggers import raise_sqlstate
 
-# SQLSTATE -> what it says.  Source: PostgreSQL documentation, appendix A.
-PASSING = {
+# SQLSTATE -> its meaning.  Source: PostgreSQL documentation, appendix A.
+TRANSIENT = {
     "53100": "disk full",
     "53200": "out of memory",
     "53400": "configured limit exceeded",
@@ -15,17 +15,17 @@ PASSING = {
     "55P03": "lock timeout",
     "40001": "serialization failure",
     "40P01": "deadlock",
-    "25P03": "idle in a transaction for too long",
+    "25P03": "idle transaction timeout",
     "57P02": "crash of another session",
-    "08006": "connection failure behind the server",
+    "08006": "connection failure of the server",
 }
 
 FAULTS = (
     *(
         Fault(
-            name=f"{what} for a moment ({state})",
-            injection="a trigger raises it, the first two times that a row comes",
-            reaction="it is tried again, and counted once",
+            name=f"transient {what} ({state})",
+            injection="a trigger raises it at the first two inserts of a row",
+            reaction="the row is retried and counted once",
             recovery=Recovery.WITHIN_ATTEMPT,
             cases=(
                 FaultCase(
@@ -38,12 +38,12 @@ FAULTS = (
                 ),
             )[: 2 if state.startswith("53") else 1],
         )
-        for state, what in PASSING.items()
+        for state, what in TRANSIENT.items()
     ),
     Fault(
-        name="disk full beyond the attempt (53100)",
-        injection="a trigger raises it whenever the row comes",
-        reaction="the attempt ends in time, and names it",
+        name="disk full until the deadline (53100)",
+        injection="a trigger raises it at each insert of a row",
+        reaction="the attempt ends before its deadline; the error names the cause",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
         error_patterns=(
@@ -57,7 +57,7 @@ FAULTS = (
     ),
     Fault(
         name="internal error of Postgres",
-        injection="a trigger raises it whenever the row comes",
+        injection="a trigger raises it at each insert of a row",
         reaction="the attempt stops at once",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",

@@ -1,4 +1,4 @@
-"""The time runs out, or the room for what is rejected."""
+"""The deadline is near, or the temporary folder is full."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from contextlib import contextmanager
 from tests.chaos.faults.fault import Fault, FaultCase, FaultContext, Injector, Recovery
 from tests.chaos.faults.injectors.strike_points import COMMIT, strike_at
 
+# Time until the deadline of an invocation.
 SECONDS = 4.0
 
 
-def nearly_up(*, more_attempts: int = 0) -> Injector:
-    """Have each COMMIT wait until the margin of the invocation is reached."""
+def delay_commits(*, more_attempts: int = 0) -> Injector:
+    """Delay each COMMIT until the attempt must stop to end before its deadline.
+
+    Args:
+        more_attempts: attempts before the one that the test makes itself.
+    """
 
     def wait(context: FaultContext) -> None:
         left_s = context.world.deadline - time.monotonic()
@@ -36,7 +41,7 @@ def nearly_up(*, more_attempts: int = 0) -> Injector:
 
 @contextmanager
 def full_disk(_: FaultContext) -> Iterator[None]:
-    """Let no file be longer than this, ours neither; the servers are other processes."""
+    """Limit the size of files that this process writes; servers are not affected."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
@@ -47,7 +52,7 @@ def full_disk(_: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def no_temporary_folder(context: FaultContext) -> Iterator[None]:
-    """Have temporary files go where nothing is."""
+    """Point temporary files to a folder that does not exist."""
     with context.monkeypatch.context() as monkeypatch:
         monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
         yield
@@ -55,9 +60,9 @@ def no_temporary_folder(context: FaultContext) -> Iterator[None]:
 
 FAULTS = (
     Fault(
-        name="time runs out",
-        injection="each COMMIT waits until the invocation is nearly over",
-        reaction="each attempt ends at a commit, with time left to say so",
+        name="deadline reached",
+        injection="each COMMIT is delayed until shortly before the deadline",
+        reaction="each attempt ends after a commit, before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="OutOfTime",
         error_patterns=(
@@ -65,19 +70,22 @@ FAULTS = (
         ),
         cases=(
             FaultCase(
-                name="once (users)", inject=nearly_up(), of_users=True, seconds=SECONDS
+                name="once (users)",
+                inject=delay_commits(),
+                of_users=True,
+                seconds=SECONDS,
             ),
             FaultCase(
-                name="until all is committed",
-                inject=nearly_up(more_attempts=2),
+                name="until all rows are committed",
+                inject=delay_commits(more_attempts=2),
                 seconds=SECONDS,
             ),
         ),
     ),
     Fault(
-        name="no room for the rejected rows",
-        injection="a limit on the size of files, or no temporary folder",
-        reaction="the attempt stops: a rejected row must not be lost",
+        name="no space for the rejected rows",
+        injection="the size of files is limited, or the temporary folder is missing",
+        reaction="the attempt stops, because a rejected row must not be lost",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StorageFull",
         error_patterns=(
@@ -85,7 +93,7 @@ FAULTS = (
         ),
         cases=(
             FaultCase(name="the disk is full", inject=full_disk),
-            FaultCase(name="there is no folder", inject=no_temporary_folder),
+            FaultCase(name="the folder is missing", inject=no_temporary_folder),
         ),
     ),
 )

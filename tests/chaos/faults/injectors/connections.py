@@ -1,11 +1,11 @@
-"""What is done to new connections, and where they lead."""
+"""Injectors that make new connections fail, or lead them to another server."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,12 @@ FOREVER = 10**9
 def refuse_connections(
     point: StrikePoint | None = None, *, times: int = FOREVER
 ) -> Injector:
-    """Close so many new connections; and at a spot, where one is named, the present one."""
+    """Close new connections.
+
+    Args:
+        point: where the current connection is cut; None to begin at once.
+        times: how many new connections are closed.
+    """
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -57,7 +62,11 @@ def refuse_connections(
 
 
 def accept_without_reply(point: StrikePoint | None = None) -> Injector:
-    """Take new connections and say nothing; and cut the present one at a spot."""
+    """Accept new connections without answering.
+
+    Args:
+        point: where the current connection is cut; None to begin at once.
+    """
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -78,25 +87,32 @@ def accept_without_reply(point: StrikePoint | None = None) -> Injector:
     return inject
 
 
-def reach_connection_limit(what: str, point: StrikePoint | None = None) -> Injector:
-    """Let nobody in, until the third time that somebody comes."""
+def reach_connection_limit(
+    object_name: str, point: StrikePoint | None = None
+) -> Injector:
+    """Set the connection limit of a role or database to 0 until the third connection.
+
+    Args:
+        object_name: `ROLE {role}` or `DATABASE {database}`.
+        point: where the current connection is cut; None to begin at once.
+    """
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
         proxy = context.world.postgres_proxy
-        come = 0
+        connections = 0
 
         def close(_: FaultContext) -> Action:
-            execute(context, f"ALTER {what} CONNECTION LIMIT 0")
+            execute(context, f"ALTER {object_name} CONNECTION LIMIT 0")
             proxy.on_connection = count
             return "cut"
 
         def count(_: int) -> None:
-            nonlocal come
-            come += 1
+            nonlocal connections
+            connections += 1
             context.strikes += 1
-            if come == 3:
-                execute(context, f"ALTER {what} CONNECTION LIMIT -1")
+            if connections == 3:
+                execute(context, f"ALTER {object_name} CONNECTION LIMIT -1")
 
         with ExitStack() as stack:
             if point:
@@ -111,7 +127,7 @@ def reach_connection_limit(what: str, point: StrikePoint | None = None) -> Injec
 
 @contextmanager
 def point_to_web_server(context: FaultContext) -> Iterator[None]:
-    """Lead to a web server."""
+    """Point DATABASE_URL to a web server."""
     endpoint = urlsplit(context.world.s3_client.meta.endpoint_url)
     with change_database_url(context, host=endpoint.hostname, port=endpoint.port):
         yield
@@ -119,7 +135,7 @@ def point_to_web_server(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def require_tls(context: FaultContext) -> Iterator[None]:
-    """Ask for what the embedded server cannot do."""
+    """Set sslmode=require; the embedded server does not support TLS."""
     context.world.postgres_proxy.parses_sql = False
     with change_database_url(context, sslmode="require"):
         yield
@@ -128,15 +144,15 @@ def require_tls(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def untrusted_certificate(context: FaultContext) -> Iterator[None]:
-    """Lead to a server whose certificate nobody has signed but itself."""
+    """Point DATABASE_URL to a server with a self-signed certificate."""
     with (
         TemporaryDirectory() as folder,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
-        trusted, shown = (Path(folder, name) for name in ("trusted.pem", "shown.pem"))
+        trusted, used = (Path(folder, name) for name in ("trusted.pem", "used.pem"))
         _make_certificate(trusted)
-        _make_certificate(shown)
-        Thread(target=_shake_hands, args=[listener, shown], daemon=True).start()
+        _make_certificate(used)
+        Thread(target=_accept_tls, args=[listener, used], daemon=True).start()
         port = listener.getsockname()[1]
         verify = {"sslmode": "verify-full", "sslrootcert": str(trusted)}
         with change_database_url(context, host="localhost", port=port, **verify):
@@ -145,19 +161,32 @@ def untrusted_certificate(context: FaultContext) -> Iterator[None]:
 
 
 @contextmanager
-def change_database_url(context: FaultContext, **elsewhere: object) -> Iterator[None]:
-    """Change DATABASE_URL, for a fresh environment."""
+def change_database_url(context: FaultContext, **parameters: object) -> Iterator[None]:
+    """Change parts of DATABASE_URL and start the function cold.
+
+    Args:
+        parameters: libpq parameters such as `host` and `password`.
+    """
     with context.monkeypatch.context() as monkeypatch:
-        url = make_conninfo(context.world.url, **elsewhere)  # type: ignore[arg-type]
+        url = make_conninfo(context.world.url, **parameters)  # type: ignore[arg-type]
         monkeypatch.setenv("DATABASE_URL", url)
         context.world.start_cold()
         yield
     context.world.start_cold()
 
 
+def wrong_database_url(**parameters: object) -> Injector:
+    """Return an injector that changes parts of DATABASE_URL."""
+
+    def inject(context: FaultContext) -> AbstractContextManager[None]:
+        return change_database_url(context, **parameters)
+
+    return inject
+
+
 @contextmanager
 def close_database(context: FaultContext) -> Iterator[None]:
-    """Let nobody into the database, administrators included."""
+    """Forbid new connections to the database, for administrators as well."""
     allow = "ALTER DATABASE {{database}} ALLOW_CONNECTIONS {}"
     execute(context, allow.format("false"), of_database="postgres")
     try:
@@ -167,11 +196,11 @@ def close_database(context: FaultContext) -> Iterator[None]:
 
 
 def _nothing(_: int) -> None:
-    """Leave a new connection alone."""
+    """Accept a new connection normally."""
 
 
-def _shake_hands(listener: socket.socket, certificate: Path) -> None:
-    """Answer as a Postgres with TLS does, and go no further."""
+def _accept_tls(listener: socket.socket, certificate: Path) -> None:
+    """Complete the TLS handshake as Postgres does, then close the connection."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     with suppress(OSError):
@@ -183,8 +212,8 @@ def _shake_hands(listener: socket.socket, certificate: Path) -> None:
                 context.wrap_socket(client, server_side=True).close()
 
 
-def _make_certificate(place: Path) -> None:
-    """Write a key, and a certificate that it has signed."""
+def _make_certificate(path: Path) -> None:
+    """Write a key and a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -201,4 +230,4 @@ def _make_certificate(place: Path) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    place.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))

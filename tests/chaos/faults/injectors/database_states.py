@@ -1,4 +1,4 @@
-"""States of the server, the database or the role that an import meets, or gets into."""
+"""Injectors that change the server, the database, the role or the function's settings."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ WRITABLE = "ALTER ROLE {role} RESET default_transaction_read_only"
 
 
 def read_only_for_a_second(context: FaultContext) -> None:
-    """Have new sessions be read-only, as on a standby, and end those that are there."""
+    """Make new sessions read-only for a second, as on a standby, and end all others."""
     execute(context, READ_ONLY)
     terminate_sessions(context)
     Timer(1, execute, [context, WRITABLE]).start()
 
 
 def read_only_until_repaired(point: StrikePoint) -> Injector:
-    """The same, for as long as the fault lasts."""
+    """Make new sessions read-only, and end all others."""
 
     def fail_over(context: FaultContext) -> None:
         execute(context, READ_ONLY)
@@ -48,7 +48,7 @@ def read_only_until_repaired(point: StrikePoint) -> Injector:
 def strike_until_repaired(
     point: StrikePoint, on_strike: OnStrike, revert: str
 ) -> Injector:
-    """Do something at a spot, and run a statement that mends it."""
+    """Strike at a point; repair with the SQL of `revert`."""
     strike = strike_at(point, on_strike)
 
     @contextmanager
@@ -61,7 +61,11 @@ def strike_until_repaired(
 
 
 def change_row_under_repeatable_read(point: StrikePoint, row: str) -> Injector:
-    """Have the row change at a spot behind which its transaction cannot see that."""
+    """Update a row at a point at which the importer's snapshot is older.
+
+    Args:
+        row: key of the row, which the importer updates after that point.
+    """
 
     def change(context: FaultContext) -> None:
         touch = "UPDATE salespro_appointment SET imported_at = now() WHERE id = %s"
@@ -86,20 +90,20 @@ def change_row_under_repeatable_read(point: StrikePoint, row: str) -> Injector:
 
 @contextmanager
 def trigger_locks_nowait(context: FaultContext) -> Iterator[None]:
-    """Have a trigger want a row at once that another session holds for a moment."""
-    execute(context, "CREATE TABLE audit AS SELECT 1 AS one")
-    want = run_in_trigger("PERFORM FROM audit FOR UPDATE NOWAIT")
-    with want(context), context.world.connect() as other:
+    """Let a trigger lock a row with NOWAIT that another session locks for 0.5 s."""
+    execute(context, "CREATE TABLE audit AS SELECT 1 AS id")
+    lock_in_trigger = run_in_trigger("PERFORM FROM audit FOR UPDATE NOWAIT")
+    with lock_in_trigger(context), context.world.connect() as other:
         other.set_autocommit(False)
         other.execute("SELECT FROM audit FOR UPDATE")
-        moment = Timer(0.5, other.rollback)
-        moment.start()
+        unlock = Timer(0.5, other.rollback)
+        unlock.start()
         yield
-        moment.join()
+        unlock.join()
 
 
 def exceed_transaction_timeout(lock: str) -> Injector:
-    """Have a transaction take longer than the role may."""
+    """Let a transaction wait for a lock longer than the role's transaction_timeout."""
     limited = change_database(
         "ALTER ROLE {role} SET transaction_timeout = '300ms'",
         "ALTER ROLE {role} RESET transaction_timeout",
@@ -117,7 +121,7 @@ def exceed_transaction_timeout(lock: str) -> Injector:
 
 @contextmanager
 def exceed_idle_session_timeout(context: FaultContext) -> Iterator[None]:
-    """Let the server end the session that an environment keeps."""
+    """Let the server end the kept session by its idle timeout."""
     world = context.world
     execute(context, "ALTER ROLE {role} SET idle_session_timeout = '200ms'")
     world.start_cold()
@@ -129,7 +133,7 @@ def exceed_idle_session_timeout(context: FaultContext) -> Iterator[None]:
 
 
 def override_settings(**environ: str) -> Injector:
-    """Give settings another value, in a fresh environment."""
+    """Change environment variables and start the function cold."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -144,7 +148,7 @@ def override_settings(**environ: str) -> Injector:
 
 
 def change_after_statements_are_prepared(change: str) -> Injector:
-    """Change the database when an environment has imported often enough to prepare."""
+    """Change the database after psycopg has prepared the importer's statements."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -158,3 +162,33 @@ def change_after_statements_are_prepared(change: str) -> Injector:
         yield
 
     return inject
+
+
+def change_database_at(
+    point: StrikePoint, change: str, revert: str, *, reconnect: bool = False
+) -> Injector:
+    """Change the database at a point.
+
+    Args:
+        reconnect: also end the importer's sessions.
+    """
+
+    def on_strike(context: FaultContext) -> None:
+        execute(context, change)
+        if reconnect:
+            terminate_sessions(context)
+
+    return strike_until_repaired(point, on_strike, revert)
+
+
+def revoke_privilege(
+    privilege: str, table: str, point: StrikePoint | None = None
+) -> Injector:
+    """Revoke a privilege of the role, before the import or at a point."""
+    change = f"REVOKE {privilege} ON {table} FROM {{role}}"
+    revert = f"GRANT {privilege} ON {table} TO {{role}}"
+    return (
+        change_database_at(point, change, revert)
+        if point
+        else change_database(change, revert)
+    )

@@ -1,4 +1,4 @@
-"""Other sessions: they hold what the import needs, or end it."""
+"""Injectors that lock rows or tables in another session, or end sessions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from psycopg import Connection
 
 from tests.chaos.faults.fault import FaultContext, Injector
 
-# What another session does once the import waits for it: (scene, its own connection,
-# process id of the import's session).
+# Called when the import waits for the other session: (context, connection of the other
+# session, process id of the import's session).
 OnBlocked = Callable[[FaultContext, Connection, int], None]
 
 
 def lock_until_blocked(lock: str, on_blocked: OnBlocked) -> Injector:
-    """Have another session take a lock, and do something when the import waits for it.
+    """Lock in another session, act when the import waits for it, then release the lock.
 
-    Then it goes, and its lock with it.
+    Args:
+        lock: the statement that takes the lock.
     """
 
     @contextmanager
@@ -36,7 +37,9 @@ def lock_until_blocked(lock: str, on_blocked: OnBlocked) -> Injector:
 
         with context.world.connect() as other:
             other.set_autocommit(False)
-            other.execute("SET deadlock_timeout = '1min'")  # it finds none: we do
+            other.execute(
+                "SET deadlock_timeout = '1min'"
+            )  # the import must detect deadlocks first
             other.execute(lock.encode())
             waiting = Thread(target=wait_and_act)
             waiting.start()
@@ -50,7 +53,7 @@ def lock_until_blocked(lock: str, on_blocked: OnBlocked) -> Injector:
 
 
 def hold_lock(lock: str) -> Injector:
-    """Have another session hold a lock for as long as the fault lasts."""
+    """Lock in another session until the repair."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -64,28 +67,28 @@ def hold_lock(lock: str) -> Injector:
 
 
 def release_after_a_second(_: FaultContext, __: Connection, ___: int) -> None:
-    """Hold the lock for a second more."""
+    """Hold the lock for one more second."""
     time.sleep(1)
 
 
 def cancel_session(context: FaultContext, _: Connection, pid: int) -> None:
-    """Cancel what waits, as an administrator does."""
+    """Cancel the waiting statement, as an administrator would."""
     with context.world.connect() as admin:
         admin.execute("SELECT pg_cancel_backend(%s)", [pid])
 
 
 def lock_row(row: str, table: str, key: str) -> OnBlocked:
-    """Want a row that the import has locked: a deadlock, and the import is its victim."""
+    """Lock a row that the import has locked: a deadlock whose victim is the import."""
 
-    def want(_: FaultContext, other: Connection, __: int) -> None:
+    def lock(_: FaultContext, other: Connection, __: int) -> None:
         query = f"SELECT FROM {table} WHERE {key} = '{row}' FOR UPDATE"
         other.execute(query.encode())
 
-    return want
+    return lock
 
 
 def terminate_sessions(context: FaultContext) -> None:
-    """End the sessions of the function, as an administrator does."""
+    """End the sessions of the function, as an administrator would."""
     with context.world.connect() as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -105,7 +108,7 @@ def terminate_all_sessions(context: FaultContext) -> None:
 
 
 def _blocked_by(context: FaultContext, holder: int, is_over: Event) -> int | None:
-    """The session that waits for this one, as soon as one does."""
+    """Wait for a session of the function that waits for `holder`; return its pid."""
     with context.world.connect() as admin:
         while not is_over.wait(0.002):
             row = admin.execute(

@@ -1,4 +1,4 @@
-"""What is done to a wire, other than at one statement."""
+"""Injectors that slow a proxy down or limit its connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.servers.tcp_proxy import READ_BYTES, Action, Moment
 def slow_network(
     *, latency_s: float = 0.0, slice_bytes: int = READ_BYTES, of_s3: bool = False
 ) -> Injector:
-    """Have each piece take its time, or be small."""
+    """Delay each packet, or make packets small."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -30,11 +30,11 @@ def slow_network(
 
 
 def limit_statements_per_connection(statements: int) -> Injector:
-    """End each connection behind so many statements."""
+    """Cut each connection after this many statements."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
-        done: dict[Thread, int] = {}  # each connection has one of its own
+        done: dict[Thread, int] = {}  # the proxy runs each connection in a thread
 
         def plan(moment: Moment) -> Action | None:
             if not moment.is_answered:

@@ -1,4 +1,4 @@
-"""Passwords that Postgres asks for, and the secret that has them."""
+"""Injectors that rotate the role's password or break the secret that holds it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ROTATED = "rotated"
 
 
 def password_in_secret(then: Injector) -> Injector:
-    """Have the function get its password from a secret, and then break something."""
+    """Let the function read its password from a secret, then inject `then`."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
-        known = conninfo_to_dict(context.world.url)
+        parameters = conninfo_to_dict(context.world.url)
         names = {"username": "user"} | {n: n for n in ("host", "port", "dbname")}
-        secret = {name: known[key] for name, key in names.items()}
-        secret["password"] = known["password"]
+        secret = {name: parameters[key] for name, key in names.items()}
+        secret["password"] = parameters["password"]
         made = boto3.client("secretsmanager").create_secret(
             Name=context.world.role, SecretString=json.dumps(secret)
         )
@@ -36,7 +36,7 @@ def password_in_secret(then: Injector) -> Injector:
         context.monkeypatch.setenv("DB_SECRET_ARN", made["ARN"])
         context.monkeypatch.setenv(
             "DB_SSLMODE", "disable"
-        )  # the wire has to understand it
+        )  # the proxy must read the protocol
         context.world.start_cold()
         with then(context):
             yield
@@ -45,7 +45,7 @@ def password_in_secret(then: Injector) -> Injector:
 
 
 def password_required(then: Injector) -> Injector:
-    """Have the server want the role's password, and then break something."""
+    """Let the server require the role's password, then inject `then`."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -66,7 +66,7 @@ def password_required(then: Injector) -> Injector:
 
 
 def rotate_at(point: StrikePoint) -> Injector:
-    """Rotate at a spot, and end the sessions with the former password."""
+    """Rotate the password at a point and end the sessions with the old one."""
 
     def rotate(context: FaultContext) -> None:
         _rotate(context)
@@ -77,7 +77,7 @@ def rotate_at(point: StrikePoint) -> Injector:
 
 @contextmanager
 def rotate_between_invocations(context: FaultContext) -> Iterator[None]:
-    """Rotate when a connection is kept already, and end it."""
+    """Rotate the password between two invocations and end the kept connection."""
     context.world.deliver_until_done(
         context.world.upload([("W-1", DAYS[0], "1.00")], "warm.csv")
     )
@@ -89,15 +89,15 @@ def rotate_between_invocations(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def rotate_before_use(context: FaultContext) -> Iterator[None]:
-    """Rotate when the secret is read already, and the connection is on its way."""
+    """Rotate the password after the function has read the secret, before it connects."""
 
     def rotate(number: int) -> None:
-        if number == known:
+        if number == next_number:
             _rotate(context)
             context.strikes += 1
 
     proxy = context.world.postgres_proxy
-    known = proxy.connections
+    next_number = proxy.connections
     proxy.on_connection = rotate
     yield
     proxy.on_connection = lambda _: None
@@ -105,7 +105,7 @@ def rotate_before_use(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def rotate_in_postgres_only(context: FaultContext) -> Iterator[None]:
-    """Rotate in Postgres; the secret follows later."""
+    """Rotate the password in Postgres; the repair changes the secret."""
     execute(context, f"ALTER ROLE {{role}} PASSWORD '{ROTATED}'")
     yield
     update_secret(lambda secret: json.dumps(secret | {"password": ROTATED}))
@@ -113,13 +113,17 @@ def rotate_in_postgres_only(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def wrong_password_in_url(context: FaultContext) -> Iterator[None]:
-    """Have DATABASE_URL be wrong."""
-    with change_database_url(context, password="wrong"):  # noqa: S106 -- of nobody
+    """Put a wrong password into DATABASE_URL."""
+    with change_database_url(context, password="wrong"):  # noqa: S106 -- not a real password
         yield
 
 
 def broken_secret(spoil: Callable[[dict[str, object]], str]) -> Injector:
-    """Have the secret be what cannot be used."""
+    """Replace the text of the secret.
+
+    Args:
+        spoil: from the fields of the secret to its new text.
+    """
 
     @contextmanager
     def inject(_: FaultContext) -> Iterator[None]:
@@ -132,19 +136,19 @@ def broken_secret(spoil: Callable[[dict[str, object]], str]) -> Injector:
 
 @contextmanager
 def secrets_manager_unreachable(context: FaultContext) -> Iterator[None]:
-    """Have nobody listen where Secrets Manager is."""
+    """Point Secrets Manager to a port that refuses connections."""
     with context.monkeypatch.context() as monkeypatch:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:9")
         yield
 
 
 def update_secret(change: Callable[[dict[str, object]], str]) -> str:
-    """Change the secret, and return what it was."""
+    """Change the secret and return its previous text."""
     client = boto3.client("secretsmanager")
     arn = os.environ["DB_SECRET_ARN"]
     before: str = client.get_secret_value(SecretId=arn)["SecretString"]
-    known = json.loads(before) if before.startswith("{") else {}
-    client.put_secret_value(SecretId=arn, SecretString=change(known))
+    fields = json.loads(before) if before.startswith("{") else {}
+    client.put_secret_value(SecretId=arn, SecretString=change(fields))
     return before
 
 

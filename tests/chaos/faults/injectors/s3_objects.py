@@ -1,4 +1,4 @@
-"""What is done to S3, and to what is in it."""
+"""Injectors for S3: broken responses, refused connections, deleted objects."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from salespro_cli.sandbox import REGION
-from tests.chaos.faults.catalogue.setup_mistakes import revoke_privilege
 from tests.chaos.faults.fault import FaultContext, Injector
 from tests.chaos.faults.injectors.connections import FOREVER
+from tests.chaos.faults.injectors.database_states import revoke_privilege
 from tests.chaos.faults.injectors.strike_points import (
     BETWEEN_CHUNKS,
     LAST_COMMIT,
@@ -25,7 +25,13 @@ from tests.support.world.world import World
 def break_response(
     action: Action, after: int, cut_again_after: int | None = None
 ) -> Injector:
-    """Have the wire break behind so many bytes, and perhaps behind as many again."""
+    """Break the connection to S3 after some bytes.
+
+    Args:
+        action: what the proxy does to the connection.
+        after: bytes from S3 before it.
+        cut_again_after: bytes before each further break; None for one break only.
+    """
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -43,7 +49,7 @@ def break_response(
 
 
 def stay_silent(after: int) -> Injector:
-    """Behind so many bytes nothing comes any more, over any connection."""
+    """Drop everything after some bytes, on this and every later connection."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -63,15 +69,20 @@ def stay_silent(after: int) -> Injector:
 
 
 def refuse_s3_connections(
-    behind: int | None = None, *, times: int = FOREVER
+    after: int | None = None, *, times: int = FOREVER
 ) -> Injector:
-    """Close so many new connections, perhaps behind some bytes of the present one."""
+    """Close new connections to S3.
+
+    Args:
+        after: bytes after which the current connection is cut; None to begin at once.
+        times: how many new connections are closed.
+    """
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
         proxy = context.world.s3_proxy
         left = times
-        proxy.cut_after = behind
+        proxy.cut_after = after
 
         def refuse(_: int) -> None:
             nonlocal left
@@ -89,13 +100,13 @@ def refuse_s3_connections(
 
 @contextmanager
 def first_connection_silent(context: FaultContext) -> Iterator[None]:
-    """Take a connection and say nothing; the next one does better."""
+    """Accept the first connection without answering."""
     proxy = context.world.s3_proxy
-    known = False
+    was_first = False
 
     def take(_: int) -> None:
-        nonlocal known
-        proxy.is_silent, known = not known, True
+        nonlocal was_first
+        proxy.is_silent, was_first = not was_first, True
         context.strikes += proxy.is_silent
 
     proxy.on_connection = take
@@ -104,7 +115,7 @@ def first_connection_silent(context: FaultContext) -> Iterator[None]:
 
 
 def cut_report_upload(*, times: int = FOREVER) -> Injector:
-    """Lose the answers of S3 from the last COMMIT on."""
+    """Drop the responses of S3 after the last COMMIT."""
 
     def cut(context: FaultContext) -> None:
         proxy = context.world.s3_proxy
@@ -124,16 +135,16 @@ def cut_report_upload(*, times: int = FOREVER) -> Injector:
 
 
 def upload_unversioned(world: World) -> TrackedUpload:
-    """The ordinary upload, in a bucket without versions."""
+    """Upload the standard rows to a bucket without versions."""
     bucket = f"plain-{uuid.uuid4().hex}"
-    place = {"LocationConstraint": REGION}
-    world.s3_client.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)  # type: ignore[arg-type]
+    location = {"LocationConstraint": REGION}
+    world.s3_client.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)  # type: ignore[arg-type]
     return world.upload(STANDARD_ROWS, bucket=bucket)
 
 
 @contextmanager
 def add_delete_marker(context: FaultContext) -> Iterator[None]:
-    """Delete the object, but not its version."""
+    """Delete the object without its version: S3 adds a delete marker."""
     upload = context.upload
     context.world.s3_client.delete_object(Bucket=upload.bucket, Key=upload.key)
     context.strikes += 1
@@ -142,7 +153,7 @@ def add_delete_marker(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def delete_version(context: FaultContext) -> Iterator[None]:
-    """Delete what was announced, before anybody has read it."""
+    """Delete the notified version before it is read."""
     context.upload.is_gone = True
     _delete(context)
     yield
@@ -150,7 +161,7 @@ def delete_version(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def delete_between_attempts(context: FaultContext) -> Iterator[None]:
-    """Have an attempt end between two spans, then delete the object."""
+    """Let an attempt fail between two chunks, then delete the object."""
     with revoke_privilege("INSERT", "salespro_appointment", BETWEEN_CHUNKS)(context):
         context.world.invoke(context.upload)
     context.world.update_model(context.upload)
@@ -162,7 +173,7 @@ def delete_between_attempts(context: FaultContext) -> Iterator[None]:
 
 @contextmanager
 def replace_object(context: FaultContext) -> Iterator[None]:
-    """Put another object in the place of the one that was announced."""
+    """Replace the notified object in a bucket without versions."""
     context.upload.is_gone = True
     newer = [(key, DAYS[7], "9.00") for key, _, _ in STANDARD_ROWS]
     upload = context.world.upload(

@@ -1,4 +1,4 @@
-"""Changes to the tables, and how each is changed back."""
+"""Changes to the tables, each with the statements that revert it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FILL = "UPDATE salespro_appointment SET"
 
 
 class SchemaChange(NamedTuple):
-    """Statements of the administrator."""
+    """Statements of an administrator, as texts that `change_database` accepts."""
 
     change: str
     revert: str
 
 
 def rename_away(table: str) -> SchemaChange:
-    """As if a table were not there."""
+    """Rename a table, so that it seems to be missing."""
     return SchemaChange(
         change=f"ALTER TABLE {table} RENAME TO aside",
         revert=f"ALTER TABLE aside RENAME TO {table}",

@@ -1,4 +1,4 @@
-"""What is done to a server of one's own."""
+"""Injectors that stop, restart or crash the private Postgres server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.chaos.faults.injectors.strike_points import OnStrike, StrikePoint, st
 def restart_server(
     mode: Literal["fast", "immediate"], *, after_s: float = 0.3
 ) -> OnStrike:
-    """Stop the server, and have it started again soon."""
+    """Stop the server and start it again after a delay."""
 
     def restart(context: FaultContext) -> None:
         context.private_server.stop(mode)
@@ -25,12 +25,12 @@ def restart_server(
 
 
 def stop_server(context: FaultContext) -> None:
-    """Stop the server for as long as the fault lasts."""
+    """Stop the server; the test starts it again at the repair."""
     context.private_server.stop("fast")
 
 
 def kill_backend(context: FaultContext) -> None:
-    """Kill our session's process: the server ends all others too, and recovers."""
+    """Kill the backend of the importer: the server ends all sessions and recovers."""
     with context.world.connect() as admin:
         row = admin.execute(
             "SELECT pid FROM pg_stat_activity WHERE usename = %s", [context.world.role]
@@ -40,7 +40,7 @@ def kill_backend(context: FaultContext) -> None:
 
 
 def strike_server(on_strike: OnStrike, point: StrikePoint | None = None) -> Injector:
-    """Do it at a spot, or beforehand; the test sees to it that the server comes back."""
+    """Act on the server at a point, or before the import if `point` is None."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Where in an attempt a fault strikes, told from the statement that is on its way."""
+"""The points of an attempt at which a fault strikes: a statement or its reply."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class StrikePoint:
     """A statement of an attempt, or its reply.
 
     Attributes:
-        words: by which it is known.
-        nth: of those that have these words, from 1.
-        is_answered: the server has done it, and the function does not know.
+        words: a part of the statement's text.
+        nth: which of the statements with this part, from 1.
+        is_answered: strike at the reply, after Postgres has executed the statement.
     """
 
     name: str
@@ -29,7 +29,7 @@ class StrikePoint:
 PROBE = StrikePoint("the probe of the kept connection", "SELECT 1")
 SETTINGS = StrikePoint("the settings of the session", "set_config")
 CLAIM = StrikePoint("the claim", "INSERT INTO salespro_sync_history")
-RECOGNISED = StrikePoint("noting the export", "SET sync_type = $")
+SET_SYNC_TYPE = StrikePoint("the sync type", "SET sync_type = $")
 BEGIN = StrikePoint("BEGIN", "BEGIN")
 FIRST_UPSERT = StrikePoint("the first upsert", "WITH claim")
 MIDDLE_UPSERT = StrikePoint("an upsert in the middle", "WITH claim", 5)
@@ -37,28 +37,32 @@ COMMIT = StrikePoint("COMMIT", "COMMIT")
 MIDDLE_COMMIT = StrikePoint("COMMIT in the middle", "COMMIT", 2)
 LAST_COMMIT = StrikePoint("the last COMMIT", "COMMIT", 3)
 BETWEEN_CHUNKS = StrikePoint("between two spans", "BEGIN", 2)
-COMPLETING = StrikePoint("completing", "SET status = 'completed'")
+COMPLETING = StrikePoint("the completion", "SET status = 'completed'")
 ALL_POINTS = (
-    *(CLAIM, RECOGNISED, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT),
+    *(CLAIM, SET_SYNC_TYPE, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT),
     *(COMMIT, BETWEEN_CHUNKS, COMPLETING),
 )
 
-# What happens at a spot.
+# What happens at a strike point; the proxy does the returned action.
 OnStrike = Callable[[FaultContext], Action | None]
 
 
 def reply_to(point: StrikePoint) -> StrikePoint:
-    """The same, when the server has done it."""
+    """Return the reply to a statement."""
     return replace(point, name=f"the reply to {point.name}", is_answered=True)
 
 
 def proxy_action(action: Action) -> OnStrike:
-    """Have the wire do something to the connection."""
+    """Return a function that lets the proxy do this to the connection."""
     return lambda _: action
 
 
 def strike_at(point: StrikePoint, on_strike: OnStrike, *, times: int = 1) -> Injector:
-    """Strike at a spot, and at as many of its kind in a row."""
+    """Return an injector that strikes at a point and at its next repetitions.
+
+    Args:
+        times: number of consecutive strikes.
+    """
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -80,7 +84,7 @@ def cases_at(
     times: int = 1,
     seconds: float = 30.0,
 ) -> tuple[FaultCase, ...]:
-    """The same at each of these spots."""
+    """Return one case per point."""
     return tuple(
         FaultCase(
             name=point.name + note + " (users)" * of_users,

@@ -1,4 +1,4 @@
-"""Postgres refuses rows, or gives up, by a trigger or a constraint of the warehouse."""
+"""Injectors that run SQL as administrator, or in a trigger when a row is inserted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.chaos.faults.fault import FaultContext, Injector
 from tests.support.table_contents import number
 
-# The sequence is outside of all transactions: it counts what is rolled back, too.
-RAISE = """
+# A sequence is not transactional, so it also counts inserts that are rolled back.
+CREATE_TRIGGER = """
 CREATE SEQUENCE strikes;
 CREATE FUNCTION strike() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -30,14 +30,15 @@ ALWAYS = 10**9
 def run_in_trigger(
     action: str, *, row: str = "A-025", times: int = ALWAYS, of_users: bool = False
 ) -> Injector:
-    """Have a trigger do something when a row comes, so many times.
+    """Run PL/pgSQL in a trigger when a row is inserted.
 
     Args:
-        action: a statement of PL/pgSQL.
-        row: its key; neither stale nor equal to the stored one, or it would not come.
+        action: the statement.
+        row: key of the row; it must be new or updated, otherwise it is not inserted.
+        times: how many inserts run the statement.
     """
     table = "salespro_users" if of_users else "salespro_appointment"
-    create = sql.SQL(RAISE).format(
+    create = sql.SQL(CREATE_TRIGGER).format(
         key=sql.Literal("user_object_id" if of_users else "id"),
         value=sql.Literal(row),
         times=sql.Literal(times),
@@ -63,13 +64,13 @@ def run_in_trigger(
 def raise_sqlstate(
     state: str, *, row: str = "A-025", times: int = ALWAYS, of_users: bool = False
 ) -> Injector:
-    """Have Postgres report an SQLSTATE when a row comes."""
+    """Raise an SQLSTATE when a row is inserted."""
     action = f"RAISE EXCEPTION 'of %', NEW USING ERRCODE = '{state}'"
     return run_in_trigger(action, row=row, times=times, of_users=of_users)
 
 
 def change_database(change: str, revert: str) -> Injector:
-    """Change the database, and change it back."""
+    """Change the database before the import and revert the change afterwards."""
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
@@ -86,13 +87,16 @@ def change_database(change: str, revert: str) -> Injector:
 def execute(
     context: FaultContext, statements: str, *, of_database: str | None = None
 ) -> None:
-    """Run these as the administrator; `{role}` and `{database}` are those of the world.
+    """Run statements as administrator.
 
     Args:
-        of_database: to be run in, if not in that of the world.
+        statements: `{role}` and `{database}` are replaced by those of the function.
+        of_database: the database in which they run, by default that of the function.
     """
-    known = conninfo_to_dict(context.world.conninfo)
-    names = {"role": context.world.role, "database": known["dbname"]}
-    there = make_conninfo(context.world.conninfo, dbname=of_database or known["dbname"])
-    with psycopg.connect(there, autocommit=True) as admin:
+    parameters = conninfo_to_dict(context.world.conninfo)
+    names = {"role": context.world.role, "database": parameters["dbname"]}
+    conninfo = make_conninfo(
+        context.world.conninfo, dbname=of_database or parameters["dbname"]
+    )
+    with psycopg.connect(conninfo, autocommit=True) as admin:
         admin.execute(statements.format(**names).encode())
