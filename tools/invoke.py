@@ -15,7 +15,13 @@ from pathlib import Path
 import boto3
 
 from salespro_cli.local_postgres.database_url import database_url
-from salespro_cli.sandbox import LOCALHOST, REPORTS, UPLOADS, cloud, set_up
+from salespro_cli.sandbox import (
+    LOCALHOST,
+    REPORTS,
+    UPLOADS,
+    create_resources,
+    local_aws,
+)
 from tools.emulator import ROOT, emulator
 from tools.uploads import FILES
 
@@ -38,15 +44,15 @@ def main() -> None:
         sys.exit(f"{sys.argv[1]} is no event: {error}")
     with (
         database_url() as url,
-        cloud(LOCALHOST, 0),
+        local_aws(LOCALHOST, 0),
         tempfile.TemporaryDirectory() as folder,
     ):
         s3 = boto3.client("s3")
-        set_up(s3, boto3.client("sqs"))
+        create_resources(s3, boto3.client("sqs"))
         for key, file in FILES.items():
             body = (ROOT / "events" / file).read_bytes()
             s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
-        # As `cloud` has set them; whatever else is in the environment stays here.
+        # As `local_aws` has set them; whatever else is in the environment stays here.
         environ = {name: os.environ[name] for name in _OF_THE_CLOUD}
         environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
         with emulator(environ, Path(folder) / "log") as running:

@@ -1,4 +1,4 @@
-"""The command `salespro`: the importer for a terminal.
+"""The command `salespro`: the importer at a terminal.
 
 In: arguments and environment variables; out: text or JSON, and an exit code.
 May import: `salespro_core`, `handler.aws`, `handler.events`, `handler.admin.reconcile`;

@@ -1,6 +1,6 @@
-"""The bucket and the queue of the uploads, found from what is known.
+"""Find the bucket and the queue of the uploads.
 
-A module of its own, for boto3 takes as long to be imported as all the rest.
+A separate module, because boto3 takes as long to import as everything else together.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection
 
-from handler.aws.s3_object import CLIENT
+from handler.aws.s3_object import CLIENT_CONFIG
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.sync_history.standing import known_buckets
+from salespro_core.sync_history.queries import known_buckets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,48 +24,50 @@ if TYPE_CHECKING:
 
 
 def s3_client() -> S3Client:
-    """S3 as the environment says.
+    """A client for S3, configured by the environment.
 
     Raises:
-        click.ClickException: AWS is not set up here.
+        click.ClickException: AWS is not configured.
     """
-    with _told():
-        client: S3Client = boto3.client("s3", config=CLIENT)
+    with _aws_errors_mapped():
+        client: S3Client = boto3.client("s3", config=CLIENT_CONFIG)
         return client
 
 
 def upload_bucket(conn: Connection) -> str:
-    """The one bucket that the history knows.
+    """The bucket of all uploads in the history.
 
     Raises:
-        click.ClickException: it knows none, or several.
+        click.ClickException: the history has uploads of no bucket, or of several.
+        StoreUnavailable, StoreRefused: the history cannot be read.
     """
     with store_errors("reading the history"):
         known = known_buckets(conn)
     if len(known) != 1:
-        several = "more than one bucket" if known else "no bucket yet"
+        number = "more than one bucket" if known else "no bucket yet"
         raise click.ClickException(
-            f"The history knows {several}: name that of the uploads with --bucket."
+            f"The history has {number}: name the bucket of the uploads with --bucket."
         )
     return known[0]
 
 
 def upload_queue(s3: S3Client, bucket: str) -> tuple[SQSClient, str]:
-    """The queue to which the bucket announces its uploads, and a client for it.
+    """A client for SQS, and the URL of the queue that the bucket notifies of uploads.
 
     Raises:
-        click.ClickException: there is none, or several, or it may not be looked up.
+        click.ClickException: the bucket notifies no queue or several queues, or AWS
+            refuses to return them.
     """
-    with _told():
+    with _aws_errors_mapped():
         answer = s3.get_bucket_notification_configuration(Bucket=bucket)
         arns = {
-            one["QueueArn"]
-            for one in answer.get("QueueConfigurations", [])
-            if any(event.startswith("s3:ObjectCreated") for event in one["Events"])
+            queue["QueueArn"]
+            for queue in answer.get("QueueConfigurations", [])
+            if any(event.startswith("s3:ObjectCreated") for event in queue["Events"])
         }
         if len(arns) != 1:
             raise click.ClickException(
-                f"s3://{bucket} announces its uploads to {len(arns)} queues: name that of "
+                f"s3://{bucket} notifies {len(arns)} queues of uploads: name the queue of "
                 "the function with --queue-url."
             )
         _, _, _, region, account, name = arns.pop().split(":")
@@ -74,18 +76,18 @@ def upload_queue(s3: S3Client, bucket: str) -> tuple[SQSClient, str]:
         return sqs, found["QueueUrl"]
 
 
-def named_queue(queue_url: str) -> tuple[SQSClient, str]:
-    """That queue, and a client for it.
+def queue_client(queue_url: str) -> tuple[SQSClient, str]:
+    """A client for SQS, and the URL of the given queue.
 
     Raises:
-        click.ClickException: AWS is not set up here.
+        click.ClickException: AWS is not configured.
     """
-    with _told():
+    with _aws_errors_mapped():
         return boto3.client("sqs"), queue_url
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _aws_errors_mapped() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -94,5 +96,5 @@ def _told() -> Iterator[None]:
             f"AWS refuses {error.operation_name} ({code}): check the names, the region "
             "and your privileges."
         ) from None
-    except (BotoCoreError, ValueError) as error:  # no such profile, no URL for endpoint
-        raise click.ClickException(f"AWS is not set up here: {error}") from None
+    except (BotoCoreError, ValueError) as error:  # unknown profile, malformed endpoint
+        raise click.ClickException(f"AWS is not configured: {error}") from None

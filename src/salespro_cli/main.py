@@ -1,4 +1,4 @@
-"""`salespro`: the importer at a terminal."""
+"""The entry point of the command `salespro`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from salespro_cli.commands.history import history, show
 from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.watch import watch
-from salespro_cli.local_postgres.embedded import EmbeddedPostgresError
+from salespro_cli.local_postgres.binaries import EmbeddedPostgresError
 from salespro_core.errors import SalesProError
-from salespro_core.report.text_report import printable
+from salespro_core.report.text_report import replace_unprintable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,8 +27,8 @@ from salespro_core.report.text_report import printable
 def cli() -> None:
     """Import SalesPro exports into Postgres.
 
-    The database is that of DATABASE_URL; without it, an embedded Postgres keeps its data
-    under .salespro/ in this folder.
+    The database is DATABASE_URL. If it is not set, an embedded Postgres stores the data
+    under .salespro/ in the current folder.
     """
 
 
@@ -40,9 +40,9 @@ for _command in (
 
 
 def main() -> NoReturn:
-    """Run a command; an error is one line on stderr and a code that is not 0."""
+    """Run a command; an error is one line on stderr and an exit code other than 0."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    _print_any_letter()
+    _replace_unprintable_characters()
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Exit as exit_:
@@ -59,33 +59,33 @@ def main() -> NoReturn:
         _fail(error.format_message(), 1)
     except (SalesProError, EmbeddedPostgresError) as error:
         _fail(str(error), 1)
-    except Exception as error:  # the last place: nobody wants a traceback at a prompt
+    except Exception as error:  # the last handler: no traceback for users
         if os.environ.get("SALESPRO_DEBUG"):
             raise
         _fail_unexpectedly(error)
 
 
-def _print_any_letter() -> None:
-    """A terminal that lacks a letter of somebody's name is no reason to fail."""
+def _replace_unprintable_characters() -> None:
+    """Print `?` for characters that the terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _fail_unexpectedly(error: Exception) -> NoReturn:
-    if isinstance(error, OSError) and error.strerror:  # such as a disk that is full
+    if isinstance(error, OSError) and error.strerror:  # such as a full disk
         if error.filename is None:
-            # Python would try once more, at its end, to write what could not be written.
+            # Otherwise Python would fail once more when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        where = f": {error.filename}" if error.filename is not None else ""
-        _fail(f"{error.strerror}{where}", 1)
+        path = f": {error.filename}" if error.filename is not None else ""
+        _fail(f"{error.strerror}{path}", 1)
     _fail(
-        f"Unexpected {type(error).__name__}; this is our mistake. "
-        "Set SALESPRO_DEBUG=1 to see where, and report it.",
+        f"Unexpected {type(error).__name__}: this is a bug in salespro. "
+        "Set SALESPRO_DEBUG=1 to see the traceback, and report it.",
         70,
     )
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {' '.join(printable(message).split())}", err=True)
+    click.echo(f"Error: {' '.join(replace_unprintable(message).split())}", err=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""The product on localhost: moto's S3 and SQS, an embedded Postgres, the real handler."""
+"""The product on localhost: S3 and SQS of moto, an embedded Postgres, the real handler."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ import boto3
 import click
 from moto.server import ThreadedMotoServer
 
-from salespro_cli.local_postgres.container_access import let_containers_in, reachable
+from salespro_cli.local_postgres.container_access import (
+    grant_container_access,
+    local_address,
+)
 from salespro_cli.local_postgres.database_url import (
     database_url,
     describe_database,
-    is_given,
+    has_database_url,
 )
 from salespro_core.postgres import connection
 
@@ -38,7 +41,7 @@ REGION: Final = "eu-central-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """The context that the Lambda runtime hands to a handler."""
+    """The context object that the Lambda runtime passes to a handler."""
 
     function_name: str = "salespro-importer"
     memory_limit_in_mb: int = 512
@@ -49,7 +52,7 @@ class Invocation:
     deadline: float = field(default_factory=lambda: time.monotonic() + TIMEOUT_S)
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the runtime would end the invocation."""
+        """Milliseconds until the invocation times out."""
         return max(0, round((self.deadline - time.monotonic()) * 1000))
 
 
@@ -58,64 +61,66 @@ def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) 
 
     Args:
         port: of S3 and SQS.
-        host: what they listen on, and the embedded Postgres unless it is localhost.
-        has_function: false leaves the uploads to another, such as one in a container.
+        host: address on which they listen; if it is not localhost, the embedded Postgres
+            listens there too.
+        has_function: false if a function elsewhere, such as in a container, processes
+            the uploads.
 
     Raises:
-        click.ClickException: the port is taken.
-        StoreUnavailable, StoreRefused: DATABASE_URL leads nowhere.
+        click.ClickException: a port is in use.
+        StoreUnavailable, StoreRefused: the database cannot be reached or used.
         EmbeddedPostgresError: the embedded Postgres did not start.
     """
-    is_open = host != LOCALHOST
+    listens_to_others = host != LOCALHOST
     with (
-        database_url(host=host if is_open else None) as url,
-        cloud(host, port) as endpoint,
+        database_url(host=host if listens_to_others else None) as url,
+        local_aws(host, port) as endpoint,
     ):
         with connection.connect(url) as conn:
-            if is_open and not is_given():
-                let_containers_in(conn, host)
-        # Before DATABASE_URL is set, which may then have a password.
-        described = describe_database()
+            if listens_to_others and not has_database_url():
+                grant_container_access(conn, host)
+        # Before DATABASE_URL is set to the conninfo of the embedded Postgres.
+        database = describe_database()
         os.environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
-        queue_url = set_up(s3, sqs)
-        click.echo(_welcome(endpoint, has_function=has_function))
+        queue_url = create_resources(s3, sqs)
+        click.echo(_welcome_text(endpoint, has_function=has_function))
         try:
             while True:
                 if has_function:
-                    serve_once(s3, sqs, queue_url)
+                    process_one_message(s3, sqs, queue_url)
                 else:
                     time.sleep(1)
         except KeyboardInterrupt:
-            click.echo(f"\nThe sandbox is closed; its rows are kept in {described}.")
+            click.echo(f"\nThe sandbox has ended. Its rows are still in {database}.")
 
 
 @contextmanager
-def cloud(host: str, port: int) -> Iterator[str]:
-    """S3 and SQS on this machine, and an environment in which boto3 finds only them.
+def local_aws(host: str, port: int) -> Iterator[str]:
+    """Run S3 and SQS on this machine, set the environment for boto3, yield the endpoint.
 
     Raises:
-        click.ClickException: the port is taken.
+        click.ClickException: the port is in use.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     try:
-        # moto's server would find out in a thread of its own, and never say.
+        # The server of moto binds the port in a thread, where its error would be lost.
         socket.create_server((host, port)).close()
     except OSError as error:
         raise click.ClickException(
-            f"Port {port} cannot be had ({os.strerror(error.errno or 0)}); "
-            "choose another with --port."
+            f"Port {port} cannot be used ({os.strerror(error.errno or 0)}): "
+            "choose another port with --port."
         ) from None
     server = ThreadedMotoServer(host, port, verbose=False)
     server.start()
-    endpoint = f"http://{reachable(host)}:{server.get_host_and_port()[1]}"
+    endpoint = f"http://{local_address(host)}:{server.get_host_and_port()[1]}"
     os.environ |= {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": REGION,
-        # A proxy of this machine knows another localhost.
-        "no_proxy": reachable(host),
+        # Through a proxy, localhost would be the proxy's machine.
+        "no_proxy": local_address(host),
     }
     try:
         yield endpoint
@@ -123,8 +128,8 @@ def cloud(host: str, port: int) -> Iterator[str]:
         server.stop()
 
 
-def set_up(s3: S3Client, sqs: SQSClient) -> str:
-    """Make the buckets and the queue of the template, and return the queue's URL."""
+def create_resources(s3: S3Client, sqs: SQSClient) -> str:
+    """Create the buckets and the queue of template.yaml; return the URL of the queue."""
     for bucket in (UPLOADS, REPORTS):
         s3.create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -150,13 +155,13 @@ def set_up(s3: S3Client, sqs: SQSClient) -> str:
     return queue_url
 
 
-def serve_once(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
-    """Hand what is in the queue to the handler, as the Lambda service does.
+def process_one_message(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
+    """Pass the next message of the queue to the handler, as the Lambda service does.
 
     Returns:
-        How many messages are done; the others come again.
+        The number of messages that were processed and deleted; a failed one comes again.
     """
-    # Imported late: the handler's settings are those that the sandbox has made.
+    # Imported here: the handler reads the environment that the sandbox sets.
     from handler.app import lambda_handler  # noqa: PLC0415
 
     answer = sqs.receive_message(
@@ -168,21 +173,21 @@ def serve_once(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
     arn = f"arn:aws:sqs:{REGION}:123456789012:{UPLOADS}"
     done = 0
     for message in answer.get("Messages", []):
-        before = _reports(s3)
-        event = {"Records": [_record(dict(message), arn)]}
+        before = _report_keys(s3)
+        event = {"Records": [_sqs_record(dict(message), arn)]}
         response = lambda_handler(event, cast("LambdaContext", Invocation()))
         if not response["batchItemFailures"]:
             sqs.delete_message(
                 QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"]
             )
             done += 1
-        for key in sorted(_reports(s3) - before):
+        for key in sorted(_report_keys(s3) - before):
             body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
             click.echo(f"\n{body.decode()}s3://{REPORTS}/{key}\n")
     return done
 
 
-def _record(message: dict[str, Any], arn: str) -> dict[str, Any]:
+def _sqs_record(message: dict[str, Any], arn: str) -> dict[str, Any]:
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -196,29 +201,29 @@ def _record(message: dict[str, Any], arn: str) -> dict[str, Any]:
     }
 
 
-def _reports(s3: S3Client) -> set[str]:
+def _report_keys(s3: S3Client) -> set[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=REPORTS)
     return {
-        found["Key"]
+        item["Key"]
         for page in pages
-        for found in page.get("Contents", [])
-        if found["Key"].endswith("/report.txt")
+        for item in page.get("Contents", [])
+        if item["Key"].endswith("/report.txt")
     }
 
 
-def _welcome(endpoint: str, *, has_function: bool) -> str:
-    waits = "the function waits for uploads" if has_function else "no function runs"
+def _welcome_text(endpoint: str, *, has_function: bool) -> str:
+    function = "the function waits for uploads" if has_function else "no function runs"
     return f"""\
-S3 and SQS listen on {endpoint}, Postgres is up, and {waits}.
+S3 and SQS listen on {endpoint}, Postgres is up, and {function}.
 
-Drop a file in the bucket, from another terminal:
+To upload a file to the bucket, in another terminal:
     curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/SalesPro2025-06-18.csv
-or, with the AWS CLI (any credentials do):
+or, with the AWS CLI (any credentials work):
     export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_DEFAULT_REGION={REGION}
     aws --endpoint-url {endpoint} s3 cp events/SalesPro2025-06-18.csv s3://{UPLOADS}/
-Only report what it would do:
+To see what an import would change, without importing:
     curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/dryrun/SalesPro2025-06-18.csv
-See what was imported:
+To see the imports and their rows:
     salespro history
     salespro psql
 

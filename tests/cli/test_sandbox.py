@@ -1,4 +1,4 @@
-"""Acceptance: the product on localhost, used as its welcome says."""
+"""Acceptance: `salespro sandbox`, used as its first output says."""
 
 from __future__ import annotations
 
@@ -25,45 +25,46 @@ from tests.support.table_contents import (
     contents,
     stored,
 )
-from tests.support.terminal import Done, Terminal, ended
+from tests.support.terminal import CommandResult, Terminal, wait_for_exit
 
 SAMPLE = paths.SAMPLE_EXPORT
-# Nobody is there: who asks it for a bucket on localhost fails.
+# No server listens at this port: a request through this proxy fails.
 PROXY = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """One that runs.
+    """A running sandbox.
 
     Attributes:
-        output: what it has said so far.
+        process: the command.
+        output: file with its standard output.
     """
 
     process: subprocess.Popen[str]
     output: Path
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Return what it says once it has said it; a word may be a while in coming."""
+        """Wait up to 45 s until the output matches the pattern, and return the match."""
         deadline = time.monotonic() + 45
         while time.monotonic() < deadline and self.process.poll() is None:
-            if found := re.search(pattern, self.said, re.MULTILINE):
+            if found := re.search(pattern, self.text, re.MULTILINE):
                 return found
             time.sleep(0.02)
-        raise AssertionError(f"It does not say {pattern!r} but:\n{self.said}")
+        raise AssertionError(f"{pattern!r} is not in the output:\n{self.text}")
 
     @property
-    def said(self) -> str:
-        """All of it."""
+    def text(self) -> str:
+        """All of the output so far."""
         return self.output.read_text(encoding="utf-8")
 
     def put(self, key: str, data: bytes) -> None:
-        """Upload as `curl -T` does: a plain PUT to the address of the welcome."""
+        """Upload as `curl -T` does: a plain PUT to the printed address."""
         endpoint = self.wait_for(r"S3 and SQS listen on (http://127\.0\.0\.1:\d+),")[1]
         request = urllib.request.Request(  # noqa: S310 -- of our own server
             f"{endpoint}/salespro-uploads/{key}",
             data,
-            # urllib would call it a form, and moto would read it as one.
+            # The default of urllib is a form, which moto would parse.
             {"Content-Type": "text/csv"},
             method="PUT",
         )
@@ -74,7 +75,7 @@ class Sandbox:
 
 @contextmanager
 def sandbox(terminal: Terminal) -> Iterator[Sandbox]:
-    """Start one on a free port, and wait for its welcome."""
+    """Start a sandbox on a free port, and wait until it is ready."""
     output = terminal.folder / "output"
     with (
         output.open("w", encoding="utf-8") as stdout,
@@ -93,10 +94,9 @@ def terminal(tmp_path: Path, database_url: str) -> Terminal:
     return Terminal(tmp_path, {"DATABASE_URL": database_url, **PROXY})
 
 
-def test_a_file_in_the_bucket_becomes_rows_in_postgres(
+def test_csv_upload_is_imported_and_dry_run_or_other_files_change_nothing(
     terminal: Terminal, conn: Connection
 ) -> None:
-    """And a dry run becomes a report, and anything else nothing at all."""
     data = SAMPLE.read_bytes()
 
     with sandbox(terminal) as running:
@@ -121,23 +121,22 @@ def test_a_file_in_the_bucket_becomes_rows_in_postgres(
         running.put("users.csv", csv_bytes(user("U1"), user("U2", Last_Login="?")))
         running.wait_for(r"2 rows: 1 created, 1 rejected\.$")
         running.process.send_signal(signal.SIGINT)
-        done = ended(running.process)
+        done = wait_for_exit(running.process)
 
     assert before == after_dry_run == after_notes
     assert len(stored(conn, APPOINTMENT_TABLE)) == 2374
     assert list(stored(conn, USERS_TABLE)) == ["U1"]
     imports = list(stored(conn, HISTORY_TABLE).values())
-    assert [one["status"] for one in imports] == ["completed", "completed"]
+    assert [row["status"] for row in imports] == ["completed", "completed"]
     assert f"{imports[0]['report_location']}report.txt" in report[0]
     assert (done.code, done.err) == (0, "")
-    known = conn.info.dbname
-    closing_line = running.said.splitlines()[-1]
-    assert closing_line.startswith(
-        f"The sandbox is closed; its rows are kept in {known} on "
+    last_line = running.text.splitlines()[-1]
+    assert last_line.startswith(
+        f"The sandbox has ended. Its rows are still in {conn.info.dbname} on "
     )
 
 
-def test_the_welcome_shows_commands_to_paste_and_no_password(
+def test_first_output_has_commands_to_paste_and_no_password(
     terminal: Terminal, database_url: str
 ) -> None:
     with sandbox(terminal) as running:
@@ -146,42 +145,44 @@ def test_the_welcome_shows_commands_to_paste_and_no_password(
     assert (
         f"    curl -T events/SalesPro2025-06-18.csv "
         f"{endpoint}/salespro-uploads/SalesPro2025-06-18.csv\n"
-    ) in running.said
-    assert f"    aws --endpoint-url {endpoint} s3 cp events/" in running.said
-    assert "    salespro psql\n" in running.said
-    assert database_url not in running.said
+    ) in running.text
+    assert f"    aws --endpoint-url {endpoint} s3 cp events/" in running.text
+    assert "    salespro psql\n" in running.text
+    assert database_url not in running.text
 
 
-def test_sigterm_ends_it_as_well(terminal: Terminal) -> None:
-    """As `docker stop` and init systems do."""
+def test_sigterm_ends_the_sandbox_with_code_143(terminal: Terminal) -> None:
+    """`docker stop` and init systems send it."""
     with sandbox(terminal) as running:
         running.process.send_signal(signal.SIGTERM)
-        done = ended(running.process)
+        done = wait_for_exit(running.process)
 
     assert (done.code, done.err) == (143, "")
 
 
-def test_a_port_that_is_taken_is_one_line(terminal: Terminal) -> None:
-    """The server of moto would find out in a thread, and the command would wait for ever."""
+def test_port_in_use_is_one_error_line(terminal: Terminal) -> None:
+    """The server of moto binds the port in a thread, where the error would be lost."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         done = terminal.run("sandbox", "--port", str(port))
 
     assert done.error == (
-        f"Port {port} cannot be had (Address already in use); "
-        "choose another with --port."
+        f"Port {port} cannot be used (Address already in use): "
+        "choose another port with --port."
     )
     assert done.out == ""
 
 
-def test_a_port_is_a_port(terminal: Terminal) -> None:
+def test_port_above_65535_is_a_usage_error(terminal: Terminal) -> None:
     done = terminal.run("sandbox", "--port", "65536")
 
     assert (done.code, done.out) == (2, "")
     assert "65536 is not in the range 0<=x<=65535" in done.err
 
 
-def test_a_database_that_is_away_is_told_before_the_welcome(terminal: Terminal) -> None:
+def test_unreachable_database_is_one_error_line_and_nothing_else(
+    terminal: Terminal,
+) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
 
@@ -190,4 +191,4 @@ def test_a_database_that_is_away_is_told_before_the_welcome(terminal: Terminal) 
     )
 
     assert "Postgres could not be reached" in done.error
-    assert done == Done(1, "", done.err)
+    assert done == CommandResult(1, "", done.err)

@@ -7,21 +7,16 @@ import json
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.commands.history import NO_IMPORT
 from salespro_cli.local_postgres.database_url import open_connection
 from salespro_cli.output.analysis_tables import analysis_json, analysis_tables
-from salespro_cli.output.formatting import console, safe
-from salespro_cli.output.history_tables import (
-    history_table,
-    import_json,
-    where_errors_are,
-)
+from salespro_cli.output.formatting import safe_text, stdout_console
+from salespro_cli.output.history_tables import error_hints, history_table, import_json
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sales_analysis import Analysis
 from salespro_core.sales_analysis import analyze as analyze_appointments
 from salespro_core.sync_history.queries import recent_imports
 
-IMPORTS = 5
+SHOWN_IMPORTS = 5
 
 
 @click.command(
@@ -31,39 +26,39 @@ IMPORTS = 5
 @click.option(
     "--days",
     type=click.IntRange(1, 3660),
-    help="Only appointments created within so many days, today included.",
+    help="Only appointments created in the last N days, including today.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
 def analyze(*, days: int | None, wants_json: bool) -> None:
     """Show the overview, the top reps by sales, the daily activity and recent imports.
 
-    Revenue, average, minimum and maximum are those of the sales that carry an amount.
-    Days are those of this machine's zone.
+    Revenue, average, minimum and maximum are computed from the sales that have an amount.
+    Days are in the time zone of this machine.
     """
     with open_connection() as conn, store_errors("summing up the appointments"):
         analysis = analyze_appointments(conn, days=days)
-        imports = recent_imports(conn, limit=IMPORTS)
+        imports = recent_imports(conn, limit=SHOWN_IMPORTS)
     if wants_json:
-        facts = analysis_json(analysis) | {
+        result = analysis_json(analysis) | {
             "days": days,
-            "recent_imports": [import_json(one) for one in imports],
+            "recent_imports": [import_json(import_) for import_ in imports],
         }
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(result, indent=2))
         return
-    on = console()
+    console = stdout_console()
     if analysis.overview.appointments:
-        on.print(analysis_tables(analysis, on))
+        console.print(analysis_tables(analysis, console))
     else:
-        on.print(safe(_nothing(analysis, days)), soft_wrap=True)
+        console.print(safe_text(_no_appointment(analysis, days)), soft_wrap=True)
     if imports:
-        made = history_table(imports, on, title="Recent imports")
-        on.print("", made, *where_errors_are(imports), sep="\n")
+        table = history_table(imports, console, title="Recent imports")
+        console.print("", table, *error_hints(imports), sep="\n")
 
 
-def _nothing(analysis: Analysis, days: int | None) -> str:
+def _no_appointment(analysis: Analysis, days: int | None) -> str:
     if analysis.newest is None:
-        return NO_IMPORT.replace("import yet", "appointment yet")
+        return "No appointments yet. Try: salespro import FILE"
     return (
-        f"No appointment within the last {days} days; the newest is of "
+        f"No appointment was created in the last {days} days. The newest is from "
         f"{analysis.newest.astimezone():%Y-%m-%d}. Try: salespro analyze"
     )

@@ -12,14 +12,14 @@ import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from salespro_cli.commands.examples import example
-from salespro_cli.local_postgres import embedded
+from salespro_cli.local_postgres.binaries import psql_path
 from salespro_cli.local_postgres.database_url import (
     database_url,
     describe_database,
     open_connection,
 )
 from salespro_core.postgres import connection
-from salespro_core.postgres.grants import grants as privileges
+from salespro_core.postgres.grants import grant_statements
 from salespro_core.postgres.sqlstates import store_errors
 
 
@@ -31,30 +31,30 @@ from salespro_core.postgres.sqlstates import store_errors
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql_(arguments: tuple[str, ...]) -> None:
-    """Open the database in psql, with its ARGUMENTS."""
-    # The shell's own if there is one; it may know an older server better.
-    program = shutil.which("psql") or embedded.psql()
+    """Open the database in psql; ARGUMENTS are those of psql."""
+    # An installed psql may fit the server better than the one in the wheel.
+    program = shutil.which("psql") or psql_path()
     with database_url() as url:
-        known: dict[str, Any] = conninfo_to_dict(url)
-        # Not among the arguments, which everybody on the machine can see.
+        parts: dict[str, Any] = conninfo_to_dict(url)
+        # Not as an argument: every user of this machine can read those.
         password = (
-            {"PGPASSWORD": str(known.pop("password"))} if "password" in known else {}
+            {"PGPASSWORD": str(parts.pop("password"))} if "password" in parts else {}
         )
-        conninfo = make_conninfo(**known)
-        code = subprocess.call(  # noqa: S603 -- psql, as its user asked
+        conninfo = make_conninfo(**parts)
+        code = subprocess.call(  # noqa: S603 -- psql with the arguments of its user
             [program, conninfo, *arguments], env=os.environ | password
         )
     sys.exit(code)
 
 
 @click.command(
-    short_help="Bring the tables up, or adopt the earlier system's.",
+    short_help="Create the tables, or adopt those of the earlier system.",
     epilog=example("DATABASE_URL=postgresql://me@warehouse/sales salespro migrate"),
 )
 def migrate() -> None:
-    """Create the tables that are missing and adopt those of the earlier system.
+    """Create missing tables, and adopt the tables of the earlier system.
 
-    It may be run again at any time, and rewrites no table.
+    It can be run again at any time. It does not rewrite any table.
     """
     with open_connection() as conn:
         connection.migrate(conn)
@@ -62,16 +62,16 @@ def migrate() -> None:
 
 
 @click.command(
-    short_help="Print the privileges that a role needs to import.",
+    short_help="Print the privileges that a role needs for imports.",
     epilog=example("salespro grants importer", "salespro grants importer | psql"),
 )
 @click.argument("role")
 def grants(role: str) -> None:
-    """Print the GRANT statements for ROLE: what the function needs, and no more.
+    """Print the GRANT statements that give ROLE what the function needs, and no more.
 
-    Run them as the owner of the tables.
+    Run the statements as the owner of the tables.
     """
     with open_connection() as conn, store_errors("looking for the tables"):
-        statements = privileges(conn, role)
+        statements = grant_statements(conn, role)
     for statement in statements:
         click.echo(statement)

@@ -1,4 +1,4 @@
-"""`salespro sample` and `salespro sandbox`: to try the product."""
+"""`salespro sample` and `salespro sandbox`: try the product with invented data."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.sample_data import generator as samples
+from salespro_cli.sample_data import generator
 
 
 @click.command(
-    short_help="Write a realistic export of any size.",
+    short_help="Write a realistic sample export of any size.",
     epilog=example("salespro sample --rows 200000 --seed 7 big.csv.gz"),
 )
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
@@ -20,25 +20,29 @@ from salespro_cli.sample_data import generator as samples
     "kind",
     default="appointments",
     show_default=True,
-    type=click.Choice(list(samples.PRODUCTION_ROWS)),
+    type=click.Choice(list(generator.PRODUCTION_ROWS)),
     help="Which export to write.",
 )
-@click.option("--rows", type=click.IntRange(min=0), help="Default: as in production.")
-@click.option("--seed", default=1, show_default=True, help="Another one, other rows.")
-def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> None:
-    """Write a made-up export to OUT, gzipped if its name ends in .gz."""
+@click.option(
+    "--rows", type=click.IntRange(min=0), help="Default: as many as in production."
+)
+@click.option(
+    "--seed", default=1, show_default=True, help="Another seed gives other rows."
+)
+def sample(out: Path, kind: generator.SampleKind, rows: int | None, seed: int) -> None:
+    """Write an invented export to the file OUT, compressed if its name ends in .gz."""
     if not out.name:
-        raise click.ClickException("OUT is the name of a file to be written.")
-    rows = samples.PRODUCTION_ROWS[kind] if rows is None else rows
+        raise click.ClickException("OUT is empty: name the file to write.")
+    rows = generator.PRODUCTION_ROWS[kind] if rows is None else rows
     try:
-        samples.write_sample(kind, rows, seed, out)
+        generator.write_sample(kind, rows, seed, out)
     except OSError as error:
         raise click.ClickException(f"{error.strerror}: {out}") from None
     click.echo(f"{out}: {rows:,} {kind}, {out.stat().st_size:,} bytes")
 
 
 @click.command(
-    short_help="S3, SQS, Postgres and the function on localhost.",
+    short_help="Run S3, SQS, Postgres and the function on localhost.",
     epilog=example("salespro sandbox"),
 )
 @click.option(
@@ -46,25 +50,27 @@ def sample(out: Path, kind: samples.SampleKind, rows: int | None, seed: int) -> 
     default=5000,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Of S3 and SQS; 0 is any free one.",
+    help="Port of S3 and SQS; 0 takes any free port.",
 )
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Where it listens; 0.0.0.0 for containers, and then Postgres at port 5432, too.",
+    help="Address to listen on. With 0.0.0.0, containers can connect, also to Postgres "
+    "at port 5432.",
 )
 @click.option(
     "--no-function",
     is_flag=True,
-    help="Leave the uploads to a function that runs elsewhere, as in `sam local invoke`.",
+    help="Do not process uploads: a function elsewhere does, such as `sam local invoke`.",
 )
 def sandbox(*, port: int, host: str, no_function: bool) -> None:
-    """Run the whole product on localhost: drop a file in the bucket and watch.
+    """Run the whole product on localhost: upload a file to the bucket and watch.
 
-    With another --host, everybody who reaches this machine reaches it: invented data only.
+    With another --host, everyone who can reach this machine has access: use invented data
+    only.
     """
-    # Imported here: the servers are heavy, and no other command needs them.
+    # Imported here: it loads the AWS servers, which takes long.
     from salespro_cli.sandbox import run_sandbox  # noqa: PLC0415
 
     run_sandbox(port, host=host, has_function=not no_function)

@@ -1,7 +1,7 @@
-"""How a help shows an example."""
+"""The example in the help of a command."""
 
 
 def example(*lines: str) -> str:
-    """Lines below the help of a command."""
-    # \b tells click not to rewrap the paragraph.
+    """The epilog that shows these command lines."""
+    # \b tells click to keep the line breaks.
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])

@@ -8,18 +8,23 @@ import click
 
 from salespro_cli.commands.examples import example
 from salespro_cli.local_postgres.database_url import open_connection
-from salespro_cli.output.formatting import console, safe
-from salespro_cli.output.history_tables import errors, facts, history_table, import_json
+from salespro_cli.output.formatting import safe_text, stdout_console
+from salespro_cli.output.history_tables import (
+    details_table,
+    error_lines,
+    history_table,
+    import_json,
+)
 from salespro_cli.reports.reject_listing import (
-    Rejected,
-    Unreadable,
+    RejectedRow,
+    RejectsUnreadable,
     first_rejects,
-    rejects_file,
+    rejects_location,
 )
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.queries import Import, find_import, recent_imports
 
-NO_IMPORT = "No import yet. Try: salespro import FILE"
+NO_IMPORT = "No imports yet. Try: salespro import FILE"
 
 
 @click.command(
@@ -30,27 +35,28 @@ NO_IMPORT = "No import yet. Try: salespro import FILE"
     default=10,
     show_default=True,
     type=click.IntRange(1, 1000),
-    help="Of the imports.",
+    help="Number of imports to show.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print a JSON list.")
 def history(*, limit: int, wants_json: bool) -> None:
-    """Show the newest imports and what became of their rows.
+    """Show the newest imports and the result of their rows.
 
-    Times are those of this machine's zone.
+    Times are in the time zone of this machine.
     """
     with open_connection() as conn, store_errors("reading the history"):
         imports = recent_imports(conn, limit=limit)
     if wants_json:
-        click.echo(json.dumps([import_json(one) for one in imports], indent=2))
+        click.echo(json.dumps([import_json(import_) for import_ in imports], indent=2))
     elif imports:
-        on = console()
-        on.print(history_table(imports, on), *errors(imports), sep="\n")
+        console = stdout_console()
+        table = history_table(imports, console)
+        console.print(table, *error_lines(imports), sep="\n")
     else:
         click.echo(NO_IMPORT)
 
 
 @click.command(
-    short_help="Show one import, its rejected rows and its report's place.",
+    short_help="Show one import, its rejected rows and where its report is.",
     epilog=example("salespro show 7"),
 )
 @click.argument("id", type=click.IntRange(1, 2**63 - 1))
@@ -59,74 +65,77 @@ def history(*, limit: int, wants_json: bool) -> None:
     default=10,
     show_default=True,
     type=click.IntRange(1, 1000),
-    help="Of the rejected rows.",
+    help="Number of rejected rows to show.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
-def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- its name
-    """Show the import with this ID, as `salespro history` lists them.
+def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- click takes it from the ID in the usage
+    """Show the import with this ID; `salespro history` lists the ids.
 
-    Its rejected rows are read from rejects.csv beside its report, which is a folder where
-    the import was started, or in the bucket of the reports.
+    The rejected rows are read from the rejects.csv of its report: in a folder of the
+    machine that ran the import, or in the bucket of the reports.
     """
     with open_connection() as conn, store_errors("reading the history"):
-        one = find_import(conn, id)
-    if one is None:
+        import_ = find_import(conn, id)
+    if import_ is None:
         raise click.ClickException(
-            f"There is no import {id}. `salespro history` lists them."
+            f"Import {id} does not exist. `salespro history` lists the imports."
         )
-    rejects, problem = _rejects(one, limit)
+    rejects, problem = _read_rejects(import_, limit)
     if wants_json:
-        click.echo(json.dumps(_as_json(one, rejects, problem), indent=2))
+        click.echo(json.dumps(_as_json(import_, rejects, problem), indent=2))
         return
-    on = console()
-    on.print(facts(one))
-    for line in _about_rejects(one, rejects, problem):
-        on.print(safe(line), soft_wrap=True)
+    console = stdout_console()
+    console.print(details_table(import_))
+    for line in _reject_lines(import_, rejects, problem):
+        console.print(safe_text(line), soft_wrap=True)
 
 
-def _rejects(one: Import, limit: int) -> tuple[list[Rejected], str | None]:
-    """The first rejected rows, and why they cannot be read if so."""
-    # A file that was refused as a whole has rejected rows, too, and no count of them.
-    if one.report_location is None or not (one.counts.rejected or one.error_message):
+def _read_rejects(import_: Import, limit: int) -> tuple[list[RejectedRow], str | None]:
+    """The first rejected rows, or the reason why they cannot be read."""
+    # The history does not count the rejected rows of a file that was refused as a whole.
+    has_rejects = import_.counts.rejected or import_.error_message
+    if import_.report_location is None or not has_rejects:
         return [], None
     try:
-        return first_rejects(one.report_location, limit), None
-    except Unreadable as error:
+        return first_rejects(import_.report_location, limit), None
+    except RejectsUnreadable as error:
         return [], str(error)
 
 
-def _about_rejects(
-    one: Import, rejects: list[Rejected], problem: str | None
+def _reject_lines(
+    import_: Import, rejects: list[RejectedRow], problem: str | None
 ) -> list[str]:
-    if one.report_location is None or not (rejects or one.counts.rejected):
+    rejected = import_.counts.rejected
+    if import_.report_location is None or not (rejects or rejected):
         return []
-    place = rejects_file(one.report_location)
-    total = f" of {one.counts.rejected:,}" if one.counts.rejected else ""
+    location = rejects_location(import_.report_location)
     if problem:
-        told = f"Rejected: {one.counts.rejected:,}. They cannot be read from here"
-        return ["", f"{told} ({problem}). They are in: {place}"]
-    if one.status != "completed":
-        cure = "Correct them in the file, and import or upload it again."
-    elif place.startswith("s3://"):
-        cure = "Correct the cells in a copy of it, and upload that."
+        message = f"Rejected rows: {rejected:,}. They cannot be shown here: {problem}."
+        return ["", f"{message} They are in: {location}"]
+    if import_.status != "completed":
+        advice = "Correct these rows in the file, and import or upload it again."
+    elif location.startswith("s3://"):
+        advice = "Correct the cells in a copy of this file, and upload the copy."
     else:
-        cure = f"Correct the cells in it, then: salespro import {place}"
+        advice = f"Correct the cells in this file, then: salespro import {location}"
+    total = f" of {rejected:,}" if rejected else ""
     return [
         "",
         f"Rejected, the first {len(rejects)}{total}:",
-        *(f"  line {each.line}: {each.reason}" for each in rejects),
-        f"All of them: {place}",
-        cure,
+        *(f"  line {row.line}: {row.reason}" for row in rejects),
+        f"All of them: {location}",
+        advice,
     ]
 
 
 def _as_json(
-    one: Import, rejects: list[Rejected], problem: str | None
+    import_: Import, rejects: list[RejectedRow], problem: str | None
 ) -> dict[str, object]:
-    has_file = one.report_location and (rejects or one.counts.rejected)
+    rejected = import_.counts.rejected
+    location = import_.report_location if rejects or rejected else None
     return {
-        **import_json(one),
-        "rejects_file": rejects_file(one.report_location or "") if has_file else None,
-        "rejects": [{"line": each.line, "reason": each.reason} for each in rejects],
-        "rejects_unreadable": problem if one.counts.rejected else None,
+        **import_json(import_),
+        "rejects_file": rejects_location(location) if location else None,
+        "rejects": [{"line": row.line, "reason": row.reason} for row in rejects],
+        "rejects_unreadable": problem if rejected else None,
     }

@@ -10,24 +10,25 @@ import click
 from tqdm import tqdm
 
 from salespro_cli.commands.examples import example
-from salespro_cli.inputs.progress import Reader
-from salespro_cli.inputs.signals import kept_back
-from salespro_cli.inputs.sources import opened
-from salespro_cli.local_postgres.database_url import connections
+from salespro_cli.inputs.progress import ProgressStream
+from salespro_cli.inputs.signals import defer_interrupts
+from salespro_cli.inputs.sources import open_source
+from salespro_cli.local_postgres.database_url import connection_factory
 from salespro_cli.reports.browser import open_report
-from salespro_cli.reports.writer import get_ready, reports_folder, write_report
+from salespro_cli.reports.writer import reports_folder, write_report
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.report.text_report import as_json, as_text, printable
+from salespro_core.report.json_report import as_json
+from salespro_core.report.text_report import as_text, replace_unprintable
 
 
 @click.command(
     "import",
-    short_help="Import a file, or try it with --dry-run.",
+    short_help="Import a file, or check it with --dry-run.",
     epilog=example(
         "salespro import --dry-run SalesPro2025-06-18.csv",
         "salespro import SalesPro2025-06-18.csv",
@@ -35,79 +36,100 @@ from salespro_core.report.text_report import as_json, as_text, printable
 )
 @click.argument("file")
 @click.option(
-    "--dry-run", is_flag=True, help="Report what would change; change nothing."
+    "--dry-run", is_flag=True, help="Report what would change, without changing it."
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
-@click.option("--open", "opens", is_flag=True, help="Open the report when it is done.")
+@click.option("--open", "opens", is_flag=True, help="Open the report afterwards.")
 def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
     """Import FILE, a path or an s3://bucket/key, into Postgres.
 
-    A row that cannot be imported goes to rejects.csv, beside the report under
-    .salespro/reports/; correct it there and import that file.
+    The report is written to a folder under .salespro/reports/. Rows that cannot be
+    imported are in its rejects.csv: correct them there and import that file.
 
-    BATCH_SIZE, CHECKPOINT_ROWS, SOURCE_TIMEZONE, INVALID_VALUES, MAX_REJECTED_ROWS and
-    MAX_REJECTED_PERCENT are read from the environment.
+    Settings are read from the environment: BATCH_SIZE, CHECKPOINT_ROWS, SOURCE_TIMEZONE,
+    INVALID_VALUES, MAX_REJECTED_ROWS and MAX_REJECTED_PERCENT.
     """
     options = Options.from_env(os.environ)
-    place_of_reports = reports_folder()
+    parent = reports_folder()
     folders: list[Path] = []
 
     def publish(outcome: Outcome, rejects: Rejects) -> str:
-        folders.append(write_report(place_of_reports, outcome, rejects))
+        folders.append(write_report(parent, outcome, rejects))
         return str(folders[-1])
 
     with (
-        opened(file) as (upload, stream),
-        connections() as connect,
+        open_source(file) as (upload, stream),
+        connection_factory() as connect,
         tqdm(
             total=upload.size_bytes,
             unit="B",
             unit_scale=True,
             unit_divisor=1024,
-            desc=printable(Path(file).name),
+            desc=replace_unprintable(Path(file).name),
             leave=False,
-            disable=None,  # shown on a terminal only
+            disable=None,  # shown only in a terminal
         ) as bar,
-        kept_back() as interrupts,
+        defer_interrupts() as interrupts,
     ):
 
-        def show(outcome: Outcome) -> None:
+        def show_rows(outcome: Outcome) -> None:
             bar.set_postfix_str(f"{outcome.counts.processed:,} rows")
-            with interrupts.welcome():
+            with interrupts.allowed():
                 pass
 
-        # As in the bucket: what lies under dryrun/ is reported on and nothing else.
-        is_tried = upload.bucket is not None and upload.object_key.startswith("dryrun/")
-        run = dry_run_upload if dry_run or is_tried else import_upload
+        # As in the function: an object under dryrun/ is only reported on.
+        is_in_dryrun = upload.bucket is not None and upload.object_key.startswith(
+            "dryrun/"
+        )
+        run = dry_run_upload if dry_run or is_in_dryrun else import_upload
         outcome = run(
             connect(),
             upload,
-            Reader(stream, file, bar, interrupts),  # type: ignore[arg-type]
+            # The importer only calls read, seek and seekable.
+            ProgressStream(stream, file, bar, interrupts),  # type: ignore[arg-type]
             options=options,
             callbacks=ImportCallbacks(
                 publish=publish,
-                get_ready=get_ready,
-                on_commit=show,
+                on_commit=show_rows,
                 reconnect=connect,
             ),
         )
-    rejects_file = folders[-1] / "rejects.csv" if folders else None
-    place = str(rejects_file) if rejects_file and rejects_file.exists() else None
+    folder = folders[-1] if folders else None
+    _print_result(outcome, folder, wants_json=wants_json, opens=opens)
+
+
+def _print_result(
+    outcome: Outcome, folder: Path | None, *, wants_json: bool, opens: bool
+) -> None:
+    """Print the result and open its report.
+
+    Args:
+        outcome: the result of the import or dry run.
+        folder: with the files of the report; None if the file was imported before.
+        wants_json: print JSON instead of text.
+        opens: open the report.
+
+    Raises:
+        click.ClickException: the file was refused.
+    """
+    rejects_file = folder / "rejects.csv" if folder else None
+    rejects = str(rejects_file) if rejects_file and rejects_file.exists() else None
     if wants_json:
-        folder = str(folders[-1]) if folders else None
-        click.echo(json.dumps(as_json(outcome, place) | {"report": folder}, indent=2))
+        report = {"report": str(folder) if folder else None}
+        click.echo(json.dumps(as_json(outcome, rejects) | report, indent=2))
     elif outcome.error is None:
-        click.echo(as_text(outcome, place))
-    if folders and not wants_json:
-        click.echo(f"Report: {folders[-1] / 'report.html'}")
-    if opens and folders:
-        open_report(folders[-1])
+        click.echo(as_text(outcome, rejects))
+    if folder and not wants_json:
+        click.echo(f"Report: {folder / 'report.html'}")
+    if opens and folder:
+        open_report(folder)
     elif opens:
-        # Not to stdout, which may be read as JSON.
-        told = (
-            "No report was written now. `salespro show ID` has the place of the first."
+        # Not to stdout, where a program may expect JSON.
+        click.echo(
+            "No report was written now: `salespro show ID` says where the report of the "
+            "first import is.",
+            err=True,
         )
-        click.echo(told, err=True)
     if outcome.error is not None:
-        rejected = f" Rejected rows: {place}" if place else ""
-        raise click.ClickException(f"{outcome.error}{rejected}")
+        rejected_rows = f" Rejected rows: {rejects}" if rejects else ""
+        raise click.ClickException(f"{outcome.error}{rejected_rows}")

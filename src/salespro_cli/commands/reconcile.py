@@ -12,8 +12,8 @@ import click
 
 from salespro_cli.commands.examples import example
 from salespro_cli.local_postgres.database_url import open_connection
-from salespro_cli.output.formatting import when
-from salespro_core.report.text_report import printable
+from salespro_cli.output.formatting import local_minute
+from salespro_core.report.text_report import replace_unprintable
 
 if TYPE_CHECKING:
     from handler.admin.reconcile import Tally, Unimported
@@ -22,14 +22,14 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 class Moment(click.ParamType[datetime]):
-    """A day, a time, or how long ago."""
+    """A command-line value: a day, a time, or an age such as 7d."""
 
     name = "time"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """`2025-06-18`, `2025-06-18T06:00`, both in the local zone, or `7d`, `12h`."""
+        """The time in UTC; `2025-06-18` and `2025-06-18T06:00` are in the local zone."""
         try:
             if ago := re.fullmatch(r"(\d{1,6})([dhm])", value):
                 return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
@@ -37,7 +37,7 @@ class Moment(click.ParamType[datetime]):
         except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is neither a time such as 2025-06-18 or 2025-06-18T06:00 nor "
-                "how long ago, such as 7d, 12h or 30m.",
+                "an age such as 7d, 12h or 30m.",
                 param,
                 ctx,
             )
@@ -50,22 +50,35 @@ class Moment(click.ParamType[datetime]):
         "salespro reconcile --since 2025-06-01 --redrive",
     ),
 )
-@click.option("--since", type=Moment(), help="Uploaded then or later: 2025-06-18, 7d.")
-@click.option("--until", type=Moment(), help="Uploaded before: 2025-06-18, 15m.")
-@click.option("--redrive", is_flag=True, help="Send them to the function's queue.")
-@click.option("--skip-failed", is_flag=True, help="Leave out those that have failed.")
+@click.option(
+    "--since",
+    type=Moment(),
+    help="Only uploads from this time on: 2025-06-18, or 7d for 7 days ago.",
+)
+@click.option(
+    "--until",
+    type=Moment(),
+    help="Only uploads before this time: 2025-06-18, or 15m for 15 minutes ago.",
+)
+@click.option(
+    "--redrive", is_flag=True, help="Send these uploads to the function's queue."
+)
+@click.option("--skip-failed", is_flag=True, help="Leave out failed imports.")
 @click.option(
     "--bucket",
     envvar="UPLOAD_BUCKET",
-    help="Of the uploads. Default: the one that the history knows.",
+    help="Bucket of the uploads. Default: the bucket in the history.",
 )
 @click.option(
     "--queue-url",
     envvar="UPLOAD_QUEUE_URL",
-    help="Of the function. Default: where the bucket announces its uploads.",
+    help="Queue of the function. Default: the queue that S3 notifies of uploads.",
 )
 @click.option(
-    "--json", "wants_json", is_flag=True, help="Print an object per line, sums last."
+    "--json",
+    "wants_json",
+    is_flag=True,
+    help="Print one JSON object per upload, then one with the totals.",
 )
 def reconcile(
     *,
@@ -79,12 +92,12 @@ def reconcile(
 ) -> None:
     """Compare the bucket of the uploads with the history.
 
-    It lists the uploads, all of their versions, that were never imported to their end:
-    missed, interrupted or failed. With --redrive they are sent to the queue, as S3 would
-    announce them. What still waits in the queue is listed, too; sent twice, it is
-    imported once.
+    It lists each version of an upload that was not imported completely: missed,
+    interrupted or failed. With --redrive, it sends them to the queue in the form of S3's
+    notifications. Uploads that still wait in the queue are listed too; an upload that is
+    sent twice is imported once.
     """
-    # Imported here: boto3 is heavy, and other commands do without it.
+    # Imported here: boto3 takes long to load, and most commands do not need it.
     from handler.admin import reconcile  # noqa: PLC0415
     from salespro_cli import aws  # noqa: PLC0415
 
@@ -93,13 +106,15 @@ def reconcile(
         s3 = aws.s3_client()
         sqs = None
         if redrive and queue_url:
-            sqs, queue_url = aws.named_queue(queue_url)
+            sqs, queue_url = aws.queue_client(queue_url)
         elif redrive:
             sqs, queue_url = aws.upload_queue(s3, bucket)
 
-        def tell(one: Unimported) -> None:
+        def show(upload: Unimported) -> None:
             click.echo(
-                json.dumps(_as_json(one, is_sent=redrive)) if wants_json else _line(one)
+                json.dumps(_as_json(upload, is_sent=redrive))
+                if wants_json
+                else _line(upload)
             )
 
         tally = reconcile.reconcile(
@@ -111,48 +126,48 @@ def reconcile(
             since=since,
             until=until,
             skip_failed=skip_failed,
-            found=tell,
+            on_unimported=show,
         )
     if wants_json:
-        sums = {"uploads": tally.uploads, **asdict(tally)}
-        click.echo(json.dumps({"bucket": bucket, **sums}))
+        totals = {"uploads": tally.uploads, **asdict(tally)}
+        click.echo(json.dumps({"bucket": bucket, **totals}))
     else:
-        click.echo(_sums(bucket, tally))
+        click.echo(_summary(bucket, tally))
 
 
-def _as_json(one: Unimported, *, is_sent: bool) -> dict[str, Any]:
-    known = one.notification
+def _as_json(upload: Unimported, *, is_sent: bool) -> dict[str, Any]:
+    notification = upload.notification
     return {
-        "state": one.state,
-        "bucket": known.bucket,
-        "key": known.object_key,
-        "version": known.version_id or known.etag,
-        "uploaded_at": one.uploaded_at.isoformat(),
-        "size_bytes": known.size_bytes,
-        "import": one.import_id,
-        "error": one.error,
+        "state": upload.state,
+        "bucket": notification.bucket,
+        "key": notification.object_key,
+        "version": notification.version_id or notification.etag,
+        "uploaded_at": upload.uploaded_at.isoformat(),
+        "size_bytes": notification.size_bytes,
+        "import": upload.import_id,
+        "error": upload.error,
         "sent": is_sent,
     }
 
 
-def _line(one: Unimported) -> str:
-    known = one.notification
-    why = f" (salespro show {one.import_id})" if one.import_id else ""
-    version = f" version {known.version_id}" if known.version_id else ""
-    return printable(
-        f"{one.state:<11}  {when(one.uploaded_at)}  "
-        f"s3://{known.bucket}/{known.object_key}{version}{why}"
+def _line(upload: Unimported) -> str:
+    notification = upload.notification
+    why = f" (salespro show {upload.import_id})" if upload.import_id else ""
+    version = f" version {notification.version_id}" if notification.version_id else ""
+    return replace_unprintable(
+        f"{upload.state:<11}  {local_minute(upload.uploaded_at)}  "
+        f"s3://{notification.bucket}/{notification.object_key}{version}{why}"
     )
 
 
-def _sums(bucket: str, tally: Tally) -> str:
-    """What was found, in a sentence or two."""
+def _summary(bucket: str, tally: Tally) -> str:
+    """The result in one or two sentences."""
     running = f" {tally.running:,} being imported now." if tally.running else ""
     if not tally.uploads:
-        return f"There is no upload in s3://{bucket} to look at."
+        return f"s3://{bucket} has no upload to check."
     uploads = f"{tally.uploads:,} upload{'' if tally.uploads == 1 else 's'}"
     if not tally.unimported:
-        return f"{uploads} in s3://{bucket}, and none was missed.{running}"
+        return f"{uploads} in s3://{bucket}: none was missed.{running}"
     parts = [
         f"{number:,} {state}"
         for state, number in (
@@ -165,6 +180,6 @@ def _sums(bucket: str, tally: Tally) -> str:
     sent = (
         f" {tally.sent:,} sent to the queue."
         if tally.sent
-        else " To have them imported: salespro reconcile --redrive"
+        else " To import them: salespro reconcile --redrive"
     )
     return f"{uploads} in s3://{bucket}: {', '.join(parts)}.{running}{sent}"

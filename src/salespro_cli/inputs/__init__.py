@@ -1,4 +1,4 @@
-"""Where an import reads from: a file, standard input or an S3 object.
+"""The input of an import: a file, a pipe or an S3 object.
 
 In: the argument of `salespro import`; out: an upload and its stream, with a progress bar.
 May import: `salespro_core`, `handler.aws`, `handler.events`.

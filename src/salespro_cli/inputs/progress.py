@@ -1,4 +1,4 @@
-"""A file that is read, shown on a bar."""
+"""A progress bar for a file while it is read."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import BinaryIO, NoReturn
 
 from tqdm import tqdm
 
-from salespro_cli.inputs.signals import Interrupts
+from salespro_cli.inputs.signals import DeferredInterrupts
 from salespro_core.errors import ObjectUnavailable
 
 
-class Reader:
-    """What is asked for of a stream, shown on the bar."""
+class ProgressStream:
+    """A binary stream that moves a progress bar as it is read."""
 
     def __init__(
-        self, stream: BinaryIO, name: str, bar: tqdm[NoReturn], interrupts: Interrupts
+        self,
+        stream: BinaryIO,
+        name: str,
+        bar: tqdm[NoReturn],
+        interrupts: DeferredInterrupts,
     ) -> None:
         self._stream = stream
         self._name = name
@@ -25,22 +29,29 @@ class Reader:
         self.seekable = stream.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes; Ctrl-C is let through while they are waited for."""
-        with self._told(), self._interrupts.welcome():
-            piece = self._stream.read(size)
-        self._bar.update(len(piece))
-        return piece
+        """The next bytes; a signal may interrupt the wait for them.
+
+        Raises:
+            ObjectUnavailable: the disk or the network drive failed.
+        """
+        with self._os_errors_mapped(), self._interrupts.allowed():
+            data = self._stream.read(size)
+        self._bar.update(len(data))
+        return data
 
     def seek(self, offset: int) -> int:
-        """Go back to the start, with the bar."""
-        with self._told():
+        """Go back to the start, and reset the bar.
+
+        Raises:
+            ObjectUnavailable: the disk or the network drive failed.
+        """
+        with self._os_errors_mapped():
             self._stream.seek(offset)
         self._bar.reset()
         return offset
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """A disk, or a network drive, that has gone away is told in our words."""
+    def _os_errors_mapped(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -1,6 +1,6 @@
-"""What `salespro import s3://bucket/key` reads: an object, as the function reads it.
+"""The input of `salespro import s3://bucket/key`, read as the function reads it.
 
-A module of its own, for boto3 takes as long to be imported as all the rest.
+A separate module, because boto3 takes as long to import as everything else together.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError
 
-from handler.aws.s3_object import CLIENT, ObjectStream
+from handler.aws.s3_object import CLIENT_CONFIG, ObjectStream
 from handler.events import Notification
 from salespro_core.errors import ObjectGone, ObjectUnavailable
 from salespro_core.model.upload import Upload
 
 
 @contextmanager
-def opened_object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:
-    """The object and its bytes, from the start.
+def open_object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:
+    """The upload and the stream of its bytes, closed when the context ends.
 
     Raises:
-        click.ClickException: there is no such object, or AWS is not set up here.
-        ObjectRefused, ObjectUnavailable: S3 does not give the object.
+        click.ClickException: the object does not exist, S3 cannot be reached, or AWS is
+            not configured.
+        ObjectRefused, ObjectUnavailable: S3 refuses, or fails, to return the object.
     """
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not bucket or not key:
-        raise click.ClickException(f"An object is named s3://bucket/key, not {uri}")
+        raise click.ClickException(f"Name the object as s3://bucket/key, not {uri}")
     notification = Notification(
         bucket=bucket,
         object_key=key,
@@ -40,15 +41,15 @@ def opened_object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:
         sequencer=None,
     )
     try:
-        stream = ObjectStream(boto3.client("s3", config=CLIENT), notification)
-    except (BotoCoreError, ValueError) as error:  # no such profile, no URL for endpoint
-        raise click.ClickException(f"AWS is not set up here: {error}") from None
+        stream = ObjectStream(boto3.client("s3", config=CLIENT_CONFIG), notification)
+    except (BotoCoreError, ValueError) as error:  # unknown profile, malformed endpoint
+        raise click.ClickException(f"AWS is not configured: {error}") from None
     except ObjectGone:
         raise click.ClickException(f"Object not found: {uri}") from None
     except ObjectUnavailable as error:
         if isinstance(error.__cause__, BotoCoreError):  # no credentials, no connection
             raise click.ClickException(
-                f"S3 could not be asked for {uri}: {error.__cause__}"
+                f"S3 could not be reached for {uri}: {error.__cause__}"
             ) from None
         raise
     with closing(stream):

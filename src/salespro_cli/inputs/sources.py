@@ -1,4 +1,4 @@
-"""What `salespro import` was pointed at: a local file or an object in a bucket."""
+"""The input of `salespro import`: a local file or an S3 object."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from salespro_core.model.upload import Upload
 
 
 @contextmanager
-def opened(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
-    """The file and its bytes, from the start.
+def open_source(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
+    """The upload and the stream of its bytes, closed when the context ends.
+
+    Args:
+        name: a path, or `s3://bucket/key`.
 
     Raises:
-        click.ClickException: there is no such file or object, or it may not be read.
-        ObjectRefused, ObjectUnavailable: S3 does not give the object.
+        click.ClickException: the file or object does not exist, or cannot be read.
+        ObjectRefused, ObjectUnavailable: S3 refuses, or fails, to return the object.
     """
     if name.startswith("s3://"):
-        # Imported here: boto3 is heavy, and a file does without it.
-        from salespro_cli.inputs.s3_source import opened_object  # noqa: PLC0415
+        # Imported here: boto3 takes long to load, and a file does not need it.
+        from salespro_cli.inputs.s3_source import open_object  # noqa: PLC0415
 
-        with opened_object(name) as source:
+        with open_object(name) as source:
             yield source
         return
     if not name:
-        raise click.ClickException("File not found: (no name was given)")
+        raise click.ClickException("File not found: the name is empty")
     path = Path(name)
     try:
         file = path.open("rb")
@@ -42,16 +45,16 @@ def opened(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
     except OSError as error:
         raise click.ClickException(f"{error.strerror}: {name}") from None
     with file:
-        found = os.fstat(file.fileno())
+        status = os.fstat(file.fileno())
         yield (
             Upload(
                 bucket=None,
-                # A name is any bytes; what is no UTF-8 could not be noted in the history.
+                # A file name may be any bytes; the history stores only valid UTF-8.
                 object_key=os.fsencode(name).decode(errors="replace"),
                 version=None,
-                uploaded_at=datetime.fromtimestamp(found.st_mtime, UTC),
+                uploaded_at=datetime.fromtimestamp(status.st_mtime, UTC),
                 # A pipe has no size.
-                size_bytes=found.st_size if stat.S_ISREG(found.st_mode) else None,
+                size_bytes=status.st_size if stat.S_ISREG(status.st_mode) else None,
             ),
             file,
         )

@@ -1,4 +1,4 @@
-"""A way for containers to the embedded Postgres of the sandbox."""
+"""Access for containers to the embedded Postgres of the sandbox."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from psycopg.conninfo import make_conninfo
 
 from salespro_cli.local_postgres.embedded import PORT
 
-# What events/local.env.json has.  No secret: it opens invented rows, to whoever reaches a
-# sandbox that was asked to listen.
+# The same as in events/local.env.json. Not a secret: it protects invented rows only, on a
+# sandbox that was started with --host.
 ROLE: Final = "sandbox"
 PASSWORD: Final = "sandbox"  # noqa: S105
-# As the README has it for the function's own role.
+# The same privileges as in the README for the function's role.
 _GRANTS: Final = """
 DO $$
 BEGIN
@@ -31,18 +31,18 @@ GRANT SELECT, INSERT, UPDATE
 """
 
 
-def let_containers_in(conn: Connection, host: str) -> None:
-    """Make the role that they come with, and see that it can come.
+def grant_container_access(conn: Connection, host: str) -> None:
+    """Create the role that containers use, and check that it can connect.
 
     Args:
-        conn: of the superuser.
-        host: what the server listens on.
+        conn: a connection of the superuser.
+        host: the address on which the server should listen.
 
     Raises:
-        click.ClickException: it does not, since it was started without.
+        click.ClickException: the server does not listen there.
     """
     conn.execute(_GRANTS)
-    address = reachable(host)
+    address = local_address(host)
     try:
         psycopg.connect(
             make_conninfo(
@@ -57,10 +57,10 @@ def let_containers_in(conn: Connection, host: str) -> None:
     except psycopg.OperationalError:
         raise click.ClickException(
             f"The embedded Postgres does not listen on {host}:{PORT}: another command "
-            "had started it, or another server has the port. End that one first."
+            "started it without --host, or another server uses the port. End it first."
         ) from None
 
 
-def reachable(host: str) -> str:
-    """How this machine itself gets to an address that something listens on."""
+def local_address(host: str) -> str:
+    """The address at which this machine itself reaches a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104

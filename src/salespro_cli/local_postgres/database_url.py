@@ -1,4 +1,4 @@
-"""Which Postgres a command works on: DATABASE_URL, or an embedded one in `.salespro/`."""
+"""The database of a command: DATABASE_URL, or an embedded Postgres in `.salespro/`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from salespro_core.postgres import connection
 HOME = Path(".salespro")
 
 
-def is_given() -> bool:
-    """Whether DATABASE_URL names one; else the embedded one is used."""
+def has_database_url() -> bool:
+    """Whether DATABASE_URL is set; otherwise the embedded Postgres is used."""
     return bool(os.environ.get("DATABASE_URL", "").strip())
 
 
 @contextmanager
 def database_url(*, host: str | None = None) -> Iterator[str]:
-    """Conninfo of the database, which answers as long as the context lasts.
+    """Conninfo of the database; the embedded Postgres runs until the context ends.
 
-    The embedded one is ours alone, so its tables are brought up without being asked for.
+    The tables of the embedded Postgres are created or migrated. DATABASE_URL is returned
+    as it is, without a connection.
 
     Args:
-        host: an address that the embedded one listens on as well.
+        host: address on which the embedded Postgres also listens.
 
     Raises:
-        StoreUnavailable, StoreRefused: DATABASE_URL leads nowhere.
+        StoreUnavailable, StoreRefused: the tables of the embedded Postgres cannot be
+            migrated.
         EmbeddedPostgresError: the embedded Postgres did not start.
     """
     if url := os.environ.get("DATABASE_URL", "").strip():
@@ -44,24 +46,33 @@ def database_url(*, host: str | None = None) -> Iterator[str]:
 
 
 def describe_database() -> str:
-    """Which one it is, for people; without a password."""
+    """Name and host of the database, without its password, for a message."""
     if url := os.environ.get("DATABASE_URL", "").strip():
-        known = conninfo_to_dict(url)
+        parts = conninfo_to_dict(url)
         return (
-            f"{known.get('dbname', 'the database')} on {known.get('host', 'localhost')}"
+            f"{parts.get('dbname', 'the database')} on {parts.get('host', 'localhost')}"
         )
     return f"the embedded Postgres ({HOME}/postgres)"
 
 
 @contextmanager
 def open_connection() -> Iterator[Connection]:
-    """A connection to that database; see `database_url`."""
+    """A connection to the database of this command.
+
+    Raises:
+        StoreUnavailable, StoreRefused: the database cannot be reached or used.
+        EmbeddedPostgresError: the embedded Postgres did not start.
+    """
     with database_url() as url, connection.connect(url) as conn:
         yield conn
 
 
 @contextmanager
-def connections() -> Iterator[Callable[[], Connection]]:
-    """What makes connections to that database, all of which are closed in the end."""
+def connection_factory() -> Iterator[Callable[[], Connection]]:
+    """A function that opens connections to the database; all are closed at the end.
+
+    Raises:
+        StoreUnavailable, StoreRefused, EmbeddedPostgresError: see `open_connection`.
+    """
     with database_url() as url, ExitStack() as stack:
         yield lambda: stack.enter_context(connection.connect(url))

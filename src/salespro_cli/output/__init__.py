@@ -1,4 +1,4 @@
-"""What commands print: tables, amounts and times for a terminal.
+"""The output of commands: tables, amounts and times for a terminal.
 
 In: values of `salespro_core`; out: rich tables and safe text.
 May import: `salespro_core`.

@@ -1,4 +1,4 @@
-"""What the appointments say, for people and for programs."""
+"""The sales analysis as tables for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from salespro_cli.output.formatting import amount, first_that_fits, percent, safe, table
+from salespro_cli.output.formatting import amount, build_table, percent, safe_text
 from salespro_core.sales_analysis import Analysis, Rep, Sales
 
-# Days that a terminal shows; the JSON has all.
+# Days shown in a terminal; the JSON has all of them.
 SHOWN_DAYS = 14
-_BAR = 20
+_BAR_CHARACTERS = 20
+_SUMS = (">appts", ">sales", ">rate", ">revenue", ">average")
 
 
 def analysis_json(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as an object; rates are in percent, times ISO 8601."""
+    """The analysis as a JSON object; rates are in percent, times ISO 8601."""
     return {
         "since": analysis.since and analysis.since.isoformat(),
         "newest_appointment": analysis.newest and analysis.newest.isoformat(),
@@ -55,17 +57,17 @@ def _sums_json(sums: Sales) -> dict[str, Any]:
 
 
 def _number(value: Decimal | None) -> float | None:
-    # Exact to the cent below ten trillion.
+    # A float is exact to the cent below ten trillion.
     return None if value is None else float(value)
 
 
-def analysis_tables(analysis: Analysis, on: Console) -> Group:
-    """The overview, the reps and the days; a table that would be empty is left out."""
+def analysis_tables(analysis: Analysis, console: Console) -> Group:
+    """The overview, the reps and the days; an empty table is left out."""
     parts: list[RenderableType] = [_overview(analysis)]
     if analysis.reps:
-        parts += ["", _reps(analysis.reps, on)]
+        parts += ["", _reps(analysis.reps, console)]
     if analysis.daily:
-        parts += ["", _daily(analysis, on)]
+        parts += ["", _daily(analysis, console)]
     return Group(*parts)
 
 
@@ -74,8 +76,10 @@ def _overview(analysis: Analysis) -> Table:
     title = "Overview"
     if analysis.since:
         title += f", since {analysis.since.astimezone():%Y-%m-%d}"
-    made = table("", ">", title=title)
-    made.show_header = False
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.title, table.title_justify = Text(title, "bold"), "left"
+    table.add_column()
+    table.add_column(justify="right")
     for name, value in {
         "appointments": f"{sums.appointments:,}",
         "sales": f"{sums.sales:,}",
@@ -86,77 +90,61 @@ def _overview(analysis: Analysis) -> Table:
         "minimum": amount(sums.minimum),
         "maximum": amount(sums.maximum),
     }.items():
-        made.add_row(Text(name), Text(value))
-    return made
+        table.add_row(Text(name), Text(value))
+    return table
 
 
-def _reps(reps: Sequence[Rep], on: Console) -> Table:
-    title = "Top reps by sales"
-
-    def wide() -> Table:
-        made = table("~rep", "~office", *_COLUMNS, title=title)
-        for rep in reps:
-            made.add_row(safe(rep.name), _office(rep), *_cells(rep.sums))
-        return made
-
-    def narrow() -> Table:
-        made = table("~rep", ">sales", ">revenue", title=title)
-        for rep in reps:
-            made.add_row(
-                safe(rep.name),
-                Text(f"{rep.sums.sales:,}"),
-                Text(amount(rep.sums.revenue)),
-            )
-        return made
-
-    return first_that_fits(on, wide, narrow)
+def _reps(reps: Sequence[Rep], console: Console) -> Table:
+    return build_table(
+        [
+            {"rep": safe_text(rep.name), "office": _office(rep), **_cells(rep.sums)}
+            for rep in reps
+        ],
+        console,
+        wide=("~rep", "~office", *_SUMS),
+        narrow=("~rep", ">sales", ">revenue"),
+        title="Top reps by sales",
+    )
 
 
 def _office(rep: Rep) -> Text:
-    """The office's name without its id; a rep who is no user is told apart."""
+    """The office's name without its id, or `no user` for a rep who is not a user."""
     if rep.is_active is None:
         return Text("no user", "dim")
     inactive = "" if rep.is_active else " (inactive)"
-    return safe((rep.office or "").partition("(")[0].strip() + inactive)
+    return safe_text((rep.office or "").partition("(")[0].strip() + inactive)
 
 
-def _daily(analysis: Analysis, on: Console) -> Table:
+def _daily(analysis: Analysis, console: Console) -> Table:
     days = analysis.daily[:SHOWN_DAYS]
-    left_out = len(analysis.daily) - len(days)
     title = "Daily activity"
-    if left_out:
+    if len(days) < len(analysis.daily):
         title += f", the newest {len(days)} of {len(analysis.daily)} days"
     most = max(sums.appointments for _, sums in days)
-
-    def wide() -> Table:
-        made = table("day", *_COLUMNS, "", title=title)
-        for day, sums in days:
-            bar = Text("█" * round(_BAR * sums.appointments / most), "cyan")
-            made.add_row(safe(f"{day:%Y-%m-%d %a}"), *_cells(sums), bar)
-        return made
-
-    def narrow() -> Table:
-        made = table("day", ">appts", ">sales", ">revenue", title=title)
-        for day, sums in days:
-            made.add_row(
-                safe(day),
-                Text(f"{sums.appointments:,}"),
-                Text(f"{sums.sales:,}"),
-                Text(amount(sums.revenue)),
-            )
-        return made
-
-    return first_that_fits(on, wide, narrow)
+    table = build_table(
+        [
+            {
+                "day": safe_text(f"{day:%Y-%m-%d %a}"),
+                **_cells(sums),
+                "": Bar(most, 0, sums.appointments, color="cyan"),
+            }
+            for day, sums in days
+        ],
+        console,
+        wide=("day", *_SUMS, "~"),
+        narrow=("~day", ">appts", ">sales", ">revenue"),
+        title=title,
+    )
+    # The bar takes the width that is left, so it would fill a wide terminal.
+    table.columns[-1].max_width = _BAR_CHARACTERS
+    return table
 
 
-_COLUMNS = (">appts", ">sales", ">rate", ">revenue", ">average")
-
-
-def _cells(sums: Sales) -> list[Text]:
-    return [
-        Text(f"{sums.appointments:,}"),
-        Text(f"{sums.sales:,}"),
-        Text(percent(sums.conversion_rate)),
-        Text(amount(sums.revenue)),
-        Text(amount(sums.average)),
-    ]
+def _cells(sums: Sales) -> dict[str, RenderableType]:
+    return {
+        "appts": Text(f"{sums.appointments:,}"),
+        "sales": Text(f"{sums.sales:,}"),
+        "rate": Text(percent(sums.conversion_rate)),
+        "revenue": Text(amount(sums.revenue)),
+        "average": Text(amount(sums.average)),
+    }

@@ -1,4 +1,4 @@
-"""The sync history for people, and for programs."""
+"""The sync history as tables for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,144 +11,124 @@ from rich.table import Table
 from rich.text import Text
 
 from salespro_cli.output.formatting import (
-    exactly_when,
-    first_that_fits,
-    safe,
-    table,
-    took,
-    when,
+    build_table,
+    duration,
+    local_minute,
+    local_second,
+    safe_text,
 )
-from salespro_core.report.text_report import fates
+from salespro_core.report.verdict import count_labels
 from salespro_core.sync_history.queries import Import
 
 _STYLES = {"completed": "green", "failed": "bold red", "interrupted": "yellow"}
 
 
-def import_json(one: Import) -> dict[str, Any]:
-    """An import as an object; times are ISO 8601."""
+def import_json(import_: Import) -> dict[str, Any]:
+    """An import as a JSON object; times are ISO 8601."""
     return {
-        "id": one.id,
-        "sync_type": one.sync_type,
-        "status": one.status,
-        "is_interrupted": one.is_interrupted,
-        "started_at": one.started_at.isoformat(),
-        "completed_at": one.completed_at and one.completed_at.isoformat(),
-        "seconds": one.seconds,
-        "processed": one.processed,
-        **asdict(one.counts),
-        "attempts": one.attempts,
-        "file": one.file_path,
-        "report": one.report_location,
-        "error": one.error_message,
+        "id": import_.id,
+        "sync_type": import_.sync_type,
+        "status": import_.status,
+        "is_interrupted": import_.is_interrupted,
+        "started_at": import_.started_at.isoformat(),
+        "completed_at": import_.completed_at and import_.completed_at.isoformat(),
+        "seconds": import_.seconds,
+        "processed": import_.processed,
+        **asdict(import_.counts),
+        "attempts": import_.attempts,
+        "file": import_.file_path,
+        "report": import_.report_location,
+        "error": import_.error_message,
     }
 
 
-def status(one: Import) -> Text:
-    """Its status in its colour; what nobody is at any more is `interrupted`."""
-    word = "interrupted" if one.is_interrupted else one.status
-    return safe(word, _STYLES.get(word, ""))
+def status_word(import_: Import) -> str:
+    """Its status, or `interrupted` if no attempt works on it any more."""
+    return "interrupted" if import_.is_interrupted else import_.status
 
 
-def file_name(one: Import) -> Text:
-    """The last part of its path."""
-    return safe((one.file_path or "").rsplit("/", 1)[-1])
+def status_text(import_: Import) -> Text:
+    """The status in its colour."""
+    word = status_word(import_)
+    return safe_text(word, _STYLES.get(word, ""))
 
 
-def history_table(imports: Sequence[Import], on: Console, *, title: str = "") -> Table:
-    """One line per import, newest first; at least one."""
-    return first_that_fits(
-        on,
-        lambda: _with_all_counts(imports, title),
-        lambda: _with_words(imports, title),
-        lambda: _stacked(imports, title),
-    )
+def file_name(import_: Import) -> Text:
+    """The last part of the file's path."""
+    return safe_text((import_.file_path or "").rsplit("/", 1)[-1])
 
 
-def errors(imports: Sequence[Import]) -> Iterator[Text]:
-    """Why some of them failed."""
-    for one in imports:
-        if one.error_message:
-            yield safe(f"{one.id}: {one.error_message}", "red")
-
-
-def where_errors_are(imports: Sequence[Import]) -> Iterator[Text]:
-    """How to see why some of them failed, where there is no room for it."""
-    for one in imports:
-        if one.error_message:
-            yield Text(f"Why {one.id} failed: salespro show {one.id}", "dim")
-
-
-def _with_all_counts(imports: Sequence[Import], title: str) -> Table:
-    """A column for each fate that some row had."""
-    counts = [asdict(one.counts) for one in imports]
-    known = [fate for fate in counts[0] if any(each[fate] for each in counts)]
-    made = table(
-        *(">id", "started", "status", "~file", ">rows"),
-        *(f">{fate}" for fate in known),
-        ">took",
+def history_table(
+    imports: Sequence[Import], console: Console, *, title: str = ""
+) -> Table:
+    """One row per import, in the given order."""
+    return build_table(
+        [
+            {
+                "id": safe_text(import_.id),
+                "started": safe_text(local_minute(import_.started_at)),
+                "status": status_text(import_),
+                "file": file_name(import_),
+                "rows": safe_text(count_labels(import_.counts)),
+                "took": safe_text(duration(import_.seconds)),
+                "import": _stacked(import_),
+            }
+            for import_ in imports
+        ],
+        console,
+        wide=(">id", "started", "status", "~file", "~rows", ">took"),
+        narrow=(">id", "~import"),
         title=title,
     )
-    for one, each in zip(imports, counts, strict=True):
-        made.add_row(
-            safe(one.id),
-            safe(when(one.started_at)),
-            status(one),
-            file_name(one),
-            safe(f"{one.processed:,}"),
-            *(safe(f"{each[fate]:,}") for fate in known),
-            safe(took(one.seconds)),
-        )
-    return made
 
 
-def _with_words(imports: Sequence[Import], title: str) -> Table:
-    made = table(">id", "started", "status", "~file", "~rows", ">took", title=title)
-    for one in imports:
-        made.add_row(
-            safe(one.id),
-            safe(when(one.started_at)),
-            status(one),
-            file_name(one),
-            safe(fates(one.counts)),
-            safe(took(one.seconds)),
-        )
-    return made
+def error_lines(imports: Sequence[Import]) -> Iterator[Text]:
+    """The error of each import that failed."""
+    for import_ in imports:
+        if import_.error_message:
+            yield safe_text(f"{import_.id}: {import_.error_message}", "red")
 
 
-def _stacked(imports: Sequence[Import], title: str) -> Table:
-    """For a terminal that is too narrow for columns."""
-    made = table(">id", "~import", title=title)
-    for one in imports:
-        made.add_row(
-            safe(one.id),
-            Text("\n").join(
-                [
-                    file_name(one),
-                    Text(", ").join([status(one), safe(when(one.started_at))]),
-                    safe(f"{fates(one.counts)}; {took(one.seconds)}"),
-                ]
-            ),
-        )
-    return made
+def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
+    """For each import that failed, the command that shows its error."""
+    for import_ in imports:
+        if import_.error_message:
+            yield Text(f"Why {import_.id} failed: salespro show {import_.id}", "dim")
 
 
-def facts(one: Import) -> Table:
-    """All that the history has of one import, a line each."""
-    made = Table.grid("what", "it is", padding=(0, 2, 0, 0))
-    attempts = f", {one.attempts} attempts" if one.attempts > 1 else ""
+def details_table(import_: Import) -> Table:
+    """All that the history has of one import, one line each."""
+    table = Table.grid("name", "value", padding=(0, 2, 0, 0))
+    attempts = f", {import_.attempts} attempts" if import_.attempts > 1 else ""
+    ended = import_.completed_at
     for name, value in {
-        "file": safe(one.file_path or "unknown"),
-        "status": status(one),
-        "export": safe(one.sync_type),
-        "started": safe(exactly_when(one.started_at)),
-        "ended": one.completed_at and safe(exactly_when(one.completed_at)),
-        "took": one.completed_at and safe(f"{took(one.seconds)}{attempts}"),
-        "rows": safe(f"{one.processed:,}: {fates(one.counts)}")
-        if one.processed
-        else safe("none"),
-        "error": one.error_message and safe(one.error_message, "red"),
-        "report": one.report_location and safe(one.report_location),
+        "file": safe_text(import_.file_path or "unknown"),
+        "status": status_text(import_),
+        "export": safe_text(import_.sync_type),
+        "started": safe_text(local_second(import_.started_at)),
+        "ended": ended and safe_text(local_second(ended)),
+        "took": ended and safe_text(f"{duration(import_.seconds)}{attempts}"),
+        "rows": safe_text(
+            f"{import_.processed:,}: {count_labels(import_.counts)}"
+            if import_.processed
+            else "none"
+        ),
+        "error": import_.error_message and safe_text(import_.error_message, "red"),
+        "report": import_.report_location and safe_text(import_.report_location),
     }.items():
         if value:
-            made.add_row(Text(name, "dim"), value)
-    return made
+            table.add_row(Text(name, "dim"), value)
+    return table
+
+
+def _stacked(import_: Import) -> Text:
+    """An import in one cell, for a narrow terminal."""
+    return Text("\n").join(
+        [
+            file_name(import_),
+            Text(", ").join(
+                [status_text(import_), safe_text(local_minute(import_.started_at))]
+            ),
+            safe_text(f"{count_labels(import_.counts)}; {duration(import_.seconds)}"),
+        ]
+    )

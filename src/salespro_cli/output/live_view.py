@@ -1,4 +1,4 @@
-"""Imports as they run: a table that lives, lines, or JSON."""
+"""The output of `salespro watch`: a live table, lines, or JSON."""
 
 from __future__ import annotations
 
@@ -15,149 +15,147 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from salespro_cli.output.formatting import first_that_fits, safe, table, took
+from salespro_cli.output.formatting import build_table, duration, safe_text
 from salespro_cli.output.history_tables import (
+    error_hints,
     file_name,
     history_table,
     import_json,
-    status,
-    where_errors_are,
+    status_text,
+    status_word,
 )
-from salespro_core.report.text_report import fates, printable
+from salespro_core.report.text_report import replace_unprintable
+from salespro_core.report.verdict import count_labels
 from salespro_core.sync_history.queries import Import
 
-ENDED = 5  # imports that have ended and are still shown
+SHOWN_ENDED = 5  # the newest imports that ended while the table was shown
 WAITING = "Waiting for imports. Start one with: salespro import FILE"
 
 
-class View(Protocol):
-    """How what is seen is shown."""
+class WatchView(Protocol):
+    """A form of output for `salespro watch`."""
 
     def show(self, changed: Sequence[Import], running: Sequence[Import]) -> None:
-        """Show what has changed since the last time, and all that runs."""
+        """Show the imports that changed since the last call, and all that run."""
 
-    def trouble(self, message: str) -> None:
-        """Show that nothing is seen for now."""
+    def show_problem(self, message: str) -> None:
+        """Show why the imports cannot be read at the moment."""
 
 
-class Lines:
-    """A line per change, for a log or a pipe."""
+class LineView:
+    """One line per change, for a log or a pipe."""
 
     def show(self, changed: Sequence[Import], running: Sequence[Import]) -> None:  # noqa: ARG002
-        """A line for each of the changed ones."""
-        for one in changed:
-            word = "interrupted" if one.is_interrupted else one.status
+        """Print one line for each changed import."""
+        for import_ in changed:
             line = (
-                f"{_now():%Y-%m-%d %H:%M:%S} {one.id} {word} {one.file_path}: "
-                f"{fates(one.counts)}"
+                f"{_now():%Y-%m-%d %H:%M:%S} {import_.id} {status_word(import_)} "
+                f"{import_.file_path}: {count_labels(import_.counts)}"
             )
-            error = f". {one.error_message}" if one.error_message else ""
-            click.echo(printable(line + error))
+            error = f". {import_.error_message}" if import_.error_message else ""
+            click.echo(replace_unprintable(line + error))
 
-    def trouble(self, message: str) -> None:
-        """A line on stderr."""
-        click.echo(printable(message), err=True)
+    def show_problem(self, message: str) -> None:
+        """Print one line on stderr."""
+        click.echo(replace_unprintable(message), err=True)
 
 
-class JsonLines(Lines):
-    """An object per change, each on a line of its own."""
+class JsonView(LineView):
+    """One JSON object per change, each on its own line."""
 
     def show(self, changed: Sequence[Import], running: Sequence[Import]) -> None:  # noqa: ARG002
-        """The object that `salespro history --json` has, and when it was seen."""
-        for one in changed:
+        """Print the object of `salespro history --json`, with the time of the change."""
+        for import_ in changed:
             seen_at = _now().astimezone(UTC).isoformat()
-            click.echo(json.dumps({"seen_at": seen_at, **import_json(one)}))
+            click.echo(json.dumps({"seen_at": seen_at, **import_json(import_)}))
 
 
-class Screen:
-    """A table of what runs, and the last few that have ended."""
+class TableView:
+    """A live table of the running imports and of the last few that ended."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._ended: deque[Import] = deque(maxlen=ENDED)
-        self._paces = Paces()
-        self._trouble: str | None = None
+        self._ended: deque[Import] = deque(maxlen=SHOWN_ENDED)
+        self._rates = RowRates()
+        self._problem: str | None = None
 
     def show(self, changed: Sequence[Import], running: Sequence[Import]) -> None:
-        """Draw it anew."""
-        self._trouble = None
-        self._paces.note(running, time.monotonic())
-        for one in changed:
-            if one not in running:
-                self._ended.appendleft(one)
+        """Redraw the table."""
+        self._problem = None
+        self._rates.update(running, time.monotonic())
+        for import_ in changed:
+            if import_ not in running:
+                self._ended.appendleft(import_)
         self._draw(running)
 
-    def trouble(self, message: str) -> None:
-        """Say it in the place of what runs."""
-        self._trouble = message
+    def show_problem(self, message: str) -> None:
+        """Show the message instead of the running imports."""
+        self._problem = message
         self._draw(())
 
     def _draw(self, running: Sequence[Import]) -> None:
-        on = self._live.console
+        console = self._live.console
         parts: list[RenderableType] = []
-        if self._trouble:
-            parts.append(safe(self._trouble, "yellow"))
+        if self._problem:
+            parts.append(safe_text(self._problem, "yellow"))
         elif running:
-            parts.append(_running(running, self._paces, on))
+            parts.append(_running_table(running, self._rates, console))
         else:
             parts.append(Text(WAITING))
         if ended := list(self._ended):
-            parts += ["", history_table(ended, on, title="Ended meanwhile")]
-            parts += where_errors_are(ended)
+            parts += ["", history_table(ended, console, title="Ended meanwhile")]
+            parts += error_hints(ended)
         parts += ["", Text("Ctrl-C ends this; the imports go on.", "dim")]
         self._live.update(Group(*parts), refresh=True)
 
 
-class Paces:
-    """Rows per second of what runs, between two looks."""
+class RowRates:
+    """Rows per second of each running import, between the last two calls of `update`."""
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[float, int]] = {}
         self.rows_per_second: dict[int, float] = {}
 
-    def note(self, running: Sequence[Import], at: float) -> None:
-        """Note how far each is; `at` is in seconds."""
-        paces: dict[int, float] = {}
-        for one in running:
-            before = self._last.get(one.id)
-            if before and at > before[0]:
-                paces[one.id] = (one.processed - before[1]) / (at - before[0])
-        self._last = {one.id: (at, one.processed) for one in running}
-        self.rows_per_second = paces
+    def update(self, running: Sequence[Import], now_s: float) -> None:
+        """Compare the processed rows with those of the last call."""
+        rates: dict[int, float] = {}
+        for import_ in running:
+            before = self._last.get(import_.id)
+            if before and now_s > before[0]:
+                rows = import_.processed - before[1]
+                rates[import_.id] = rows / (now_s - before[0])
+        self._last = {import_.id: (now_s, import_.processed) for import_ in running}
+        self.rows_per_second = rates
 
 
-def _running(running: Sequence[Import], paces: Paces, on: Console) -> Table:
-    def wide() -> Table:
-        made = table(*(">id", "status", "~file", ">rows", ">rows/s", ">for"), "~so far")
-        for one in running:
-            pace = paces.rows_per_second.get(one.id)
-            made.add_row(
-                safe(one.id),
-                status(one),
-                file_name(one),
-                Text(f"{one.processed:,}"),
-                Text("" if pace is None else f"{pace:,.0f}"),
-                Text(_so_long(one)),
-                Text(fates(one.counts)),
-            )
-        return made
+def _running_table(
+    running: Sequence[Import], rates: RowRates, console: Console
+) -> Table:
+    def rate(import_: Import) -> str:
+        rows_per_second = rates.rows_per_second.get(import_.id)
+        return "" if rows_per_second is None else f"{rows_per_second:,.0f}"
 
-    def narrow() -> Table:
-        made = table(">id", "~file", ">rows", ">for")
-        for one in running:
-            made.add_row(
-                safe(one.id),
-                file_name(one),
-                Text(f"{one.processed:,}"),
-                Text(_so_long(one)),
-            )
-        return made
-
-    return first_that_fits(on, wide, narrow)
+    return build_table(
+        [
+            {
+                "id": safe_text(import_.id),
+                "status": status_text(import_),
+                "file": file_name(import_),
+                "rows": Text(f"{import_.processed:,}"),
+                "rows/s": Text(rate(import_)),
+                "for": Text(duration(_seconds_since_start(import_))),
+                "so far": Text(count_labels(import_.counts)),
+            }
+            for import_ in running
+        ],
+        console,
+        wide=(">id", "status", "~file", ">rows", ">rows/s", ">for", "~so far"),
+        narrow=(">id", "~file", ">rows", ">for"),
+    )
 
 
-def _so_long(one: Import) -> str:
-    return took(max(0.0, (_now() - one.started_at).total_seconds()))
+def _seconds_since_start(import_: Import) -> float:
+    return max(0.0, (_now() - import_.started_at).total_seconds())
 
 
 def _now() -> datetime:

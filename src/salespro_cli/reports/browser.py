@@ -1,4 +1,4 @@
-"""A report, opened in what the desktop opens such files with."""
+"""Open a report in the desktop's browser."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from pathlib import Path
 
 import click
 
-# The best form first.
-_FORMS = ("report.html", "report.txt")
+# In the order of preference.
+_FILES = ("report.html", "report.txt")
 
 
 def open_report(folder: Path) -> None:
-    """Open the report of this folder, or say on stderr why not and where it is."""
-    found = [folder / form for form in _FORMS if (folder / form).exists()]
+    """Open the report in this folder, or print on stderr where it is."""
+    found = [folder / name for name in _FILES if (folder / name).exists()]
     if not found:
         return
-    # Absolute, so that no name can be taken for an option of the opener.
+    # Absolute: a name that starts with - would be an option of the opener.
     path = found[0].resolve()
     if not _has_display():
-        _say(f"There is no display here to open the report on. It is {path}")
+        _print_to_stderr(f"No display was found to open the report: {path}")
     elif click.launch(str(path)) != 0:
-        _say(f"Nothing here opens such a file. The report is {path}")
+        _print_to_stderr(f"No program was found to open the report: {path}")
 
 
 def _has_display() -> bool:
-    """Whether there is a desktop; without one Linux may start a browser in the terminal."""
+    """Whether a desktop runs; without it, Linux may start a browser in the terminal."""
     if sys.platform in ("darwin", "win32"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def _say(message: str) -> None:
-    # Not to stdout, which may be read as JSON.
+def _print_to_stderr(message: str) -> None:
+    # Not to stdout, where a program may expect JSON.
     click.echo(message, err=True)

@@ -1,4 +1,4 @@
-"""The first rejected rows of an import, read from beside its report."""
+"""The first rejected rows of an import, read from the rejects.csv of its report."""
 
 from __future__ import annotations
 
@@ -11,46 +11,49 @@ from itertools import islice
 
 import click
 
-from salespro_cli.inputs.sources import opened
+from salespro_cli.inputs.sources import open_source
 from salespro_core.csv_reader.header import REJECT_LABELS
-from salespro_core.csv_reader.row_blocks import CELL_CHARACTERS
+from salespro_core.csv_reader.row_blocks import MAX_CELL_CHARACTERS
 from salespro_core.errors import SalesProError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """A row that could not be imported, without its cells.
+class RejectedRow:
+    """A row that was not imported, without its cells.
 
     Attributes:
-        line: of the file.
-        reason: labels and what is wrong with their cells.
+        line: the line of the file where the row starts.
+        reason: the labels of its bad cells, each with the problem.
     """
 
     line: int
     reason: str
 
 
-class Unreadable(Exception):
-    """The rejects cannot be read from here; the text says why."""
+class RejectsUnreadable(Exception):
+    """rejects.csv cannot be read from this machine; the text says why."""
 
 
-def rejects_file(report_location: str) -> str:
-    """Where the rejects of a report are: a path, or an `s3://` URI."""
+def rejects_location(report_location: str) -> str:
+    """Path or `s3://` URI of the rejected rows of a report."""
     return f"{report_location.rstrip('/')}/rejects.csv"
 
 
-def first_rejects(report_location: str, count: int) -> list[Rejected]:
-    """The first rows of rejects.csv; no more of it than that is read.
+def first_rejects(report_location: str, count: int) -> list[RejectedRow]:
+    """The first rows of rejects.csv; the rest is not read.
 
     Args:
-        report_location: as the history has it; a path is taken from the folder we are in.
-        count: how many, at most.
+        report_location: from the history; a path is relative to the current folder.
+        count: the maximum number of rows.
 
     Raises:
-        Unreadable: it is not there, or may not be read.
+        RejectsUnreadable: the file is missing, not readable, or damaged.
     """
-    csv.field_size_limit(CELL_CHARACTERS)
-    with _as_unreadable(), opened(rejects_file(report_location)) as (_, stream):
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
+    with (
+        _errors_mapped(),
+        open_source(rejects_location(report_location)) as (_, stream),
+    ):
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
         try:
             return list(islice(_rows(csv.reader(text)), count))
@@ -58,20 +61,20 @@ def first_rejects(report_location: str, count: int) -> list[Rejected]:
             text.detach()
 
 
-def _rows(rows: Iterator[list[str]]) -> Iterator[Rejected]:
+def _rows(rows: Iterator[list[str]]) -> Iterator[RejectedRow]:
     if tuple(next(rows, ())[: len(REJECT_LABELS)]) != REJECT_LABELS:
-        raise Unreadable("it is no file of rejected rows")
+        raise RejectsUnreadable("the file does not contain rejected rows")
     for line, _, reason, *_ in rows:
-        yield Rejected(line=int(line), reason=reason)
+        yield RejectedRow(line=int(line), reason=reason)
 
 
 @contextmanager
-def _as_unreadable() -> Iterator[None]:
+def _errors_mapped() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        raise Unreadable(error.format_message()) from None
+        raise RejectsUnreadable(error.format_message()) from None
     except (SalesProError, OSError) as error:
-        raise Unreadable(str(error)) from None
+        raise RejectsUnreadable(str(error)) from None
     except (csv.Error, ValueError):
-        raise Unreadable("it was edited, or is cut off") from None
+        raise RejectsUnreadable("the file was edited, or is incomplete") from None

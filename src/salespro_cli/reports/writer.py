@@ -1,4 +1,4 @@
-"""Reports of imports that were started at a terminal."""
+"""Write the reports of imports that `salespro import` runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from salespro_cli.local_postgres.database_url import HOME
 from salespro_core.errors import ObjectRefused
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.report.text_report import as_json, as_text
+from salespro_core.report.json_report import as_json
+from salespro_core.report.text_report import as_text
 
 
 def reports_folder() -> Path:
-    """The folder that holds all reports; made before an import rather than after it.
+    """Create the folder of all reports; before an import, so that it fails early.
 
     Raises:
-        ObjectRefused: there can be none here.
+        ObjectRefused: the folder cannot be created.
     """
     folder = HOME / "reports"
     try:
@@ -27,31 +28,26 @@ def reports_folder() -> Path:
     except OSError as error:
         raise ObjectRefused(
             f"Reports cannot be written to {folder} ({error.strerror}): "
-            "run this in a folder that you may write to."
+            "run this command in a folder that you can write to."
         ) from error
     return folder
 
 
-def get_ready() -> None:
-    """Load what writes a report."""
-    _render().get_ready()
-
-
 def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
-    """Write report.html, report.json, report.txt and, if there are any, rejects.csv.
+    """Write report.html, report.json, report.txt and, if rows were rejected, rejects.csv.
 
     Returns:
-        The folder that holds them, new for each import.
+        A new folder with these files, named after the file and the time.
 
     Raises:
-        ObjectRefused: they may not be complete.
+        ObjectRefused: the files could not be written, or not completely.
     """
     name = PurePosixPath(outcome.upload.object_key).name
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     folder = parent / name / stamp
     try:
         folder.mkdir(parents=True)
-        write_into(folder, outcome, rejects)
+        write_report_files(folder, outcome, rejects)
     except OSError as error:
         raise ObjectRefused(
             f"The report could not be written to {folder} ({error.strerror})."
@@ -59,30 +55,30 @@ def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
     return folder
 
 
-def write_into(folder: Path, outcome: Outcome, rejects: Rejects) -> None:
-    """Write them into a folder that is there.
+def write_report_files(folder: Path, outcome: Outcome, rejects: Rejects) -> None:
+    """Write the files of a report into an existing folder.
 
     Raises:
-        OSError: they may not be complete.
+        OSError: the files could not be written, or not completely.
     """
     rejects_file = None
     if (file := rejects.open()) is not None:
         with (folder / "rejects.csv").open("wb") as out:
             shutil.copyfileobj(file, out)
         rejects_file = str(folder / "rejects.csv")
-    facts = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
-    text = as_text(outcome, rejects_file)
-    page = _render().as_html(outcome, rejects_file)
-    for report, body in (
-        ("report.json", facts),
-        ("report.txt", text),
-        ("report.html", page),
+    json_report = json.dumps(
+        as_json(outcome, rejects_file), indent=2, ensure_ascii=False
+    )
+    for name, body in (
+        ("report.json", json_report),
+        ("report.txt", as_text(outcome, rejects_file)),
+        ("report.html", _render().as_html(outcome, rejects_file)),
     ):
-        (folder / report).write_text(body + "\n", encoding="utf-8", errors="replace")
+        (folder / name).write_text(body + "\n", encoding="utf-8", errors="replace")
 
 
 def _render() -> ModuleType:
-    # Not before it is needed: it would be a third of what other commands load.
+    # Imported here: Jinja takes a third of the time that other commands take to load.
     from salespro_core.report.html_report import render  # noqa: PLC0415
 
     return render

@@ -1,8 +1,8 @@
 """Sample exports of any size: invented people, the shape and proportions of real files.
 
-Rows are drawn one by one and none is remembered, so memory is flat.  The same rows and
-seed give the same bytes.  The sales reps are the same people for every seed: any sample
-of users joins to any sample of appointments.
+Rows are generated one at a time, so memory does not grow with the file. The same number of
+rows and the same seed give the same bytes. The sales reps are the same for every seed: any
+sample of users joins to any sample of appointments.
 """
 
 import csv
@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, Literal
 
-from salespro_cli.sample_data import vocabulary as words
+from salespro_cli.sample_data import vocabulary
 
 SampleKind = Literal["appointments", "users"]
 
@@ -34,12 +34,12 @@ USER_LABELS: Final = (
 )
 # fmt: on
 
-# Source: SalesPro2025-06-18.csv and Combined_Active_Users.csv, as seen in production.
+# Source: SalesPro2025-06-18.csv and Combined_Active_Users.csv of production.
 PRODUCTION_ROWS: Final[dict[SampleKind, int]] = {"appointments": 2374, "users": 254}
 _SALES, _AMOUNTS, _REVENUE_CENTS = 530, 378, 878_664_334
 _FIRST_DAY, _DAYS = datetime(2025, 6, 6, tzinfo=UTC), 11
 _MS, _HOUR_MS = timedelta(milliseconds=1), 3_600_000
-# From 3:00 to 12:00 UTC it is night in America, and nobody visits customers.
+# From 3:00 to 12:00 UTC it is night in America: no appointment is created.
 _NIGHTFALL_MS, _NIGHT_MS = 3 * _HOUR_MS, 9 * _HOUR_MS
 _EXPORTED_AT = datetime(2025, 6, 18, 11, 5, tzinfo=UTC)
 
@@ -52,64 +52,65 @@ def write_sample(kind: SampleKind, rows: int, seed: int, out: Path) -> None:
     """Write a sample export to `out`, compressed if its name ends in `.gz`.
 
     Raises:
-        OSError: `out` is as it was before, and no part of the sample is left beside it.
+        OSError: the file cannot be written; `out` is unchanged and no partial file is left.
     """
-    labels, draw = {
+    labels, generate = {
         "appointments": (APPOINTMENT_LABELS, appointments),
         "users": (USER_LABELS, users),
     }[kind]
-    out = out.resolve()  # what a link points to is written, not the link
+    out = out.resolve()  # replaces the target of a link, not the link
     if out.exists() and not out.is_file():
-        raise FileExistsError(errno.EEXIST, "This is no file that can be replaced")
+        raise FileExistsError(errno.EEXIST, "Not a regular file")
     part = out.with_name(f".{out.name}.part")
     try:
         with ExitStack() as stack:
             file: BufferedWriter | GzipFile = stack.enter_context(part.open("wb"))
             if out.suffix == ".gz":
-                # Neither name nor time in the header, or no two runs would be equal.
+                # No name and no time in the gzip header: the same seed gives the same bytes.
                 file = stack.enter_context(GzipFile("", "wb", 6, file, mtime=0))
             text = TextIOWrapper(file, encoding="utf-8", newline="")
             writer = csv.writer(stack.enter_context(text))
             writer.writerow(labels)
-            writer.writerows(draw(rows, seed))
+            writer.writerows(generate(rows, seed))
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
 
 
 def appointments(rows: int, seed: int) -> Iterator[list[str]]:
-    """Rows of an appointments export, by `_created_at`, in `APPOINTMENT_LABELS` order.
+    """Rows of an appointments export: cells in the order of `APPOINTMENT_LABELS`.
 
-    Sales, amounts and revenue are production's share of `rows`, exactly.
+    Rows are sorted by `_created_at`. Sales, amounts and revenue have exactly the same
+    proportion to `rows` as in production.
     """
-    rng = words.repeatable(seed)
+    rng = vocabulary.repeatable(seed)
     sales = _share(rows, _SALES, PRODUCTION_ROWS["appointments"])
     amounts = _share(rows, _AMOUNTS, PRODUCTION_ROWS["appointments"])
     has_amount, amount = _select(amounts, sales, rng), _amounts(amounts, rng)
-    ids, times = words.object_ids(rows, f"appointments {seed}"), _times(rows, rng)
+    ids, times = vocabulary.object_ids(rows, f"appointments {seed}"), _times(rows, rng)
     for is_sale in _select(sales, rows, rng):
         yield [
             next(ids),
             *next(times),
             "TRUE" if is_sale else rng.choice(_NO_SALE),
-            *words.result_and_customer(rng, is_sale=is_sale),
-            *words.rep(rng),
+            *vocabulary.result_and_customer(rng, is_sale=is_sale),
+            *vocabulary.rep(rng),
             next(amount) if is_sale and next(has_amount) else "",
         ]
 
 
 def users(rows: int, seed: int) -> Iterator[list[str]]:
-    """Rows of a users export, the sales reps first, in `USER_LABELS` order.
+    """Rows of a users export, sales reps first: cells in the order of `USER_LABELS`.
 
-    The seed changes what differs between two exports of one company, such as logins;
-    who the users are, and their ids, stays.
+    The seed changes cells that differ between two exports of one company, such as the last
+    login. Names and ids of the users do not depend on it.
     """
-    rng = words.repeatable(seed)
-    *names, without_id = words.OFFICES
-    ids = words.object_ids(len(names), "offices")
+    rng = vocabulary.repeatable(seed)
+    *names, without_id = vocabulary.OFFICES
+    ids = vocabulary.object_ids(len(names), "offices")
     offices = [f"{name} ( {id_} )" for name, id_ in zip(names, ids, strict=True)] * 3
-    for index, id_ in enumerate(words.object_ids(rows, "users")):
-        person = words.person(index)
+    for index, id_ in enumerate(vocabulary.object_ids(rows, "users")):
+        person = vocabulary.person(index)
         login = _EXPORTED_AT - timedelta(days=rng.expovariate(1 / 6))
         yield [
             id_,
@@ -125,7 +126,7 @@ def users(rows: int, seed: int) -> Iterator[list[str]]:
             rng.choice((f"MHIC-{rng.randrange(100_000, 160_000)}", "")),
             rng.choice((*[""] * 8, "25.00", "0.00", "112.50")),
             f"EMP-{10_000 + 7 * index}",
-            f"{4_000 + index}" if index < len(words.REPS) else "",
+            f"{4_000 + index}" if index < len(vocabulary.REPS) else "",
         ]
 
 
@@ -134,7 +135,7 @@ def _share(rows: int, part: int, whole: int) -> int:
 
 
 def _select(count: int, rows: int, rng: Random) -> Iterator[bool]:
-    """`rows` answers of which exactly `count` are true (Knuth's algorithm S)."""
+    """`rows` booleans, exactly `count` of them true (Knuth's algorithm S)."""
     for left in range(rows, 0, -1):
         is_selected = rng.random() * left < count
         count -= is_selected
@@ -142,7 +143,10 @@ def _select(count: int, rows: int, rng: Random) -> Iterator[bool]:
 
 
 def _times(rows: int, rng: Random) -> Iterator[tuple[str, str]]:
-    """Creation and last change of each row; in slots, so that none has to be sorted."""
+    """Creation and last change of each row, in the order of creation.
+
+    Each row gets a time slot of equal length, so no sorting is needed.
+    """
     open_ms, end_ms = 24 * _HOUR_MS - _NIGHT_MS, (_EXPORTED_AT - _FIRST_DAY) // _MS
     for row in range(rows):
         day, time_ms = divmod(
@@ -162,10 +166,10 @@ def _instant(elapsed_ms: int) -> str:
 
 
 def _amounts(count: int, rng: Random) -> Iterator[str]:
-    """Amounts whose mean is production's, to the cent; most are small, few are large.
+    """Amounts with the mean of production, to the cent; most are small, few are large.
 
-    Each breaks its part off what is left (a Dirichlet distribution), so that the last
-    one, which has to be all that is left, is as plausible as the first.
+    Each amount is a random part of the remaining total (a Dirichlet distribution), so the
+    last amount, which is the whole rest, has the same distribution as the first.
     """
     total = _share(count, _REVENUE_CENTS, _AMOUNTS)
     for rest in range(count - 1, -1, -1):

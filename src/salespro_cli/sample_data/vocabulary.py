@@ -1,6 +1,6 @@
-"""What a sample export says: names, results, people, ids.
+"""Names, results, people and ids of the sample exports.
 
-A word that stands twice is twice as likely.
+A word that is listed twice is twice as likely.
 """
 
 import re
@@ -52,7 +52,7 @@ PRODUCTS = (
     "Windows", "Windows", "Windows", "Roof", "Roof", "Siding", "Siding", "Gutters",
     "Bath", "Bath", "Kitchen", "Doors", "Entry Door", "Deck", "Insulation", "Windows & Doors",
 )
-# The last one has no id in the exports: nobody visits customers from there.
+# The last office has no id in the exports: it is a call center without sales reps.
 OFFICES = (
     "Baltimore", "Richmond", "Philadelphia", "Pittsburgh", "Charlotte", "Virginia Beach",
     "Harrisburg", "Call Center",
@@ -60,8 +60,8 @@ OFFICES = (
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Saturday", "next week", "in July")
 # fmt: on
 
-# A result may name the {product}, a {day} and a {count}.  Every sale begins with "Sold",
-# and nothing else does: the text never contradicts isSale.
+# A result may name the {product}, a {day} and a {count}. The results of sales start with
+# "Sold", and no others do, so the text never contradicts isSale.
 SALE_RESULTS = (
     *["Sold"] * 26,
     *["Sold - Financed"] * 7,
@@ -101,7 +101,7 @@ NO_SALE_RESULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user of SalesPro, who does not exist."""
+    """An invented user of SalesPro."""
 
     first: str
     last: str
@@ -109,31 +109,31 @@ class Person:
 
 
 def person(index: int) -> Person:
-    """The user of this index; no two have the same email."""
-    turn, place = divmod(index, len(FIRST_NAMES))
-    again, turn = divmod(turn, len(LAST_NAMES))
-    first = FIRST_NAMES[place]
-    # A stride keeps the commonest first names from the commonest last names.
-    last = LAST_NAMES[(53 * place + turn + 31) % len(LAST_NAMES)]
+    """The user with this index; every index has a different email."""
+    turn, first_index = divmod(index, len(FIRST_NAMES))
+    suffix, turn = divmod(turn, len(LAST_NAMES))
+    first = FIRST_NAMES[first_index]
+    # The stride avoids pairs of the most common first name and the most common last name.
+    last = LAST_NAMES[(53 * first_index + turn + 31) % len(LAST_NAMES)]
     plain = unicodedata.normalize("NFKD", f"{first}.{last}").lower()
-    address = re.sub("[^a-z.-]", "", plain) + str(again or "")
+    address = re.sub("[^a-z.-]", "", plain) + str(suffix or "")
     return Person(first, last, f"{address}@example.com")
 
 
 REPS = tuple(person(index) for index in range(60))
-# Joins are case-insensitive because people type addresses as they like.
+# Real exports spell an address in different cases; joins ignore the case.
 _SPELLINGS: tuple[Callable[[str], str], ...] = (*[str.lower] * 18, str.title, str.upper)
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HALF = 62**5
 
 
 def repeatable(seed: int | str) -> Random:
-    """Chance that takes the same course for the same seed."""
-    return Random(seed)  # noqa: S311 - it has to repeat, not to be secret
+    """A random generator that repeats for the same seed."""
+    return Random(seed)  # noqa: S311 -- not for secrets
 
 
 def result_and_customer(rng: Random, *, is_sale: bool) -> list[str]:
-    """Result, customer's last and first name, and estimate; each may be missing."""
+    """Result, last and first name of the customer, and estimate; each may be empty."""
     product, last = rng.choice(PRODUCTS), rng.choice(LAST_NAMES)
     result = rng.choice(SALE_RESULTS if is_sale else NO_SALE_RESULTS)
     first = rng.choice(FIRST_NAMES)
@@ -150,15 +150,15 @@ def result_and_customer(rng: Random, *, is_sale: bool) -> list[str]:
 
 
 def rep(rng: Random) -> list[str]:
-    """Email, first and last name of a rep; some visit more often than others."""
+    """Email, first and last name of a rep; some reps occur more often than others."""
     chosen = REPS[int(len(REPS) * rng.random() ** 1.5)]
     return [rng.choice(_SPELLINGS)(chosen.email), chosen.first, chosen.last]
 
 
 def object_ids(count: int, key: str) -> Iterator[str]:
-    """Ids in the form of SalesPro's; no two of one key are equal.
+    """Ids in SalesPro's form; all ids of one key are different.
 
-    A Feistel network permutes all 62**10 ids, so none has to be remembered.
+    A Feistel network permutes all 62**10 ids, so no id has to be stored.
     """
     rounds = [repeatable(f"{key} {number}").getrandbits(64) | 1 for number in range(4)]
     for index in range(count):

@@ -1,4 +1,4 @@
-"""Signals wait for a place where they do no harm; this process sends them to itself."""
+"""Deferral of signals; this process sends them to itself."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import time
 import pytest
 
 from salespro_cli.inputs import signals
-from salespro_cli.inputs.signals import kept_back
+from salespro_cli.inputs.signals import defer_interrupts
 
 
-def test_a_signal_waits_until_it_is_welcome() -> None:
-    """In the middle of a statement it would leave a connection that is of no use."""
+def test_signal_waits_until_the_next_allowed_block() -> None:
     reached = []
 
     def interrupted() -> None:
-        with kept_back() as kept:
+        with defer_interrupts() as interrupts:
             signal.raise_signal(signal.SIGINT)
             reached.append("after the signal")
-            with kept.welcome():
+            with interrupts.allowed():
                 reached.append("inside")
 
     with pytest.raises(KeyboardInterrupt):
@@ -28,22 +27,26 @@ def test_a_signal_waits_until_it_is_welcome() -> None:
     assert reached == ["after the signal"]
 
 
-def test_where_it_is_welcome_a_signal_is_let_through_at_once() -> None:
-    """A read from a pipe or a network may take for ever."""
-    with pytest.raises(KeyboardInterrupt), kept_back() as kept, kept.welcome():
+def test_signal_in_an_allowed_block_interrupts_at_once() -> None:
+    """A read from a pipe or a network may never end."""
+    with (
+        pytest.raises(KeyboardInterrupt),
+        defer_interrupts() as interrupts,
+        interrupts.allowed(),
+    ):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_where_it_is_no_longer_welcome_a_signal_waits() -> None:
-    with kept_back() as kept:
-        with kept.welcome():
+def test_signal_after_an_allowed_block_is_deferred() -> None:
+    with defer_interrupts() as interrupts:
+        with interrupts.allowed():
             pass
         signal.raise_signal(signal.SIGINT)
 
 
-def test_a_second_signal_does_not_wait() -> None:
+def test_second_signal_interrupts_at_once() -> None:
     def interrupted() -> None:
-        with kept_back():
+        with defer_interrupts():
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
@@ -51,12 +54,14 @@ def test_a_second_signal_does_not_wait() -> None:
         interrupted()
 
 
-def test_patience_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A statement may wait for somebody's lock, and Ctrl-C has to work then too."""
-    monkeypatch.setattr(signals, "PATIENCE_S", 0.01)
+def test_deferred_signal_interrupts_after_the_longest_delay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C must also work while a statement waits for a lock."""
+    monkeypatch.setattr(signals, "MAX_DELAY_S", 0.01)
 
     def interrupted() -> None:
-        with kept_back():
+        with defer_interrupts():
             signal.raise_signal(signal.SIGINT)
             time.sleep(10)
 
@@ -64,11 +69,11 @@ def test_patience_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         interrupted()
 
 
-def test_sigterm_ends_with_the_code_that_shells_expect() -> None:
+def test_sigterm_exits_with_code_143() -> None:
     def interrupted() -> None:
-        with kept_back():
+        with defer_interrupts():
             signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGALRM)  # as when patience has come to an end
+            signal.raise_signal(signal.SIGALRM)  # as after the longest delay
 
     with pytest.raises(SystemExit) as ending:
         interrupted()
@@ -76,25 +81,26 @@ def test_sigterm_ends_with_the_code_that_shells_expect() -> None:
     assert ending.value.code == 143
 
 
-def test_afterwards_signals_do_what_they_did() -> None:
-    """Nothing comes late, either: whatever came before the end is over."""
-    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+def test_handlers_are_restored_and_a_deferred_signal_is_dropped_at_the_end() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
-    with kept_back():
+    with defer_interrupts():
         during = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
         signal.raise_signal(signal.SIGTERM)
 
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+    after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert after == before
     assert during != before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-def test_what_nohup_has_us_ignore_stays_ignored() -> None:
+def test_signal_that_the_process_ignores_stays_ignored() -> None:
+    """As under nohup."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with kept_back() as kept:
+        with defer_interrupts() as interrupts:
             signal.raise_signal(signal.SIGINT)
-            with kept.welcome():
+            with interrupts.allowed():
                 pass
     finally:
         signal.signal(signal.SIGINT, before)

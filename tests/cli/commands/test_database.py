@@ -1,0 +1,88 @@
+"""Acceptance: the database of a command, and `salespro migrate`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from contextlib import closing
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tests.support.builders import CANARY_PASSWORD, appointment, csv_bytes
+from tests.support.terminal import CommandResult, Terminal
+
+
+def test_unreachable_database_is_one_error_line_without_the_password(
+    terminal: Terminal,
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as unused:
+        port = unused.getsockname()[1]
+    url = f"postgresql://ann:{CANARY_PASSWORD}@127.0.0.1:{port}/sales"
+
+    done = terminal.run("history", DATABASE_URL=url)
+
+    assert "Postgres could not be reached" in done.error
+    assert CANARY_PASSWORD not in done.error
+
+
+def test_malformed_database_url_is_not_repeated_in_the_error(
+    terminal: Terminal,
+) -> None:
+    """A typing mistake must not print the password."""
+    done = terminal.run(
+        "migrate", DATABASE_URL=f"postgres//ann:{CANARY_PASSWORD}@host/sales"
+    )
+
+    assert "DATABASE_URL" in done.error
+    assert CANARY_PASSWORD not in done.error
+
+
+def test_missing_tables_are_an_error_until_migrate_creates_them(
+    tmp_path: Path, empty_database_url: str
+) -> None:
+    parts = conninfo_to_dict(empty_database_url)
+    # The embedded Postgres ignores a password; the server of TEST_DATABASE_URL may not.
+    url = make_conninfo(
+        empty_database_url, password=str(parts.get("password") or CANARY_PASSWORD)
+    )
+    terminal = Terminal(tmp_path, {"DATABASE_URL": url})
+    terminal.write("one.csv", csv_bytes(appointment()))
+
+    for command in (["import", "one.csv"], ["history"]):
+        assert "run `salespro migrate`" in terminal.run(*command).error
+    migrated = terminal.run("migrate"), terminal.run("migrate")
+
+    database = f"{parts['dbname']} on {parts.get('host', 'localhost')}"
+    expected = CommandResult(0, f"The tables are up to date in {database}.\n", "")
+    assert migrated == (expected, expected)
+    assert terminal.run("import", "one.csv", "--json").counts == {"created": 1}
+
+
+def test_without_database_url_an_embedded_postgres_keeps_the_rows(
+    tmp_path: Path,
+) -> None:
+    """It is created and migrated by the first command, and stops after each command."""
+    terminal = Terminal(tmp_path)
+    terminal.write("one.csv", csv_bytes(appointment()))
+    postgres = tmp_path / ".salespro" / "postgres"
+
+    try:
+        first = terminal.run("import", "--json", "one.csv")
+        again = terminal.run("import", "--json", "one.csv", DATABASE_URL=" ")
+        listed = terminal.run("history", "--json")
+        is_running = (postgres / "socket").is_symlink()
+        migrated = terminal.run("migrate")
+    finally:
+        # Root's cluster is in another folder, which the server's user can enter.
+        shutil.rmtree((postgres / "pgdata").resolve(), ignore_errors=True)
+
+    assert first.counts == {"created": 1}
+    assert again.counts == {"unchanged": 1}
+    assert [import_["status"] for import_ in listed.json()] == ["completed"] * 2
+    assert not is_running
+    assert migrated == CommandResult(
+        0,
+        "The tables are up to date in the embedded Postgres (.salespro/postgres).\n",
+        "",
+    )

@@ -1,0 +1,187 @@
+"""Acceptance: `salespro import s3://bucket/key`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from uuid import uuid4
+
+import boto3
+import psycopg
+import pytest
+from moto.server import ThreadedMotoServer
+from psycopg import Connection
+
+from salespro_cli.sandbox import REGION
+from tests.support.builders import appointment, csv_bytes
+from tests.support.table_contents import (
+    APPOINTMENT_TABLE,
+    contents,
+    stored,
+    wait_until,
+)
+from tests.support.terminal import CommandResult, Terminal, wait_for_exit
+
+WAITING_FOR_A_LOCK = """
+    SELECT count(*) FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid()
+       AND wait_event_type = 'Lock'
+"""
+
+
+class Bucket:
+    """A new bucket, and a terminal whose environment leads to its server."""
+
+    def __init__(self, terminal: Terminal, endpoint: str) -> None:
+        self.name = f"bucket-{uuid4().hex}"
+        aws = {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+        }
+        self.terminal = Terminal(terminal.folder, terminal.environ | aws)
+        self._s3 = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106 -- moto takes any
+        )
+        self._s3.create_bucket(
+            Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+
+    def put(self, key: str, data: bytes) -> str:
+        """Upload an object and return its URI."""
+        self._s3.put_object(Bucket=self.name, Key=key, Body=data)
+        return f"s3://{self.name}/{key}"
+
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._s3.close()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """URL of a moto server, which is S3 for every process on this machine."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(terminal: Terminal, endpoint: str) -> Iterator[Bucket]:
+    with closing(Bucket(terminal, endpoint)) as bucket:
+        yield bucket
+
+
+def test_object_is_imported_once_and_skipped_afterwards(
+    bucket: Bucket, conn: Connection
+) -> None:
+    uri = bucket.put("june/größe 1.csv", csv_bytes(appointment("A1")))
+
+    predicted = bucket.terminal.run("import", uri, "--dry-run", "--json")
+    first = bucket.terminal.run("import", uri, "--json")
+    before = contents(conn)
+    second = bucket.terminal.run("import", uri)
+    third = bucket.terminal.run("import", uri, "--json")
+    opened = bucket.terminal.run("import", uri, "--open")
+
+    assert predicted.counts == first.counts == {"created": 1}
+    assert (second.code, second.err) == (0, "")
+    assert second.out.startswith(f"{uri} was imported before.")
+    assert (third.counts, third.json()["already_imported"]) == ({}, True)
+    assert opened.err.startswith("No report was written now: `salespro show ID`")
+    assert contents(conn) == before
+
+
+def test_object_under_dryrun_is_only_reported_on(
+    bucket: Bucket, conn: Connection
+) -> None:
+    """As in the function."""
+    uri = bucket.put("dryrun/a.csv", csv_bytes(appointment("A1")))
+
+    done = bucket.terminal.run("import", uri, "--json")
+
+    assert (done.counts, done.json()["dry_run"]) == ({"created": 1}, True)
+    assert stored(conn, APPOINTMENT_TABLE) == {}
+
+
+def test_object_above_its_error_budget_is_refused_and_a_larger_budget_imports_it(
+    bucket: Bucket, conn: Connection
+) -> None:
+    """The object is read from its start twice in both cases."""
+    rows = [appointment(f"A{number}") for number in range(2_000)]
+    uri = bucket.put("a.csv", csv_bytes(*rows, appointment("B", saleAmount="much")))
+
+    refused = bucket.terminal.run("import", uri, MAX_REJECTED_ROWS="0")
+    rows_after_refusal = stored(conn, APPOINTMENT_TABLE)
+    done = bucket.terminal.run("import", "--json", uri, MAX_REJECTED_ROWS="1")
+
+    assert refused.error.startswith("1 of 2,001 rows would be rejected, more than")
+    assert rows_after_refusal == {}
+    assert done.counts == {"created": 2_000, "rejected": 1}
+    assert done.json()["attempts"] == 2
+
+
+def test_missing_object_is_named(bucket: Bucket) -> None:
+    uri = f"s3://{bucket.name}/missing.csv"
+
+    assert bucket.terminal.run("import", uri).error == f"Object not found: {uri}"
+
+
+def test_missing_bucket_is_named(bucket: Bucket) -> None:
+    error = bucket.terminal.run("import", "s3://no-such-bucket/a.csv").error
+
+    assert error == "s3://no-such-bucket/a.csv: the bucket does not exist."
+
+
+@pytest.mark.parametrize(
+    ("environ", "error"),
+    [
+        pytest.param(
+            {"AWS_DEFAULT_REGION": REGION},
+            "S3 could not be reached for s3://bucket/a.csv: Unable to locate "
+            "credentials",
+            id="no-credentials",
+        ),
+        pytest.param(
+            {"AWS_PROFILE": "unknown"},
+            "AWS is not configured: The config profile (unknown) could not be found",
+            id="no-profile",
+        ),
+        pytest.param(
+            {"AWS_ENDPOINT_URL": "elsewhere"},
+            "AWS is not configured: Invalid endpoint: elsewhere",
+            id="no-endpoint",
+        ),
+    ],
+)
+def test_missing_aws_configuration_is_one_error_line(
+    terminal: Terminal, environ: dict[str, str], error: str
+) -> None:
+    assert terminal.run("import", "s3://bucket/a.csv", **environ).error == error
+
+
+def test_interrupted_import_of_an_object_is_continued_by_the_next_at_once(
+    bucket: Bucket, conn: Connection, database_url: str
+) -> None:
+    """A lock on the table stops the import in a statement, where Ctrl-C finds it."""
+    uri = bucket.put("a.csv", csv_bytes(appointment("A1")))
+
+    with psycopg.connect(database_url) as locking:
+        locking.execute("LOCK TABLE salespro_appointment")
+        with bucket.terminal.start("import", uri) as process:
+            wait_until(conn, WAITING_FOR_A_LOCK)
+            process.send_signal(signal.SIGINT)
+            interrupted = wait_for_exit(process)
+    done = bucket.terminal.run("import", uri, "--json")
+
+    assert interrupted == CommandResult(130, "", interrupted.err)
+    assert interrupted.err.strip() == "Error: Interrupted."
+    assert done.counts == {"created": 1}
+    assert done.json()["attempts"] == 2
