@@ -11,20 +11,24 @@ from mypy_boto3_s3 import S3Client
 
 from handler.aws import s3_object
 from salespro_cli.sandbox import REGION
-from tests.support.servers.object_server import ObjectServer, client, running
+from tests.support.servers.object_server import (
+    ObjectServer,
+    run_object_server,
+    short_timeout_client,
+)
 
 
 @pytest.fixture(scope="module")
 def object_server() -> Iterator[ObjectServer]:
     """An S3 server that fails on demand."""
-    with running() as server:
+    with run_object_server() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def s3(object_server: ObjectServer) -> Iterator[S3Client]:
     """A client of `object_server`."""
-    with closing(client(object_server.url)) as s3:
+    with closing(short_timeout_client(object_server.url)) as s3:
         yield s3
 
 

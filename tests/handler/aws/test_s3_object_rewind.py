@@ -12,25 +12,30 @@ from mypy_boto3_s3 import S3Client
 from handler.aws.s3_object import MAX_BREAKS, ObjectStream
 from salespro_core.errors import ObjectGone, ObjectUnavailable
 from tests.support.function.cut_sensitive_csv import CSV, CUT_OFFSETS, KEY, parse
-from tests.support.servers.object_server import (
-    HONEST,
+from tests.support.servers.object_server import ObjectServer
+from tests.support.servers.s3_faults import (
+    NO_FAULT,
     BodyFault,
-    ColumnType,
-    Fault,
-    LyingHead,
-    NoAnswer,
-    ObjectServer,
-    kinds,
+    FaultType,
+    NoResponse,
+    ResponseFault,
+    WrongHeader,
+    fault_types,
 )
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
-@pytest.mark.parametrize("kind", kinds(BodyFault | LyingHead | NoAnswer))
+@pytest.mark.parametrize("kind", fault_types(BodyFault | WrongHeader | NoResponse))
 def test_object_is_read_twice_despite_any_fault(
-    object_server: ObjectServer, s3: S3Client, kind: ColumnType
+    object_server: ObjectServer, s3: S3Client, kind: FaultType
 ) -> None:
-    faults = [Fault("cut", 500), HONEST, Fault("cut", 300), Fault(kind, 900)]
+    faults = [
+        ResponseFault("cut", 500),
+        NO_FAULT,
+        ResponseFault("cut", 300),
+        ResponseFault(kind, 900),
+    ]
     notification = object_server.put(
         KEY, CSV, *faults, version_id="v1", has_checksum=True
     )
@@ -45,8 +50,8 @@ def test_object_is_read_twice_despite_any_fault(
             assert (reader.read(), reader.read(1)) == (CSV, b"")
 
     assert (first, position) == (CSV, 0)
-    after = f"bytes={900 if kind in kinds(BodyFault) else 300}-"
-    assert object_server.objects[KEY].asked == [
+    after = f"bytes={900 if kind in fault_types(BodyFault) else 300}-"
+    assert object_server.objects[KEY].requested_ranges == [
         None,
         "bytes=500-",
         None,
@@ -60,9 +65,9 @@ def test_rows_of_both_readings_are_the_same_despite_cuts(
     object_server: ObjectServer, s3: S3Client, seed: int
 ) -> None:
     random_ = random.Random(seed)
-    cuts = [Fault("reset" if n % 3 else "cut", n) for n in CUT_OFFSETS]
+    cuts = [ResponseFault("reset" if n % 3 else "cut", n) for n in CUT_OFFSETS]
     faults = sorted(random_.sample(cuts, 9), key=lambda f: f.until)
-    faults += [HONEST, *sorted(random_.sample(cuts, 9), key=lambda f: f.until)]
+    faults += [NO_FAULT, *sorted(random_.sample(cuts, 9), key=lambda f: f.until)]
     notification = object_server.put(
         f"twice-{seed}.csv", CSV, *faults, has_checksum=True
     )
@@ -78,10 +83,12 @@ def test_rows_of_both_readings_are_the_same_despite_cuts(
 
 @pytest.mark.parametrize("kind", ["trickle", "garbled", "cut", "stall"])
 def test_incomplete_first_reading_does_not_affect_the_second(
-    object_server: ObjectServer, s3: S3Client, kind: ColumnType
+    object_server: ObjectServer, s3: S3Client, kind: FaultType
 ) -> None:
     """Position and checksum start again."""
-    notification = object_server.put(KEY, CSV, Fault(kind, 700), has_checksum=True)
+    notification = object_server.put(
+        KEY, CSV, ResponseFault(kind, 700), has_checksum=True
+    )
 
     with closing(ObjectStream(s3, notification)) as stream:
         begun = b"".join(iter(lambda: stream.read(700 - stream.tell()), b""))
@@ -92,7 +99,7 @@ def test_incomplete_first_reading_does_not_affect_the_second(
         assert stream.tell() == len(CSV)
 
     assert (len(begun), start) == (700, 0)
-    assert object_server.objects[KEY].asked == [None, None]
+    assert object_server.objects[KEY].requested_ranges == [None, None]
 
 
 @pytest.mark.parametrize("version_id", ["v1", None], ids=["version", "ETag"])
@@ -100,7 +107,7 @@ def test_second_reading_is_of_the_same_version_or_fails(
     object_server: ObjectServer, s3: S3Client, version_id: str | None
 ) -> None:
     """Only the validated version may be imported."""
-    faults = [HONEST, Fault("replaced")]
+    faults = [NO_FAULT, ResponseFault("replaced")]
     notification = object_server.put(KEY, CSV, *faults, version_id=version_id)
 
     with closing(ObjectStream(s3, notification)) as stream:
@@ -116,8 +123,8 @@ def test_second_reading_is_of_the_same_version_or_fails(
 def test_breaks_of_both_readings_count_together(
     object_server: ObjectServer, s3: S3Client
 ) -> None:
-    cuts = [Fault("cut", n + 1) for n in range(60)]
-    notification = object_server.put(KEY, CSV, *cuts, HONEST, *cuts)
+    cuts = [ResponseFault("cut", n + 1) for n in range(60)]
+    notification = object_server.put(KEY, CSV, *cuts, NO_FAULT, *cuts)
 
     with closing(ObjectStream(s3, notification)) as stream:
         stream.readall()
@@ -125,7 +132,7 @@ def test_breaks_of_both_readings_count_together(
         with pytest.raises(ObjectUnavailable, match="breaks: 100, in a row: 1"):
             stream.readall()
 
-    assert len(object_server.objects[KEY].asked) == MAX_BREAKS + 1
+    assert len(object_server.objects[KEY].requested_ranges) == MAX_BREAKS + 1
 
 
 @pytest.mark.parametrize(

@@ -24,16 +24,15 @@ from salespro_core.errors import (
 )
 from salespro_core.model.rejects import Record, Reject
 from tests.support.function.cut_sensitive_csv import CSV, CUT_OFFSETS, parse, read_all
-from tests.support.servers.object_server import (
-    HONEST,
-    THREADS,
+from tests.support.servers.object_server import THREADS, ObjectServer
+from tests.support.servers.s3_faults import (
+    NO_FAULT,
     BodyFault,
-    ColumnType,
-    Fault,
-    LyingHead,
-    NoAnswer,
-    ObjectServer,
-    kinds,
+    FaultType,
+    NoResponse,
+    ResponseFault,
+    WrongHeader,
+    fault_types,
 )
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -45,7 +44,7 @@ SCHEDULES, PART = 2_000, 100
 class Schedule:
     """The faults of the responses, and the properties of the object."""
 
-    faults: tuple[Fault, ...]
+    faults: tuple[ResponseFault, ...]
     version_id: str | None
     has_checksum: bool
     has_size: bool
@@ -59,17 +58,17 @@ def schedule(seed: int) -> Schedule:
     # A wrong length or byte can be detected only by the notified size or by the checksum.
     has_size = not has_checksum or random_.random() < 0.5
     version_id = random_.choice(["3HL4kqtJlcpXroDTDmJrmSpXd3dIbrHY", None])
-    weights: dict[ColumnType, float] = {
+    weights: dict[FaultType, float] = {
         "cut": 45,
         "reset": 18,
         "stall": 2,
         "trickle": 2,
     }
-    weights |= dict.fromkeys(kinds(LyingHead | NoAnswer), 1)
+    weights |= dict.fromkeys(fault_types(WrongHeader | NoResponse), 1)
     weights |= {"silent": 0.4, "replaced": 1, "deleted": 0.5, "denied": 0.5}
     weights |= {"garbled": 1 if has_checksum else 0}
     weights |= {"other version": 1 if version_id else 0}
-    faults: list[Fault] = []
+    faults: list[ResponseFault] = []
     position = 0
     for number in range(random_.randint(1, 9)):
         [kind] = random_.choices(list(weights), list(weights.values()))
@@ -79,8 +78,8 @@ def schedule(seed: int) -> Schedule:
         until = random_.choice(ahead or [len(CSV) - 1, len(CSV)])
         # This many further connections yield no byte.
         barren = random_.choices(range(MAX_TRIES + 1), [80, 5, 5, 4, 4, 2])[0]
-        faults += [Fault(kind, until), *[Fault("cut")] * barren]
-        if kind in kinds(BodyFault):
+        faults += [ResponseFault(kind, until), *[ResponseFault("cut")] * barren]
+        if kind in fault_types(BodyFault):
             position = max(position, until)
     return Schedule(
         faults=tuple(faults),
@@ -97,10 +96,10 @@ def predict(plan: Schedule, size: int) -> type[SalesProError] | None:
     is_garbled = False
     # With a Content-Length that is too long, the end is never reached.
     is_longer = plan.faults[0].kind == "length too long" and not plan.has_size
-    for number, fault in enumerate((*plan.faults, *[HONEST] * MAX_TRIES)):
+    for number, fault in enumerate((*plan.faults, *[NO_FAULT] * MAX_TRIES)):
         if (end := end_of_object(fault.kind, plan)) is not None:
             return end
-        until = fault.until if fault.kind in kinds(BodyFault) else size
+        until = fault.until if fault.kind in fault_types(BodyFault) else size
         if is_longer:
             until = size if number == 0 else 0
         elif is_useless(fault.kind, position):
@@ -117,18 +116,18 @@ def predict(plan: Schedule, size: int) -> type[SalesProError] | None:
     raise AssertionError
 
 
-def end_of_object(kind: ColumnType, plan: Schedule) -> type[SalesProError] | None:
+def end_of_object(kind: FaultType, plan: Schedule) -> type[SalesProError] | None:
     """The error if the object cannot be read any more; a pinned version still can."""
     if kind == "deleted" or (kind == "replaced" and plan.version_id is None):
         return ObjectGone
     return ObjectRefused if kind == "denied" else None
 
 
-def is_useless(kind: ColumnType, position: int) -> bool:
+def is_useless(kind: FaultType, position: int) -> bool:
     """Whether the response has no usable byte."""
     if kind == "range missing" and position == 0:
         return False  # no range was requested
-    return kind in kinds(LyingHead | NoAnswer)
+    return kind in fault_types(WrongHeader | NoResponse)
 
 
 def seeds() -> list[range]:
@@ -162,11 +161,13 @@ def test_schedule_of_faults_yields_the_same_bytes_or_the_predicted_error(
             if body != CSV:
                 return f"seed {seed}: wrong bytes without an error"
         finally:
-            asked = len(object_server.objects.pop(f"{seed}.csv").asked)
+            requested_ranges = len(
+                object_server.objects.pop(f"{seed}.csv").requested_ranges
+            )
         endings[ended.__name__ if ended else "bytes"] += 1
         if ended is expected:
             return None
-        return f"seed {seed}: expected {expected}, got {ended}, {asked} requests"
+        return f"seed {seed}: expected {expected}, got {ended}, {requested_ranges} requests"
 
     endings: Counter[str] = Counter()
     with ThreadPoolExecutor(THREADS) as pool:

@@ -1,8 +1,8 @@
-"""A TCP wire to a server, that fails by plan: at a statement, or at a byte.
+"""A TCP proxy that breaks connections at a chosen statement or byte.
 
-It stands between the importer and Postgres, where it understands as much of the protocol
-as it takes to tell statements apart, or between the importer and S3, where it does not.
-Source of the messages: PostgreSQL documentation, section 54.7, "Message Formats".
+Before Postgres it parses as much of the protocol as is needed to recognise statements;
+before S3 it counts bytes.  Source: PostgreSQL documentation, section 54.7, "Message
+Formats".
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 READ_BYTES = 64 * 1024
 
-# What happens to a connection: it ends, by FIN or by RST, or after bytes that are no
-# answer; or nothing comes through it any more and nobody is told.  What it carried at
-# that moment is lost.
+# What the proxy does to a connection.  `cut` and `reset` close it by FIN and RST; `garble`
+# sends bytes outside the protocol and closes it; `blackhole` keeps it open and drops all
+# further data.  The statement or reply of that moment is lost.
 Action = Literal["cut", "reset", "garble", "blackhole"]
-GARBAGE = b"\x00\xffno answer\x00" * 8
+GARBAGE = b"\x00\xffgarbage\x00" * 8
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A statement on its way to the server, or its reply on the way back.
+    """A statement before it reaches the server, or its reply before it reaches the client.
 
     Attributes:
-        number: of the statement, over all connections, from 0.
-        text: of the statement, also where it was prepared before.
-        is_answered: whether the server has done it; the client does not know yet.
-        error: the reply, if it is one: `40P01 deadlock detected`.
+        number: number of the statement over all connections, from 0.
+        text: text of the statement, also if it was prepared earlier.
+        is_answered: it is the reply; the server has executed the statement.
+        error: SQLSTATE and text of an error reply: `40P01 deadlock detected`.
     """
 
     number: int
@@ -46,27 +46,28 @@ class Moment:
     error: str = ""
 
 
-# What happens at a moment; None if nothing does.  It may take its time.
+# Called at each moment; returns what the proxy does, if anything.  It may block.
 Plan = Callable[[Moment], Action | None]
 
 
 class Proxy:
-    """Carries what client and server say.
+    """Forwards data between clients and one server.
 
     Attributes:
-        speaks_sql: whether it tells statements apart; one that does not counts bytes.
-        plan: asked at each moment.
-        latency_s: before each piece, in both directions.
-        slice_bytes: the size of a piece, at most.
-        cut_after: bytes from the server, over all connections, after which `action`
-            happens; once, unless `cut_again_after` so many more.
-        on_connection: told the number of a new connection, from 0, before it is taken.
-        is_refusing: a new connection is closed at once.
-        is_silent: a new connection is taken, and nothing comes through it.
-        statements: what has been sent so far.
-        connections: how many have been made so far.
+        parses_sql: it recognises statements and calls `plan`; otherwise it counts bytes.
+        plan: called at each moment.
+        latency_s: delay before each packet, in both directions.
+        slice_bytes: most bytes per packet.
+        cut_after: bytes from the server, over all connections, until `action` happens.
+        cut_again_after: bytes until it happens again; None for once only.
+        on_connection: called with the number of a new connection, from 0, before it is
+            accepted.
+        is_refusing: new connections are closed at once.
+        is_silent: new connections are accepted, and all data is dropped.
+        statements: texts of all statements so far.
+        connections: number of connections so far.
         cuts: how often `action` has happened.
-        is_over: set when the test is.
+        is_over: set at the end of the test.
     """
 
     def __init__(
@@ -88,8 +89,8 @@ class Proxy:
         self._lock = Lock()
         self.connections = 0
 
-    def carry(self, client: socket.socket) -> None:
-        """Connect a client with the server, and return at once."""
+    def accept(self, client: socket.socket) -> None:
+        """Connect a client with the server in a new thread."""
         self.on_connection(self.connections)
         self.connections += 1
         if self.is_refusing:
@@ -97,22 +98,22 @@ class Proxy:
             return
         try:
             server = self._connect()
-        except OSError:  # it is down
+        except OSError:  # the server is down
             client.close()
             return
         for end in (client, server):
-            if end.family == socket.AF_INET:  # or each small piece waits for 40 ms
+            if end.family == socket.AF_INET:  # otherwise each small packet waits 40 ms
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         Thread(target=_Connection(self, client, server).run, daemon=True).start()
 
     def begin(self, text: str) -> Moment:
-        """A statement is on its way."""
+        """Record a statement and return its moment."""
         with self._lock:
             self.statements.append(text)
             return Moment(len(self.statements) - 1, text, is_answered=False)
 
     def bytes_to_forward(self, count: int) -> tuple[int, Action | None]:
-        """How many of these bytes from the server get through, and what happens then."""
+        """Return how many of the next bytes from the server pass, and what follows."""
         with self._lock:
             if self.cut_after is None:
                 return count, None
@@ -129,7 +130,7 @@ class _Ended(Exception):
 
 
 class _Message(NamedTuple):
-    """One message of the protocol; the first of a client has no kind."""
+    """A message of the protocol; the first message of a client has no kind."""
 
     kind: bytes
     body: bytes
@@ -137,52 +138,52 @@ class _Message(NamedTuple):
 
 
 class _Connection:
-    """One connection, carried by one thread."""
+    """A connection, forwarded by one thread."""
 
     def __init__(
         self, proxy: Proxy, client: socket.socket, server: socket.socket
     ) -> None:
-        self._wire = proxy
+        self._proxy = proxy
         self._client = client
         self._server = server
-        self._is_dark = proxy.is_silent
+        self._is_blackhole = proxy.is_silent
         self._up = _Messages(has_startup=True)
         self._down = _Messages(has_startup=False)
         self._prepared: dict[bytes, str] = {}
-        self._kept_back: list[bytes] = []
+        self._unsent: list[bytes] = []
         self._text = ""
-        # A None is where the client waits for all that it has asked before.
-        self._asked: list[Moment | None] = []
+        # Statements without a reply; None is where the client waits for all replies.
+        self._pending: list[Moment | None] = []
 
     def run(self) -> None:
         with suppress(OSError, _Ended):
-            while not self._is_dark:
+            while not self._is_blackhole:
                 ready, _, _ = select.select([self._client, self._server], [], [])
                 for end in ready:
-                    said = end.recv(READ_BYTES)
-                    if not said:
+                    data = end.recv(READ_BYTES)
+                    if not data:
                         raise _Ended
-                    self._pass_on(end, said)
-            # Not even that the other one has hung up gets through.
-            self._wire.is_over.wait()
+                    self._forward(end, data)
+            # A black hole does not forward the end of the connection either.
+            self._proxy.is_over.wait()
         for end in (self._client, self._server):
             with suppress(OSError):
                 end.close()
 
-    def _pass_on(self, end: socket.socket, said: bytes) -> None:
+    def _forward(self, end: socket.socket, data: bytes) -> None:
         is_up = end is self._client
-        if self._wire.parses_sql:
+        if self._proxy.parses_sql:
             messages = self._up if is_up else self._down
-            for message in messages.read(said):
-                (self._go_up if is_up else self._come_down)(message)
+            for message in messages.read(data):
+                (self._forward_to_server if is_up else self._forward_to_client)(message)
         elif is_up:
-            self._send(self._server, said)
+            self._send(self._server, data)
         else:
-            through, action = self._wire.bytes_to_forward(len(said))
-            self._send(self._client, said[:through])
+            through, action = self._proxy.bytes_to_forward(len(data))
+            self._send(self._client, data[:through])
             self._do(action)
 
-    def _go_up(self, message: _Message) -> None:
+    def _forward_to_server(self, message: _Message) -> None:
         if message.kind == b"P":
             name, text = message.body.split(b"\0")[:2]
             self._prepared[name] = text.decode()
@@ -190,45 +191,45 @@ class _Connection:
             self._text = self._prepared.get(message.body.split(b"\0")[1], "")
         elif message.kind == b"Q":
             self._text = message.body[:-1].decode()
-        self._kept_back.append(message.raw)
+        self._unsent.append(message.raw)
         if message.kind in (b"P", b"B", b"D"):
-            # They go with the Execute: a statement that is parsed has its locks already.
+            # Sent together with Execute, because parsing a statement takes table locks.
             return
         if message.kind in (b"Q", b"E"):
-            moment = self._wire.begin(self._text)
-            self._do(self._wire.plan(moment))
-            self._asked.append(moment)
+            moment = self._proxy.begin(self._text)
+            self._do(self._proxy.plan(moment))
+            self._pending.append(moment)
         if message.kind in (b"Q", b"S"):
-            self._asked.append(None)
-        raw, self._kept_back = b"".join(self._kept_back), []
+            self._pending.append(None)
+        raw, self._unsent = b"".join(self._unsent), []
         self._send(self._server, raw)
 
-    def _come_down(self, message: _Message) -> None:
-        # CommandComplete, or the ErrorResponse in its stead.
-        if message.kind in (b"C", b"E") and self._asked:
-            asked = self._asked.pop(0)
-            if asked is not None:
-                error = _told(message.body) if message.kind == b"E" else ""
-                moment = replace(asked, is_answered=True, error=error)
-                self._do(self._wire.plan(moment))
-        # ReadyForQuery: what was asked behind an error is not answered at all.
-        if message.kind == b"Z" and None in self._asked:
-            del self._asked[: self._asked.index(None) + 1]
+    def _forward_to_client(self, message: _Message) -> None:
+        # CommandComplete or ErrorResponse.
+        if message.kind in (b"C", b"E") and self._pending:
+            statement = self._pending.pop(0)
+            if statement is not None:
+                error = _error_text(message.body) if message.kind == b"E" else ""
+                moment = replace(statement, is_answered=True, error=error)
+                self._do(self._proxy.plan(moment))
+        # ReadyForQuery: statements that were sent after an error get no reply.
+        if message.kind == b"Z" and None in self._pending:
+            del self._pending[: self._pending.index(None) + 1]
         self._send(self._client, message.raw)
 
     def _send(self, end: socket.socket, data: bytes) -> None:
-        if self._is_dark:
+        if self._is_blackhole:
             return
-        for start in range(0, len(data), self._wire.slice_bytes):
-            if self._wire.latency_s:
-                time.sleep(self._wire.latency_s)
-            end.sendall(data[start : start + self._wire.slice_bytes])
+        for start in range(0, len(data), self._proxy.slice_bytes):
+            if self._proxy.latency_s:
+                time.sleep(self._proxy.latency_s)
+            end.sendall(data[start : start + self._proxy.slice_bytes])
 
     def _do(self, action: Action | None) -> None:
         if action is None:
             return
         if action == "blackhole":
-            self._is_dark = True
+            self._is_blackhole = True
             return
         if action == "garble":
             self._client.sendall(GARBAGE)
@@ -238,8 +239,8 @@ class _Connection:
         raise _Ended
 
 
-def _told(body: bytes) -> str:
-    """The SQLSTATE and the text of an ErrorResponse."""
+def _error_text(body: bytes) -> str:
+    """Return the SQLSTATE and the text of an ErrorResponse."""
     fields = {
         field[:1]: field[1:].decode(errors="replace") for field in body.split(b"\0")
     }
@@ -247,15 +248,15 @@ def _told(body: bytes) -> str:
 
 
 class _Messages:
-    """Puts together what the network took apart."""
+    """Splits a byte stream into messages."""
 
     def __init__(self, *, has_startup: bool) -> None:
         self._buffer = b""
         self._has_startup = has_startup
 
-    def read(self, said: bytes) -> Iterator[_Message]:
-        """The messages that are complete by now."""
-        self._buffer += said
+    def read(self, data: bytes) -> Iterator[_Message]:
+        """Yield the messages that are complete."""
+        self._buffer += data
         while True:
             kind = 0 if self._has_startup else 1
             if len(self._buffer) < kind + 4:
@@ -271,10 +272,10 @@ class _Messages:
 
 @contextmanager
 def postgres_proxy(conninfo: str) -> Iterator[tuple[str, Proxy]]:
-    """Conninfo that leads to the same database over a wire."""
+    """Start a proxy for a database; yield the conninfo that leads through it."""
     proxy = Proxy(lambda: _connect(conninfo), parses_sql=True)
     with _listening(proxy) as port:
-        # The wire does not understand what is encrypted.
+        # The proxy cannot read encrypted messages.
         plain = {"sslmode": "disable", "gssencmode": "disable"}
         yield (
             make_conninfo(conninfo, host="127.0.0.1", hostaddr="", port=port, **plain),
@@ -284,7 +285,7 @@ def postgres_proxy(conninfo: str) -> Iterator[tuple[str, Proxy]]:
 
 @contextmanager
 def http_proxy(host: str, port: int) -> Iterator[tuple[str, Proxy]]:
-    """URL that leads to an HTTP server over a wire."""
+    """Start a proxy for an HTTP server; yield the URL that leads through it."""
     proxy = Proxy(lambda: socket.create_connection((host, port)), parses_sql=False)
     with _listening(proxy) as own_port:
         yield f"http://127.0.0.1:{own_port}", proxy
@@ -311,7 +312,7 @@ def _listening(proxy: Proxy) -> Iterator[int]:
     def accept() -> None:
         with suppress(OSError):
             while True:
-                proxy.carry(listener.accept()[0])
+                proxy.accept(listener.accept()[0])
 
     Thread(target=accept, daemon=True).start()
     try:
