@@ -12,7 +12,7 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo test faults crashes simulation soak browser pictures tls runtime check format \
+.PHONY: help demo quick test faults crashes simulation soak browser pictures tls runtime check format \
 	bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
@@ -39,9 +39,13 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro import --dry-run events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
 
-QUICK := $(foreach marker,faults crashes simulation browser tls,not $(marker) and) not runtime
+SHORT := $(foreach marker,faults crashes simulation browser tls,not $(marker) and) not runtime
+quick: check  ## check, and test the changed modules, in under a minute
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "$(SHORT)" \
+	  $$(PYTHONPATH=. $(BIN)/python -m tools.changed_tests) $(ARGS)
+
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(QUICK)" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SHORT)" $(ARGS)
 	@echo "Not included: the tests of the browser, TLS, the runtime, faults, crashes and simulation. Each has a target; see make help."
 
 # The long test runs. Each writes its section of docs/reliability.md after a complete pass.

@@ -31,13 +31,12 @@ LIBRARIES: Final = {
 _BUNDLED: Final = re.compile(r"psycopg_binary\.libs/(\w+)-\w+\.so")
 _HEAD: Final = """\
 # Licences of what ships
-The package that `make build` makes has these packages in it, with the licence files that they bring, and nothing
-else of anybody's. Written by `make licences` from src/requirements.txt and what each package says of itself; a test
-compares.
+The package that `make build` creates contains these packages with their licence files, and no other third-party code.
+`make licences` writes this page from src/requirements.txt and the metadata of the packages; a test compares the two.
 
-To run them in an account of one's own passes them on to nobody. Whoever does pass the package on gives the notices
-along, and for psycopg and the libraries under the LGPL also the right to put other versions in their place: they are
-files of their own, and stay so.
+If you run the function in your own account, you do not distribute it. If you distribute the package, include the licence
+files. For psycopg and the other LGPL libraries, recipients must also be able to replace them with other versions; this is
+possible, because they are separate files.
 """
 
 
@@ -56,7 +55,7 @@ def page() -> str:
     found = [(name, metadata.distribution(name)) for name, _ in pins()]
     lines = [_HEAD, "| package | version | licence |", "| --- | --- | --- |"]
     lines += [f"| {name} | {it.version} | {licence(it)} |" for name, it in found]
-    lines += ["", "psycopg-binary has these libraries in it:", ""]
+    lines += ["", "psycopg-binary contains these libraries:", ""]
     lines += ["| library | of | licence |", "| --- | --- | --- |"]
     for name in bundled(metadata.distribution("psycopg-binary")):
         project, terms = LIBRARIES[name]

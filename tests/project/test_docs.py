@@ -1,4 +1,4 @@
-"""The README is true: its example is run, its tables are compared, its commands exist."""
+"""README and docs are correct: examples run, tables match the code, commands exist."""
 
 from __future__ import annotations
 
@@ -6,43 +6,68 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from psycopg import Connection
 
 from handler import settings
 from salespro_cli.main import cli
 from salespro_core import errors
+from salespro_core.exports import catalogue
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from tests.chaos.faults.catalogue.every_fault import FAULTS
+from salespro_core.exports.column_types import instant
+from tests.chaos.faults.catalogue import FAULTS
 from tests.support import paths, reliability_page
+from tools.changed_tests import ALWAYS, select_tests
 
 ROOT = paths.ROOT
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-]
+README = ROOT / "README.md"
+CLI = ROOT / "docs" / "cli.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of the README in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
 
 
-def without_what_varies(text: str) -> str:
-    """Times and speeds differ from run to run."""
+def blocks(page: Path, language: str) -> list[str]:
+    """The contents of the page's fenced code blocks in one language, also in lists."""
+    fence = rf"^ *```{language}\n(.*?)^ *```"
+    found = re.findall(fence, read(page), re.MULTILINE | re.DOTALL)
+    return [dedent(block) for block in found]
+
+
+def section(page: Path, title: str) -> str:
+    """The text under a `## title`, up to the next one."""
+    return read(page).split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments that GitHub gives to the page's headings."""
+    text = re.sub(r"^```.*?^```", "", read(page), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles
+    }
+
+
+def without_times(text: str) -> str:
+    """The text with placeholders for times and speeds, which differ from run to run."""
     text = re.sub(r"\d{8}T\d{6}\.\d+Z", "<time>", text)
     return re.sub(r"\d+\.\d\d s, [\d,]+ rows/s", "<speed>", text)
 
 
-def test_the_example_prints_what_the_readme_shows(
+def test_readme_example_prints_the_output_that_the_readme_shows(
     database_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "five.csv").write_text(blocks("csv")[0], encoding="utf-8")
-    shown, table = blocks("console")[:2]
+    (tmp_path / "five.csv").write_text(blocks(README, "csv")[0], encoding="utf-8")
+    shown, table = blocks(README, "console")[:2]
     salespro = Path(sys.executable).with_name("salespro")
 
     done = subprocess.run(  # noqa: S603 -- our own command
@@ -55,7 +80,7 @@ def test_the_example_prints_what_the_readme_shows(
     )
 
     expected = shown.removeprefix("$ salespro import five.csv\n")
-    assert without_what_varies(done.stdout) == without_what_varies(expected)
+    assert without_times(done.stdout) == without_times(expected)
     command, _, expected = table.partition("\n")
     query = command.removeprefix("$ salespro psql -c ").strip("'")
     stored = subprocess.run(  # noqa: S603 -- our own command
@@ -70,23 +95,21 @@ def test_the_example_prints_what_the_readme_shows(
     ]
 
 
-def test_the_settings_are_those_of_the_function() -> None:
-    table = README.split("## Settings")[1].split("## ")[0]
-    named = set(re.findall(r"`([A-Z][A-Z_]+)`", re.sub(r"\|[^|]*\|$", "", table)))
+def test_settings_table_lists_every_setting_of_the_function() -> None:
     first_cells = {
         name
-        for line in table.splitlines()
+        for line in section(README, "Settings").splitlines()
         if line.startswith("| `")
         for name in re.findall(r"`([A-Z_]+)`", line.split("|")[1])
     }
 
     assert first_cells == {*settings.NAMES, "LOG_LEVEL"}
-    assert first_cells <= named
 
 
-def test_the_sample_events_are_all_told() -> None:
-    table = README.split("## The sample events")[1].split("## ")[0]
+def test_table_of_sample_events_lists_every_event_file() -> None:
+    table = section(CLI, "Sample events")
 
+    assert set(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))
     assert set(re.findall(r"`([\w-]+\.json)`", table)) == {
         path.name
         for path in (ROOT / "events").glob("*.json")
@@ -94,14 +117,14 @@ def test_the_sample_events_are_all_told() -> None:
     }
 
 
-def test_the_sql_for_the_last_imports_runs(conn: Connection) -> None:
-    [query] = [block for block in blocks("sql") if block.startswith("SELECT")]
+def test_sql_for_recent_imports_runs(conn: Connection) -> None:
+    [query] = blocks(CLI, "sql")
 
     assert conn.execute(query.encode()).fetchall() == []
 
 
-def test_the_python_for_the_last_imports_runs(database_url: str) -> None:
-    [code] = blocks("python")
+def test_python_for_recent_imports_runs(database_url: str) -> None:
+    [code] = blocks(CLI, "python")
     url = re.compile(r'"postgresql://[^"]*"')
 
     done = subprocess.run(  # noqa: S603 -- our own example
@@ -115,39 +138,48 @@ def test_the_python_for_the_last_imports_runs(database_url: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_commands_exist() -> None:
-    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    # In code only: "salespro" is a word of prose and of names, too.
-    code = "\n".join(re.findall(r"`[^`\n]+`", text) + blocks("sh") + blocks("console"))
+def test_commands_and_make_targets_in_the_docs_exist() -> None:
+    makefile = read(ROOT / "Makefile")
+    # In code only: "salespro" and "make" are also words of the prose.
+    code = "\n".join(
+        snippet
+        for page in PAGES
+        for snippet in (
+            *re.findall(r"`[^`\n]+`", read(page)),
+            *blocks(page, "sh"),
+            *blocks(page, "console"),
+        )
+    )
 
-    commands = set(re.findall(r"\bsalespro ([a-z-]+)", code))
+    # CONTRIBUTING.md adds the command `count` as an example.
+    commands = set(re.findall(r"\bsalespro ([a-z-]+)", code)) - {"count"}
     targets = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", code))
 
     assert commands <= set(cli.commands)
     assert {"import", "history", "migrate", "sandbox"} <= commands
-    assert all(f"\n{target}: " in makefile for target in targets)
+    assert {target for target in targets if f"\n{target}: " not in makefile} == set()
     assert {"demo", "test", "check"} <= targets
 
 
-def test_the_table_of_commands_has_them_all_with_an_example() -> None:
-    table = README.split("## Commands")[1].split("## ")[0]
-    told = re.findall(
-        r"^\| `([a-z]+)` \|.*\| `salespro ([a-z]+)\b[^`]*` \|$", table, re.MULTILINE
+def test_table_of_commands_lists_every_command_with_an_example() -> None:
+    listed = re.findall(
+        r"^\| `([a-z]+)` \|.*\| `salespro ([a-z]+)\b[^`]*` \|$",
+        section(CLI, "Commands"),
+        re.MULTILINE,
     )
 
-    assert sorted(told) == [(name, name) for name in sorted(cli.commands)]
+    assert sorted(listed) == [(name, name) for name in sorted(cli.commands)]
 
 
-def test_each_benchmark_has_its_section_of_the_page_of_performance() -> None:
-    """It is written between two marks, and the command that does it stands above."""
-    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    written = re.compile(r'page\.write\(\s*wanted\.page, "(\w+)", "make ([\w-]+)"')
+def test_performance_page_has_a_section_and_a_command_for_each_benchmark() -> None:
+    """A benchmark replaces the text between its begin and end marks."""
+    page = read(ROOT / "docs" / "performance.md")
+    makefile = read(ROOT / "Makefile")
+    written = re.compile(r'page\.write\(\s*settings\.page, "(\w+)", "make ([\w-]+)"')
     sections = [
         match
         for path in sorted((ROOT / "benchmarks").glob("*.py"))
-        for match in written.findall(path.read_text(encoding="utf-8"))
+        for match in written.findall(read(path))
     ]
 
     assert len(sections) == 6
@@ -158,26 +190,84 @@ def test_each_benchmark_has_its_section_of_the_page_of_performance() -> None:
         assert f"\n{target}: " in makefile
 
 
+@pytest.mark.parametrize(
+    ("changed", "tests"),
+    [
+        ("src/salespro_core/upsert/transaction.py", {"tests/core/upsert/test_transaction.py"}),
+        ("src/handler/app.py", {"tests/handler/test_app.py"}),
+        ("tests/cli/test_sandbox.py", {"tests/cli/test_sandbox.py"}),
+        ("tests/cli/test_that_was_deleted.py", set[str]()),
+        ("README.md", set[str]()),
+    ],
+)  # fmt: skip
+def test_quick_selects_the_tests_of_a_changed_file(
+    changed: str, tests: set[str]
+) -> None:
+    assert {*select_tests([changed])} - {*ALWAYS} == tests
+
+
+def python_example(start: str) -> str:
+    """The Python block of CONTRIBUTING.md that starts with this text."""
+    [code] = [b for b in blocks(CONTRIBUTING, "python") if b.startswith(start)]
+    return code
+
+
+def test_contributing_example_of_an_export_is_a_valid_declaration() -> None:
+    code = python_example("offices = Export(").partition("return ")[0]
+    names: dict[str, Any] = {**vars(catalogue), "moment": instant(UTC)}
+
+    exec(code, names)  # noqa: S102 -- our own example
+
+    assert names["offices"].sync_type == "csv_offices"
+
+
+def test_contributing_example_of_a_command_prints_what_its_test_expects(
+    database_url: str,
+) -> None:
+    names: dict[str, Any] = {}
+
+    exec(python_example('"""`salespro count`.'), names)  # noqa: S102 -- our own example
+    done = CliRunner().invoke(names["count"], env={"DATABASE_URL": database_url})
+
+    assert done.output == "salespro_appointment: 0 rows\nsalespro_users: 0 rows\n"
+    assert done.output.replace("0", "2", 1).replace("\n", "\\n") in read(CONTRIBUTING)
+
+
+def test_contributing_names_files_that_exist() -> None:
+    named = set(re.findall(r"`((?:src|tests|docs)/[\w/.*]+)`", read(CONTRIBUTING)))
+    new = {"src/salespro_cli/commands/count.py", "tests/cli/commands/test_count.py"}
+
+    assert {name for name in named if not [*ROOT.glob(name)]} == new
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", read(page))
 
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    missing = []
+    for path, fragment in links:
+        target = (page.parent / path).resolve() if path else page
+        is_found = target.exists() and (
+            not fragment or target.suffix != ".md" or fragment in anchors(target)
+        )
+        if not is_found:
+            missing.append(f"{path}#{fragment}")
+    assert missing == []
 
 
-def test_every_picture_is_shown_somewhere() -> None:
-    """`make pictures` takes them all anew; one that nobody sees would grow old."""
+def test_every_picture_is_shown_on_a_page() -> None:
+    """`make pictures` renews them all; an unused picture would cost time and go stale."""
     shown = {
         (page.parent / link).resolve()
         for page in PAGES
-        for link in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+        for link in re.findall(r"!\[[^]]+\]\(([^)]+)\)", read(page))
     }
 
     assert shown == {*(ROOT / "docs" / "images").iterdir()}
 
 
-def test_every_label_and_column_is_in_the_page_of_exports() -> None:
-    page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+def test_exports_page_names_every_label_and_column() -> None:
+    page = read(ROOT / "docs" / "exports.md")
 
     for export in (APPOINTMENTS, USERS):
         for column in export.columns:
@@ -185,8 +275,7 @@ def test_every_label_and_column_is_in_the_page_of_exports() -> None:
                 assert f"`{name}`" in page
 
 
-def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
-    """The picture in the module's docstring names every class."""
+def test_error_tree_in_the_docstring_names_every_error_class() -> None:
     drawn = set(re.findall(r"[├└]─ (\w+)", str(errors.__doc__)))
     classes = {
         name
@@ -197,12 +286,10 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     assert drawn | {"SalesProError"} == classes
 
 
-def test_the_page_on_reliability_names_every_fault_and_its_runs() -> None:
-    """It is written by the run; a fault that is added has to be run."""
-    section = reliability_page.section("faults")
-    rows = re.findall(
-        r"^\| (?!fault |---)(.+?) \|.*\| (\d+) \|$", section, re.MULTILINE
-    )
+def test_reliability_page_lists_every_fault_with_its_runs() -> None:
+    """`make faults` writes the table, so a new fault must be run once."""
+    table = reliability_page.section("faults")
+    rows = re.findall(r"^\| (?!fault |---)(.+?) \|.*\| (\d+) \|$", table, re.MULTILINE)
 
     assert {name for name, _ in rows} == {fault.name for fault in FAULTS}
     assert len(rows) >= 45

@@ -8,7 +8,8 @@ import shlex
 from handler.events import Notification, read_message
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.sam_template import ROOT, properties
-from tests.support.world.world import World, rows
+from tests.support.world.uploads import rows
+from tests.support.world.world import World
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 KEY = "SalesPro2025-06-18.csv"
@@ -55,10 +56,10 @@ def test_a_copy_onto_itself_is_imported_again(world: World) -> None:
     directive = option(words, "--metadata-directive")
     assert option(words, "--copy-source") == f"<UploadBucket>/{KEY}"
     assert directive == "REPLACE"
-    first = world.put(rows(3), KEY)
-    world.settle(first)
+    first = world.upload(rows(3), KEY)
+    world.deliver_until_done(first)
 
-    copied = world.cloud.copy_object(
+    copied = world.s3_client.copy_object(
         Bucket=first.bucket,
         Key=KEY,
         CopySource={"Bucket": first.bucket, "Key": KEY},

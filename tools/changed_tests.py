@@ -1,0 +1,63 @@
+"""`make quick`: print the test files of the modules that were changed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tools.emulator import ROOT
+
+# Cheap tests that many kinds of change can break.
+ALWAYS: Final = ("tests/project/test_docs.py", "tests/project/test_layout.py")
+_TREES: Final = {"salespro_core": "core", "handler": "handler", "salespro_cli": "cli"}
+
+
+def main() -> None:
+    """Print the paths, one per line."""
+    print(*select_tests(changed_files()), sep="\n")  # noqa: T201 -- read by the Makefile
+
+
+def changed_files() -> list[str]:
+    """Files that differ from the last commit; without any, those of the last commit."""
+    changed = _git("diff", "--name-only", "HEAD")
+    changed += _git("ls-files", "--others", "--exclude-standard")
+    return changed or _git("diff", "--name-only", "HEAD~1")
+
+
+def select_tests(changed: Iterable[str]) -> list[str]:
+    """Test files for the changed files; all paths are relative to the repository."""
+    found = {*ALWAYS}
+    for name in changed:
+        found.update(str(path.relative_to(ROOT)) for path in _tests(Path(name)))
+    return sorted(found)
+
+
+def _tests(changed: Path) -> Iterator[Path]:
+    match changed.parts:
+        case ["tests", *_] if changed.match("test_*.py") and (ROOT / changed).exists():
+            yield ROOT / changed
+        case ["src", package, *folders, file] if package in _TREES:
+            folder = ROOT.joinpath("tests", _TREES[package], *folders)
+            tests = sorted(folder.glob(f"test_{Path(file).stem.rstrip('_')}*.py"))
+            # A module without tests of its own is tested by those of its package.
+            yield from tests or sorted(folder.glob("test_*.py"))
+        case ["template.yaml"]:
+            yield from (ROOT / "tests" / "project").glob("test_template*.py")
+
+
+def _git(*arguments: str) -> list[str]:
+    done = subprocess.run(  # noqa: S603 -- our own arguments
+        [shutil.which("git") or "git", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+if __name__ == "__main__":
+    main()
