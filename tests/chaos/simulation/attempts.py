@@ -31,8 +31,8 @@ from tests.chaos.simulation.breakpoints import (
     Transaction,
     statement_name,
 )
-from tests.chaos.simulation.environments import Environment, current
 from tests.chaos.simulation.files import SimulatedFile
+from tests.chaos.simulation.testbed import Environment, current
 from tests.support.servers.tcp_proxy import Action, Moment
 
 

@@ -10,51 +10,27 @@ from psycopg import Connection
 from salespro_core.errors import ObjectGone, ObjectUnavailable
 from tests.chaos.simulation.attempts import Attempt
 from tests.chaos.simulation.breakpoints import Breakpoint
-from tests.chaos.simulation.files import APPOINTMENTS, REFUSED_AMOUNT, USERS
 from tests.support.table_contents import wait_until_gone
 
 UNTIL_END = 10**9
-# Constraints that refuse some rows, and triggers that raise transient errors: a fault sets
-# the sequence `busy`, and each of the next statements fails until it has counted down.
-WAREHOUSE = f"""
-ALTER TABLE {APPOINTMENTS.table} ADD CHECK (sale_amount <> {REFUSED_AMOUNT});
-ALTER TABLE {USERS.table} ADD CHECK (additional_amount <> {REFUSED_AMOUNT});
-CREATE SEQUENCE busy INCREMENT -1 MAXVALUE 100 MINVALUE -9000000000 START -1;
-CREATE FUNCTION be_busy() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    times bigint := nextval('busy');
-    states text[] := '{{40001,40P01,55P03,57014,53100}}';
-BEGIN
-    IF times >= 0 THEN
-        RAISE EXCEPTION 'busy' USING ERRCODE = states[1 + times % 5];
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER busy BEFORE INSERT ON {APPOINTMENTS.table}
-    FOR EACH STATEMENT EXECUTE FUNCTION be_busy();
-CREATE TRIGGER busy BEFORE INSERT ON {USERS.table}
-    FOR EACH STATEMENT EXECUTE FUNCTION be_busy();
-"""
 CALLBACKS = ("reading", "at a commit", "publishing")
 FAULTS = (
-    *(
-        "cut",
-        "reset",
-        "silence",
-        "terminate",
-        "cancel",
-        "crash",
-        "crash during a statement",
-    ),
-    *(
-        "Postgres unreachable",
-        "Postgres briefly unreachable",
-        "transient error",
-        "deadline",
-        "interrupt",
-        "bug",
-    ),
-    *("object unreadable", "object deleted", "report not stored"),
+    "cut",
+    "reset",
+    "silence",
+    "terminate",
+    "cancel",
+    "crash",
+    "crash during a statement",
+    "Postgres unreachable",
+    "Postgres briefly unreachable",
+    "transient error",
+    "deadline",
+    "interrupt",
+    "bug",
+    "object unreadable",
+    "object deleted",
+    "report not stored",
 )
 
 

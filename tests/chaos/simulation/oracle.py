@@ -11,7 +11,6 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
-from psycopg.rows import dict_row
 
 from salespro_core.errors import (
     ClaimHeld,
@@ -25,14 +24,13 @@ from salespro_core.model.outcome import Outcome
 from salespro_core.sync_history import claims
 from tests.chaos.simulation.attempts import Attempt
 from tests.chaos.simulation.breakpoints import Transaction
+from tests.chaos.simulation.database_state import DatabaseState, read_state
 from tests.chaos.simulation.files import (
     APPOINTMENTS,
     REFUSED_AMOUNT,
     USERS,
-    SimulatedExport,
     SimulatedFile,
 )
-from tests.support.table_contents import HISTORY_TABLE, SEEN_TABLE
 from tests.support.world.model import Model, Row, Values
 
 # Fault -> the error with which it may end an attempt.
@@ -62,19 +60,6 @@ CONNECTION_FAULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseState:
-    """The committed contents of the database.
-
-    Attributes:
-        history: version of the upload -> its history row.
-        tables: name -> key -> (version if `salespro_users_seen` stores it, values).
-    """
-
-    history: dict[str, dict[str, Any]]
-    tables: Mapping[str, Mapping[str, tuple[str | None, Values]]]
-
-
 @dataclass
 class Oracle:
     """The files and the expected contents of the tables.
@@ -93,16 +78,7 @@ class Oracle:
 
     def read_state(self) -> DatabaseState:
         """Return the current contents of the database."""
-        with self.conn.cursor(row_factory=dict_row) as cur:
-            rows = cur.execute(_HISTORY).fetchall()
-            tables = {
-                export.name: {
-                    str(row.pop("key")): (row.pop("version"), row)
-                    for row in cur.execute(_QUERIES[export.name]).fetchall()
-                }
-                for export in (APPOINTMENTS, USERS)
-            }
-        return DatabaseState({row["object_version"]: row for row in rows}, tables)
+        return read_state(self.conn)
 
     def apply_commits(
         self, state: DatabaseState, by: Attempt | None, transaction: Transaction | None
@@ -276,28 +252,6 @@ def _models() -> dict[str, Model]:
         export.name: Model(defaults=export.defaults, refuses=refuses)
         for export in (APPOINTMENTS, USERS)
     }
-
-
-def _query(export: SimulatedExport) -> bytes:
-    """Return the query for the rows of a table in the model's format."""
-    key = next(iter(export.labels.values()))
-    instant = 'to_char({}, \'YYYY-MM-DD"T"HH24:MI:SS"Z"\')'
-    columns = [
-        f"{instant.format(name) if name == 'updated_at' else f't.{name}::text'} AS {name}"
-        for name in export.defaults
-    ]
-    seen = f"FULL JOIN {SEEN_TABLE} AS seen USING ({key})" if export is USERS else ""
-    version = instant.format("seen.uploaded_at") if export is USERS else "NULL"
-    columns = [f"{key} AS key", f"{version} AS version", *columns]
-    return f"SELECT {', '.join(columns)} FROM {export.table} AS t {seen}".encode()  # noqa: S608 -- constant names
-
-
-_HISTORY = f"""
-SELECT *, coalesce(lease_expires_at > clock_timestamp(), false) AS is_leased
-  FROM {HISTORY_TABLE}
- ORDER BY id
-""".encode()  # noqa: S608 -- a constant name
-_QUERIES = {export.name: _query(export) for export in (APPOINTMENTS, USERS)}
 
 
 def _check_import(file: SimulatedFile, row: Mapping[str, Any] | None) -> None:

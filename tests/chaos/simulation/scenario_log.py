@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.chaos.simulation.attempts import Attempt
+from tests.chaos.simulation.database_state import DatabaseState
 from tests.chaos.simulation.files import SimulatedFile
-from tests.chaos.simulation.oracle import DatabaseState
 
 
 class ScenarioLog:

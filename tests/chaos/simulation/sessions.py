@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from tests.chaos.simulation.attempts import Attempt
 from tests.chaos.simulation.breakpoints import Breakpoint
-from tests.chaos.simulation.environments import Environment
+from tests.chaos.simulation.testbed import Environment
 
 _IMPORTER_SESSIONS = """
 SELECT pid, pg_blocking_pids(pid), state,
