@@ -100,7 +100,7 @@ class UploadBucket:
             QueueUrl=self.queue_url, AttributeNames=["QueueArn"]
         )["Attributes"]
         events: Any = ["s3:ObjectCreated:*"]
-        configuration = {"QueueArn": attributes["QueueArn"], "Events": events}
+        configuration: Any = {"QueueArn": attributes["QueueArn"], "Events": events}
         self.s3.put_bucket_notification_configuration(
             Bucket=self.name,
             NotificationConfiguration={"QueueConfigurations": [configuration]},

@@ -1,0 +1,150 @@
+"""Acceptance: `salespro reconcile`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg import Connection
+
+from salespro_cli.sandbox import REGION
+from tests.support.function.upload_bucket import (
+    ONE_ROW,
+    UploadBucket,
+    open_upload_bucket,
+)
+from tests.support.import_runs import run
+from tests.support.terminal import CommandResult, Terminal
+
+
+@pytest.fixture
+def bucket(
+    moto_endpoint: tuple[str, int],
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[UploadBucket]:
+    """A versioned upload bucket, and the function's queue."""
+    with open_upload_bucket(moto_endpoint, database_url, monkeypatch) as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def terminal(bucket: UploadBucket, tmp_path: Path, database_url: str) -> Terminal:
+    """A terminal whose commands use the database and moto's server."""
+    return Terminal(
+        tmp_path,
+        {
+            "DATABASE_URL": database_url,
+            "AWS_ENDPOINT_URL": bucket.s3.meta.endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "NO_PROXY": "127.0.0.1",
+        },
+    )
+
+
+def test_bucket_and_queue_are_found_in_the_history_and_in_the_notifications(
+    bucket: UploadBucket, terminal: Terminal, conn: Connection
+) -> None:
+    completed = bucket.put("a.csv")
+    run(conn, ONE_ROW, bucket.upload_of("a.csv", completed))
+    version = bucket.put("b\u202e[red].csv")
+    bucket.notify_queue()
+
+    listed = terminal.run("reconcile")
+    messages = bucket.take_messages()
+    sent = terminal.run("reconcile", "--redrive", "--since", "1h")
+    acknowledged = bucket.deliver()
+    clean = terminal.run("reconcile")
+
+    line, summary = listed.out.splitlines()
+    assert line.startswith("missed       ")
+    assert line.endswith(f"s3://{bucket.name}/b [red].csv version {version}")
+    assert summary == (
+        f"2 uploads in s3://{bucket.name}: 1 missed. "
+        "To import them: salespro reconcile --redrive"
+    )
+    assert messages == []
+    assert sent.out.splitlines()[-1].endswith("1 missed. 1 sent to the queue.")
+    assert acknowledged == 1
+    assert clean == CommandResult(
+        0, f"2 uploads in s3://{bucket.name}: none was missed.\n", ""
+    )
+
+
+def test_json_has_an_object_per_upload_and_the_totals_last(
+    bucket: UploadBucket, terminal: Terminal
+) -> None:
+    version = bucket.put("a.csv")
+
+    result = terminal.run(
+        *("reconcile", "--json", "--bucket", bucket.name),
+        *("--redrive", "--queue-url", bucket.queue_url),
+    )
+
+    upload, totals = map(json.loads, result.out.splitlines())
+    assert len(bucket.take_messages()) == 1
+    assert upload.pop("uploaded_at")
+    assert upload == {
+        "state": "missed",
+        "bucket": bucket.name,
+        "key": "a.csv",
+        "version": version,
+        "size_bytes": len(ONE_ROW),
+        "import": None,
+        "error": None,
+        "sent": True,
+    }
+    assert (totals["bucket"], totals["uploads"], totals["sent"]) == (bucket.name, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        pytest.param(
+            [], "The history has no bucket yet: name the bucket of", id="no-history"
+        ),
+        pytest.param(
+            ["--bucket", "no-such"],
+            "While listing s3://no-such: AWS",
+            id="missing-bucket",
+        ),
+        pytest.param(
+            ["--bucket", "{bucket}", "--redrive"],
+            "s3://{bucket} notifies 0 queues of uploads: name the queue of",
+            id="no-queue",
+        ),
+    ],
+)
+def test_unknown_bucket_or_queue_is_an_error_of_one_line(
+    bucket: UploadBucket, terminal: Terminal, arguments: list[str], error: str
+) -> None:
+    result = terminal.run(
+        "reconcile", *(argument.format(bucket=bucket.name) for argument in arguments)
+    )
+
+    assert result.error.startswith(error.format(bucket=bucket.name))
+
+
+@pytest.mark.parametrize("since", ["2025-06-18", "2025-06-18T06:00:00Z", "7d", "90m"])
+def test_since_is_a_time_or_a_duration(
+    bucket: UploadBucket, terminal: Terminal, since: str
+) -> None:
+    bucket.put("a.csv")
+
+    result = terminal.run("reconcile", "--bucket", bucket.name, "--since", since)
+
+    assert "1 missed" in result.out
+
+
+@pytest.mark.parametrize(
+    "since", ["yesterday", "7", "99999999d", "999999d", "2025-13-01"]
+)
+def test_malformed_since_is_a_usage_error(terminal: Terminal, since: str) -> None:
+    result = terminal.run("reconcile", "--since", since)
+
+    assert (result.code, result.out) == (2, "")
+    assert "is neither a time such as 2025-06-18 or 2025-06-18T06:00 nor" in result.err
