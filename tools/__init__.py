@@ -1,1 +1,1 @@
-"""What the project's targets run that is neither shipped nor a test."""
+"""Scripts of the Makefile's targets; neither shipped nor tests."""

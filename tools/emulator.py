@@ -1,8 +1,8 @@
-"""The built function in Lambda's Runtime Interface Emulator, as SAM's package brings it.
+"""Run the built function in Lambda's Runtime Interface Emulator, which SAM's package contains.
 
-It runs what `make build` has made with the handler, the timeout and the settings of the
-built template, in a Python of the runtime's version beside which nothing is installed but
-awslambdaric: all else has to come from the build.  No Docker is needed.
+The emulator runs the folder that `make build` has made, with the handler, the timeout and
+the settings of the built template.  Its Python has the runtime's version and only
+awslambdaric installed: all other packages must come from the build.  It needs no Docker.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ PYTHON: Final = ROOT / ".venv-runtime" / "bin" / "python"
 FUNCTION: Final = "Importer"
 _MACHINES: Final = {"aarch64": "arm64", "arm64": "arm64"}
 _START_S: Final = 20.0
-# What an answer may take beyond the timeout: that of a cold start.
-_SLACK_S: Final = 30.0
+# Time for a response beyond the function's timeout: that of a cold start.
+_COLD_START_S: Final = 30.0
 _MB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What the built template says of the function.
+    """The function as the built template describes it.
 
     Attributes:
-        folder: what Lambda would get.
+        folder: of the deployment package.
         environment: the settings that have a default in the template.
     """
 
@@ -56,16 +56,16 @@ def built_function() -> Function:
     """Read the built template.
 
     Raises:
-        FileNotFoundError: nothing is built yet.
+        FileNotFoundError: `make build` was not run.
     """
     template = yaml.safe_load((BUILD / "template.yaml").read_text(encoding="utf-8"))
-    found = template["Resources"][FUNCTION]["Properties"]
+    properties = template["Resources"][FUNCTION]["Properties"]
     defaults = {
         name: parameter.get("Default")
         for name, parameter in template["Parameters"].items()
     }
 
-    def resolved(value: object) -> Any:  # noqa: ANN401 -- what YAML holds
+    def resolved(value: object) -> Any:  # noqa: ANN401 -- any YAML value
         match value:
             case {"Ref": str(name)}:
                 return defaults.get(name)
@@ -74,13 +74,13 @@ def built_function() -> Function:
 
     settings = {
         name: resolved(value)
-        for name, value in found["Environment"]["Variables"].items()
+        for name, value in properties["Environment"]["Variables"].items()
     }
     return Function(
-        folder=BUILD / found["CodeUri"],
-        handler=found["Handler"],
-        timeout_s=int(resolved(found["Timeout"])),
-        memory_mb=int(resolved(found["MemorySize"])),
+        folder=BUILD / properties["CodeUri"],
+        handler=properties["Handler"],
+        timeout_s=int(resolved(properties["Timeout"])),
+        memory_mb=int(resolved(properties["MemorySize"])),
         environment={
             name: str(value)
             for name, value in settings.items()
@@ -90,7 +90,7 @@ def built_function() -> Function:
 
 
 class Emulator:
-    """A function that waits for events; one at a time."""
+    """A running function; it handles one event at a time."""
 
     def __init__(self, port: int, timeout_s: int, log: Path, pid: int) -> None:
         self._port = port
@@ -99,49 +99,60 @@ class Emulator:
         self._pid = pid
 
     def invoke(self, event: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- JSON
-        """Return the answer; errors and timeouts are answers, too, as Lambda gives them."""
+        """Return the response; an error or a timeout is a response too, as in Lambda.
+
+        Raises:
+            OSError: the emulator does not answer.
+        """
         path = "2015-03-31/functions/function/invocations"
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/{path}", json.dumps(event).encode()
         )
-        # A proxy of this machine knows another localhost.
+        # Not through a proxy, whose localhost is another machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=self._timeout_s + _SLACK_S) as answer:
-                body = answer.read().decode()
-        except HTTPError as error:  # a function that does not even start
+            with opener.open(
+                request, timeout=self._timeout_s + _COLD_START_S
+            ) as response:
+                body = response.read().decode()
+        except HTTPError as error:  # the function did not start
             body = error.read().decode()
         try:
             return json.loads(body)
-        except ValueError:  # a timeout is told in plain words
+        except ValueError:  # a timeout is plain text
             return body
 
     @property
-    def told(self) -> str:
-        """All that the function and the emulator have said."""
+    def output(self) -> str:
+        """The output of the function and the emulator so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def lines(self) -> list[dict[str, Any]]:
-        """What of it CloudWatch would know as JSON."""
-        return [json.loads(line) for line in self.told.splitlines() if line[:1] == "{"]
+    def json_lines(self) -> list[dict[str, Any]]:
+        """The lines of the output that are JSON: log and metrics."""
+        lines = self.output.splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def process(self) -> int:
-        """Process id of the function's Python.
+    def function_pid(self) -> int:
+        """The process id of the function's Python.
 
         Raises:
-            LookupError: there is none, since nothing was invoked yet.
+            LookupError: the process does not exist, for example before the first event.
         """
         children = Path(f"/proc/{self._pid}/task/{self._pid}/children")
         tasks = Path(f"/proc/{self._pid}/task").glob("*/children")
         for listed in (children, *tasks):
             with suppress(OSError):
-                if found := listed.read_text(encoding="ascii").split():
-                    return int(found[0])
-        raise LookupError("the function's process is not there")
+                if pids := listed.read_text(encoding="ascii").split():
+                    return int(pids[0])
+        raise LookupError("the function's process does not exist")
 
     def peak_mb(self) -> float:
-        """The most resident memory that its process ever had."""
-        status = Path(f"/proc/{self.process()}/status").read_text(encoding="ascii")
+        """The peak resident memory of the function's process.
+
+        Raises:
+            LookupError: the process does not exist.
+        """
+        status = Path(f"/proc/{self.function_pid()}/status").read_text(encoding="ascii")
         [peak] = (line for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(peak.split()[1]) / 1024
 
@@ -154,17 +165,17 @@ def emulator(
     timeout_s: int | None = None,
     data_mb: int | None = None,
 ) -> Iterator[Emulator]:
-    """Start the built function, and end it with all that it has started.
+    """Start the built function, and end its processes after the block.
 
     Args:
-        environ: settings and credentials; the template's defaults come before them.
-        log: where all that is said goes.
-        timeout_s: another one than the template's.
-        data_mb: a limit that the kernel holds the process to (RLIMIT_DATA): beyond it an
-            allocation fails.  Needs `prlimit` of util-linux.
+        environ: settings and credentials; they override the defaults of the template.
+        log: file for the output.
+        timeout_s: instead of the timeout in the template.
+        data_mb: kernel limit (RLIMIT_DATA) beyond which an allocation of the process
+            fails; needs `prlimit` of util-linux.
 
     Raises:
-        FileNotFoundError: nothing is built yet, or SAM or the runtime's venv is missing.
+        FileNotFoundError: the build, SAM, the runtime's venv or `prlimit` is missing.
         TimeoutError: the emulator does not start.
     """
     function = built_function()
@@ -172,7 +183,7 @@ def emulator(
     port, api_port = _free_port(), _free_port()
     limit = [_program("prlimit"), f"--data={data_mb * _MB}"] if data_mb else []
     with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603 -- what we have built
+        process = subprocess.Popen(  # noqa: S603 -- our own build
             [
                 _emulator_binary(),
                 *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
@@ -181,7 +192,7 @@ def emulator(
                 *(str(PYTHON), "-m", "awslambdaric", function.handler),
             ],
             cwd=function.folder,
-            # Nothing of ours: neither a PYTHONPATH nor anybody's credentials.
+            # Not the environment of this process: no PYTHONPATH and no credentials.
             env={
                 "PATH": "/usr/bin:/bin",
                 "LAMBDA_TASK_ROOT": str(function.folder),
@@ -200,9 +211,9 @@ def emulator(
             yield Emulator(port, timeout_s, log, process.pid)
         finally:
             running = Emulator(port, timeout_s, log, process.pid)
-            # The function has a group of its own, and would outlive the emulator.
+            # The function is in another process group, and would outlive the emulator.
             with suppress(LookupError, ProcessLookupError):
-                os.kill(running.process(), signal.SIGKILL)
+                os.kill(running.function_pid(), signal.SIGKILL)
             process.kill()
             process.wait()
 
@@ -219,17 +230,17 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 def _emulator_binary() -> Path:
     machine = _MACHINES.get(platform.machine(), "x86_64")
     name = f"samcli/local/rapid/aws-lambda-rie-{machine}"
-    places = (ROOT / ".venv-sam" / "lib").glob(f"python3*/site-packages/{name}")
-    found = next(places, None)
-    if found is None:
-        raise FileNotFoundError("SAM is missing: make build")
-    return found
+    candidates = (ROOT / ".venv-sam" / "lib").glob(f"python3*/site-packages/{name}")
+    binary = next(candidates, None)
+    if binary is None:
+        raise FileNotFoundError("SAM is missing: run make build")
+    return binary
 
 
 def _program(name: str) -> str:
-    if (found := shutil.which(name)) is None:
+    if (path := shutil.which(name)) is None:
         raise FileNotFoundError(name)
-    return found
+    return path
 
 
 def _free_port() -> int:

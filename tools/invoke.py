@@ -1,7 +1,7 @@
-"""`make invoke EVENT=events/….json`: what is built, invoked once in Lambda's emulator.
+"""`make invoke EVENT=events/….json`: invoke the built function once in Lambda's emulator.
 
 S3 and SQS are moto's, with the sample exports under the keys of the sample events; the
-database is that of DATABASE_URL, or the embedded one that `salespro` uses.
+database is DATABASE_URL, or the embedded Postgres of `salespro`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from salespro_cli.sandbox import (
 from tools.emulator import ROOT, emulator
 from tools.uploads import FILES
 
-_OF_THE_CLOUD = (
+_AWS_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_DEFAULT_REGION",
     "AWS_ENDPOINT_URL",
@@ -35,13 +35,13 @@ _OF_THE_CLOUD = (
 
 
 def main() -> None:
-    """Invoke, and show the log, the answer and the reports."""
+    """Invoke, and print the log, the response and the reports."""
     if len(sys.argv) != 2:  # noqa: PLR2004
-        sys.exit("Name one event: make invoke EVENT=events/s3-put.json")
+        sys.exit("Name one event file: make invoke EVENT=events/s3-put.json")
     try:
         event = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        sys.exit(f"{sys.argv[1]} is no event: {error}")
+        sys.exit(f"{sys.argv[1]} cannot be read as JSON: {error}")
     with (
         database_url() as url,
         local_aws(LOCALHOST, 0),
@@ -52,16 +52,18 @@ def main() -> None:
         for key, file in FILES.items():
             body = (ROOT / "events" / file).read_bytes()
             s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
-        # As `local_aws` has set them; whatever else is in the environment stays here.
-        environ = {name: os.environ[name] for name in _OF_THE_CLOUD}
+        # Only the variables that `local_aws` has set; not the rest of the environment.
+        environ = {name: os.environ[name] for name in _AWS_VARIABLES}
         environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
         with emulator(environ, Path(folder) / "log") as running:
-            answer = running.invoke(event)
-        sys.stderr.write(running.told)
-        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
-        for found in s3.list_objects_v2(Bucket=REPORTS).get("Contents", []):
-            if found["Key"].endswith("/report.txt"):
-                report = s3.get_object(Bucket=REPORTS, Key=found["Key"])["Body"].read()
+            response = running.invoke(event)
+        sys.stderr.write(running.output)
+        sys.stdout.write(json.dumps(response, indent=2, ensure_ascii=False) + "\n")
+        for object_ in s3.list_objects_v2(Bucket=REPORTS).get("Contents", []):
+            if object_["Key"].endswith("/report.txt"):
+                report = s3.get_object(Bucket=REPORTS, Key=object_["Key"])[
+                    "Body"
+                ].read()
                 sys.stdout.write("\n" + report.decode())
 
 

@@ -1,4 +1,4 @@
-"""`make licences`: docs/licences.md, from what the packages that ship say of themselves."""
+"""`make licences`: write docs/licences.md from the metadata of the shipped packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.emulator import ROOT
 
 PAGE: Final = ROOT / "docs" / "licences.md"
 PINS: Final = ROOT / "src" / "requirements.txt"
-# psycopg-binary brings its C libraries along, and does not say what their licences are.
+# psycopg-binary contains these C libraries, without metadata about their licences.
 # Source: the licence file of each project.
 LIBRARIES: Final = {
     "libcom_err": ("MIT Kerberos and e2fsprogs", "MIT"),
@@ -41,20 +41,23 @@ possible, because they are separate files.
 
 
 def main() -> None:
-    """Write the page."""
+    """Write docs/licences.md."""
     PAGE.write_text(page(), encoding="utf-8")
 
 
 def page() -> str:
-    """The page, as it has to be with what is installed here.
+    """The page for the packages that are installed here.
 
     Raises:
-        PackageNotFoundError: something that ships is not installed.
-        KeyError: a library is bundled that nobody has looked at.
+        PackageNotFoundError: a shipped package is not installed.
+        KeyError: psycopg-binary contains a library that is not in `LIBRARIES`.
     """
-    found = [(name, metadata.distribution(name)) for name, _ in pins()]
+    packages = [(name, metadata.distribution(name)) for name, _ in pins()]
     lines = [_HEAD, "| package | version | licence |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {it.version} | {licence(it)} |" for name, it in found]
+    lines += [
+        f"| {name} | {package.version} | {licence(package)} |"
+        for name, package in packages
+    ]
     lines += ["", "psycopg-binary contains these libraries:", ""]
     lines += ["| library | of | licence |", "| --- | --- | --- |"]
     for name in bundled(metadata.distribution("psycopg-binary")):
@@ -64,28 +67,28 @@ def page() -> str:
 
 
 def pins() -> list[tuple[str, str]]:
-    """Name and version of each package that ships."""
+    """Name and version of each shipped package."""
     return re.findall(r"^([\w.-]+)==([\w.]+)", PINS.read_text("utf-8"), re.MULTILINE)
 
 
 def licence(distribution: Distribution) -> str:
-    """What the package says of itself, in the newest of the three ways."""
-    told = distribution.metadata
-    if expression := told.get_all("License-Expression"):
+    """The licence in the package's metadata: the newest of three formats that it has."""
+    fields = distribution.metadata
+    if expression := fields.get_all("License-Expression"):
         return str(expression[0])
     classifiers = [
         line.rpartition(" :: ")[2]
-        for line in told.get_all("Classifier", [])
+        for line in fields.get_all("Classifier", [])
         if line.startswith("License :: ")
     ]
     names = [name for name in classifiers if name != "OSI Approved"]
-    return " or ".join(names) or str(told["License"])
+    return " or ".join(names) or str(fields["License"])
 
 
 def bundled(distribution: Distribution) -> list[str]:
-    """The shared libraries that came along, without versions."""
-    names = {_BUNDLED.match(str(path)) for path in distribution.files or []}
-    return sorted({found[1] for found in names if found})
+    """The names of the bundled shared libraries, without versions."""
+    matches = {_BUNDLED.match(str(path)) for path in distribution.files or []}
+    return sorted({match[1] for match in matches if match})
 
 
 if __name__ == "__main__":

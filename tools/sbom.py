@@ -1,4 +1,4 @@
-"""`make sbom`, its last step: the bill of materials lists what is pinned, and nothing else."""
+"""Last step of `make sbom`: check that the bill of materials lists exactly the pinned packages."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from tools.licences import pins
 
 
 def main() -> None:
-    """Compare the file that is named first, or end with what differs."""
+    """Compare the file named by the first argument; exit with the differences."""
     path = Path(sys.argv[1])
     bill = json.loads(path.read_text(encoding="utf-8"))
-    listed = {(_plain(it["name"]), it["version"]) for it in bill["components"]}
-    pinned = {(_plain(name), version) for name, version in pins()}
+    components = bill["components"]
+    listed = {(_normalized(c["name"]), c["version"]) for c in components}
+    pinned = {(_normalized(name), version) for name, version in pins()}
     if differing := sorted(f"{name} {version}" for name, version in listed ^ pinned):
         sys.exit(
             f"{path} and src/requirements.txt differ in {', '.join(differing)}: build "
-            "again, and look for what is installed that is not pinned."
+            "again, and check which package is installed but not pinned."
         )
-    print(f"{path} lists the {len(listed)} packages that are pinned")  # noqa: T201
+    print(f"{path} lists the {len(listed)} pinned packages")  # noqa: T201
 
 
-def _plain(name: str) -> str:
-    """As package indexes compare names (PEP 503)."""
+def _normalized(name: str) -> str:
+    """Normalize a package name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -1,6 +1,6 @@
-"""Write template.yaml as CloudFormation gets it: what the SAM transform makes of it.
+"""Apply the SAM transform to template.yaml, and write the CloudFormation template.
 
-Offline: nothing of an account is looked up, and no credentials are needed.
+Works offline, without credentials or an AWS account.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-# The translator asks boto3 which partition it is in.
+# The translator gets the AWS partition from boto3's region.
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 
 from samcli.yamlhelper import yaml_parse
@@ -19,14 +19,14 @@ from samtranslator.translator.translator import Translator
 
 
 def main(template: Path, out: Path) -> None:
-    """Translate one file into another, as JSON."""
-    known = yaml_parse(template.read_text(encoding="utf-8"))
-    # The transform takes code that is in S3 already; which is no matter here.
-    for resource in known["Resources"].values():
+    """Transform `template`, and write the result to `out` as JSON."""
+    source = yaml_parse(template.read_text(encoding="utf-8"))
+    # The transform accepts only code in S3; any URI will do.
+    for resource in source["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
-    # Of AWS' managed policies none is used, so that none has to be known.
-    translated = Translator({}, Parser()).translate(known, {})
+    # Empty: the template uses no managed policies of AWS.
+    translated = Translator({}, Parser()).translate(source, {})
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(translated, indent=2, default=str), encoding="utf-8")
 

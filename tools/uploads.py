@@ -1,10 +1,10 @@
-"""The sample exports under the keys that the sample events name."""
+"""The object keys of the sample events, and the sample export for each."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# Key -> file of events/.
+# Object key -> file in events/.
 FILES: Final = {
     "SalesPro2025-06-18.csv": "SalesPro2025-06-18.csv",
     "june exports/Müller + Söhne 2025-06-18.csv": "SalesPro2025-06-18.csv",
