@@ -10,11 +10,12 @@ from psycopg import Connection
 
 from salespro_cli.sandbox import REPORTS, UPLOADS
 from salespro_core.model.counts import Counts
-from salespro_core.sync_history.queries import Import, latest_import, recent_imports
+from salespro_core.sync_history.queries import recent_imports
 from tests.support import paths
 from tests.support.builders import CANARY, appointment, csv_bytes
 from tests.support.function.cloud import Cloud
 from tests.support.function.notifications import SPECIAL_KEY, sample_event
+from tests.support.import_runs import newest_import
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     TABLES,
@@ -24,13 +25,6 @@ from tests.support.table_contents import (
     row_versions,
     stored,
 )
-
-
-def latest(conn: Connection) -> Import:
-    """The import that started last."""
-    import_ = latest_import(conn)
-    assert import_ is not None
-    return import_
 
 
 def contents_and_writers(conn: Connection) -> object:
@@ -61,7 +55,7 @@ def test_reports_are_written_under_object_key_and_version(
     assert json.loads(reports[f"{folder}/report.json"])["rejected"] == 1
     assert b"A-1" in reports[f"{folder}/rejects.csv"]
     assert b"1 created, 1 rejected." in reports[f"{folder}/report.html"]
-    assert latest(conn).report_location == f"s3://{REPORTS}/{folder}/"
+    assert newest_import(conn).report_location == f"s3://{REPORTS}/{folder}/"
 
 
 def test_import_writes_one_log_line_with_its_counts_and_without_cells(
@@ -215,8 +209,8 @@ def test_refused_file_is_failed_in_the_history_and_acknowledged(
     response = cloud.invoke_by_queue("a.csv")
 
     assert response == {"batchItemFailures": []}
-    assert latest(conn).status == "failed"
-    assert "Excel" in str(latest(conn).error_message)
+    assert newest_import(conn).status == "failed"
+    assert "Excel" in str(newest_import(conn).error_message)
     assert any(key.endswith("report.txt") for key in cloud.reports())
 
 
@@ -234,7 +228,7 @@ def test_file_above_its_error_budget_is_refused_until_it_is_corrected(
 
     assert response == {"batchItemFailures": []}
     assert stored(conn, APPOINTMENT_TABLE) == {}
-    refused = latest(conn)
+    refused = newest_import(conn)
     assert (refused.status, refused.counts) == ("failed", Counts())
     assert str(refused.error_message).startswith(
         "3 of 10,000 rows would be rejected, more than MAX_REJECTED_PERCENT (0.02) "
@@ -257,7 +251,7 @@ def test_file_above_its_error_budget_is_refused_until_it_is_corrected(
     cloud.put("a.csv", csv_bytes(*rows[:-1], appointment("B-2")))
     cloud.invoke(cloud.receive())
 
-    corrected = latest(conn)
+    corrected = newest_import(conn)
     assert corrected.status == "completed"
     assert corrected.counts == Counts(created=9_998, rejected=2)
 

@@ -18,6 +18,7 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
+from salespro_core.sync_history.queries import Import, latest_import
 from tests.support.builders import appointment, csv_bytes, upload, user
 
 _versions = count(1)
@@ -155,3 +156,10 @@ def run_counts(conn: Connection, data: bytes, *, options: Options = DEFAULTS) ->
     outcome = run(conn, data, options=options)
     assert outcome.error is None
     return outcome.counts
+
+
+def newest_import(conn: Connection) -> Import:
+    """Return the newest import of the sync history; there must be one."""
+    newest = latest_import(conn)
+    assert newest is not None
+    return newest

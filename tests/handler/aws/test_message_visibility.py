@@ -14,22 +14,16 @@ from salespro_core.errors import ObjectRefused, StoreUnavailable
 from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims
-from salespro_core.sync_history.queries import Import, latest_import, recent_imports
+from salespro_core.sync_history.queries import recent_imports
 from tests.support import paths
 from tests.support.builders import appointment, csv_bytes
 from tests.support.function.cloud import Cloud
 from tests.support.function.notifications import s3_event
+from tests.support.import_runs import newest_import
 from tests.support.table_contents import APPOINTMENT_TABLE, stored
 
 FAILED = {"batchItemFailures": [{"itemIdentifier": "m0"}]}
 DONE: dict[str, Any] = {"batchItemFailures": []}
-
-
-def latest(conn: Connection) -> Import:
-    """The import that started last."""
-    import_ = latest_import(conn)
-    assert import_ is not None
-    return import_
 
 
 def test_import_without_time_stops_at_a_commit_and_its_message_returns_at_once(
@@ -42,7 +36,7 @@ def test_import_without_time_stops_at_a_commit_and_its_message_returns_at_once(
     states = []
     for _ in range(4):
         response = cloud.invoke(cloud.receive(), seconds=0)
-        import_ = latest(conn)
+        import_ = newest_import(conn)
         states.append((import_.processed, import_.status, import_.attempts))
         assert response == (DONE if import_.status == "completed" else FAILED)
 
@@ -52,7 +46,7 @@ def test_import_without_time_stops_at_a_commit_and_its_message_returns_at_once(
         (2374, "in_progress", 3),
         (2374, "completed", 4),
     ]
-    assert latest(conn).counts == Counts(created=2374)
+    assert newest_import(conn).counts == Counts(created=2374)
 
 
 def test_delivery_during_another_attempt_returns_when_the_lease_expires(
@@ -104,7 +98,7 @@ def test_import_whose_report_cannot_be_written_is_completed_by_a_later_delivery(
     cloud.put("a.csv", csv_bytes(appointment("A-1"), appointment("A-2", isSale="?")))
     with pytest.raises(ObjectRefused, match="REPORT_BUCKET"):
         cloud.invoke_for("a.csv")
-    assert latest(conn).status == "failed"
+    assert newest_import(conn).status == "failed"
 
     cloud.s3.create_bucket(
         Bucket="no-such-bucket",
@@ -112,7 +106,7 @@ def test_import_whose_report_cannot_be_written_is_completed_by_a_later_delivery(
     )
     cloud.invoke_for("a.csv")
 
-    import_ = latest(conn)
+    import_ = newest_import(conn)
     assert (import_.status, import_.attempts) == ("completed", 2)
     assert import_.counts == Counts(created=1, rejected=1)
 
