@@ -71,7 +71,7 @@ def read(body: bytes) -> list[Row]:
 def test_damaged_row_has_a_problem_and_neighbours_are_read(
     body: bytes, expected: list[Row]
 ) -> None:
-    """Its cells are its text between commas.  A wrong number of cells is no CSV problem."""
+    """Its cells are its text between commas.  A wrong number of cells is not a CSV problem."""
     [_, *found] = read(body)
 
     assert found == expected

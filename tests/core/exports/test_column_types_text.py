@@ -185,7 +185,7 @@ def test_value_outside_the_list_of_booleans_is_refused(cell: str) -> None:
 def test_boolean_is_accepted_exactly_if_it_is_in_the_list(cell: str) -> None:
     listed = {"TRUE", "FALSE", "YES", "NO", "Y", "N", "1", "0"}
 
-    # Upper case turns a dotless i or a long s into a letter of ASCII; those are no match.
+    # Upper case turns a dotless i or a long s into a letter of ASCII; they do not match.
     assert is_accepted(BOOLEAN, cell) == (cell.isascii() and cell.upper() in listed)
 
 

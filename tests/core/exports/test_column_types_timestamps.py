@@ -25,14 +25,8 @@ from tests.core.exports.parsing import (
 )
 
 NEW_YORK = ZoneInfo("America/New_York")
-
-
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
-
-
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
-
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
