@@ -1,4 +1,4 @@
-"""docs/operations.md is true: what it says to do works, on what the template makes."""
+"""docs/operations.md is correct: its commands work with the resources of template.yaml."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 KEY = "SalesPro2025-06-18.csv"
 
 
-def command(words: str) -> list[str]:
-    """The arguments of the command of the page that begins so."""
+def command(start: str) -> list[str]:
+    """The arguments of the page's command that starts with this text."""
     blocks = re.findall(r"^```sh\n(.*?)^```", OPERATIONS, re.MULTILINE | re.DOTALL)
-    [found] = [block for block in blocks if block.startswith(words)]
+    [found] = [block for block in blocks if block.startswith(start)]
     return shlex.split(found)
 
 
-def option(words: str, name: str) -> str:
+def option(start: str, name: str) -> str:
     """The value of an option of that command."""
-    arguments = command(words)
+    arguments = command(start)
     return arguments[arguments.index(name) + 1]
 
 
-def test_the_redrive_is_that_of_the_dead_letter_queue() -> None:
+def test_redrive_command_names_the_dead_letter_queue() -> None:
     arn = option("aws sqs start-message-move-task", "--source-arn")
 
     name = properties("DeadLetterQueue")["QueueName"]["Fn::Sub"]
     assert arn.rpartition(":")[2] == name.replace("${AWS::StackName}", "<Stack>")
 
 
-def test_the_message_of_a_replay_is_understood() -> None:
+def test_message_of_the_replay_command_is_read_as_a_notification() -> None:
     body = option("aws sqs send-message", "--message-body")
 
     assert read_message(body) == [
@@ -50,11 +50,11 @@ def test_the_message_of_a_replay_is_understood() -> None:
     ]
 
 
-def test_a_copy_onto_itself_is_imported_again(world: World) -> None:
-    """Moto refuses a copy that changes nothing, as S3 does."""
-    words = "aws s3api copy-object"
-    directive = option(words, "--metadata-directive")
-    assert option(words, "--copy-source") == f"<UploadBucket>/{KEY}"
+def test_object_copied_onto_itself_is_imported_again(world: World) -> None:
+    """Moto rejects a copy that changes nothing, like S3."""
+    start = "aws s3api copy-object"
+    directive = option(start, "--metadata-directive")
+    assert option(start, "--copy-source") == f"<UploadBucket>/{KEY}"
     assert directive == "REPLACE"
     first = world.upload(rows(3), KEY)
     world.deliver_until_done(first)
@@ -72,13 +72,13 @@ def test_a_copy_onto_itself_is_imported_again(world: World) -> None:
     assert (oldest.counts.created, newest.counts.unchanged) == (3, 3)
 
 
-def test_the_log_group_is_that_of_the_template() -> None:
+def test_log_group_has_the_name_of_the_template() -> None:
     name = properties("ImporterLogs")["LogGroupName"]["Fn::Sub"]
 
     assert f"`{name.replace('${AWS::StackName}', '<Stack>')}`" in OPERATIONS
 
 
-def test_parameters_and_outputs_that_it_names_exist() -> None:
+def test_parameters_and_outputs_on_the_page_exist_in_the_template() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", OPERATIONS))
     outputs = set(re.findall(r"<([A-Z][A-Za-z]+)>", OPERATIONS)) - {"Stack"}
