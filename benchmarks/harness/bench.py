@@ -100,6 +100,10 @@ class Bench:
 
         Returns:
             A `Failure` if the loader fails, exceeds the time limit, or stores other rows.
+
+        Raises:
+            LoaderFailedError: the floor failed, so that nothing can be compared.
+            subprocess.TimeoutExpired: the floor exceeded the time limit.
         """
         expected = self._expected.get((path, template, before))
         if expected is None:

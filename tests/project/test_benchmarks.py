@@ -1,4 +1,4 @@
-"""The benchmarks run, and all ways store the same rows; no measured time is asserted."""
+"""The benchmarks run, and all loaders store the same rows; no measured time is asserted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = 100
 
 
 @pytest.mark.parametrize("case", [NEW, TENTH], ids=lambda case: case.name)
-def test_all_ways_store_the_same_rows(
+def test_all_loaders_store_the_same_rows(
     server: str, template: str, tmp_path: Path, case: Case
 ) -> None:
     """Otherwise the benchmark would compare different amounts of work."""
@@ -38,15 +38,15 @@ def test_all_ways_store_the_same_rows(
 
 
 def test_contents_differ_if_one_row_differs(database_url: str, tmp_path: Path) -> None:
-    """`test_all_ways_store_the_same_rows` relies on it."""
+    """`test_all_loaders_store_the_same_rows` relies on it."""
     files = ExportFiles(tmp_path)
-    found: list[Contents] = []
+    tables: list[Contents] = []
     for path in (files.base(ROWS), files.changed(ROWS, every=ROWS)):
         run(FLOOR, database_url, path)
-        found.append(contents(database_url))
+        tables.append(contents(database_url))
 
-    assert found[0].rows == found[1].rows == ROWS
-    assert found[0] != found[1]
+    assert tables[0].rows == tables[1].rows == ROWS
+    assert tables[0] != tables[1]
 
 
 def test_parts_of_a_file_have_all_of_its_rows(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def read(path: Path) -> list[list[str]]:
 
 
 def run(loader: Loader, url: str, path: Path) -> None:
-    """Run a way in a new process."""
+    """Run a loader in a new process."""
     usage = child.run(Job(loader=loader.name, conninfo=url, path=str(path)), limit_s=60)
     assert usage.peak_mb > 0
 
