@@ -14,9 +14,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from salespro_cli.local_postgres import embedded
 from salespro_core.postgres import connection
+from tests.chaos import reliability_page
 from tests.chaos.crashes import reliability_section as crash_tables
 from tests.chaos.simulation.testbed import SimulationTestbed, open_testbed
-from tests.support import paths, reliability_page
+from tests.support import paths
 from tests.support.databases import new_database
 from tests.support.servers.private_postgres import PrivateServer, run_private_server
 from tests.support.world.children import Children, fork_server

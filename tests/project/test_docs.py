@@ -21,8 +21,9 @@ from salespro_core import errors
 from salespro_core.exports import catalogue
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.column_types import instant
+from tests.chaos import reliability_page
 from tests.chaos.faults.catalogue import FAULTS
-from tests.support import paths, reliability_page
+from tests.support import paths
 from tools.changed_tests import ALWAYS, select_tests
 
 ROOT = paths.ROOT

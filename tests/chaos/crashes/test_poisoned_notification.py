@@ -74,7 +74,7 @@ class Queue:
         return len(found)
 
     def dead(self) -> list[str]:
-        """The bodies of what has ended in the dead-letter queue."""
+        """Return the bodies of the messages in the dead-letter queue."""
         return [message["Body"] for message in self._received(self._failed)]
 
     def _made(self, name: str, redrive: dict[str, Any] | None = None) -> str:

@@ -151,12 +151,12 @@ FAULTS = (
             FaultCase(
                 name=f"of the {name}",
                 inject=change_database(
-                    f"ALTER {what} CONNECTION LIMIT 0",
-                    f"ALTER {what} CONNECTION LIMIT -1",
+                    f"ALTER {object_name} CONNECTION LIMIT 0",
+                    f"ALTER {object_name} CONNECTION LIMIT -1",
                 ),
                 seconds=4,
             )
-            for name, what in (
+            for name, object_name in (
                 ("role", "ROLE {role}"),
                 ("database", "DATABASE {database}"),
             )

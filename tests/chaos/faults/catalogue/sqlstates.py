@@ -23,7 +23,7 @@ TRANSIENT = {
 FAULTS = (
     *(
         Fault(
-            name=f"transient {what} ({state})",
+            name=f"transient {meaning} ({state})",
             injection="a trigger raises it at the first two inserts of a row",
             reaction="the row is retried and counted once",
             recovery=Recovery.WITHIN_ATTEMPT,
@@ -38,7 +38,7 @@ FAULTS = (
                 ),
             )[: 2 if state.startswith("53") else 1],
         )
-        for state, what in TRANSIENT.items()
+        for state, meaning in TRANSIENT.items()
     ),
     Fault(
         name="disk full until the deadline (53100)",
