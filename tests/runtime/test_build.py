@@ -21,8 +21,8 @@ pytestmark = pytest.mark.runtime
 def test_build_can_sign_an_iam_token_and_has_the_certificates_of_rds_proxy() -> None:
     """template.yaml names the path of the certificates."""
     script = (
-        "import boto3, os; from handler.aws.db_connection import _token;"
-        "print(_token({'host': 'db.example', 'username': 'importer'}));"
+        "import os; from handler.aws.db_connection import _iam_token;"
+        "print(_iam_token({'host': 'db.example', 'username': 'importer'}));"
         "print(os.path.getsize('botocore/cacert.pem'))"
     )
 
@@ -66,9 +66,6 @@ def test_build_has_the_bytecode_of_all_modules(environment: Environment) -> None
     sources = built_files(lambda path: path.suffix == ".py")
     compiled = {name for name in before if name.endswith(".cpython-313.pyc")}
     assert len(sources) == len(compiled) > 400
-    # And each first report its page.
-    folder = "salespro_core/report/html_report"
-    assert f"{folder}/__pycache__/report.html.cpython-313.jinja" in before
 
 
 def test_build_has_only_what_the_function_needs() -> None:
@@ -83,7 +80,7 @@ def test_build_has_only_what_the_function_needs() -> None:
 def test_build_has_no_path_of_the_building_machine() -> None:
     """Tracebacks name /var/task, and builds of two machines are equal."""
     here = str(ROOT).encode()
-    bytecode = built_files(lambda path: path.suffix in (".pyc", ".jinja"))
+    bytecode = built_files(lambda path: path.suffix == ".pyc")
     folder = built_function().folder
 
     assert [name for name in bytecode if here in (folder / name).read_bytes()] == []
