@@ -49,3 +49,10 @@ def test_package_docstring_says_what_goes_in_and_out_and_where_to_start(
 
     for phrase in ("in: ", "out: ", "import", "start at "):
         assert phrase in docstring, phrase
+
+
+def test_every_distributed_package_is_marked_as_typed() -> None:
+    """Without py.typed a type checker ignores the annotations of an installed package."""
+    marked = {path.parent for path in paths.SRC.glob("*/py.typed")}
+
+    assert marked == {path.parent for path in paths.SRC.glob("*/__init__.py")}
