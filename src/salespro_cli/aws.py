@@ -42,13 +42,13 @@ def upload_bucket(conn: Connection) -> str:
         StoreUnavailable, StoreRefused: the history cannot be read.
     """
     with store_errors("reading the history"):
-        known = known_buckets(conn)
-    if len(known) != 1:
-        number = "more than one bucket" if known else "no bucket yet"
+        buckets = known_buckets(conn)
+    if len(buckets) != 1:
+        number = "more than one bucket" if buckets else "no bucket yet"
         raise click.ClickException(
             f"The history has {number}: name the bucket of the uploads with --bucket."
         )
-    return known[0]
+    return buckets[0]
 
 
 def upload_queue(s3: S3Client, bucket: str) -> tuple[SQSClient, str]:
@@ -72,8 +72,8 @@ def upload_queue(s3: S3Client, bucket: str) -> tuple[SQSClient, str]:
             )
         _, _, _, region, account, name = arns.pop().split(":")
         sqs = boto3.client("sqs", region_name=region)
-        found = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-        return sqs, found["QueueUrl"]
+        queue = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+        return sqs, queue["QueueUrl"]
 
 
 def queue_client(queue_url: str) -> tuple[SQSClient, str]:

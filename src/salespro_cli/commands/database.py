@@ -32,7 +32,7 @@ from salespro_core.postgres.sqlstates import store_errors
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql_(arguments: tuple[str, ...]) -> None:
     """Open the database in psql; ARGUMENTS are those of psql."""
-    # An installed psql may fit the server better than the one in the wheel.
+    # An installed psql may fit the server better than the psql in the wheel.
     program = shutil.which("psql") or psql_path()
     with database_url() as url:
         parts: dict[str, Any] = conninfo_to_dict(url)

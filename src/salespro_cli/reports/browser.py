@@ -14,11 +14,11 @@ _FILES = ("report.html", "report.txt")
 
 def open_report(folder: Path) -> None:
     """Open the report in this folder, or print on stderr where it is."""
-    found = [folder / name for name in _FILES if (folder / name).exists()]
-    if not found:
+    paths = [folder / name for name in _FILES if (folder / name).exists()]
+    if not paths:
         return
     # Absolute: a name that starts with - would be an option of the opener.
-    path = found[0].resolve()
+    path = paths[0].resolve()
     if not _has_display():
         _print_to_stderr(f"No display was found to open the report: {path}")
     elif click.launch(str(path)) != 0:

@@ -93,7 +93,7 @@ def test_object_is_imported_once_and_skipped_afterwards(
 
     assert predicted.counts == first.counts == {"created": 1}
     assert (second.code, second.err) == (0, "")
-    assert second.out.startswith(f"{uri} was imported before.")
+    assert second.out.startswith(f"{uri} was already imported.")
     assert (third.counts, third.json()["already_imported"]) == ({}, True)
     assert opened.err.startswith("No report was written now: `salespro show ID`")
     assert contents(conn) == before
