@@ -3,7 +3,7 @@
     S3           {"Records": [{"eventSource": "aws:s3", ...}]} ─┐
     S3           {"Event": "s3:TestEvent", ...}                 ├─► Notification | Ignored
     EventBridge  {"source": "aws.s3", "detail-type": ..., ...}  │
-    SNS          {"Type": "Notification", "Message": one above} ┘
+    SNS          {"Type": "Notification", "Message": any above} ┘
 
 Any other event raises MalformedNotification: a notification that cannot be read must reach
 the dead-letter queue, where it is noticed, and must not count as a success.

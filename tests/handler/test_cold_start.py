@@ -44,14 +44,14 @@ def packages_after(statement: str) -> set[str]:
 def modules_after(statement: str) -> set[str]:
     """The modules that a new interpreter has loaded after the statement."""
     code = f"{statement}; import sys; print(*sys.modules)"
-    done = subprocess.run(  # noqa: S603 -- ourselves
+    result = subprocess.run(  # noqa: S603 -- ourselves
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(SRC)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(done.stdout.split())
+    return set(result.stdout.split())
 
 
 def test_cold_start_loads_no_heavy_dependency() -> None:

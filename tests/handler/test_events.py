@@ -100,9 +100,9 @@ def test_encoded_key_of_s3_is_decoded_once(stem: str) -> None:
     """A key that looks encoded keeps its percent signs."""
     key = f"{stem}.csv"
 
-    (found,) = read_message(json.dumps(s3_event(quote_plus(key))))
+    (result,) = read_message(json.dumps(s3_event(quote_plus(key))))
 
-    assert found == notification(key)
+    assert result == notification(key)
 
 
 @given(stem=st.text())
@@ -177,9 +177,9 @@ def test_key_under_dryrun_is_a_dry_run(
     ],
 )
 def test_event_other_than_object_created_is_ignored(name: str) -> None:
-    found = read_notifications(s3_event(name=name))
+    result = read_notifications(s3_event(name=name))
 
-    assert found == [Ignored(f"{name} does not announce an upload", "a.csv")]
+    assert result == [Ignored(f"{name} does not announce an upload", "a.csv")]
 
 
 @pytest.mark.parametrize(

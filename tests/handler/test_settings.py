@@ -186,7 +186,7 @@ def test_every_ssl_mode_of_libpq_is_accepted(mode: str) -> None:
 
 def test_all_problems_are_in_one_error() -> None:
     """Otherwise a deployment would fail once for each of them."""
-    found = problems(
+    messages = problems(
         DATABASE_URL="postgres//x",
         DB_SECRET_ARN=ARN,
         DB_PORT="x",
@@ -199,7 +199,7 @@ def test_all_problems_are_in_one_error() -> None:
         MAX_REJECTED_PERCENT="x",
     )
 
-    assert [problem.split()[0] for problem in found] == [
+    assert [problem.split()[0] for problem in messages] == [
         "DATABASE_URL",
         "DATABASE_URL",
         "DB_PORT",
@@ -225,7 +225,7 @@ def test_error_quotes_no_value(name: str) -> None:
 def test_error_of_another_setting_does_not_quote_the_password() -> None:
     url = f"postgresql://ann:{CANARY_PASSWORD}@db.example/sales"
 
-    found = problems(DATABASE_URL=url, DB_SECRET_ARN=ARN, DB_PORT="x")
+    messages = problems(DATABASE_URL=url, DB_SECRET_ARN=ARN, DB_PORT="x")
 
-    assert len(found) == 3
-    assert CANARY_PASSWORD not in "".join(found)
+    assert len(messages) == 3
+    assert CANARY_PASSWORD not in "".join(messages)

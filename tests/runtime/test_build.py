@@ -26,7 +26,7 @@ def test_build_can_sign_an_iam_token_and_has_the_certificates_of_rds_proxy() -> 
         "print(os.path.getsize('botocore/cacert.pem'))"
     )
 
-    done = subprocess.run(  # noqa: S603 -- our own build
+    result = subprocess.run(  # noqa: S603 -- our own build
         [PYTHON, "-c", script],
         cwd=built_function().folder,
         env={
@@ -40,7 +40,7 @@ def test_build_can_sign_an_iam_token_and_has_the_certificates_of_rds_proxy() -> 
         check=True,
     )
 
-    token, size = done.stdout.split()
+    token, size = result.stdout.split()
     assert token.startswith("db.example:5432/?Action=connect&DBUser=importer")
     assert int(size) > 100_000
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def test_package_with_a_wrong_hash_is_not_installed(tmp_path: Path) -> None:
     others = re.sub("sha256:[2-9a-f]", "sha256:0", others)
     pins.write_text(others, encoding="utf-8")
 
-    done = subprocess.run(
+    result = subprocess.run(
         ["make", "build-Importer"],  # noqa: S607
         cwd=source,
         env=os.environ
@@ -106,8 +106,8 @@ def test_package_with_a_wrong_hash_is_not_installed(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert done.returncode != 0
-    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert result.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in result.stderr
     assert not (tmp_path / "built" / "handler").exists()
 
 

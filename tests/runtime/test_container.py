@@ -63,13 +63,13 @@ def test_function_at_another_address_reaches_the_sandbox(
                 "NO_PROXY": address
             }
             with emulator(environ, environment.log) as running:
-                answer = running.invoke(sample_event("s3-put.json"))
+                response = running.invoke(sample_event("s3-put.json"))
                 checked = running.invoke({"action": "check", "bucket": UPLOADS})
             superuser_error = _connect_as_superuser(address)
         finally:
             sandbox.terminate()
 
-    assert answer["imports"][0]["records_created"] == 2374
+    assert response["imports"][0]["records_created"] == 2374
     assert checked["ok"] is True
     assert "password" in superuser_error
 

@@ -87,13 +87,13 @@ def test_sample_event_writes_rows_history_reports_log_lines_and_metrics(
         environment.put(key, (EVENTS / file).read_bytes())
 
     with environment.emulator() as running:
-        answer = running.invoke(sample_event(name))
+        response = running.invoke(sample_event(name))
 
     expected = EXPECTED[name]
     if name.startswith("sqs"):
-        assert answer == {"batchItemFailures": []}
+        assert response == {"batchItemFailures": []}
     else:
-        assert len(answer["imports"]) == len(expected.metrics)
+        assert len(response["imports"]) == len(expected.metrics)
     imports = recent_imports(environment.conn)
     assert sorted((i.sync_type, i.counts.created) for i in imports) == expected.history
     assert all(i.status == "completed" for i in imports)
@@ -113,7 +113,7 @@ def test_sample_event_writes_rows_history_reports_log_lines_and_metrics(
 def test_make_invoke_prints_the_log_the_response_and_the_report(
     environment: Environment,
 ) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "tools.invoke", "events/s3-put.json"],
         cwd=ROOT,
         env=os.environ
@@ -126,9 +126,9 @@ def test_make_invoke_prints_the_log_the_response_and_the_report(
         check=True,
     )
 
-    assert '"message":"import completed"' in done.stderr
-    assert '"records_created": 2374' in done.stdout
-    assert "2,374 rows: 2,374 created" in done.stdout
+    assert '"message":"import completed"' in result.stderr
+    assert '"records_created": 2374' in result.stdout
+    assert "2,374 rows: 2,374 created" in result.stdout
 
 
 def test_second_invocation_uses_the_same_process_and_connection(
@@ -180,13 +180,13 @@ def test_build_has_the_service_models_of_secrets_manager_sns_and_sqs(
     environment: Environment,
 ) -> None:
     """The build leaves out the models of services that the function does not call."""
-    known = conninfo_to_dict(environment.variables.pop("DATABASE_URL"))
+    conninfo = conninfo_to_dict(environment.variables.pop("DATABASE_URL"))
     secret = {
-        "host": known["host"],
-        "port": known.get("port", 5432),
-        "dbname": known["dbname"],
-        "username": known["user"],
-        "password": known["password"],
+        "host": conninfo["host"],
+        "port": conninfo.get("port", 5432),
+        "dbname": conninfo["dbname"],
+        "username": conninfo["user"],
+        "password": conninfo["password"],
     }
     secrets, name = boto3.client("secretsmanager"), f"sales-{uuid4()}"
     arn = secrets.create_secret(Name=name, SecretString=json.dumps(secret))["ARN"]
@@ -204,11 +204,11 @@ def test_build_has_the_service_models_of_secrets_manager_sns_and_sqs(
     environment.put("refused.csv", b"nothing,known\n")
 
     with environment.emulator() as running:
-        answer = running.invoke(sqs_delivery("refused.csv"))
+        response = running.invoke(sqs_delivery("refused.csv"))
         action = {"action": "reconcile", "bucket": UPLOADS, "queue_url": queue_url}
         reconciled = running.invoke(action)
 
-    assert answer == {"batchItemFailures": []}
+    assert response == {"batchItemFailures": []}
     messages = [line["message"] for line in log_lines(running)]
     assert messages == ["import failed", "action done"]
     [notice] = sqs.receive_message(QueueUrl=queue_url)["Messages"]

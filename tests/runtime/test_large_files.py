@@ -38,10 +38,10 @@ def test_200_000_rows_fit_in_256_mb(environment: Environment, tmp_path: Path) ->
     environment.put("large.csv", sample(MANY, tmp_path))
 
     with environment.emulator(data_mb=MEMORY_MB) as running:
-        answer = running.invoke(sqs_delivery("large.csv"))
+        response = running.invoke(sqs_delivery("large.csv"))
         peak_mb = running.peak_mb()
 
-    assert answer == {"batchItemFailures": []}, running.output
+    assert response == {"batchItemFailures": []}, running.output
     assert number(environment.conn, "SELECT count(*) FROM salespro_appointment") == MANY
     assert peak_mb < MEMORY_MB
 
@@ -49,9 +49,9 @@ def test_200_000_rows_fit_in_256_mb(environment: Environment, tmp_path: Path) ->
 def test_function_does_not_start_in_8_mb(environment: Environment) -> None:
     """This shows that the limit of the test above is enforced."""
     with environment.emulator(data_mb=8) as running:
-        answer = running.invoke(sqs_delivery("large.csv"))
+        response = running.invoke(sqs_delivery("large.csv"))
 
-    assert answer != {"batchItemFailures": []}
+    assert response != {"batchItemFailures": []}
     assert log_lines(running) == []
 
 
@@ -115,8 +115,8 @@ def test_import_without_time_stops_and_is_completed_by_the_next_delivery(
         running,
         invocation,
     ):
-        answer = invocation.result()
-    assert len(answer["batchItemFailures"]) == 1
+        response = invocation.result()
+    assert len(response["batchItemFailures"]) == 1
     assert "timed out" not in running.output
     [line] = log_lines(running)
     assert line["message"] == "import interrupted"
@@ -128,14 +128,14 @@ def test_import_without_time_stops_and_is_completed_by_the_next_delivery(
 def _assert_finished_by(environment: Environment, *, attempts: int) -> None:
     """Deliver the message again: the import continues, and counts each row once."""
     with environment.emulator() as running:
-        answer = running.invoke(sqs_delivery("large.csv"))
-    assert answer == {"batchItemFailures": []}
+        response = running.invoke(sqs_delivery("large.csv"))
+    assert response == {"batchItemFailures": []}
     [line] = log_lines(running)
     assert line["attempts"] == attempts
-    done = latest_import(environment.conn, "csv_appointments")
-    assert done is not None
-    assert done.status == "completed"
-    assert done.counts == Counts(created=SEVERAL - 1, updated=1)
+    result = latest_import(environment.conn, "csv_appointments")
+    assert result is not None
+    assert result.status == "completed"
+    assert result.counts == Counts(created=SEVERAL - 1, updated=1)
     assert (
         number(environment.conn, "SELECT count(*) FROM salespro_appointment") == SEVERAL
     )

@@ -29,8 +29,8 @@ MAX_CHARACTERS = 4000
 class Notices:
     """Publishes messages to the SNS topic, if one is configured.
 
-    An outcome is published at most once, after it is in the history.  A message that is
-    not sent is no loss: the log, the history and the report have the same facts.
+    An outcome is published at most once, after it is in the history.  If a message cannot
+    be sent, the log, the history and the report still have the same information.
     """
 
     def __init__(self, topic_arn: str | None, logger: Logger) -> None:
@@ -39,7 +39,7 @@ class Notices:
         self._client: Any = None
 
     def send_outcome(self, outcome: Outcome, report: str | None) -> None:
-        """Publish a failed import, or one with rejects; do nothing for any other."""
+        """Publish the outcome if the import failed or rejected rows."""
         if outcome.is_dry_run or outcome.already_imported:
             return
         if outcome.error is not None:

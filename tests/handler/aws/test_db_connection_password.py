@@ -56,9 +56,9 @@ def test_database_url_is_used_unchanged() -> None:
 
 
 def test_secret_of_rds_supplies_all_keywords() -> None:
-    found = keywords(DB_SECRET_ARN=create_secret(json.dumps(SECRET)))
+    parameters = keywords(DB_SECRET_ARN=create_secret(json.dumps(SECRET)))
 
-    assert found == {
+    assert parameters == {
         "host": "db.example",
         "port": "5433",
         "dbname": "sales",
@@ -72,7 +72,7 @@ def test_settings_supply_the_host_and_database_that_a_secret_lacks() -> None:
     """A master user secret that RDS manages has only the user and the password."""
     arn = create_secret(secret_without("engine", "host", "port", "dbname"))
 
-    found = keywords(
+    parameters = keywords(
         DB_SECRET_ARN=arn,
         DB_HOST="proxy.example",
         DB_NAME="warehouse",
@@ -80,7 +80,7 @@ def test_settings_supply_the_host_and_database_that_a_secret_lacks() -> None:
         DB_SSLROOTCERT="/var/task/global-bundle.pem",
     )
 
-    assert found == {
+    assert parameters == {
         "host": "proxy.example",
         "port": "5432",
         "dbname": "warehouse",
@@ -95,11 +95,11 @@ def test_settings_override_the_secret() -> None:
     """With an RDS proxy, the secret has the address of the instance."""
     arn = create_secret(json.dumps(SECRET))
 
-    found = keywords(
+    parameters = keywords(
         DB_SECRET_ARN=arn, DB_HOST="proxy.example", DB_PORT="6432", DB_NAME="other"
     )
 
-    assert (found["host"], found["port"], found["dbname"]) == (
+    assert (parameters["host"], parameters["port"], parameters["dbname"]) == (
         "proxy.example",
         "6432",
         "other",
@@ -110,9 +110,9 @@ def test_password_with_spaces_and_quotes_is_not_changed() -> None:
     awkward = r"a 'b' \c %20 sslmode=disable"
     arn = create_secret(json.dumps(SECRET | {"password": awkward}))
 
-    found = keywords(DB_SECRET_ARN=arn)
+    parameters = keywords(DB_SECRET_ARN=arn)
 
-    assert (found["password"], found["sslmode"]) == (awkward, "require")
+    assert (parameters["password"], parameters["sslmode"]) == (awkward, "require")
 
 
 def test_rotated_password_is_used_by_the_next_connection() -> None:
@@ -231,14 +231,14 @@ def test_error_of_secrets_manager_is_retryable_or_a_config_error(
     monkeypatch: pytest.MonkeyPatch, code: str, status: int, kind: type[Exception]
 ) -> None:
     """Moto does not raise these errors, so a local server answers instead."""
-    answer = json.dumps({"__type": code, "message": CANARY_PASSWORD}).encode()
+    body = json.dumps({"__type": code, "message": CANARY_PASSWORD}).encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Write nothing."""
@@ -262,12 +262,12 @@ def test_iam_token_is_signed_for_host_and_user_without_a_request(
 
     monkeypatch.setattr(socket, "socket", refuse)
 
-    found = keywords(**IAM, DB_PORT="5433")
+    parameters = keywords(**IAM, DB_PORT="5433")
 
-    token = found.pop("password")
+    token = parameters.pop("password")
     address = urlsplit(f"//{token}")
     signed = parse_qs(address.query)
-    assert found == {
+    assert parameters == {
         "host": "db.example",
         "port": "5433",
         "dbname": "sales",
@@ -283,10 +283,10 @@ def test_iam_token_is_signed_for_host_and_user_without_a_request(
 
 
 def test_iam_token_is_for_port_5432_by_default() -> None:
-    found = keywords(**IAM)
+    parameters = keywords(**IAM)
 
-    assert found["port"] == "5432"
-    assert found["password"].startswith("db.example:5432/")
+    assert parameters["port"] == "5432"
+    assert parameters["password"].startswith("db.example:5432/")
 
 
 def test_missing_credentials_for_the_token_are_retryable(

@@ -91,14 +91,14 @@ def test_incomplete_first_reading_does_not_affect_the_second(
     )
 
     with closing(ObjectStream(s3, notification)) as stream:
-        begun = b"".join(iter(lambda: stream.read(700 - stream.tell()), b""))
+        head = b"".join(iter(lambda: stream.read(700 - stream.tell()), b""))
         stream.seek(0)
         start = stream.tell()
 
         assert stream.readall() == CSV
         assert stream.tell() == len(CSV)
 
-    assert (len(begun), start) == (700, 0)
+    assert (len(head), start) == (700, 0)
     assert object_server.objects[KEY].requested_ranges == [None, None]
 
 

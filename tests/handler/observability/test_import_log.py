@@ -101,7 +101,7 @@ def test_saved_queries_read_values_and_fields_that_are_logged(
         "slowest files",
         "the story of one file",
     }
-    assert {name: found for name, found in problems.items() if found} == {}
+    assert {name: names for name, names in problems.items() if names} == {}
 
 
 @pytest.mark.parametrize(

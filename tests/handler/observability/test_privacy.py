@@ -100,10 +100,10 @@ def process(
 
 def report_file(world: World, upload: TrackedUpload, name: str) -> str:
     """The content of a file of the upload's report."""
-    found = world.s3_client.list_objects_v2(
+    listed = world.s3_client.list_objects_v2(
         Bucket=world.report_bucket, Prefix=upload.key
     )
-    [key] = [o["Key"] for o in found.get("Contents", []) if o["Key"].endswith(name)]
+    [key] = [o["Key"] for o in listed.get("Contents", []) if o["Key"].endswith(name)]
     return (
         world.s3_client.get_object(Bucket=world.report_bucket, Key=key)["Body"]
         .read()
