@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from tests.support import paths
 from tests.support.databases import new_database
-from tests.support.report_gallery import KINDS, write_gallery
+from tests.support.reports.report_gallery import KINDS, write_gallery
 
 pytestmark = pytest.mark.browser
 

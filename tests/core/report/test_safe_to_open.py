@@ -25,8 +25,8 @@ from salespro_core.report.json_report import as_json
 from salespro_core.report.text_report import as_text
 from salespro_core.report.truncate import truncate
 from tests.support.builders import APPOINTMENT, appointment, csv_bytes, upload
-from tests.support.html_pages import Page
 from tests.support.import_runs import run
+from tests.support.reports.html_pages import Page
 
 TEMPLATE = resources.files("salespro_core.report.html_report").joinpath("report.html")
 TEMPLATE_TAGS = set(re.findall(r"<([a-z][a-z0-9]*)", TEMPLATE.read_text("utf-8")))

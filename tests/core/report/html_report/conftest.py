@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import report_gallery
-from tests.support.html_pages import Page
+from tests.support.reports.html_pages import Page
 
 
 @pytest.fixture(scope="package")

@@ -20,7 +20,7 @@ from tests.core.report.sample_outcomes import (
     unfinished_dry_run,
 )
 from tests.support import report_gallery
-from tests.support.html_pages import Page
+from tests.support.reports.html_pages import Page
 
 HEADINGS = {
     "clean": ["What happened to the rows", "Contents of the file", "Details"],

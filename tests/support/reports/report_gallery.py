@@ -1,4 +1,4 @@
-"""Reports of every kind, from real imports: `python -m tests.support.report_gallery FOLDER`."""
+"""Reports of every kind, from real imports: `python -m tests.support.reports.report_gallery FOLDER`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""HTML reports for tests: outcomes of each kind, and the parsed page."""
