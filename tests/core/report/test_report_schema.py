@@ -21,7 +21,8 @@ from salespro_core.report import json_report
 from salespro_core.report.json_report import REPORT_VERSION, as_json
 from salespro_core.report.text_report import as_text
 from tests.core.report.sample_outcomes import full, outcome
-from tests.support import paths, report_gallery
+from tests.support import paths
+from tests.support.reports import report_gallery
 
 DOCUMENTATION = (paths.ROOT / "docs" / "report.md").read_text(encoding="utf-8")
 SCHEMA: dict[str, Any] = json.loads(

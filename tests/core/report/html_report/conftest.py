@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import report_gallery
+from tests.support.reports import report_gallery
 from tests.support.reports.html_pages import Page
 
 

@@ -19,7 +19,7 @@ from tests.core.report.sample_outcomes import (
     refused,
     unfinished_dry_run,
 )
-from tests.support import report_gallery
+from tests.support.reports import report_gallery
 from tests.support.reports.html_pages import Page
 
 HEADINGS = {

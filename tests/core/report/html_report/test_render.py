@@ -18,7 +18,7 @@ from salespro_core.model.rejects import Example, Problem, Reason
 from salespro_core.records.reject_reasons import MOST_EXAMPLES, MOST_REASONS
 from salespro_core.report.html_report.render import MAX_PAGE_BYTES, as_html
 from tests.core.report.sample_outcomes import FILE_SUMMARY, full
-from tests.support import report_gallery
+from tests.support.reports import report_gallery
 from tests.support.reports.html_pages import Page
 
 CSS = (
