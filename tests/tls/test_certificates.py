@@ -16,26 +16,26 @@ from handler.aws.db_connection import Connections
 from handler.settings import Settings
 from salespro_cli.sandbox import REGION
 from salespro_core.errors import StoreRefused
+from tests.support.builders import CANARY_PASSWORD
 from tests.support.servers.tls_postgres import (
-    PASSWORD,
     ROLE,
     Authority,
     TlsServer,
-    a_tls_server,
+    run_tls_server,
 )
 
 pytestmark = pytest.mark.tls
 
 WRONG_HOST = "The server's certificate is for another host than DB_HOST"
-UNTRUSTED = "The server's certificate is not trusted: it has expired, or none of"
-NO_TLS = "The server has no TLS, which sslmode asks for"
-NO_FILE = "DB_SSLROOTCERT, or sslrootcert, names no file of certificates"
+UNTRUSTED = "The server's certificate is not trusted: it has expired, or its issuer"
+NO_TLS = "The server does not support TLS, which sslmode requires"
+NO_FILE = "The file of DB_SSLROOTCERT or sslrootcert is missing or contains no certificates"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[TlsServer]:
     """A server of this file alone."""
-    with a_tls_server() as server:
+    with run_tls_server() as server:
         yield server
 
 
@@ -61,7 +61,7 @@ def connect(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     known = {"host": "localhost", "port": server.port, "dbname": "sales"}
-    known |= {"username": ROLE, "password": PASSWORD}
+    known |= {"username": ROLE, "password": CANARY_PASSWORD}
 
     def connections(**settings: str) -> Connections:
         secret = boto3.client("secretsmanager").create_secret(
@@ -82,11 +82,11 @@ def connect(
 def test_the_right_server_is_talked_to_in_secret(
     server: TlsServer, ours: Authority, connect: Callable[..., Connections]
 ) -> None:
-    server.show(ours.sign("localhost"))
+    server.use_certificate(ours.sign("localhost"))
 
     with closing(connect()) as connections:
         row = (
-            connections.kept()
+            connections.cached()
             .execute(
                 "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
             )
@@ -127,16 +127,16 @@ def test_a_wrong_server_does_not_get_the_password(
     told: str,
 ) -> None:
     """Whoever sits in between could read it, and every row."""
-    server.show(shown(ours))
+    server.use_certificate(shown(ours))
 
     with (
         closing(connect()) as connections,
         pytest.raises(StoreRefused) as refused,
     ):
-        connections.kept()
+        connections.cached()
 
     assert str(refused.value).startswith(f"While connecting to Postgres: {told}")
-    assert PASSWORD not in str(refused.value)
+    assert CANARY_PASSWORD not in str(refused.value)
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -148,7 +148,7 @@ def test_a_bundle_that_is_none_is_told(
     content: str | None,
 ) -> None:
     """The build was done without it."""
-    server.show(ours.sign("localhost"))
+    server.use_certificate(ours.sign("localhost"))
     bundle = tmp_path / "missing.pem"
     if content is not None:
         bundle.write_text(content)
@@ -157,29 +157,29 @@ def test_a_bundle_that_is_none_is_told(
         closing(connect(DB_SSLROOTCERT=str(bundle))) as connections,
         pytest.raises(StoreRefused, match=NO_FILE),
     ):
-        connections.kept()
+        connections.cached()
 
 
 def test_the_authorities_for_an_rds_proxy_are_read_and_trust_nobody_else(
     server: TlsServer, ours: Authority, connect: Callable[..., Connections]
 ) -> None:
     """The public ones, of which botocore has a file, and the template's description."""
-    server.show(ours.sign("localhost"))
+    server.use_certificate(ours.sign("localhost"))
     bundle = str(Path(botocore.__file__).with_name("cacert.pem"))
 
     with (
         closing(connect(DB_SSLROOTCERT=bundle)) as connections,
         pytest.raises(StoreRefused, match=UNTRUSTED),
     ):
-        connections.kept()
+        connections.cached()
 
 
 def test_require_alone_would_talk_to_anybody(
     server: TlsServer, connect: Callable[..., Connections]
 ) -> None:
     """Why the template's default is verify-full."""
-    server.show(Authority.new("theirs").sign("other.example"))
+    server.use_certificate(Authority.new("theirs").sign("other.example"))
 
     # With a bundle even `require` looks at who signed; the template gives it always.
     with closing(connect(DB_SSLMODE="require", DB_SSLROOTCERT="")) as connections:
-        assert connections.kept().execute("SELECT 1").fetchone() == (1,)
+        assert connections.cached().execute("SELECT 1").fetchone() == (1,)
