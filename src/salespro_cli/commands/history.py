@@ -123,7 +123,7 @@ def _reject_lines(
         "",
         f"Rejected, the first {len(rejects)}{total}:",
         *(f"  line {row.line}: {row.reason}" for row in rejects),
-        f"All of them: {location}",
+        f"All rejected rows: {location}",
         advice,
     ]
 

@@ -124,7 +124,7 @@ def test_show_prints_the_import_its_first_rejects_and_the_path_of_all(
         "",
         "Rejected, the first 10 of 12:",
         *(f"  line {line}: {AMOUNT_REASON}" for line in range(3, 13)),
-        f"All of them: {report}/rejects.csv",
+        f"All rejected rows: {report}/rejects.csv",
         f"Correct the cells in this file, then: salespro import {report}/rejects.csv",
     ]
     assert as_json["rejects_file"] == f"{report}/rejects.csv"
