@@ -60,7 +60,9 @@ FAULTS = (
         injection="the object is empty, a zip archive, UTF-16 or HTML",
         reaction=FILE_FAILS,
         recovery=Recovery.FILE_REFUSED,
-        error_patterns=("The file (is|holds only) .*(xport|save|open|download)",),
+        error_patterns=(
+            "(The file (is|holds only)|This is) .*(xport|save|open|download)",
+        ),
         cases=cases_of_refused_files(
             empty=b"",
             blank_lines=b"\n" * 9,

@@ -100,7 +100,7 @@ FAULTS = (
         reaction="the lease remains until it expires after two minutes",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="ClaimHeld",
-        error_patterns=("next delivery may take over",),
+        error_patterns=("next delivery can take over",),
         is_reachable=False,
         cases=(
             *cases_at(CUT, reply_to(CLAIM)),

@@ -21,8 +21,6 @@ from tests.chaos.faults.injectors.strike_points import (
     BETWEEN_CHUNKS,
 )
 
-GONE = "Postgres could not be reached .* check the host, the port and the network"
-
 FAULTS = (
     Fault(
         name="password rotated",

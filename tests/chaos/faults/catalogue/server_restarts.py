@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.chaos.faults.catalogue.connecting import GONE
 from tests.chaos.faults.fault import Fault, FaultCase, Recovery
 from tests.chaos.faults.injectors.servers import (
     kill_backend,
@@ -19,8 +20,6 @@ from tests.chaos.faults.injectors.strike_points import (
     MIDDLE_UPSERT,
     reply_to,
 )
-
-GONE = "Postgres could not be reached .* check the host, the port and the network"
 
 FAULTS = (
     Fault(

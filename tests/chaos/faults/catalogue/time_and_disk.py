@@ -66,7 +66,7 @@ FAULTS = (
         recovery=Recovery.NEXT_DELIVERY,
         error_type="OutOfTime",
         error_patterns=(
-            "The time ran out after [0-9]+ rows; the next delivery goes on from there",
+            "The time ran out after [0-9]+ rows; the next delivery resumes there",
         ),
         cases=(
             FaultCase(
@@ -89,7 +89,7 @@ FAULTS = (
         recovery=Recovery.AFTER_REPAIR,
         error_type="StorageFull",
         error_patterns=(
-            "While keeping the rejected rows: .* in the temporary folder. Make room",
+            "While keeping the rejected rows: .* in the temporary folder. Free some space",
         ),
         cases=(
             FaultCase(name="the disk is full", inject=full_disk),
