@@ -54,10 +54,8 @@ class World:
         postgres_proxy, s3_proxy: the proxies of the function.
         s3_client: a direct client of S3.
         upload_bucket, report_bucket: names of the two buckets.
-        model: what the tables must hold.
         output: everything that the function has written: log, metrics, exceptions.
         deadline: of the last invocation, by `time.monotonic()`.
-        uploads: all uploads of the test.
         refused_keys: keys of rows that a constraint of the test's database refuses.
     """
 
