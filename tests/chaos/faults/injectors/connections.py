@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,15 +46,10 @@ def refuse_connections(
             context.strikes += proxy.is_refusing
             left -= 1
 
-        def cut(_: FaultContext) -> Action:
+        def begin() -> None:
             proxy.on_connection = refuse
-            return "cut"
 
-        with ExitStack() as stack:
-            if point:
-                stack.enter_context(strike_at(point, cut)(context))
-            else:
-                proxy.on_connection = refuse
+        with _begin_at(point, begin, context):
             yield
         proxy.on_connection, proxy.is_refusing = _nothing, False
 
@@ -72,15 +67,10 @@ def accept_without_reply(point: StrikePoint | None = None) -> Injector:
     def inject(context: FaultContext) -> Iterator[None]:
         proxy = context.world.postgres_proxy
 
-        def cut(_: FaultContext) -> Action:
+        def begin() -> None:
             proxy.is_silent = True
-            return "cut"
 
-        with ExitStack() as stack:
-            if point:
-                stack.enter_context(strike_at(point, cut)(context))
-            else:
-                proxy.is_silent = True
+        with _begin_at(point, begin, context):
             yield
         proxy.is_silent = False
 
@@ -102,10 +92,9 @@ def reach_connection_limit(
         proxy = context.world.postgres_proxy
         connections = 0
 
-        def close(_: FaultContext) -> Action:
+        def begin() -> None:
             execute(context, f"ALTER {object_name} CONNECTION LIMIT 0")
             proxy.on_connection = count
-            return "cut"
 
         def count(_: int) -> None:
             nonlocal connections
@@ -114,11 +103,7 @@ def reach_connection_limit(
             if connections == 3:
                 execute(context, f"ALTER {object_name} CONNECTION LIMIT -1")
 
-        with ExitStack() as stack:
-            if point:
-                stack.enter_context(strike_at(point, close)(context))
-            else:
-                close(context)
+        with _begin_at(point, begin, context):
             yield
         proxy.on_connection = _nothing
 
@@ -193,6 +178,24 @@ def close_database(context: FaultContext) -> Iterator[None]:
         yield
     finally:
         execute(context, allow.format("true"), of_database="postgres")
+
+
+@contextmanager
+def _begin_at(
+    point: StrikePoint | None, begin: Callable[[], None], context: FaultContext
+) -> Iterator[None]:
+    """Call `begin` and cut the connection at the point, or only call it now."""
+
+    def begin_and_cut(_: FaultContext) -> Action:
+        begin()
+        return "cut"
+
+    if point is None:
+        begin()
+        yield
+    else:
+        with strike_at(point, begin_and_cut)(context):
+            yield
 
 
 def _nothing(_: int) -> None:
