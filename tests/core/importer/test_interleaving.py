@@ -1,4 +1,4 @@
-"""Two versions of one key, imported at once: which commit comes next, the dice say."""
+"""Two versions of one key, imported concurrently in a random order of commits."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ pytestmark = pytest.mark.crashes
 OPTIONS = Options(batch_size=BATCH_SIZE, checkpoint_rows=CHECKPOINT_ROWS)
 
 
-class Turns:
-    """An import in a thread of its own, which goes on to its next commit when told to."""
+class SteppedImport:
+    """An import in a thread, which runs one step up to its next commit at a time."""
 
-    def __init__(self, conninfo: str, of: Upload, data: bytes) -> None:
+    def __init__(self, conninfo: str, upload_: Upload, data: bytes) -> None:
         self._conninfo = conninfo
-        self._of = of
+        self._upload = upload_
         self._data = data
-        self._may_go_on = Semaphore(0)
-        self._is_going_on: SimpleQueue[bool] = SimpleQueue()
+        self._may_continue = Semaphore(0)
+        self._is_paused: SimpleQueue[bool] = SimpleQueue()
         Thread(target=self._run, daemon=True).start()
 
-    def take(self) -> bool:
-        """Have it go on to its next commit; false if it has come to its end."""
-        self._may_go_on.release()
-        return self._is_going_on.get(timeout=30)
+    def step(self) -> bool:
+        """Run up to the next commit; return False if the import has ended."""
+        self._may_continue.release()
+        return self._is_paused.get(timeout=30)
 
     def _run(self) -> None:
-        self._may_go_on.acquire()
+        self._may_continue.acquire()
         try:
             with connection.connect(self._conninfo) as conn:
                 import_upload(
                     conn,
-                    self._of,
+                    self._upload,
                     io.BytesIO(self._data),
                     options=OPTIONS,
                     callbacks=ImportCallbacks(on_commit=self._pause),
                 )
         finally:
-            self._is_going_on.put(False)  # noqa: FBT003 -- the queue's only sort of item
+            self._is_paused.put(False)  # noqa: FBT003 -- an item of the queue
 
     def _pause(self, _: Outcome) -> None:
-        self._is_going_on.put(True)  # noqa: FBT003
-        self._may_go_on.acquire()
+        self._is_paused.put(True)  # noqa: FBT003
+        self._may_continue.acquire()
 
 
 @pytest.mark.parametrize("of_users", [False, True], ids=["appointments", "users"])
@@ -71,49 +71,53 @@ class Turns:
 def test_two_interleaved_imports_match_the_model_after_each_commit(
     world: World, database_url: str, seed: int, *, of_users: bool
 ) -> None:
-    """Newer, older and equal rows of either file; of users also equal uploads."""
-    dice = random.Random(seed)
-    puts = [world.upload(_some(dice), of_users=of_users) for _ in range(2)]
-    going = {put.version: (put, _begin(world, database_url, put, dice)) for put in puts}
+    """Newer, older and equal rows in either file; for users also equal upload times."""
+    rng = random.Random(seed)
+    uploads = [world.upload(_random_rows(rng), of_users=of_users) for _ in range(2)]
+    running = {
+        tracked.version: (tracked, _start_import(world, database_url, tracked, rng))
+        for tracked in uploads
+    }
 
-    while going:
-        put, turns = going[dice.choice(list(going))]
-        if not turns.take():
-            put.is_acknowledged = True
-            del going[put.version]
-        world.update_model(put)
+    while running:
+        tracked, import_ = running[rng.choice(list(running))]
+        if not import_.step():
+            tracked.is_acknowledged = True
+            del running[tracked.version]
+        world.update_model(tracked)
         world.check_promises()
 
     world.check_all_done()
 
 
-def _some(dice: random.Random) -> Rows:
+def _random_rows(rng: random.Random) -> Rows:
     return [
         (
-            f"A-{dice.randrange(60):03}",
-            dice.choice(DAYS[:4]),
-            dice.choice(["1.00", "2.00", "3.00", "a lot"]),
+            f"A-{rng.randrange(60):03}",
+            rng.choice(DAYS[:4]),
+            rng.choice(["1.00", "2.00", "3.00", "a lot"]),
         )
-        for _ in range(dice.randint(30, 130))
+        for _ in range(rng.randint(30, 130))
     ]
 
 
-def _begin(
-    world: World, conninfo: str, put: TrackedUpload, dice: random.Random
-) -> Turns:
-    """Make ready to import it as if it had been uploaded at some hour."""
-    put.deliveries += 1
-    of = upload(
+def _start_import(
+    world: World, conninfo: str, tracked: TrackedUpload, rng: random.Random
+) -> SteppedImport:
+    """Prepare the import of the upload, with a random upload time."""
+    tracked.deliveries += 1
+    upload_ = upload(
         bucket=world.upload_bucket,
-        object_key=put.key,
-        version=put.version,
-        uploaded_at=MORNING + timedelta(hours=dice.randrange(3)),
+        object_key=tracked.key,
+        version=tracked.version,
+        uploaded_at=MORNING + timedelta(hours=rng.randrange(3)),
     )
-    if put.rows[0].version not in DAYS:  # a file of users
-        put.rows = [
-            row._replace(version=of.uploaded_at.isoformat()) for row in put.rows
+    if tracked.rows[0].version not in DAYS:  # a file of users
+        tracked.rows = [
+            row._replace(version=upload_.uploaded_at.isoformat())
+            for row in tracked.rows
         ]
-    found = world.s3_client.get_object(
-        Bucket=world.upload_bucket, Key=put.key, VersionId=put.version
+    object_ = world.s3_client.get_object(
+        Bucket=world.upload_bucket, Key=tracked.key, VersionId=tracked.version
     )
-    return Turns(conninfo, of, found["Body"].read())
+    return SteppedImport(conninfo, upload_, object_["Body"].read())

@@ -1,4 +1,4 @@
-"""A rejects file is corrected and imported, and then nothing is rejected any more."""
+"""A rejects file is corrected and imported; then no row is rejected any more."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.support.builders import appointment, csv_bytes
 from tests.support.import_runs import new_version, run
 
 
-def test_correcting_the_cells_imports_exactly_the_rows_that_were_rejected(
+def test_corrected_rejects_file_imports_exactly_the_rejected_rows(
     conn: Connection,
 ) -> None:
-    """Formulas, quotes and line breaks in the cells that were right included."""
-    right = [
+    """Including formulas, quotes and line breaks in the valid cells."""
+    valid = [
         appointment("A", resultFullString='=1+1,\r\n"x"', customer_nameLast="'@x"),
         appointment("B", saleAmount="-5.00", customer_nameFirst="+1 555"),
         appointment("C", customer_estimateName="\ttab"),
     ]
-    wrong = [
-        right[0] | {"saleAmount": "=12"},
-        right[1] | {"_created_at": "2025-06-31T00:00:00.000Z"},
-        right[2] | {"isSale": "-"},
+    invalid = [
+        valid[0] | {"saleAmount": "=12"},
+        valid[1] | {"_created_at": "2025-06-31T00:00:00.000Z"},
+        valid[2] | {"isSale": "-"},
     ]
     files: list[bytes] = []
 
@@ -33,18 +33,18 @@ def test_correcting_the_cells_imports_exactly_the_rows_that_were_rejected(
         files.append(file.read() if file else b"")
 
     callbacks = ImportCallbacks(publish=publish)
-    others = [appointment("D"), appointment("E")]
-    first = run(conn, csv_bytes(*wrong, *others), callbacks=callbacks)
-    table = [
+    other_rows = [appointment("D"), appointment("E")]
+    first = run(conn, csv_bytes(*invalid, *other_rows), callbacks=callbacks)
+    corrected = [
         line.replace(",'=12", ",12.50")
         .replace("2025-06-31", "2025-06-06")
         .replace("00:00:00.000Z", "00:16:45.538Z")
         .replace(",'-,", ",TRUE,")
         for line in files[0].decode().splitlines(keepends=True)
     ]
-    second = run(conn, "".join(table).encode(), new_version(), callbacks=callbacks)
+    second = run(conn, "".join(corrected).encode(), new_version(), callbacks=callbacks)
 
     assert first.counts == Counts(created=2, rejected=3)
     assert second.counts == Counts(created=3)
     assert files[1] == b""
-    assert run(conn, csv_bytes(*right, *others)).counts == Counts(unchanged=5)
+    assert run(conn, csv_bytes(*valid, *other_rows)).counts == Counts(unchanged=5)

@@ -1,4 +1,4 @@
-"""An import of rows that are stored already, as most rows of a file are, writes nothing."""
+"""An import of rows that are already stored, as most rows of a file are, writes almost nothing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from salespro_core.postgres import connection
 from tests.support.table_contents import APPOINTMENT_TABLE, number, row_versions
 
 ROWS = 5_000
-# The claim, the checkpoint and its end, per row of the file.
+# Claim, checkpoint and completion, divided by the rows of the file.
 MOST_BYTES_PER_ROW = 10
 
 
 def import_file(conn: Connection, path: Path) -> Counts:
-    """Import a local file, for which each import is a new one."""
+    """Import a local file; each call is a new import."""
     upload = Upload(
         bucket=None,
         object_key=path.name,
@@ -32,12 +32,12 @@ def import_file(conn: Connection, path: Path) -> Counts:
         return import_upload(conn, upload, stream).counts
 
 
-def test_unchanged_rows_get_no_new_version_and_leave_no_more_than_a_trace_in_the_log(
+def test_unchanged_rows_get_no_new_version_and_almost_no_wal(
     tmp_path: Path,
 ) -> None:
     """A new version would bloat the table and its indexes, and go to every replica.
 
-    On a server of its own: the log is that of all databases.
+    On a separate server: all databases of a server share the WAL.
     """
     path = tmp_path / "sample.csv"
     write_sample("appointments", ROWS, 1, path)
@@ -45,17 +45,17 @@ def test_unchanged_rows_get_no_new_version_and_leave_no_more_than_a_trace_in_the
     with running as url, connection.connect(url) as conn:
         connection.migrate(conn)
         assert import_file(conn, path) == Counts(created=ROWS)
-        conn.execute("VACUUM ANALYZE")  # as autovacuum does after so many new rows
-        before, log_before = row_versions(conn, APPOINTMENT_TABLE), log_bytes(conn)
+        conn.execute("VACUUM ANALYZE")  # as autovacuum does after so many inserts
+        before, wal_before = row_versions(conn, APPOINTMENT_TABLE), wal_bytes(conn)
 
         counts = import_file(conn, path)
 
-        log = log_bytes(conn) - log_before
+        written = wal_bytes(conn) - wal_before
         assert counts == Counts(unchanged=ROWS)
         assert row_versions(conn, APPOINTMENT_TABLE) == before
-        assert log < MOST_BYTES_PER_ROW * ROWS
+        assert written < MOST_BYTES_PER_ROW * ROWS
 
 
-def log_bytes(conn: Connection) -> int:
-    """How much the server has ever written to its log."""
+def wal_bytes(conn: Connection) -> int:
+    """Bytes that the server has written to its WAL so far."""
     return number(conn, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")

@@ -14,15 +14,15 @@ from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
 from tests.support.import_runs import dry_run, new_version, run
 
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
-NEWER = "2025-06-08 10:00:00+00"
-EACH = [Options(), Options(checkpoint_rows=2, batch_size=1)]
+NEW_STORED = "2025-06-08 10:00:00+00"
+OPTIONS = [Options(), Options(checkpoint_rows=2, batch_size=1)]
 
 
-@pytest.mark.parametrize("options", EACH, ids=["together", "one-by-one"])
-def test_each_stale_row_has_both_times_and_no_other_row_is_shown(
+@pytest.mark.parametrize("options", OPTIONS, ids=["together", "one-by-one"])
+def test_each_stale_row_is_shown_with_both_times(
     database_url: str, conn: Connection, options: Options
 ) -> None:
-    """Not one that would be written, nor one that is equal, as new or new."""
+    """Rows that would be written, equal rows and rejects are not shown."""
     keys = ("older", "undated", "edited", "same")
     run(conn, csv_bytes(*(appointment(key, _updated_at=NEW) for key in keys)))
     rows = [
@@ -38,13 +38,13 @@ def test_each_stale_row_has_both_times_and_no_other_row_is_shown(
 
     assert outcome.counts.stale == 2
     assert outcome.stale == (
-        Stale(key="older", stored=NEWER, incoming="2025-06-07 09:00:00+00"),
-        Stale(key="undated", stored=NEWER, incoming=None),
+        Stale(key="older", stored=NEW_STORED, incoming="2025-06-07 09:00:00+00"),
+        Stale(key="undated", stored=NEW_STORED, incoming=None),
     )
 
 
-@pytest.mark.parametrize("is_lenient", [False, True], ids=["no-column", "left-out"])
-def test_a_row_without_a_time_of_its_own_never_beats_one_with_it(
+@pytest.mark.parametrize("is_lenient", [False, True], ids=["no-column", "invalid-cell"])
+def test_row_without_timestamp_is_stale_if_the_stored_row_has_one(
     database_url: str, conn: Connection, *, is_lenient: bool
 ) -> None:
     run(conn, csv_bytes(appointment("A", _updated_at=NEW)))
@@ -56,11 +56,11 @@ def test_a_row_without_a_time_of_its_own_never_beats_one_with_it(
         database_url, csv_bytes(row), options=Options(is_lenient=is_lenient)
     )
 
-    assert outcome.stale == (Stale(key="A", stored=NEWER, incoming=None),)
+    assert outcome.stale == (Stale(key="A", stored=NEW_STORED, incoming=None),)
 
 
-@pytest.mark.parametrize("options", EACH, ids=["together", "one-by-one"])
-def test_users_are_ordered_by_their_uploads(
+@pytest.mark.parametrize("options", OPTIONS, ids=["together", "one-by-one"])
+def test_stale_users_have_the_times_of_their_uploads(
     database_url: str, conn: Connection, options: Options
 ) -> None:
     run(conn, csv_bytes(user("U1"), user("U2")), new_version(upload()))
@@ -77,7 +77,9 @@ def test_users_are_ordered_by_their_uploads(
     )
 
 
-def test_of_many_there_are_the_first(database_url: str, conn: Connection) -> None:
+def test_of_many_stale_rows_the_first_are_shown(
+    database_url: str, conn: Connection
+) -> None:
     keys = [f"{n:03}" for n in range(3 * SAMPLE)]
     run(conn, csv_bytes(*(appointment(key, _updated_at=NEW) for key in keys)))
     data = csv_bytes(*(appointment(key, _updated_at=OLD) for key in keys))

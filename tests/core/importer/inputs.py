@@ -1,0 +1,73 @@
+"""Rows, files and readers of tables for the tests of imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from psycopg import Connection
+
+from salespro_core.importer.options import Options
+from tests.support.builders import appointment
+from tests.support.table_contents import APPOINTMENT_TABLE, HISTORY_TABLE, stored
+
+Row = dict[str, str]
+
+
+SMALL = Options(checkpoint_rows=10, batch_size=4)
+OLD, NEW = "2025-06-07T10:00:00.000Z", "2025-06-08T10:00:00.000Z"
+
+
+def appointments(count: int, **cells: str) -> list[Row]:
+    return [appointment(f"A-{i:04}", **cells) for i in range(count)]
+
+
+def stored_appointments(conn: Connection) -> list[dict[str, object]]:
+    """The appointments, without the time of their import."""
+    rows = stored(conn, APPOINTMENT_TABLE).values()
+    return [{n: v for n, v in row.items() if n != "imported_at"} for row in rows]
+
+
+def lease(conn: Connection) -> object:
+    """When the lease of the only import expires."""
+    (row,) = stored(conn, HISTORY_TABLE).values()
+    return row["lease_expires_at"]
+
+
+DUPLICATES = [
+    appointment("A", _updated_at=OLD, saleAmount="1"),
+    appointment("A", _updated_at=NEW, saleAmount="2"),
+    appointment("A", _updated_at=OLD, saleAmount="3"),
+    appointment("A", _updated_at=NEW, saleAmount="4"),
+]
+
+
+MIXED = [
+    appointment("same"),
+    appointment("edited", saleAmount="99"),
+    appointment("old", _updated_at=OLD),
+    appointment("twice"),
+    appointment("twice"),
+    appointment("new"),
+    appointment("bad", saleAmount="a lot"),
+    appointment(""),
+]  # fmt: skip
+
+
+LONG_FILE = [
+    appointment("bad", saleAmount="a lot"),
+    *appointments(20),
+    *appointments(40, saleAmount="7"),
+    *appointments(3, _updated_at="2001-01-01T00:00:00Z"),
+    *DUPLICATES,
+    appointment("worse", saleAmount="a lot"),
+    *(appointment(f"B-{i}") for i in range(40)),
+]
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    """A callback that raises this error."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail

@@ -1,0 +1,1 @@
+"""Tests of `salespro_core/importer/run.py`, by topic."""
