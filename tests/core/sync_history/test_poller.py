@@ -1,4 +1,4 @@
-"""Imports seen as they run: each change is told once."""
+"""Polling the history: each change of an import is returned once."""
 
 from __future__ import annotations
 
@@ -13,65 +13,72 @@ from salespro_core.sync_history.queries import Import
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import new_version, run
 
-Told = list[tuple[str | None, str, bool]]
 
-
-def told(found: list[Import]) -> Told:
-    return [(one.file_path, one.status, one.is_interrupted) for one in found]
+def changes(imports: list[Import]) -> list[tuple[str | None, str, bool]]:
+    """File, status and interruption of each import."""
+    return [
+        (import_.file_path, import_.status, import_.is_interrupted)
+        for import_ in imports
+    ]
 
 
 def path(name: str) -> str:
     return f"s3://salespro-uploads/{name}"
 
 
-def test_what_has_ended_before_is_not_told(conn: Connection) -> None:
+def test_import_that_ended_before_the_first_poll_is_not_returned(
+    conn: Connection,
+) -> None:
     run(conn, csv_bytes(appointment()))
 
     assert Poller().poll(conn) == []
 
 
-def test_an_import_is_told_when_it_begins_commits_and_ends(conn: Connection) -> None:
-    """And not in between."""
+def test_import_is_returned_once_when_it_starts_commits_and_ends(
+    conn: Connection,
+) -> None:
     poller = Poller()
-    held = claims.claim(conn, upload(object_key="a.csv"))
-    first, again = poller.poll(conn), poller.poll(conn)
+    claim = claims.claim(conn, upload(object_key="a.csv"))
+    first, unchanged = poller.poll(conn), poller.poll(conn)
     conn.execute(
         "UPDATE salespro_sync_history SET records_processed = 7, records_created = 7"
     )
     committed = poller.poll(conn)
     running = poller.running
-    completion.complete(conn, claims.checkpoint(conn, held), report=None)
+    completion.complete(conn, claims.checkpoint(conn, claim), report=None)
     ended = poller.poll(conn)
 
-    assert told(first) == [(path("a.csv"), "in_progress", False)]
-    assert again == []
+    assert changes(first) == [(path("a.csv"), "in_progress", False)]
+    assert unchanged == []
     assert committed == running
-    assert [one.processed for one in committed] == [7]
-    assert told(ended) == [(path("a.csv"), "completed", False)]
+    assert [import_.processed for import_ in committed] == [7]
+    assert changes(ended) == [(path("a.csv"), "completed", False)]
     assert (poller.running, poller.poll(conn)) == ([], [])
 
 
-def test_what_begins_and_ends_between_two_looks_is_told_once(conn: Connection) -> None:
+def test_import_that_starts_and_ends_between_two_polls_is_returned_once(
+    conn: Connection,
+) -> None:
     poller = Poller()
     poller.poll(conn)
     run(conn, csv_bytes(appointment()), upload(object_key="a.csv"))
     run(conn, b"hello,you\n1,2\n", upload(object_key="b.csv"))
 
-    assert told(poller.poll(conn)) == [
+    assert changes(poller.poll(conn)) == [
         (path("a.csv"), "completed", False),
         (path("b.csv"), "failed", False),
     ]
     assert poller.poll(conn) == []
 
 
-def test_an_end_that_others_see_late_is_told(
+def test_end_that_becomes_visible_late_is_returned(
     conn: Connection, database_url: str
 ) -> None:
-    """The time of the end is noted before its commit; a look may come in between."""
+    """completed_at is set before the commit; a poll may come in between."""
     poller = Poller()
     poller.poll(conn)
-    with psycopg.connect(database_url) as other:
-        other.execute("""
+    with psycopg.connect(database_url) as other_conn:
+        other_conn.execute("""
             INSERT INTO salespro_sync_history
                    (sync_type, status, started_at, completed_at, file_path)
             VALUES ('csv_users', 'completed', clock_timestamp(), clock_timestamp(), 'x')
@@ -80,33 +87,37 @@ def test_an_end_that_others_see_late_is_told(
     after = poller.poll(conn)
 
     assert before == []
-    assert told(after) == [("x", "completed", False)]
+    assert changes(after) == [("x", "completed", False)]
 
 
-def test_an_attempt_that_dies_is_told_and_so_is_the_next(conn: Connection) -> None:
+def test_interrupted_attempt_and_its_successor_are_returned(conn: Connection) -> None:
     poller = Poller()
-    file = new_version()
-    held = claims.claim(conn, file)
+    upload_ = new_version()
+    claim = claims.claim(conn, upload_)
     poller.poll(conn)
-    claims.release_lease(conn, held)
-    died, quiet = poller.poll(conn), poller.poll(conn)
-    claims.claim(conn, file, lease=timedelta(minutes=1))
-    next_one = poller.poll(conn)
+    claims.release_lease(conn, claim)
+    interrupted, unchanged = poller.poll(conn), poller.poll(conn)
+    claims.claim(conn, upload_, lease=timedelta(minutes=1))
+    resumed = poller.poll(conn)
 
-    assert [(one.is_interrupted, one.attempts) for one in died] == [(True, 1)]
-    assert quiet == []
-    assert [(one.is_interrupted, one.attempts) for one in next_one] == [(False, 2)]
+    assert [(import_.is_interrupted, import_.attempts) for import_ in interrupted] == [
+        (True, 1)
+    ]
+    assert unchanged == []
+    assert [(import_.is_interrupted, import_.attempts) for import_ in resumed] == [
+        (False, 2)
+    ]
 
 
-def test_a_column_that_is_added_meanwhile_does_no_harm(
+def test_poll_works_after_a_column_was_added(
     conn: Connection, database_url: str
 ) -> None:
-    """`salespro migrate` of the next version, while somebody watches."""
+    """`salespro migrate` of a later version runs during `salespro watch`."""
     poller = Poller()
-    for _ in range(7):  # psycopg prepares what is run more than five times
+    for _ in range(7):  # psycopg prepares a statement after five executions
         poller.poll(conn)
-    # By somebody else: psycopg forgets what is prepared when it alters a table itself.
-    with psycopg.connect(database_url) as other:
-        other.execute("ALTER TABLE salespro_sync_history ADD COLUMN more text")
+    # In another session: psycopg drops its prepared statements after its own ALTER.
+    with psycopg.connect(database_url) as other_conn:
+        other_conn.execute("ALTER TABLE salespro_sync_history ADD COLUMN more text")
 
     assert poller.poll(conn) == []

@@ -1,7 +1,8 @@
-"""What people ask the history: the recent imports, and how the latest one went."""
+"""Queries of the sync history: recent imports, and the latest import."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -9,14 +10,12 @@ from psycopg import Connection
 
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history import claims, completion
-from salespro_core.sync_history.claims import claim
 from salespro_core.sync_history.queries import Import, latest_import, recent_imports
+from tests.core.sync_history.history_rows import EXPIRED
 from tests.support.builders import MORNING, upload
 
-DEAD = timedelta(seconds=-1)
 
-
-def note(
+def insert_earlier_import(
     conn: Connection,
     name: str,
     *,
@@ -25,7 +24,7 @@ def note(
     status: str = "completed",
     error: str | None = None,
 ) -> None:
-    """A row as the earlier system left it."""
+    """Insert a row as the earlier system wrote it."""
     conn.execute(
         """
         INSERT INTO salespro_sync_history
@@ -44,56 +43,53 @@ def note(
     )
 
 
-def names(found: list[Import]) -> list[str | None]:
-    return [each.file_path for each in found]
+def file_paths(imports: list[Import]) -> list[str | None]:
+    return [import_.file_path for import_ in imports]
 
 
-def test_an_empty_history_has_no_imports(conn: Connection) -> None:
-    """Before the first import, a dashboard shows nothing rather than an error."""
+def test_empty_history_has_no_imports(conn: Connection) -> None:
     assert recent_imports(conn) == []
     assert latest_import(conn) is None
 
 
-def test_the_newest_come_first(conn: Connection) -> None:
-    """By when they began; of those that began together the later noted first."""
-    note(conn, "second", hours=2)
-    note(conn, "first", hours=1)
-    note(conn, "third", hours=3)
-    note(conn, "third too", hours=3)
+def test_newest_imports_come_first(conn: Connection) -> None:
+    """Ordered by start, then by id."""
+    insert_earlier_import(conn, "second", hours=2)
+    insert_earlier_import(conn, "first", hours=1)
+    insert_earlier_import(conn, "third", hours=3)
+    insert_earlier_import(conn, "third too", hours=3)
 
-    assert names(recent_imports(conn)) == ["third too", "third", "second", "first"]
-    latest = latest_import(conn)
-    assert latest is not None
-    assert latest.file_path == "third too"
+    assert file_paths(recent_imports(conn)) == ["third too", "third", "second", "first"]
+    import_ = latest_import(conn)
+    assert import_ is not None
+    assert import_.file_path == "third too"
 
 
-def test_they_can_be_had_by_sync_type(conn: Connection) -> None:
-    """The two exports have schedules of their own."""
-    note(conn, "appointments", hours=1)
-    note(conn, "users", hours=2, sync_type="csv_users")
+def test_imports_can_be_filtered_by_sync_type(conn: Connection) -> None:
+    insert_earlier_import(conn, "appointments", hours=1)
+    insert_earlier_import(conn, "users", hours=2, sync_type="csv_users")
 
-    assert names(recent_imports(conn)) == ["users", "appointments"]
-    assert names(recent_imports(conn, "csv_users")) == ["users"]
-    assert names(recent_imports(conn, "csv_appointments")) == ["appointments"]
+    assert file_paths(recent_imports(conn)) == ["users", "appointments"]
+    assert file_paths(recent_imports(conn, "csv_users")) == ["users"]
+    assert file_paths(recent_imports(conn, "csv_appointments")) == ["appointments"]
     assert recent_imports(conn, "csv_unknown") == []
     assert latest_import(conn, "csv_unknown") is None
 
 
-@pytest.mark.parametrize(("limit", "found"), [(0, 0), (1, 1), (2, 2), (99, 12)])
-def test_there_are_no_more_than_asked_for(
-    conn: Connection, limit: int, found: int
+@pytest.mark.parametrize(("limit", "expected"), [(0, 0), (1, 1), (2, 2), (99, 12)])
+def test_limit_bounds_the_number_of_imports(
+    conn: Connection, limit: int, expected: int
 ) -> None:
-    """A history of years is not read as a whole."""
+    """The default is ten."""
     for hours in range(12):
-        note(conn, f"{hours}", hours=hours)
+        insert_earlier_import(conn, f"{hours}", hours=hours)
 
-    assert len(recent_imports(conn, limit=limit)) == found
+    assert len(recent_imports(conn, limit=limit)) == expected
     assert len(recent_imports(conn)) == 10
 
 
-def test_an_import_is_shown_as_it_is(conn: Connection) -> None:
-    """With the error of the last attempt, its counts and where its report is."""
-    held = claim(conn, upload())
+def test_import_has_all_fields_of_its_history_row(conn: Connection) -> None:
+    claim = claims.claim(conn, upload())
     conn.execute("""
         UPDATE salespro_sync_history
            SET records_processed = 21, records_created = 1, records_updated = 2,
@@ -101,19 +97,19 @@ def test_an_import_is_shown_as_it_is(conn: Connection) -> None:
                records_rejected = 6
         """)
     completion.fail(
-        conn, held, "The gzip file is broken.", sync_type="csv_users", report="r"
+        conn, claim, "The gzip file is broken.", sync_type="csv_users", report="r"
     )
 
-    latest = latest_import(conn)
+    import_ = latest_import(conn)
 
-    assert latest is not None
-    assert latest == Import(
-        id=held.import_id,
+    assert import_ is not None
+    assert import_ == Import(
+        id=claim.import_id,
         sync_type="csv_users",
         status="failed",
         is_interrupted=False,
-        started_at=latest.started_at,
-        completed_at=latest.completed_at,
+        started_at=import_.started_at,
+        completed_at=import_.completed_at,
         processed=21,
         counts=Counts(
             created=1, updated=2, unchanged=3, stale=4, duplicate=5, rejected=6
@@ -125,17 +121,19 @@ def test_an_import_is_shown_as_it_is(conn: Connection) -> None:
     )
 
 
-def test_an_import_of_the_earlier_system_is_shown_with_what_it_counted(
+def test_import_of_the_earlier_system_has_only_its_own_counts(
     conn: Connection,
 ) -> None:
-    """It never counted the rest, so its counts need not add up to what it processed."""
-    note(conn, "exports/old.csv", status="failed", error="relation does not exist")
+    """It did not count all rows, so its counts need not add up."""
+    insert_earlier_import(
+        conn, "exports/old.csv", status="failed", error="relation does not exist"
+    )
 
-    latest = latest_import(conn)
+    import_ = latest_import(conn)
 
-    assert latest is not None
-    assert latest == Import(
-        id=latest.id,
+    assert import_ is not None
+    assert import_ == Import(
+        id=import_.id,
         sync_type="csv_appointments",
         status="failed",
         is_interrupted=False,
@@ -150,43 +148,45 @@ def test_an_import_of_the_earlier_system_is_shown_with_what_it_counted(
     )
 
 
-def test_an_attempt_with_a_live_lease_is_not_interrupted(conn: Connection) -> None:
-    """Somebody is at it."""
-    claim(conn, upload())
-
-    assert shown(conn) == ("in_progress", False)
+def run_attempt(conn: Connection) -> None:
+    claims.claim(conn, upload())
 
 
-def test_an_attempt_whose_lease_ran_out_is_interrupted(conn: Connection) -> None:
-    """The earlier system showed a killed run as in progress, for ever."""
-    claim(conn, upload(), lease=DEAD)
-
-    assert shown(conn) == ("in_progress", True)
+def let_lease_expire(conn: Connection) -> None:
+    claims.claim(conn, upload(), lease=EXPIRED)
 
 
-def test_an_attempt_that_stopped_at_a_commit_is_interrupted(conn: Connection) -> None:
-    """It waits for its next delivery."""
-    claims.release_lease(conn, claim(conn, upload()))
-
-    assert shown(conn) == ("in_progress", True)
+def release_lease(conn: Connection) -> None:
+    claims.release_lease(conn, claims.claim(conn, upload()))
 
 
-def test_a_run_of_the_earlier_system_that_was_killed_is_interrupted(
+def leave_earlier_import_in_progress(conn: Connection) -> None:
+    insert_earlier_import(conn, "old", status="in_progress")
+
+
+def complete(conn: Connection) -> None:
+    completion.complete(conn, claims.claim(conn, upload()), report=None)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "status", "is_interrupted"),
+    [
+        (run_attempt, "in_progress", False),
+        (let_lease_expire, "in_progress", True),
+        (release_lease, "in_progress", True),
+        (leave_earlier_import_in_progress, "in_progress", True),
+        (complete, "completed", False),
+    ],
+)
+def test_import_in_progress_without_a_live_lease_is_interrupted(
     conn: Connection,
+    prepare: Callable[[Connection], None],
+    status: str,
+    *,
+    is_interrupted: bool,
 ) -> None:
-    """Nobody is at it any more; it never had a lease."""
-    note(conn, "old", status="in_progress")
+    """The earlier system showed a killed run as in progress forever."""
+    prepare(conn)
 
-    assert shown(conn) == ("in_progress", True)
-
-
-def test_what_is_finished_is_not_interrupted(conn: Connection) -> None:
-    """Whatever its lease."""
-    completion.complete(conn, claim(conn, upload()), report=None)
-
-    assert shown(conn) == ("completed", False)
-
-
-def shown(conn: Connection) -> tuple[str, bool]:
-    (found,) = recent_imports(conn)
-    return found.status, found.is_interrupted
+    (import_,) = recent_imports(conn)
+    assert (import_.status, import_.is_interrupted) == (status, is_interrupted)

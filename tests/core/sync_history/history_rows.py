@@ -1,0 +1,39 @@
+"""Rows, times and leases for the tests of claims."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from psycopg import Connection
+
+from salespro_core.sync_history.claims import Claim
+from salespro_core.upsert.batch_upsert import send_batch
+from tests.support.builders import MORNING, appointment, batch
+
+# The length of a lease that has expired when the attempt starts.
+EXPIRED = timedelta(seconds=-1)
+
+
+def write_one_row(conn: Connection, claim: Claim) -> None:
+    """Commit a row and a reject; the checkpoint advances by two."""
+    layout, sent = batch(appointment())
+    send_batch(
+        conn,
+        layout,
+        replace(sent, rejected=1),
+        claim=claim,
+        checkpoint=claim.counts.processed,
+        uploaded_at=MORNING,
+    ).counts()
+
+
+def database_time(conn: Connection) -> datetime:
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    return as_time(row[0])
+
+
+def as_time(value: object) -> datetime:
+    assert isinstance(value, datetime)
+    return value

@@ -1,0 +1,128 @@
+"""The end of an import: completed or failed; an attempt without its claim changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from psycopg import Connection
+
+from salespro_core.errors import ClaimLost
+from salespro_core.sync_history import claims, completion
+from salespro_core.sync_history.claims import UNKNOWN, Claim
+from tests.core.sync_history.history_rows import EXPIRED, as_time, database_time
+from tests.support.builders import upload
+from tests.support.table_contents import latest_import_row
+
+
+def test_complete_sets_status_time_and_report(conn: Connection) -> None:
+    """Dashboards of the earlier system look for `completed`."""
+    claim = claims.claim(conn, upload())
+    before, started_at = latest_import_row(conn), database_time(conn)
+
+    completion.complete(conn, claim, report="s3://reports/1/")
+
+    row = latest_import_row(conn)
+    assert started_at <= as_time(row["completed_at"]) <= database_time(conn)
+    assert row == before | {
+        "status": "completed",
+        "completed_at": row["completed_at"],
+        "lease_expires_at": None,
+        "report_location": "s3://reports/1/",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sync_type", "expected"),
+    [
+        pytest.param(None, UNKNOWN, id="not-recognised"),
+        pytest.param("csv_users", "csv_users", id="recognised"),
+    ],
+)
+def test_fail_sets_status_error_and_report(
+    conn: Connection, sync_type: str | None, expected: str
+) -> None:
+    claim = claims.claim(conn, upload())
+    before, started_at = latest_import_row(conn), database_time(conn)
+
+    completion.fail(conn, claim, "The file is empty.", sync_type=sync_type, report="r/")
+
+    row = latest_import_row(conn)
+    assert started_at <= as_time(row["completed_at"]) <= database_time(conn)
+    assert row == before | {
+        "status": "failed",
+        "sync_type": expected,
+        "completed_at": row["completed_at"],
+        "lease_expires_at": None,
+        "error_message": "The file is empty.",
+        "report_location": "r/",
+    }
+
+
+CHANGES = [
+    pytest.param(
+        lambda conn, claim: completion.complete(conn, claim, report=None), id="complete"
+    ),
+    pytest.param(
+        lambda conn, claim: completion.fail(conn, claim, "no luck"), id="fail"
+    ),
+    pytest.param(
+        lambda conn, claim: claims.set_sync_type(conn, claim, "csv_users"),
+        id="recognised",
+    ),
+    pytest.param(claims.renew_lease, id="renew"),
+    pytest.param(claims.release_lease, id="release"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_attempt_that_was_taken_over_changes_nothing(
+    conn: Connection, change: Callable[[Connection, Claim], None]
+) -> None:
+    """It seemed dead and continues while its successor runs."""
+    outdated = claims.claim(conn, upload(), lease=EXPIRED)
+    claims.claim(conn, upload())
+    before = latest_import_row(conn)
+
+    with pytest.raises(ClaimLost, match="Another attempt took over"):
+        change(conn, outdated)
+
+    assert latest_import_row(conn) == before
+
+
+@pytest.mark.parametrize("change", CHANGES[1:])
+def test_completed_import_cannot_be_changed(
+    conn: Connection, change: Callable[[Connection, Claim], None]
+) -> None:
+    """Also not by its own attempt."""
+    claim = claims.claim(conn, upload())
+    completion.complete(conn, claim, report="r/")
+    before = latest_import_row(conn)
+
+    with pytest.raises(ClaimLost):
+        change(conn, claim)
+
+    assert latest_import_row(conn) == before
+
+
+def test_complete_twice_is_the_same_as_once(conn: Connection) -> None:
+    """The reply to the first call may have been lost."""
+    claim = claims.claim(conn, upload())
+    completion.complete(conn, claim, report="r/")
+    before = latest_import_row(conn)
+
+    completion.complete(conn, claim, report="r/")
+
+    assert latest_import_row(conn) == before
+
+
+def test_fail_twice_changes_only_the_time(conn: Connection) -> None:
+    """Previously the second call raised ClaimLost."""
+    claim = claims.claim(conn, upload())
+    completion.fail(conn, claim, "The file is empty.", report="r/")
+    before = latest_import_row(conn)
+
+    completion.fail(conn, claim, "The file is empty.", report="r/")
+
+    after = latest_import_row(conn)
+    assert after == before | {"completed_at": after["completed_at"]}
