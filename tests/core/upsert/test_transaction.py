@@ -1,4 +1,4 @@
-"""Rows that Postgres refuses, and connections that break: the others do without them."""
+"""Rows that Postgres refuses, transient errors and lost connections cost no other row."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
-from salespro_core.sync_history.queries import latest_import
 from tests.support.builders import CANARY, appointment, csv_bytes
-from tests.support.import_runs import PiecewiseStream, new_version, run
+from tests.support.import_runs import PiecewiseStream, new_version, newest_import, run
 from tests.support.servers.tcp_proxy import Action, Moment, postgres_proxy
 from tests.support.table_contents import APPOINTMENT_TABLE, stored
 
 SMALL = Options(batch_size=7, checkpoint_rows=20)
 
 
-def rows(count: int, *bad: int) -> list[dict[str, str]]:
-    """Appointments, of which some have a name that the warehouse does not want."""
+def rows_with_refused(count: int, *bad: int) -> list[dict[str, str]]:
+    """Appointments; those at the positions `bad` violate the constraint of `strict_conn`."""
     return [
         appointment(f"A-{i:03}", customer_nameLast=CANARY if i in bad else "Lee")
         for i in range(count)
@@ -34,8 +33,8 @@ def rows(count: int, *bad: int) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def choosy(conn: Connection) -> Connection:
-    """A warehouse with a constraint of its own."""
+def strict_conn(conn: Connection) -> Connection:
+    """A connection to a database with an additional constraint."""
     conn.execute(
         f"ALTER TABLE {APPOINTMENT_TABLE} ADD CONSTRAINT no_quibbles "
         f"CHECK (customer_last_name <> '{CANARY}')"
@@ -46,45 +45,46 @@ def choosy(conn: Connection) -> Connection:
 @pytest.mark.parametrize(
     "bad", [[0], [6], [7], [19], [20], [44], [3, 4, 5], [0, 19, 20, 44], range(45)]
 )
-def test_a_row_that_postgres_refuses_is_rejected_and_its_neighbours_imported(
-    choosy: Connection, bad: list[int]
+def test_row_refused_by_postgres_is_rejected_and_its_neighbours_are_imported(
+    strict_conn: Connection, bad: list[int]
 ) -> None:
-    """At every place of a batch and of a span."""
-    outcome = run(choosy, csv_bytes(*rows(45, *bad)), options=SMALL)
+    """At each position in a batch and in a chunk."""
+    outcome = run(strict_conn, csv_bytes(*rows_with_refused(45, *bad)), options=SMALL)
 
     assert outcome.counts == Counts(created=45 - len(bad), rejected=len(bad))
-    assert [reject.line for reject in outcome.rejects] == [place + 2 for place in bad]
-    assert set(stored(choosy, APPOINTMENT_TABLE)) == {
+    assert [reject.line for reject in outcome.rejects] == [index + 2 for index in bad]
+    assert set(stored(strict_conn, APPOINTMENT_TABLE)) == {
         f"A-{i:03}" for i in range(45) if i not in bad
     }
-    latest = latest_import(choosy)
-    assert latest is not None
-    assert (latest.status, latest.counts) == ("completed", outcome.counts)
+    import_ = newest_import(strict_conn)
+    assert (import_.status, import_.counts) == ("completed", outcome.counts)
 
 
-def test_the_reason_names_the_constraint_and_never_the_cell(choosy: Connection) -> None:
-    outcome = run(choosy, csv_bytes(*rows(3, 1)))
+def test_reason_names_the_constraint_and_never_the_cell(
+    strict_conn: Connection,
+) -> None:
+    outcome = run(strict_conn, csv_bytes(*rows_with_refused(3, 1)))
 
     [reject] = outcome.rejects
-    assert reject.cells == tuple(rows(3, 1)[1].values())
+    assert reject.cells == tuple(rows_with_refused(3, 1)[1].values())
     assert [str(problem) for problem in reject.problems] == [
         "is refused by Postgres (CheckViolation, SQLSTATE 23514 of no_quibbles)"
     ]
-    noted = json.dumps(stored(choosy, "salespro_sync_history"), default=str)
-    assert "no_quibbles" in noted
-    assert CANARY not in noted
+    history = json.dumps(stored(strict_conn, "salespro_sync_history"), default=str)
+    assert "no_quibbles" in history
+    assert CANARY not in history
 
 
-def test_what_postgres_refused_before_a_crash_is_in_the_rejects_of_the_next_attempt(
-    choosy: Connection,
+def test_rows_refused_before_a_crash_are_in_the_rejects_of_the_next_attempt(
+    strict_conn: Connection,
 ) -> None:
-    """Reading the file again would not show it: as CSV, these rows are fine."""
-    of, data = new_version(), csv_bytes(*rows(200, 2, 150))
-    cut = PiecewiseStream(
-        data, after=len(data) - 500, error=ObjectUnavailable("S3 cut it off.")
+    """Parsing the file again would not find them: as CSV these rows are valid."""
+    upload_, data = new_version(), csv_bytes(*rows_with_refused(200, 2, 150))
+    truncated = PiecewiseStream(
+        data, after=len(data) - 500, error=ObjectUnavailable("S3 truncated the body.")
     )
     with pytest.raises(ObjectUnavailable):
-        import_upload(choosy, of, cut, options=SMALL)
+        import_upload(strict_conn, upload_, truncated, options=SMALL)
     files = []
 
     def publish(_: Outcome, rejects: Rejects) -> str:
@@ -93,7 +93,11 @@ def test_what_postgres_refused_before_a_crash_is_in_the_rejects_of_the_next_atte
         return "r/"
 
     outcome = run(
-        choosy, data, of, options=SMALL, callbacks=ImportCallbacks(publish=publish)
+        strict_conn,
+        data,
+        upload_,
+        options=SMALL,
+        callbacks=ImportCallbacks(publish=publish),
     )
 
     assert outcome.counts == Counts(created=198, rejected=2)
@@ -101,45 +105,45 @@ def test_what_postgres_refused_before_a_crash_is_in_the_rejects_of_the_next_atte
     assert files[0].count("no_quibbles") == 2
 
 
-def test_what_postgres_refused_of_a_lenient_import_is_not_forgotten_either(
-    choosy: Connection,
+def test_lenient_rows_refused_before_a_crash_are_in_the_rejects_of_the_next_attempt(
+    strict_conn: Connection,
 ) -> None:
-    """Such a record leaves cells out, so that it is not read with the others."""
+    """Records that omit cells are read separately."""
     lenient = Options(batch_size=7, checkpoint_rows=20, is_lenient=True)
-    of, sent = new_version(), rows(200, 2, 150)
-    for place in (1, 2, 150):
-        sent[place]["saleAmount"] = "a lot"
-    data = csv_bytes(*sent)
-    cut = PiecewiseStream(
-        data, after=len(data) - 500, error=ObjectUnavailable("S3 cut it off.")
+    upload_, rows = new_version(), rows_with_refused(200, 2, 150)
+    for index in (1, 2, 150):
+        rows[index]["saleAmount"] = "a lot"
+    data = csv_bytes(*rows)
+    truncated = PiecewiseStream(
+        data, after=len(data) - 500, error=ObjectUnavailable("S3 truncated the body.")
     )
     with pytest.raises(ObjectUnavailable):
-        import_upload(choosy, of, cut, options=lenient)
+        import_upload(strict_conn, upload_, truncated, options=lenient)
 
-    outcome = run(choosy, data, of, options=lenient)
+    outcome = run(strict_conn, data, upload_, options=lenient)
 
     assert outcome.counts == Counts(created=198, rejected=2)
     assert [reject.line for reject in outcome.rejects] == [4, 152]
 
 
-def test_a_table_that_refuses_everything_stops_the_import(
-    choosy: Connection, monkeypatch: pytest.MonkeyPatch
+def test_too_many_refused_rows_stop_the_import(
+    strict_conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So many are no bad rows: the table is not what it should be."""
+    """So many refusals mean a wrong table, not wrong rows."""
     monkeypatch.setattr(claims, "MOST_REFUSED", 10)
 
     with pytest.raises(StoreRefused, match="more than 10 rows") as refused:
-        run(choosy, csv_bytes(*rows(45, *range(45))), options=SMALL)
+        run(strict_conn, csv_bytes(*rows_with_refused(45, *range(45))), options=SMALL)
 
     assert CANARY not in str(refused.value)
-    assert stored(choosy, APPOINTMENT_TABLE) == {}
+    assert stored(strict_conn, APPOINTMENT_TABLE) == {}
 
 
-RAISE = """
+RAISING_TRIGGER = """
 CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.id = 'A-025' AND nextval('tries') <= {times} THEN
-        RAISE EXCEPTION 'no' USING ERRCODE = '{state}';
+        RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}';
     END IF;
     RETURN NEW;
 END $$;
@@ -149,126 +153,136 @@ CREATE TRIGGER stop BEFORE INSERT ON salespro_appointment
 """
 
 
-@pytest.mark.parametrize("state", ["22000", "23505", "23503", "54000", "P0001"])
-def test_a_trigger_that_refuses_a_row_costs_that_row_alone(
-    conn: Connection, state: str
+@pytest.mark.parametrize("sqlstate", ["22000", "23505", "23503", "54000", "P0001"])
+def test_row_refused_by_a_trigger_is_rejected_alone(
+    conn: Connection, sqlstate: str
 ) -> None:
-    conn.execute(RAISE.format(state=state, times=10**6).encode())
+    conn.execute(RAISING_TRIGGER.format(sqlstate=sqlstate, times=10**6).encode())
 
-    outcome = run(conn, csv_bytes(*rows(45)), options=SMALL)
+    outcome = run(conn, csv_bytes(*rows_with_refused(45)), options=SMALL)
 
     assert outcome.counts == Counts(created=44, rejected=1)
     assert [reject.line for reject in outcome.rejects] == [27]
 
 
-@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014", "53100"])
-def test_what_may_pass_is_tried_again_and_counted_once(
-    conn: Connection, state: str
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "57014", "53100"])
+def test_transient_error_is_retried_and_rows_are_counted_once(
+    conn: Connection, sqlstate: str
 ) -> None:
-    """A deadlock, a lock that was not to be had, a disk that was full for a moment."""
-    conn.execute(RAISE.format(state=state, times=2).encode())
+    """For example a deadlock, a lock timeout, a full disk."""
+    conn.execute(RAISING_TRIGGER.format(sqlstate=sqlstate, times=2).encode())
 
-    outcome = run(conn, csv_bytes(*rows(45)), options=SMALL)
+    outcome = run(conn, csv_bytes(*rows_with_refused(45)), options=SMALL)
 
     assert outcome.counts == Counts(created=45)
     assert (outcome.status, outcome.attempts) == ("completed", 1)
 
 
-@pytest.mark.parametrize("state", ["42P01", "42501", "0A000", "XX000"])
-def test_a_mistake_in_the_set_up_stops_at_once(conn: Connection, state: str) -> None:
-    """And what was committed before stays."""
-    conn.execute(RAISE.format(state=state, times=10**6).encode())
+@pytest.mark.parametrize("sqlstate", ["42P01", "42501", "0A000", "XX000"])
+def test_permanent_error_stops_at_once_and_committed_rows_stay(
+    conn: Connection, sqlstate: str
+) -> None:
+    conn.execute(RAISING_TRIGGER.format(sqlstate=sqlstate, times=10**6).encode())
 
     with pytest.raises(StoreRefused, match="after row 20") as refused:
-        run(conn, csv_bytes(*rows(45)), options=SMALL)
+        run(conn, csv_bytes(*rows_with_refused(45)), options=SMALL)
 
-    latest = latest_import(conn)
-    assert latest is not None
-    assert refused.value.sqlstate == state
-    assert (latest.status, latest.error_message) == ("failed", str(refused.value))
-    assert latest.counts == Counts(created=20)
+    import_ = newest_import(conn)
+    assert refused.value.sqlstate == sqlstate
+    assert (import_.status, import_.error_message) == ("failed", str(refused.value))
+    assert import_.counts == Counts(created=20)
 
 
 @pytest.mark.parametrize("at", [0, 20, 40, 45])
-def test_a_connection_that_breaks_is_made_anew_and_nothing_is_written_twice(
+def test_lost_connection_is_reopened_and_no_row_is_written_twice(
     database_url: str, conn: Connection, at: int
 ) -> None:
-    own = [connection.connect(database_url)]
+    conns = [connection.connect(database_url)]
 
     def reconnect() -> Connection:
-        own.append(connection.connect(database_url))
-        return own[-1]
+        conns.append(connection.connect(database_url))
+        return conns[-1]
 
-    def cut(so_far: Outcome) -> None:
-        if so_far.counts.processed == at and len(own) == 1:
-            conn.execute("SELECT pg_terminate_backend(%s)", [own[0].info.backend_pid])
+    def disconnect(so_far: Outcome) -> None:
+        if so_far.counts.processed == at and len(conns) == 1:
+            conn.execute("SELECT pg_terminate_backend(%s)", [conns[0].info.backend_pid])
 
-    callbacks = ImportCallbacks(on_commit=cut, reconnect=reconnect)
-    outcome = run(own[0], csv_bytes(*rows(45)), options=SMALL, callbacks=callbacks)
-    for one in own:
-        one.close()
+    callbacks = ImportCallbacks(on_commit=disconnect, reconnect=reconnect)
+    outcome = run(
+        conns[0],
+        csv_bytes(*rows_with_refused(45)),
+        options=SMALL,
+        callbacks=callbacks,
+    )
+    for opened in conns:
+        opened.close()
 
-    assert len(own) == 2
+    assert len(conns) == 2
     assert outcome.counts == Counts(created=45)
     assert len(stored(conn, APPOINTMENT_TABLE)) == 45
-    latest = latest_import(conn)
-    assert latest is not None
-    assert (latest.status, latest.attempts) == ("completed", 1)
+    import_ = newest_import(conn)
+    assert (import_.status, import_.attempts) == ("completed", 1)
 
 
-@pytest.mark.parametrize("losing", [1, 2, 3])
-def test_a_commit_whose_reply_was_lost_is_neither_failed_nor_repeated(
-    database_url: str, conn: Connection, losing: int
+@pytest.mark.parametrize("lost_commit", [1, 2, 3])
+def test_commit_with_a_lost_reply_is_neither_failed_nor_repeated(
+    database_url: str, conn: Connection, lost_commit: int
 ) -> None:
-    """The rows are durable, and only the checkpoint can tell."""
+    """Only the checkpoint shows that the rows are committed."""
     commits: list[str] = []
 
     def lose(moment: Moment) -> Action | None:
         if moment.text != "COMMIT" or not moment.is_answered:
             return None
         commits.append(moment.text)
-        return "cut" if len(commits) == losing else None
+        return "cut" if len(commits) == lost_commit else None
 
-    with postgres_proxy(database_url) as (url, proxy), connection.connect(url) as own:
+    with (
+        postgres_proxy(database_url) as (url, proxy),
+        connection.connect(url) as own_conn,
+    ):
         proxy.plan = lose
-        made: list[Connection] = []
+        reconnected: list[Connection] = []
 
         def reconnect() -> Connection:
-            made.append(connection.connect(url))
-            return made[-1]
+            reconnected.append(connection.connect(url))
+            return reconnected[-1]
 
         callbacks = ImportCallbacks(reconnect=reconnect)
-        outcome = run(own, csv_bytes(*rows(45, 30)), options=SMALL, callbacks=callbacks)
-        for one in made:
-            one.close()
+        outcome = run(
+            own_conn,
+            csv_bytes(*rows_with_refused(45, 30)),
+            options=SMALL,
+            callbacks=callbacks,
+        )
+        for opened in reconnected:
+            opened.close()
 
-    assert len(commits) >= losing
-    assert len(made) == 1
+    assert len(commits) >= lost_commit
+    assert len(reconnected) == 1
     assert outcome.counts == Counts(created=45)
-    latest = latest_import(conn)
-    assert latest is not None
-    assert (latest.status, latest.attempts) == ("completed", 1)
-    assert latest.counts == outcome.counts
+    import_ = newest_import(conn)
+    assert (import_.status, import_.attempts) == ("completed", 1)
+    assert import_.counts == outcome.counts
 
 
-def test_without_another_connection_a_break_is_the_end_of_the_attempt(
+def test_lost_connection_without_reconnect_ends_the_attempt(
     database_url: str, conn: Connection
 ) -> None:
-    with connection.connect(database_url) as own:
-        pid = own.info.backend_pid
+    with connection.connect(database_url) as own_conn:
+        pid = own_conn.info.backend_pid
 
-        def cut(so_far: Outcome) -> None:
+        def disconnect(so_far: Outcome) -> None:
             if so_far.counts.processed == 20:
                 conn.execute("SELECT pg_terminate_backend(%s)", [pid])
 
         with pytest.raises(StoreUnavailable, match="after row 20"):
             run(
-                own,
-                csv_bytes(*rows(45)),
+                own_conn,
+                csv_bytes(*rows_with_refused(45)),
                 options=SMALL,
-                callbacks=ImportCallbacks(on_commit=cut),
+                callbacks=ImportCallbacks(on_commit=disconnect),
             )
 
-    latest = latest_import(conn)
-    assert latest is not None
-    assert (latest.status, latest.processed) == ("in_progress", 20)
+    import_ = newest_import(conn)
+    assert (import_.status, import_.processed) == ("in_progress", 20)
