@@ -1,4 +1,4 @@
-"""The array literals that we build ourselves are what psycopg would have sent."""
+"""Array literals equal the arrays that psycopg sends."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from salespro_core.model.rejects import Record
 from salespro_core.records.array_literals import array_literal
 from tests.support.builders import read_items, read_rows
 
-# The database is the test's own, and the examples leave nothing in it.
-on_postgres = settings(
+# The fixture's database is shared by the examples, which store nothing.
+postgres_settings = settings(
     deadline=None,
     max_examples=150,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -32,21 +32,21 @@ on_postgres = settings(
 
 
 def read_back(conn: Connection, values: Sequence[str | None]) -> list[str | None]:
-    """Send these texts as the importer does, and see what Postgres makes of them."""
+    """Send these texts as the importer does; return what Postgres reads."""
     row = conn.execute(
-        "SELECT array_agg(value ORDER BY place)"
-        " FROM unnest(%s::varchar[]) WITH ORDINALITY AS sent (value, place)",
+        "SELECT array_agg(value ORDER BY position)"
+        " FROM unnest(%s::varchar[]) WITH ORDINALITY AS sent (value, position)",
         [array_literal(values, is_text=True)],
     ).fetchone()
     assert row is not None
-    found: list[str | None] = row[0] or []
-    return found
+    texts_read: list[str | None] = row[0] or []
+    return texts_read
 
 
 @pytest.mark.parametrize(
     ("values", "literal"),
     [
-        pytest.param([], "{}", id="none-at-all"),
+        pytest.param([], "{}", id="empty"),
         pytest.param(["a", "b"], '{"a","b"}', id="plain"),
         pytest.param([None], "{NULL}", id="null"),
         pytest.param(["NULL", "null"], '{"NULL","null"}', id="text-that-reads-null"),
@@ -65,30 +65,31 @@ def read_back(conn: Connection, values: Sequence[str | None]) -> list[str | None
         pytest.param(["\N{PILE OF POO}"], '{"\N{PILE OF POO}"}', id="unicode"),
     ],
 )
-def test_any_text_is_quoted_so_that_postgres_reads_it_back(
+def test_text_is_quoted_so_that_postgres_reads_it_back(
     conn: Connection, values: list[str | None], literal: str
 ) -> None:
     assert array_literal(values, is_text=True) == literal
     assert read_back(conn, values) == values
 
 
-def test_a_nul_is_never_taken_for_the_end_of_a_value() -> None:
-    with pytest.raises(ValueError, match="a value holds a NUL"):
+def test_text_with_nul_raises_value_error() -> None:
+    """The literal is built with NUL as a separator."""
+    with pytest.raises(ValueError, match="a value contains a NUL"):
         array_literal(["a\0b", '"'], is_text=True)
 
 
-# Postgres holds neither NUL nor lone surrogates; the reader lets none of them through.
+# Text in Postgres has neither NUL nor lone surrogates; the parser rejects both.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-awkward = st.text("\\\"{},'NULnul \r\n\t", max_size=8)
+awkward = st.text("\\\"{},'NULnul %$\r\n\t", max_size=8)
 
 
-@on_postgres
+@postgres_settings
 @given(values=st.lists(st.none() | texts | awkward, max_size=30))
 @example(values=[])
 @example(values=[None])
 @example(values=["", None, "NULL"])
 @example(values=["\\", '"', '\\"', '"\\'])
-def test_texts_are_those_that_psycopg_would_have_sent(
+def test_literals_of_text_equal_the_arrays_of_psycopg(
     conn: Connection, values: list[str | None]
 ) -> None:
     row = conn.execute(
@@ -103,7 +104,7 @@ def test_texts_are_those_that_psycopg_would_have_sent(
     assert row == (values, True)
 
 
-@on_postgres
+@postgres_settings
 @given(
     moments=st.lists(st.none() | st.datetimes(timezones=st.just(UTC))),
     amounts=st.lists(st.none() | st.decimals("-9999999999.99", "9999999999.99", places=2)),
@@ -111,14 +112,14 @@ def test_texts_are_those_that_psycopg_would_have_sent(
     truths=st.lists(st.none() | st.booleans()),
 )  # fmt: skip
 @example(moments=[], amounts=[None], days=[None, None], truths=[])
-def test_other_values_are_those_that_psycopg_would_have_sent(
+def test_literals_of_other_types_equal_the_arrays_of_psycopg(
     conn: Connection,
     moments: list[datetime | None],
     amounts: list[Decimal | None],
     days: list[date | None],
     truths: list[bool | None],
 ) -> None:
-    """As they come from the cells of a file; none of them needs a quote."""
+    """Values as the cells of a file give them; none needs quotes."""
     sent: dict[str, str] = {}
     for name, column_type, values in (
         ("moments", instant(), [None if m is None else m.isoformat() for m in moments]),
@@ -144,12 +145,12 @@ def test_other_values_are_those_that_psycopg_would_have_sent(
     assert row == (True, True, True, True)
 
 
-def test_naughty_strings_come_back_as_they_were(
+def test_naughty_strings_are_read_back_unchanged(
     conn: Connection, corpus: Path | None
 ) -> None:
-    """Through the reader of files, too: as cells of a column of text."""
+    """Also after reading them from a file."""
     if corpus is None:
-        pytest.skip("the corpus is not beside this checkout")
+        pytest.skip("the corpus is not next to this checkout")
     strings: list[str] = json.loads((corpus / "blns" / "blns.json").read_bytes())
     file = io.StringIO(newline="")
     csv.writer(file).writerows([["_id", "resultFullString"], *(["A", s] for s in strings)])  # fmt: skip
@@ -192,12 +193,12 @@ edges = st.sampled_from(
 
 
 @pytest.mark.parametrize("export", [APPOINTMENTS, USERS], ids=["appointments", "users"])
-@on_postgres
+@postgres_settings
 @given(data=st.data())
-def test_whatever_becomes_a_record_fits_its_table(
+def test_values_of_any_record_fit_its_table(
     conn: Connection, export: Export, data: st.DataObject
 ) -> None:
-    """A value that Postgres refuses would fail the whole file instead of its row."""
+    """A value that Postgres refuses would fail the whole batch."""
     labels = list(dict.fromkeys(column.labels[0] for column in export.columns))
     cells = st.lists(edges | texts, min_size=len(labels) - 1, max_size=len(labels) - 1)
     table = data.draw(st.lists(cells, min_size=1, max_size=5))

@@ -1,4 +1,4 @@
-"""Rejects by reason: exact numbers, a few examples, and no more memory than that."""
+"""Rejects by reason: exact numbers and a few examples, in bounded memory."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def reasons_of(body: bytes) -> tuple[Reason, ...]:
         return rejects.reasons.all()
 
 
-def test_each_reason_has_its_rows_and_what_stands_there() -> None:
-    """A row with two problems is one of each."""
+def test_each_reason_has_its_number_of_rows_and_examples() -> None:
+    """A row with two problems counts for both reasons."""
     body = csv_bytes(
         appointment("A", saleAmount="x"),
         appointment("B"),
@@ -40,7 +40,7 @@ def test_each_reason_has_its_rows_and_what_stands_there() -> None:
     )
 
 
-def test_a_row_that_is_none_has_no_cell_at_fault() -> None:
+def test_row_of_wrong_length_has_no_cell_in_its_example() -> None:
     assert reasons_of(b"_id,isSale\nA\n") == (
         Reason(
             Problem(None, "has 1 cells where the header has 2"),
@@ -50,8 +50,8 @@ def test_a_row_that_is_none_has_no_cell_at_fault() -> None:
     )
 
 
-def test_one_reason_cannot_crowd_out_the_others() -> None:
-    """The first hundred rejects may be of one sort, and the last the one that matters."""
+def test_rare_reason_is_kept_after_many_rejects_with_another() -> None:
+    """The first rejects of a file may all have one reason."""
     many = [appointment(f"A-{n}", saleAmount="x") for n in range(500)]
 
     first, second = reasons_of(csv_bytes(*many, appointment("B", isSale="perhaps")))
@@ -60,7 +60,7 @@ def test_one_reason_cannot_crowd_out_the_others() -> None:
     assert (second.rows, second.examples[0].key) == (1, "B")
 
 
-def test_however_many_reasons_there_are_memory_is_bounded_and_no_row_is_lost() -> None:
+def test_reasons_above_the_limit_are_counted_together() -> None:
     rows = b"".join(b"A" + n * b"," + b"\n" for n in range(2, MOST_REASONS + 52))
 
     *known, other = reasons_of(b"_id,isSale\n" + rows)
@@ -69,13 +69,13 @@ def test_however_many_reasons_there_are_memory_is_bounded_and_no_row_is_lost() -
     assert other == Reason(None, 50)
 
 
-def test_a_very_long_cell_is_cut() -> None:
+def test_long_cell_is_truncated() -> None:
     [reason] = reasons_of(csv_bytes(appointment(saleAmount="x" * 100_000)))
 
     assert reason.examples[0].cell == "x" * CELL_CHARACTERS + "…"
 
 
-def test_what_is_forgotten_is_not_counted() -> None:
+def test_clear_removes_all_reasons() -> None:
     """A file with an error budget is read twice."""
     with Rejects() as rejects:
         body = csv_bytes(appointment(saleAmount="x"))

@@ -1,4 +1,4 @@
-"""A rejects file says what is wrong, loses nothing, and is uploaded again as it is."""
+"""The rejects file: it has all problems and cells, and can be uploaded again."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import SAMPLE, Rejects
 from tests.support.builders import appointment, csv_bytes, items_of, read_rows, records
 
-pure = settings(deadline=None, max_examples=150)
+no_deadline = settings(deadline=None, max_examples=150)
 
 
-def read(body: bytes) -> tuple[list[Record | Reject], bytes]:
-    """Read a file, and its rejects file: empty if there is none."""
+def read_file(body: bytes) -> tuple[list[Record | Reject], bytes]:
+    """The records and rejects of a file, and its rejects file, empty without rejects."""
     with Rejects() as rejects:
         stream = io.BytesIO(body)
         exports = (APPOINTMENTS, USERS)
@@ -31,18 +31,18 @@ def read(body: bytes) -> tuple[list[Record | Reject], bytes]:
         return items, file.read() if file else b""
 
 
-def rejected(body: bytes) -> bytes:
-    """Its rejects file behind the byte order mark, without which Excel spoils letters."""
-    out = read(body)[1]
+def rejects_of(body: bytes) -> bytes:
+    """The rejects file of a file, without its byte order mark, which Excel needs."""
+    out = read_file(body)[1]
     assert not out or out.startswith(BOM_UTF8)
     return out.removeprefix(BOM_UTF8)
 
 
-def cells(body: bytes) -> list[list[str]]:
+def cells_of(body: bytes) -> list[list[str]]:
     return [row.cells for row in read_rows(io.BytesIO(body))]
 
 
-def test_the_file_says_what_is_wrong_before_the_original_cells() -> None:
+def test_rejects_file_has_problems_before_the_original_cells() -> None:
     body = (
         b"_id,Notes,isSale,saleAmount\r\n"
         b"A-1,good,TRUE,5\r\n"
@@ -52,7 +52,7 @@ def test_the_file_says_what_is_wrong_before_the_original_cells() -> None:
         b"A-4,good,,\r\n"
     )
 
-    assert rejected(body).decode() == (
+    assert rejects_of(body).decode() == (
         "reject_line,reject_column,reject_reason,_id,Notes,isSale,saleAmount\r\n"
         "3,isSale; saleAmount,"
         '"isSale is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N); '
@@ -63,12 +63,12 @@ def test_the_file_says_what_is_wrong_before_the_original_cells() -> None:
     )
 
 
-def test_a_column_is_named_once_with_all_its_reasons() -> None:
-    """Assigned Office fills two columns and can be wrong for both."""
+def test_column_with_two_problems_is_named_once() -> None:
+    """Assigned Office fills two columns, and may be invalid for both."""
     office = "x" * 256 + f"({'y' * 51})"
 
-    _, [line, column, reason, *_] = cells(
-        rejected(f"User Object ID,Assigned Office\nU-1,{office}\n".encode())
+    _, [line, column, reason, *_] = cells_of(
+        rejects_of(f"User Object ID,Assigned Office\nU-1,{office}\n".encode())
     )
 
     assert (line, column) == ("2", "Assigned Office")
@@ -78,16 +78,16 @@ def test_a_column_is_named_once_with_all_its_reasons() -> None:
     )
 
 
-def test_labels_stand_as_they_did_in_the_file() -> None:
-    """Whatever they are: a corrected file has to be recognised as this one was."""
+def test_labels_are_unchanged() -> None:
+    """The corrected file must be recognised as the same export."""
     header = '"\ufeff_ID",,SALEAMOUNT," Notes ",Notes'
 
-    out = rejected(f"\n{header}\n,,x,,\n".encode())
+    out = rejects_of(f"\n{header}\n,,x,,\n".encode())
 
-    assert cells(out)[0] == [*REJECT_LABELS, "\ufeff_ID", "", "SALEAMOUNT", " Notes ", "Notes"]  # fmt: skip
+    assert cells_of(out)[0] == [*REJECT_LABELS, "\ufeff_ID", "", "SALEAMOUNT", " Notes ", "Notes"]  # fmt: skip
 
 
-def test_a_file_without_rejects_makes_none() -> None:
+def test_file_without_rejects_has_no_rejects_file() -> None:
     with Rejects() as rejects:
         reader = ExportReader(
             io.BytesIO(csv_bytes(appointment())), (APPOINTMENTS,), rejects, is_lenient=False
@@ -99,10 +99,10 @@ def test_a_file_without_rejects_makes_none() -> None:
         assert rejects.count == 0
 
 
-def test_what_is_forgotten_is_in_neither_the_file_nor_the_sample() -> None:
-    """A file that is validated is read twice; its rejects are told once."""
+def test_clear_removes_rejects_from_file_and_sample() -> None:
+    """A validated file is read twice."""
     body = csv_bytes(appointment("A"), appointment("B", saleAmount="x"))
-    corrected = rejected(body)  # with labels of ours, that another file does not have
+    corrected = rejects_of(body)  # has our labels, `body` has not
     with Rejects() as rejects:
         for data in (corrected, body):
             rejects.clear()
@@ -114,37 +114,37 @@ def test_what_is_forgotten_is_in_neither_the_file_nor_the_sample() -> None:
         file = rejects.open()
         assert file is not None
         assert file.read() == BOM_UTF8 + corrected
-        assert (rejects.count, [each.line for each in rejects.sample]) == (1, [3])
+        assert (rejects.count, [reject.line for reject in rejects.sample]) == (1, [3])
 
 
-def test_corrected_rows_are_imported_as_if_they_had_been_right_at_once() -> None:
-    good = [appointment(f"A-{n}", resultFullString='a "b",\r\nc') for n in range(3)]
-    bad = [good[0] | {"saleAmount": "NaN"}, good[1] | {"_updated_at": "x"}, good[2] | {"_id": ""}]  # fmt: skip
+def test_corrected_rows_are_parsed_like_valid_rows() -> None:
+    valid = [appointment(f"A-{n}", resultFullString='a "b",\r\nc') for n in range(3)]
+    invalid = [valid[0] | {"saleAmount": "NaN"}, valid[1] | {"_updated_at": "x"}, valid[2] | {"_id": ""}]  # fmt: skip
 
-    out = rejected(csv_bytes(*bad)).decode()
+    out = rejects_of(csv_bytes(*invalid)).decode()
     corrected = (
         out.replace(",NaN", ",12.50")
         .replace(",x,", ",2025-06-07T10:00:00.000Z,")
         .replace("_id is empty,,", "_id is empty,A-2,")
     )
 
-    items, still_rejected = read(corrected.encode())
-    _, expected = records(*good)
+    items, still_rejected = read_file(corrected.encode())
+    _, expected = records(*valid)
     assert [i.values for i in items if isinstance(i, Record)] == [r.values for r in expected]  # fmt: skip
     assert still_rejected == b""
 
 
-def test_the_labels_of_a_rejects_file_are_no_unknown_columns() -> None:
-    header, *_ = cells(rejected(csv_bytes(appointment("", saleAmount="NaN"))))
+def test_labels_of_a_rejects_file_are_known() -> None:
+    header, *_ = cells_of(rejects_of(csv_bytes(appointment("", saleAmount="NaN"))))
 
     assert read_header(header, (APPOINTMENTS, USERS)).ignored == ()
 
 
-def test_the_rejects_of_a_rejects_file_do_not_pile_up_our_columns() -> None:
-    """It may take several rounds until a file is right."""
-    first = rejected(b"_id,saleAmount\nA-1,5\nA-2,NaN\nA-3,x,y\n,6\n")
+def test_rejects_of_a_rejects_file_have_our_columns_once() -> None:
+    """A file may need several corrections."""
+    first = rejects_of(b"_id,saleAmount\nA-1,5\nA-2,NaN\nA-3,x,y\n,6\n")
 
-    second = rejected(first)
+    second = rejects_of(first)
 
     assert second.decode() == (
         "reject_line,reject_column,reject_reason,_id,saleAmount\r\n"
@@ -152,14 +152,13 @@ def test_the_rejects_of_a_rejects_file_do_not_pile_up_our_columns() -> None:
         "3,,has 6 cells where the header has 5,A-3,x,y\r\n"
         "4,_id,_id is empty,,6\r\n"
     )
-    assert rejected(second) == second
+    assert rejects_of(second) == second
 
 
-def test_a_row_that_lost_our_cells_in_correction_is_rejected_again() -> None:
-    """Short rows hold nothing behind our columns, and that is no crash."""
-    out = rejected(b"reject_line,reject_column,reject_reason,_id\n2\n2,_id\n")
+def test_row_of_a_rejects_file_without_our_cells_is_rejected_again() -> None:
+    out = rejects_of(b"reject_line,reject_column,reject_reason,_id\n2\n2,_id\n")
 
-    assert cells(out)[1:] == [
+    assert cells_of(out)[1:] == [
         ["2", "", "has 1 cells where the header has 4"],
         ["3", "", "has 2 cells where the header has 4"],
     ]
@@ -172,44 +171,43 @@ def test_a_row_that_lost_our_cells_in_correction_is_rejected_again() -> None:
         pytest.param(b"\x80\x81\xfe\xff", id="never-in-utf-8"),
         pytest.param(b"\xed\xa0\x80", id="encoded-surrogate"),
         pytest.param(b"\xe2\x82", id="half-a-character"),
-        pytest.param(b"\xff\xe2\x82\xac", id="beside-good-utf-8"),
+        pytest.param(b"\xff\xe2\x82\xac", id="next-to-valid-utf-8"),
     ],
 )
-def test_bytes_that_are_not_utf_8_survive(cell: bytes) -> None:
-    """Somebody may still know what encoding they are in."""
+def test_bytes_that_are_not_utf_8_are_kept(cell: bytes) -> None:
+    """A person may know their encoding."""
     body = b"_id,customer.nameLast\r\nA-1," + cell + b"\r\n"
 
-    assert rejected(body) == (
+    assert rejects_of(body) == (
         b"reject_line,reject_column,reject_reason,_id,customer.nameLast\r\n"
         b"2,customer.nameLast,customer.nameLast is not UTF-8 text,A-1," + cell + b"\r\n"
     )
 
 
-def test_a_spreadsheet_runs_nothing_and_an_import_gets_what_there_was() -> None:
-    """What is corrected there is uploaded again."""
+def test_formulas_are_escaped_and_the_import_removes_the_escape() -> None:
     row = appointment(
         customer_nameLast="=1+1", customer_nameFirst="'@x", saleAmount="-x"
     )
     body = csv_bytes(row | {"=label": "+1 555"})
 
-    out = rejected(body)
+    out = rejects_of(body)
 
-    assert cells(out)[0][-1] == "'=label"
-    assert cells(out)[1][8:10] == ["'=1+1", "''@x"]
-    assert cells(out)[1][-2:] == ["'-x", "'+1 555"]
-    [again], _ = read(out)
-    [once], _ = read(body)
-    assert isinstance(again, Reject)
-    assert isinstance(once, Reject)
-    assert again.cells[len(REJECT_LABELS) :] == once.cells
-    assert rejected(out) == out
+    assert cells_of(out)[0][-1] == "'=label"
+    assert cells_of(out)[1][8:10] == ["'=1+1", "''@x"]
+    assert cells_of(out)[1][-2:] == ["'-x", "'+1 555"]
+    [from_rejects], _ = read_file(out)
+    [from_original], _ = read_file(body)
+    assert isinstance(from_rejects, Reject)
+    assert isinstance(from_original, Reject)
+    assert from_rejects.cells[len(REJECT_LABELS) :] == from_original.cells
+    assert rejects_of(out) == out
 
 
-def test_a_corrected_amount_is_read_with_and_without_the_apostrophe() -> None:
-    """A spreadsheet keeps it, and a person may type over it."""
-    out = rejected(csv_bytes(appointment("A", saleAmount="-x"), appointment("B", saleAmount="-y"))).decode()  # fmt: skip
+def test_corrected_amount_is_parsed_with_and_without_apostrophe() -> None:
+    """A spreadsheet keeps the apostrophe, but a person may overwrite it."""
+    out = rejects_of(csv_bytes(appointment("A", saleAmount="-x"), appointment("B", saleAmount="-y"))).decode()  # fmt: skip
 
-    items, still_rejected = read(
+    items, still_rejected = read_file(
         out.replace("'-x", "'-5").replace("'-y", "-6").encode()
     )
 
@@ -217,14 +215,14 @@ def test_a_corrected_amount_is_read_with_and_without_the_apostrophe() -> None:
     assert (amounts, still_rejected) == (["-5.0", "-6.0"], b"")
 
 
-def test_in_other_files_an_apostrophe_is_an_apostrophe() -> None:
+def test_apostrophe_in_an_export_is_kept() -> None:
     _, [record] = records(appointment(customer_nameLast="'=x"))
 
     assert "'=x" in record.values
 
 
-def test_memory_keeps_the_first_rejects_and_the_file_all() -> None:
-    """A file of another system may be all rejects."""
+def test_sample_has_the_first_rejects_and_the_file_all() -> None:
+    """A file of another system may consist of rejects."""
     body = b"_id,saleAmount\n" + b"A-1,x\n" * (SAMPLE + 150)
 
     with Rejects() as rejects:
@@ -233,7 +231,7 @@ def test_memory_keeps_the_first_rejects_and_the_file_all() -> None:
         file = rejects.open()
 
         assert file
-        assert len(cells(file.read())) == 1 + SAMPLE + 150
+        assert len(cells_of(file.read())) == 1 + SAMPLE + 150
         assert rejects.count == SAMPLE + 150
         assert [reject.line for reject in rejects.sample] == list(range(2, SAMPLE + 2))
         assert rejects.sample[0] == Reject(
@@ -243,8 +241,8 @@ def test_memory_keeps_the_first_rejects_and_the_file_all() -> None:
         )
 
 
-def test_the_file_is_read_from_its_start_each_time_and_gone_in_the_end() -> None:
-    """An upload of it that fails is tried again."""
+def test_open_returns_the_file_from_its_start_and_exit_closes_it() -> None:
+    """A failed upload of the file is retried."""
     with Rejects() as rejects:
         body = io.BytesIO(b"_id\n\x20\n")
         reader = ExportReader(body, (APPOINTMENTS,), rejects, is_lenient=False)
@@ -253,11 +251,11 @@ def test_the_file_is_read_from_its_start_each_time_and_gone_in_the_end() -> None
 
         assert first
         assert second
-        once = first.read()
+        content = first.read()
         assert rejects.open() == first
         assert (
             second.read()
-            == once
+            == content
             == (
                 BOM_UTF8
                 + b"reject_line,reject_column,reject_reason,_id\r\n2,_id,_id is empty, \r\n"
@@ -269,10 +267,10 @@ def test_the_file_is_read_from_its_start_each_time_and_gone_in_the_end() -> None
 raw_cells = st.binary(max_size=6) | st.sampled_from([b"", b'"', b"\r\n", b"\r", b",", b"\0", b"\xef\xbb\xbf"])  # fmt: skip
 
 
-@pure
+@no_deadline
 @given(st.lists(st.lists(raw_cells, min_size=1, max_size=5), min_size=1, max_size=6))
 @example([[b"\xff\r", b'"\n', b"\0"]])
-def test_any_bytes_come_back_as_they_were_in_every_round(
+def test_any_bytes_are_unchanged_in_each_round(
     table: list[list[bytes]],
 ) -> None:
     text = io.StringIO(newline="")
@@ -285,11 +283,15 @@ def test_any_bytes_come_back_as_they_were_in_every_round(
     )
     body = text.getvalue().encode(errors="surrogateescape")
 
-    first = rejected(body)
-    second = rejected(first)
+    first = rejects_of(body)
+    second = rejects_of(first)
 
-    was = cells(body)
-    assert [[unescape_formula(c) for c in row[3:]] for row in cells(first)] == was
-    assert [[unescape_formula(c) for c in row[3:]] for row in cells(second)] == was
-    # Lines and lengths are those of a rejects file from now on.
-    assert rejected(second) == second
+    original = cells_of(body)
+    assert [
+        [unescape_formula(c) for c in row[3:]] for row in cells_of(first)
+    ] == original
+    assert [
+        [unescape_formula(c) for c in row[3:]] for row in cells_of(second)
+    ] == original
+    # From the second round on, lines and lengths are those of a rejects file.
+    assert rejects_of(second) == second

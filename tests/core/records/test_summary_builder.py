@@ -1,4 +1,4 @@
-"""What a file holds is counted exactly, in bounded memory."""
+"""The summary of a file is exact, in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ BOB = {
 }
 
 
-def held(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary | None:
+def summary_or_none(
+    body: bytes, *, rows: int = 7, is_lenient: bool = False
+) -> FileSummary | None:
     with Rejects() as rejects:
         stream = io.BytesIO(body)
         exports = (APPOINTMENTS, USERS)
@@ -35,40 +37,39 @@ def held(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary
         return reader.file_summary()
 
 
-def known(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary:
-    contents = held(body, rows=rows, is_lenient=is_lenient)
-    assert contents is not None
-    return contents
+def summary_of(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileSummary:
+    summary = summary_or_none(body, rows=rows, is_lenient=is_lenient)
+    assert summary is not None
+    return summary
 
 
-def on(day: int, key: str = "A", **cells: str) -> Row:
+def appointment_on(day: int, key: str = "A", **cells: str) -> Row:
     return appointment(key, _created_at=f"2025-06-{day:02}T23:59:59.999Z", **cells)
 
 
 ROWS = [
-    on(6),
-    on(6, saleAmount=""),
-    on(7, isSale="FALSE", saleAmount="99"),
-    on(7, saleAmount="-2.5") | BOB,
-    on(9, isSale="") | BOB,
-    on(9, salesrep_email=""),
+    appointment_on(6),
+    appointment_on(6, saleAmount=""),
+    appointment_on(7, isSale="FALSE", saleAmount="99"),
+    appointment_on(7, saleAmount="-2.5") | BOB,
+    appointment_on(9, isSale="") | BOB,
+    appointment_on(9, salesrep_email=""),
     appointment(_created_at=""),
-    on(9, salesrep_email="ANN.LEE@example.com", salesrep_nameFirst="", saleAmount="$1,000.00"),
-    on(9, saleAmount="bad"),
+    appointment_on(9, salesrep_email="ANN.LEE@example.com", salesrep_nameFirst="", saleAmount="$1,000.00"),
+    appointment_on(9, saleAmount="bad"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("order", [None, 1, 2, 3], ids=["as-is", "a", "b", "c"])
 @pytest.mark.parametrize("rows", [1, 2, 100])
-def test_each_row_that_can_be_read_is_counted(order: int | None, rows: int) -> None:
-    """In whatever order they come, and however the file is cut."""
+def test_each_valid_row_is_counted_in_any_order(order: int | None, rows: int) -> None:
     shuffled = list(ROWS)
     if order is not None:
         random.Random(order).shuffle(shuffled)
-        # Whose name comes first is whose name is shown.
+        # The first name of a rep is shown; the row with the name "Lee" must be last.
         shuffled.sort(key=lambda row: row["salesrep.email"].startswith("ANN"))
 
-    assert known(csv_bytes(*shuffled), rows=rows) == FileSummary(
+    assert summary_of(csv_bytes(*shuffled), rows=rows) == FileSummary(
         rows=8,
         sales=6,
         amounts=5,
@@ -117,26 +118,30 @@ def test_each_row_that_can_be_read_is_counted(order: int | None, rows: int) -> N
     )
 
 
-def test_the_numbers_of_the_sample_are_those_of_production() -> None:
-    contents = known(SAMPLE.read_bytes(), rows=500)
+def test_sample_export_has_the_numbers_of_production() -> None:
+    summary = summary_of(SAMPLE.read_bytes(), rows=500)
 
-    assert (contents.rows, contents.sales, contents.amounts) == (2374, 530, 378)
-    assert contents.revenue == Decimal("8786643.34")
-    assert contents.average == Decimal("23245.09")
-    assert f"{contents.conversion:.3f}" == "0.223"
-    assert [contents.days[0].day, contents.days[-1].day] == ["2025-06-06", "2025-06-16"]
+    assert (summary.rows, summary.sales, summary.amounts) == (2374, 530, 378)
+    assert summary.revenue == Decimal("8786643.34")
+    assert summary.average == Decimal("23245.09")
+    assert f"{summary.conversion:.3f}" == "0.223"
+    assert [summary.days[0].day, summary.days[-1].day] == ["2025-06-06", "2025-06-16"]
 
 
-def test_rows_that_leave_cells_out_are_counted_too() -> None:
-    body = csv_bytes(on(6), on(6, saleAmount="bad"), appointment(_created_at="bad"))
+def test_lenient_rows_are_counted() -> None:
+    body = csv_bytes(
+        appointment_on(6),
+        appointment_on(6, saleAmount="bad"),
+        appointment(_created_at="bad"),
+    )
 
-    contents = known(body, is_lenient=True)
+    summary = summary_of(body, is_lenient=True)
 
-    assert (contents.rows, contents.amounts, contents.undated) == (3, 2, 1)
+    assert (summary.rows, summary.amounts, summary.undated) == (3, 2, 1)
 
 
 @pytest.mark.parametrize(
-    ("without", "nothing"),
+    ("without", "expected"),
     [
         pytest.param(("_created_at",), {"days": (), "undated": 0}, id="days"),
         pytest.param(
@@ -151,77 +156,82 @@ def test_rows_that_leave_cells_out_are_counted_too() -> None:
         ),
     ],
 )
-def test_what_the_file_has_no_column_for_is_not_told(
-    without: tuple[str, ...], nothing: dict[str, object]
+def test_summary_without_a_column_has_none_of_its_numbers(
+    without: tuple[str, ...], expected: dict[str, object]
 ) -> None:
     row = {label: cell for label, cell in appointment().items() if label not in without}
 
-    contents = known(csv_bytes(row))
+    summary = summary_of(csv_bytes(row))
 
-    assert {name: getattr(contents, name) for name in nothing} == nothing
-
-
-def test_a_file_of_users_has_no_such_numbers() -> None:
-    assert held(csv_bytes(user())) is None
+    assert {name: getattr(summary, name) for name in expected} == expected
 
 
-def test_a_header_alone_holds_nothing() -> None:
-    contents = known(csv_bytes(appointment()).splitlines(keepends=True)[0])
-
-    assert (contents.rows, contents.sales, contents.conversion) == (0, 0, None)
+def test_users_export_has_no_summary() -> None:
+    assert summary_or_none(csv_bytes(user())) is None
 
 
-def test_what_an_earlier_attempt_committed_is_counted_again() -> None:
-    """A report is of the file, whatever became of the attempts."""
+def test_file_with_only_a_header_has_zeros() -> None:
+    summary = summary_of(csv_bytes(appointment()).splitlines(keepends=True)[0])
+
+    assert (summary.rows, summary.sales, summary.conversion) == (0, 0, None)
+
+
+def test_skipped_rows_are_counted() -> None:
+    """The report is about the whole file, not about one attempt."""
     with Rejects() as rejects:
-        body = csv_bytes(*(on(6) for _ in range(20)))
+        body = csv_bytes(*(appointment_on(6) for _ in range(20)))
         reader = ExportReader(
             io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=False
         )
         reader.skip(15, {}, checkpoint_rows=7)
         for _ in reader.chunks(checkpoint_rows=7, batch_size=7):
             pass
-        contents = reader.file_summary()
+        summary = reader.file_summary()
 
-    assert contents is not None
-    assert contents.rows == 20
+    assert summary is not None
+    assert summary.rows == 20
 
 
-def test_of_very_many_days_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also if they come in no order at all."""
+def test_of_many_days_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with rows in random order."""
     monkeypatch.setattr(summary_builder, "MOST_DAYS", 5)
     days = [*range(1, 29), *range(1, 29)]
     random.Random(1).shuffle(days)
 
-    contents = known(csv_bytes(*map(on, days)), rows=3)
+    summary = summary_of(csv_bytes(*map(appointment_on, days)), rows=3)
 
-    assert [(d.day[-2:], d.appointments) for d in contents.days] == [
+    assert [(day_.day[-2:], day_.appointments) for day_ in summary.days] == [
         (f"{day}", 2) for day in range(24, 29)
     ]
-    assert contents.earlier == 46
+    assert summary.earlier == 46
 
 
-def test_of_very_many_reps_those_who_sold_most_are_kept_and_it_is_said(
+def test_of_many_reps_those_with_most_sales_are_kept_and_marked_inexact(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(summary_builder, "MOST_REPS", 3)
-    best = [on(6) for _ in range(5)]
-    others = [on(6, salesrep_email=f"r{n}@example.com", isSale="no") for n in range(50)]
+    best = [appointment_on(6) for _ in range(5)]
+    other_reps_rows = [
+        appointment_on(6, salesrep_email=f"r{n}@example.com", isSale="no")
+        for n in range(50)
+    ]
 
-    contents = known(csv_bytes(*best, *others, *best), rows=5)
+    summary = summary_of(csv_bytes(*best, *other_reps_rows, *best), rows=5)
 
-    assert (contents.other_reps, contents.are_reps_exact) == (None, False)
-    assert (contents.reps[0].email, contents.reps[0].sales) == (
+    assert (summary.other_reps, summary.are_reps_exact) == (None, False)
+    assert (summary.reps[0].email, summary.reps[0].sales) == (
         "ann.lee@example.com",
         10,
     )
-    assert len(contents.reps) <= 2 * 3 + 5
-    assert contents.rows == 60
+    assert len(summary.reps) <= 2 * 3 + 5
+    assert summary.rows == 60
 
 
-def test_a_rep_is_called_what_a_row_says_even_if_the_first_does_not() -> None:
+def test_rep_without_a_name_in_its_first_row_has_that_of_a_later_row() -> None:
     nameless = {"salesrep.nameFirst": "", "salesrep.nameLast": ""}
 
-    contents = known(csv_bytes(appointment("A") | nameless, appointment("B")), rows=1)
+    summary = summary_of(
+        csv_bytes(appointment("A") | nameless, appointment("B")), rows=1
+    )
 
-    assert [rep.name for rep in contents.reps] == ["Ann Lee"]
+    assert [rep.name for rep in summary.reps] == ["Ann Lee"]
