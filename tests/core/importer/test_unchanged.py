@@ -1,4 +1,4 @@
-"""An import of rows that are already stored, as most rows of a file are, writes almost nothing."""
+"""An import of rows that are already stored writes almost nothing."""
 
 from __future__ import annotations
 

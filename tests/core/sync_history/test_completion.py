@@ -1,4 +1,4 @@
-"""The end of an import: completed or failed; an attempt without its claim changes nothing."""
+"""The end of an import: completed or failed, by the attempt with the claim only."""
 
 from __future__ import annotations
 

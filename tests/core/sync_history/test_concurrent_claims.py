@@ -52,11 +52,11 @@ def test_of_eight_concurrent_claims_exactly_one_succeeds(
     """One statement decides."""
     if has_expired_lease:
         claims.claim(conn, upload(), lease=EXPIRED)
-    together = Barrier(8)
+    barrier = Barrier(8)
 
     def race() -> int:
         with connection.connect(database_url) as own_conn:
-            together.wait()
+            barrier.wait()
             try:
                 return claims.claim(own_conn, upload()).attempt
             except ClaimHeld:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,9 @@ from salespro_core.model.counts import Counts
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.batch_upsert import send_batch
 from tests.core.upsert.writers import (
+    EVENING,
+    NOON,
+    USER_KEY,
     BatchWriter,
     Row,
     only_columns,
@@ -29,9 +32,6 @@ from tests.support.table_contents import (
     stored,
 )
 
-NOON = MORNING + timedelta(hours=6)
-EVENING = MORNING + timedelta(hours=12)
-USER_KEY = "User Object ID"
 OLD, NEW = "2025-06-07T10:00:00.000Z", "2025-06-07T10:00:00.001Z"
 
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim, read_counts
-from tests.core.upsert.writers import BatchWriter, Row, without_columns
+from tests.core.upsert.writers import EVENING, NOON, BatchWriter, Row, without_columns
 from tests.support.builders import MORNING, appointment, upload, user
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
@@ -20,9 +20,6 @@ from tests.support.table_contents import (
     number,
     stored,
 )
-
-NOON = MORNING + timedelta(hours=6)
-EVENING = MORNING + timedelta(hours=12)
 
 
 @pytest.mark.parametrize(

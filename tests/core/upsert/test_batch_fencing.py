@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import psycopg
 import pytest
@@ -16,8 +15,8 @@ from salespro_core.postgres import connection
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim, read_counts
-from tests.core.upsert.writers import BatchWriter, Row, take_over
-from tests.support.builders import MORNING, appointment, upload, user
+from tests.core.upsert.writers import EVENING, BatchWriter, Row, take_over
+from tests.support.builders import appointment, upload, user
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     contents,
@@ -27,7 +26,6 @@ from tests.support.table_contents import (
     wait_until_blocked,
 )
 
-EVENING = MORNING + timedelta(hours=12)
 OLD, NEW = "2025-06-07T10:00:00.000Z", "2025-06-07T10:00:00.001Z"
 
 

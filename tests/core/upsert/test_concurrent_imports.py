@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from psycopg import Connection
@@ -13,12 +13,9 @@ from salespro_core.exports.columns import Export
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.sync_history import claims
-from tests.core.upsert.writers import BatchWriter, Row
+from tests.core.upsert.writers import EVENING, NOON, BatchWriter, Row
 from tests.support.builders import MORNING, appointment, upload, user
 from tests.support.table_contents import stored, wait_until_blocked
-
-NOON = MORNING + timedelta(hours=6)
-EVENING = MORNING + timedelta(hours=12)
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new-row", "stored-row"])
@@ -41,7 +38,7 @@ def test_of_two_concurrent_imports_the_newer_row_is_stored(
     *,
     is_new: bool,
 ) -> None:
-    """One import has the row in an open transaction; the other one compared the version before."""
+    """The second import waits for the first, but compares the version before."""
     times = {"older": NOON, "newer": EVENING}
     claim, other_claim = (
         claims.claim(conn, upload(version="1")),

@@ -38,7 +38,7 @@ def test_every_chunk_is_written_once_and_in_order(
 def test_chunk_after_a_chunk_of_new_rows_is_counted_correctly_without_comparing_first(
     writer: ChunkWriter, conn: Connection
 ) -> None:
-    """After a chunk without stored rows, the next chunk is not compared before the insert."""
+    """After a chunk of new rows, the next one is inserted without comparing first."""
     for key, rows in {
         "k1": [
             appointment("D"),

@@ -16,12 +16,15 @@ from salespro_core.records.array_literals import array_literal
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.sql import upsert_statement
-from tests.core.upsert.writers import BatchWriter, Row, only_columns, processed_rows
+from tests.core.upsert.writers import (
+    USER_KEY,
+    BatchWriter,
+    Row,
+    only_columns,
+    processed_rows,
+)
 from tests.support.builders import MORNING, appointment, batch, user
 from tests.support.table_contents import APPOINTMENT_TABLE, TABLES
-
-USER_KEY = "User Object ID"
-
 
 FILL = {
     APPOINTMENTS: """
@@ -56,9 +59,9 @@ def fill_after_analyse_of_no_row(conn: Connection, export: Export, size: int) ->
 
 
 def disable_autovacuum(conn: Connection) -> None:
-    keep = sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)")
+    alter = sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = false)")
     for table in TABLES:
-        conn.execute(keep.format(sql.Identifier(table)))
+        conn.execute(alter.format(sql.Identifier(table)))
 
 
 @pytest.mark.parametrize("export", [APPOINTMENTS, USERS], ids=["appointments", "users"])

@@ -25,7 +25,7 @@ SMALL = Options(batch_size=7, checkpoint_rows=20)
 
 
 def rows_with_refused(count: int, *bad: int) -> list[dict[str, str]]:
-    """Appointments; those at the positions `bad` violate the constraint of `strict_conn`."""
+    """Appointments; those with an index in `bad` violate the constraint of `strict_conn`."""
     return [
         appointment(f"A-{i:03}", customer_nameLast=CANARY if i in bad else "Lee")
         for i in range(count)

@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg import Connection
 
@@ -29,6 +29,11 @@ from tests.support.table_contents import APPOINTMENT_TABLE, number, stored
 Row = dict[str, str]
 # Of the rows that the fixture `writer` writes.
 KEYS = "ABCDEFGHI"
+# Times of uploads, after MORNING.
+NOON = MORNING + timedelta(hours=6)
+EVENING = MORNING + timedelta(hours=12)
+# The label of the key of the users export.
+USER_KEY = "User Object ID"
 
 
 @dataclass(frozen=True)

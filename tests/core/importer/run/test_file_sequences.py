@@ -44,15 +44,15 @@ def test_concurrent_imports_of_the_same_rows_neither_deadlock_nor_lose_rows(
 
     Sorted only within each batch, 19 to 22 of 24 concurrent imports deadlocked.
     """
-    together = Barrier(4)
+    barrier = Barrier(4)
     options = Options(checkpoint_rows=400, batch_size=20)
 
-    def import_file(number: int) -> Counts:
-        at = f"2025-06-0{number + 1}T00:00:00Z"
-        rows = appointments(400, _updated_at=at, saleAmount=str(number))
-        rows = rows[number::2] + rows[::-1] if number % 2 else rows
+    def import_file(index: int) -> Counts:
+        updated_at = f"2025-06-0{index + 1}T00:00:00Z"
+        rows = appointments(400, _updated_at=updated_at, saleAmount=str(index))
+        rows = rows[index::2] + rows[::-1] if index % 2 else rows
         with connection.connect(database_url) as own_conn:
-            together.wait()
+            barrier.wait()
             return run_counts(own_conn, csv_bytes(*rows), options=options)
 
     with ThreadPoolExecutor(4) as pool:

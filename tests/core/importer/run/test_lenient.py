@@ -19,7 +19,7 @@ LENIENT = Options(is_lenient=True)
 def test_lenient_import_keeps_the_stored_value_of_an_invalid_cell(
     conn: Connection,
 ) -> None:
-    """The earlier system overwrote a valid date with NULL when it could not parse the new one."""
+    """The earlier system overwrote a valid date with NULL for an invalid one."""
     run_counts(conn, csv_bytes(appointment("A"), appointment("B")))
     before = {row["id"]: row for row in stored_appointments(conn)}
     data = csv_bytes(
@@ -32,7 +32,7 @@ def test_lenient_import_keeps_the_stored_value_of_an_invalid_cell(
     outcome = run(conn, data, options=LENIENT)
 
     assert outcome.counts == Counts(created=1, updated=1, unchanged=1, rejected=1)
-    assert [item.line for item in outcome.rejects] == [5]
+    assert [reject.line for reject in outcome.rejects] == [5]
     assert outcome.warnings == (
         ("isSale is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)", 2),
         ("saleAmount is not an amount such as 23245.09", 2),

@@ -141,9 +141,9 @@ def test_truncated_gzip_file_fails_and_committed_rows_stay(
     rows = [
         appointment(f"A-{i:04}", resultFullString=f"{i * 7919}") for i in range(400)
     ]
-    resumed = gzip.compress(csv_bytes(*rows))
+    data = gzip.compress(csv_bytes(*rows))
 
-    broken = run(conn, resumed[: len(resumed) // 2], options=SMALL)
+    broken = run(conn, data[: len(data) // 2], options=SMALL)
 
     assert broken.error is not None
     assert "gzip file is broken or cut off" in broken.error
@@ -154,21 +154,21 @@ def test_truncated_gzip_file_fails_and_committed_rows_stay(
         "failed",
         broken.counts,
     )
-    assert run_counts(conn, resumed) == Counts(
+    assert run_counts(conn, data) == Counts(
         created=400 - broken.counts.created, unchanged=broken.counts.created
     )
 
 
 def test_deleted_object_is_a_refused_file(conn: Connection) -> None:
     """The object was replaced before it was read; a retry cannot help."""
-    gone = ObjectGone("The object was replaced; its own notification imports it.")
+    error = ObjectGone("The object was replaced; its own notification imports it.")
 
     outcome = import_upload(
-        conn, new_version(), PiecewiseStream(b"", after=0, error=gone)
+        conn, new_version(), PiecewiseStream(b"", after=0, error=error)
     )
 
-    assert (outcome.status, outcome.error) == ("failed", str(gone))
-    assert newest_import(conn).error_message == str(gone)
+    assert (outcome.status, outcome.error) == ("failed", str(error))
+    assert newest_import(conn).error_message == str(error)
 
 
 def test_refused_file_without_its_report_is_retried(

@@ -138,7 +138,7 @@ def test_users_of_an_earlier_upload_are_stale(conn: Connection) -> None:
 def test_of_rows_with_the_same_key_the_newest_is_stored(
     conn: Connection, checkpoint_rows: int, counts: Counts
 ) -> None:
-    """Of equally new rows the last one, regardless of how the file is cut into chunks."""
+    """Of equally new rows the last one, regardless of the size of the chunks."""
     options = Options(checkpoint_rows=checkpoint_rows, batch_size=1)
 
     assert run_counts(conn, csv_bytes(*DUPLICATES), options=options) == counts
@@ -146,7 +146,7 @@ def test_of_rows_with_the_same_key_the_newest_is_stored(
 
 
 def test_each_row_is_counted_once_in_outcome_and_history(conn: Connection) -> None:
-    """Promise 1, with a row of each stream_type."""
+    """Promise 1, with a row of each kind."""
     run_counts(
         conn,
         csv_bytes(
@@ -194,7 +194,7 @@ def test_invalid_rows_are_rejected_with_all_problems_and_the_rest_is_imported(
     outcome = run(conn, ragged, callbacks=ImportCallbacks(publish=publish))
 
     assert outcome.counts == Counts(created=3, rejected=4)
-    assert [(item.line, item.problems) for item in outcome.rejects] == [
+    assert [(reject.line, reject.problems) for reject in outcome.rejects] == [
         (
             3,
             (

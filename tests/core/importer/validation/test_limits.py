@@ -155,7 +155,7 @@ def test_invalid_cells_in_lenient_mode_do_not_count_as_rejects(
         None,
         Counts(created=5, rejected=1),
     )
-    assert one_reject.warnings == ((str(AMOUNT_PROBLEM), 3),)  # of one pass
+    assert one_reject.warnings == ((str(AMOUNT_PROBLEM), 3),)  # counted in one pass
 
 
 def test_rows_refused_by_postgres_do_not_count_for_the_budget(

@@ -49,9 +49,9 @@ REFUSED_ERROR = (
 def contents_without_history(conn: Connection) -> object:
     """Rows and row versions: equal only if nothing was written or locked."""
     return [
-        (stored(conn, stored_appointments), row_versions(conn, stored_appointments))
-        for stored_appointments in TABLES
-        if stored_appointments != HISTORY_TABLE
+        (stored(conn, table), row_versions(conn, table))
+        for table in TABLES
+        if table != HISTORY_TABLE
     ]
 
 
@@ -123,14 +123,14 @@ def test_history_and_report_of_a_refused_file_contain_no_cell(
     [report] = reports
     row = list(stored(conn, HISTORY_TABLE).values())[-1]
     assert CANARY in str(report.rejects)
-    for text in (
+    for value in (
         row,
         report.text,
         report.facts,
         outcome_fields(outcome),
         outcome.error,
     ):
-        assert CANARY not in str(text)
+        assert CANARY not in str(value)
 
 
 def test_report_of_a_refused_file_has_the_error_and_the_first_rejects(
@@ -161,7 +161,7 @@ All rejected rows that were found, to correct in the file: r/rejects.csv"""
     json.dumps(report.facts)
     assert (report.facts["status"], report.facts["error"]) == ("failed", REFUSED_ERROR)
     assert (report.facts["processed"], report.facts["rejected"]) == (0, 0)
-    assert [one_reject["line"] for one_reject in report.facts["rejects"]] == [3, 6]
+    assert [reject["line"] for reject in report.facts["rejects"]] == [3, 6]
     assert report.facts["rejects_file"] == "r/rejects.csv"
 
 
@@ -254,11 +254,11 @@ def test_dry_run_with_a_budget_has_the_result_of_the_import(
     )
 
     assert contents_and_versions(conn) == before
-    outcome_of_import = run(
+    imported = run(
         conn, csv_bytes(*MIXED), upload_, options=options, callbacks=callbacks
     )
     assert replace(predicted, changes=()) == replace(
-        outcome_of_import, is_dry_run=True, attempts=0
+        imported, is_dry_run=True, attempts=0
     )
     assert reports[0].rejects == reports[1].rejects
-    assert (outcome_of_import.status == "failed") == (options is not MANY_REJECTS)
+    assert (imported.status == "failed") == (options is not MANY_REJECTS)

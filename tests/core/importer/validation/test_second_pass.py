@@ -1,4 +1,4 @@
-"""A validated file is read twice: which files are, and what cannot be."""
+"""Which files are read twice for a validation, and which cannot be."""
 
 from __future__ import annotations
 
