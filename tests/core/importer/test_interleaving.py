@@ -62,7 +62,7 @@ class SteppedImport:
             self._is_paused.put(False)  # noqa: FBT003 -- an item of the queue
 
     def _pause(self, _: Outcome) -> None:
-        self._is_paused.put(True)  # noqa: FBT003
+        self._is_paused.put(True)  # noqa: FBT003 -- the same
         self._may_continue.acquire()
 
 
