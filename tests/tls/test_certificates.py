@@ -29,7 +29,9 @@ pytestmark = pytest.mark.tls
 WRONG_HOST = "The server's certificate is for another host than DB_HOST"
 UNTRUSTED = "The server's certificate is not trusted: it has expired, or its issuer"
 NO_TLS = "The server does not support TLS, which sslmode requires"
-NO_FILE = "The file of DB_SSLROOTCERT or sslrootcert is missing or contains no certificates"
+NO_FILE = (
+    "The file of DB_SSLROOTCERT or sslrootcert is missing or contains no certificates"
+)
 
 
 @pytest.fixture(scope="module")
