@@ -1,4 +1,4 @@
-"""What a file holds: its appointments by day and by rep."""
+"""Sums over the appointments of a file, in total, by day and by rep."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """The appointments that were made on one day (UTC).
+    """The appointments with a creation time on one day (UTC).
 
     Attributes:
         day: `YYYY-MM-DD`.
-        revenue: of the sales that carry an amount; None if the file has no amounts.
+        revenue: of the sales that have an amount; None if the file has no amounts.
     """
 
     day: str
@@ -29,8 +29,8 @@ class Rep:
 
     Attributes:
         email: in lower case.
-        name: as one of the first rows has it; empty if none has.
-        revenue: of the sales that carry an amount.
+        name: from one of the first rows of the rep; empty if they have no name.
+        revenue: of the sales that have an amount.
     """
 
     email: str
@@ -42,19 +42,19 @@ class Rep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSummary:
-    """The appointments of a file, as far as they can be read.
+    """Sums over the readable rows of a file; a row that is in it twice counts twice.
 
-    A row that comes twice counts twice.  What the file has no column for is None, or
-    empty.
+    If the file lacks a column, the fields that need it are None or empty.
 
     Attributes:
-        rows: that are counted here: all but those that cannot be read.
-        amounts: sales that carry an amount; revenue, least and most are theirs alone.
-        days: in order; if there are very many, the latest.
-        earlier: appointments of the days before those.
-        undated: appointments that say no day.
-        reps: those with the most sales.
-        other_reps: how many more there are; None if there were too many to count.
+        rows: number of readable rows, the total of this summary.
+        amounts: number of sales with an amount; `revenue`, `least` and `most` are the
+            sum, the minimum and the maximum of these amounts.
+        days: in order; only the latest days if the file has very many.
+        earlier: number of appointments before these days.
+        undated: number of appointments without a creation time.
+        reps: the reps with the most sales.
+        other_reps: number of reps that are not in `reps`; None if too many to count.
     """
 
     rows: int
@@ -71,17 +71,17 @@ class FileSummary:
 
     @property
     def are_reps_exact(self) -> bool:
-        """Whether nothing of the reps was forgotten; if not, they may have more."""
+        """False if counts of reps were dropped, so that `reps` may be too low."""
         return self.other_reps is not None
 
     @property
     def conversion(self) -> float | None:
-        """The part of the appointments that are sales, from 0 to 1."""
+        """Sales divided by appointments, from 0 to 1."""
         return self.sales / self.rows if self.rows and self.sales is not None else None
 
     @property
     def average(self) -> Decimal | None:
-        """Revenue per sale that carries an amount, to the cent."""
+        """Revenue per sale that has an amount, to the cent."""
         if not self.amounts or self.revenue is None:
             return None
         return (self.revenue / self.amounts).quantize(_CENT)

@@ -1,4 +1,4 @@
-"""The result of one attempt at one upload; `Counts` says what became of each row."""
+"""The result of one attempt at one upload."""
 
 from __future__ import annotations
 
@@ -56,13 +56,12 @@ class Outcome:
         status: as in the sync history.
         sync_type: None if the export was not recognised.
         counts: of the whole upload, earlier attempts included.
-        attempts: how many attempts there were so far; 0 for a dry run, which makes no
-            claim.
-        resumed_at: rows that earlier attempts had committed.
+        attempts: number of attempts so far; 0 for a dry run, which makes no claim.
+        resumed_at: number of rows that earlier attempts committed.
         seconds: duration of this attempt.
         rejects: the first rejects; the rejects file has all of them.
         warnings: lenient mode: (label and reason, number of cells); and MAYBE_CUT, once.
-        ignored: labels of the header that the table has no column for.
+        ignored: labels of the header without a column in the table.
         changes: dry run: the first rows that an import would write.
         stale: dry run: the first stale rows.
         reasons: all reasons for rejects, each with its number of rows.

@@ -70,7 +70,8 @@ class Reason:
     """A problem and the rows that have it.
 
     Attributes:
-        problem: None for the rows beyond the number of problems that are told apart.
+        problem: None for the rows whose problem is not among the first 200 that are
+            counted separately.
         rows: all rows with this problem; a row with several problems counts for each.
         examples: the first of those rows.
     """

@@ -1,4 +1,4 @@
-"""An upload: one object that was put in the bucket, or a local file in its place."""
+"""An upload: one object in the bucket, or a local file instead."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """What identifies a file, and when it came.
+    """The identity of one file, and the time of its upload.
 
     Attributes:
         bucket: None for a local file.
         object_key: decoded; the path of a local file.
         version: the S3 version id; without versioning the ETag and LastModified, so that
-            a deliberate second upload of the same bytes counts.  None for a local file:
-            importing it again is always another import.
+            a second upload of the same bytes is a new upload.  None for a local file:
+            importing it again is always a new import.
         uploaded_at: LastModified; orders two users exports.
-        size_bytes: of the object as stored.
+        size_bytes: of the object in the bucket, which may be compressed.
     """
 
     bucket: str | None
@@ -28,14 +28,14 @@ class Upload:
 
     @property
     def location(self) -> str:
-        """Where it is, for people: `s3://bucket/key`, or the path."""
+        """`s3://bucket/key`, or the path of a local file."""
         return (
             f"s3://{self.bucket}/{self.object_key}" if self.bucket else self.object_key
         )
 
 
 def version_of(version_id: str | None, etag: str, uploaded_at: datetime) -> str:
-    """What identifies a version of an object: see `Upload.version`.
+    """The value of `Upload.version` for a version of an object.
 
     Args:
         version_id: None without versioning.
