@@ -1,4 +1,4 @@
-"""TLS to Postgres: the right server is talked to, and each wrong one is named as such."""
+"""TLS to Postgres: the function accepts only a server with the right certificate."""
 
 from __future__ import annotations
 
@@ -36,55 +36,57 @@ NO_FILE = (
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[TlsServer]:
-    """A server of this file alone."""
+    """The server of this module."""
     with run_tls_server() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def ours() -> Authority:
-    """Whom the function trusts, as it trusts RDS."""
-    return Authority.new("ours")
+def trusted_authority() -> Authority:
+    """The authority that the function trusts, like that of RDS."""
+    return Authority.new("trusted")
 
 
 @pytest.fixture
 def connect(
     server: TlsServer,
-    ours: Authority,
+    trusted_authority: Authority,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Connections]]:
     """The function's connections, with a secret and the settings of the template."""
     bundle = tmp_path / "global-bundle.pem"
-    # RDS' has many: the right one need not be the first.
-    bundle.write_bytes(Authority.new("another region").pem() + ours.pem())
+    # The bundle of RDS has many certificates; the right one can be at any position.
+    bundle.write_bytes(Authority.new("another region").pem() + trusted_authority.pem())
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    known = {"host": "localhost", "port": server.port, "dbname": "sales"}
-    known |= {"username": ROLE, "password": CANARY_PASSWORD}
+    secret_values = {"host": "localhost", "port": server.port, "dbname": "sales"}
+    secret_values |= {"username": ROLE, "password": CANARY_PASSWORD}
 
     def connections(**settings: str) -> Connections:
         secret = boto3.client("secretsmanager").create_secret(
-            Name="sales", SecretString=json.dumps(known)
+            Name="sales", SecretString=json.dumps(secret_values)
         )
-        given = {
+        defaults = {
             "REPORT_BUCKET": "reports",
             "DB_SECRET_ARN": secret["ARN"],
             "DB_SSLMODE": "verify-full",
             "DB_SSLROOTCERT": str(bundle),
         }
-        return Connections(Settings.from_env(given | settings))
+        return Connections(Settings.from_env(defaults | settings))
 
     with mock_aws():
         yield connections
 
 
-def test_the_right_server_is_talked_to_in_secret(
-    server: TlsServer, ours: Authority, connect: Callable[..., Connections]
+def test_connection_to_a_trusted_server_is_encrypted(
+    server: TlsServer,
+    trusted_authority: Authority,
+    connect: Callable[..., Connections],
 ) -> None:
-    server.use_certificate(ours.sign("localhost"))
+    server.use_certificate(trusted_authority.sign("localhost"))
 
     with closing(connect()) as connections:
         row = (
@@ -99,7 +101,7 @@ def test_the_right_server_is_talked_to_in_secret(
 
 
 @pytest.mark.parametrize(
-    ("shown", "told"),
+    ("make_certificate", "problem"),
     [
         pytest.param(lambda ca: ca.sign("other.example"), WRONG_HOST, id="wrong-name"),
         pytest.param(
@@ -109,7 +111,7 @@ def test_the_right_server_is_talked_to_in_secret(
             lambda ca: ca.sign("localhost", days=(1, 3)), UNTRUSTED, id="not-yet-valid"
         ),
         pytest.param(
-            lambda _: Authority.new("theirs").sign("localhost"),
+            lambda _: Authority.new("other").sign("localhost"),
             UNTRUSTED,
             id="other-authority",
         ),
@@ -121,15 +123,15 @@ def test_the_right_server_is_talked_to_in_secret(
         pytest.param(lambda _: None, NO_TLS, id="plain-server"),
     ],
 )
-def test_a_wrong_server_does_not_get_the_password(
+def test_server_with_a_wrong_certificate_does_not_get_the_password(
     server: TlsServer,
-    ours: Authority,
+    trusted_authority: Authority,
     connect: Callable[..., Connections],
-    shown: Callable[[Authority], bytes | None],
-    told: str,
+    make_certificate: Callable[[Authority], bytes | None],
+    problem: str,
 ) -> None:
-    """Whoever sits in between could read it, and every row."""
-    server.use_certificate(shown(ours))
+    """A server between the function and Postgres could read it, and every row."""
+    server.use_certificate(make_certificate(trusted_authority))
 
     with (
         closing(connect()) as connections,
@@ -137,20 +139,20 @@ def test_a_wrong_server_does_not_get_the_password(
     ):
         connections.cached()
 
-    assert str(refused.value).startswith(f"While connecting to Postgres: {told}")
+    assert str(refused.value).startswith(f"While connecting to Postgres: {problem}")
     assert CANARY_PASSWORD not in str(refused.value)
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_bundle_that_is_none_is_told(
+def test_missing_or_malformed_bundle_is_an_error_that_names_the_setting(
     server: TlsServer,
-    ours: Authority,
+    trusted_authority: Authority,
     connect: Callable[..., Connections],
     tmp_path: Path,
     content: str | None,
 ) -> None:
-    """The build was done without it."""
-    server.use_certificate(ours.sign("localhost"))
+    """A build without `make certificates` has no bundle."""
+    server.use_certificate(trusted_authority.sign("localhost"))
     bundle = tmp_path / "missing.pem"
     if content is not None:
         bundle.write_text(content)
@@ -162,11 +164,13 @@ def test_a_bundle_that_is_none_is_told(
         connections.cached()
 
 
-def test_the_authorities_for_an_rds_proxy_are_read_and_trust_nobody_else(
-    server: TlsServer, ours: Authority, connect: Callable[..., Connections]
+def test_bundle_of_public_authorities_is_read_and_does_not_trust_other_servers(
+    server: TlsServer,
+    trusted_authority: Authority,
+    connect: Callable[..., Connections],
 ) -> None:
-    """The public ones, of which botocore has a file, and the template's description."""
-    server.use_certificate(ours.sign("localhost"))
+    """An RDS proxy needs this bundle, as template.yaml says; botocore contains one."""
+    server.use_certificate(trusted_authority.sign("localhost"))
     bundle = str(Path(botocore.__file__).with_name("cacert.pem"))
 
     with (
@@ -176,12 +180,12 @@ def test_the_authorities_for_an_rds_proxy_are_read_and_trust_nobody_else(
         connections.cached()
 
 
-def test_require_alone_would_talk_to_anybody(
+def test_sslmode_require_accepts_any_server(
     server: TlsServer, connect: Callable[..., Connections]
 ) -> None:
-    """Why the template's default is verify-full."""
-    server.use_certificate(Authority.new("theirs").sign("other.example"))
+    """So the default of template.yaml is `verify-full`."""
+    server.use_certificate(Authority.new("other").sign("other.example"))
 
-    # With a bundle even `require` looks at who signed; the template gives it always.
+    # With a bundle, `require` also checks the issuer.
     with closing(connect(DB_SSLMODE="require", DB_SSLROOTCERT="")) as connections:
         assert connections.cached().execute("SELECT 1").fetchone() == (1,)

@@ -1,6 +1,6 @@
 """A Postgres server with TLS and certificates that a test makes.
 
-The embedded Postgres is built without TLS, Debian's with it: `apt-get install postgresql`.
+The embedded Postgres is built without TLS.  Debian's has TLS: `apt-get install postgresql`.
 """
 
 from __future__ import annotations
