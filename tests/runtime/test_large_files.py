@@ -14,7 +14,7 @@ import pytest
 
 from salespro_cli.sample_data.generator import write_sample
 from salespro_core.model.counts import Counts
-from salespro_core.sync_history.queries import latest_import
+from salespro_core.sync_history.queries import recent_imports
 from tests.runtime.environment import Environment, log_lines, sqs_delivery
 from tests.support.table_contents import number, wait_until
 from tools.emulator import Emulator
@@ -95,8 +95,7 @@ def test_import_killed_at_its_timeout_is_completed_by_the_next_delivery(
         os.kill(running.function_pid(), signal.SIGSTOP)
         response = invocation.result()
     assert "Task timed out after 20.00 seconds" in str(response)
-    interrupted = latest_import(environment.conn, "csv_appointments")
-    assert interrupted is not None
+    [interrupted] = recent_imports(environment.conn, "csv_appointments", limit=1)
     assert interrupted.status == "in_progress"
     assert 0 < interrupted.counts.processed < SEVERAL
 
@@ -132,8 +131,7 @@ def _assert_finished_by(environment: Environment, *, attempts: int) -> None:
     assert response == {"batchItemFailures": []}
     [line] = log_lines(running)
     assert line["attempts"] == attempts
-    result = latest_import(environment.conn, "csv_appointments")
-    assert result is not None
+    [result] = recent_imports(environment.conn, "csv_appointments", limit=1)
     assert result.status == "completed"
     assert result.counts == Counts(created=SEVERAL - 1, updated=1)
     assert (

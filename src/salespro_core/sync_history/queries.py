@@ -1,4 +1,4 @@
-"""Read the sync history: recent imports, the latest one, and imports of given uploads."""
+"""Read the sync history: recent imports, and imports of given uploads."""
 
 from __future__ import annotations
 
@@ -70,11 +70,6 @@ def recent_imports(
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(_RECENT, {"sync_type": sync_type, "limit": limit}).fetchall()
     return [read_import(row) for row in rows]
-
-
-def latest_import(conn: Connection, sync_type: str | None = None) -> Import | None:
-    """The newest import; `latest.error_message` says why it failed, if it did."""
-    return next(iter(recent_imports(conn, sync_type, limit=1)), None)
 
 
 _BY_ID = f"{SELECT_IMPORTS} WHERE id = %(id)s"

@@ -1,4 +1,4 @@
-"""Queries of the sync history: recent imports, and the latest import."""
+"""Queries of the sync history: recent imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history import claims, completion
-from salespro_core.sync_history.queries import Import, latest_import, recent_imports
+from salespro_core.sync_history.queries import Import, recent_imports
 from tests.core.sync_history.history_rows import EXPIRED
 from tests.support.builders import MORNING, upload
 
@@ -49,7 +49,6 @@ def file_paths(imports: list[Import]) -> list[str | None]:
 
 def test_empty_history_has_no_imports(conn: Connection) -> None:
     assert recent_imports(conn) == []
-    assert latest_import(conn) is None
 
 
 def test_newest_imports_come_first(conn: Connection) -> None:
@@ -60,9 +59,6 @@ def test_newest_imports_come_first(conn: Connection) -> None:
     insert_earlier_import(conn, "third too", hours=3)
 
     assert file_paths(recent_imports(conn)) == ["third too", "third", "second", "first"]
-    import_ = latest_import(conn)
-    assert import_ is not None
-    assert import_.file_path == "third too"
 
 
 def test_imports_can_be_filtered_by_sync_type(conn: Connection) -> None:
@@ -73,7 +69,6 @@ def test_imports_can_be_filtered_by_sync_type(conn: Connection) -> None:
     assert file_paths(recent_imports(conn, "csv_users")) == ["users"]
     assert file_paths(recent_imports(conn, "csv_appointments")) == ["appointments"]
     assert recent_imports(conn, "csv_unknown") == []
-    assert latest_import(conn, "csv_unknown") is None
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(0, 0), (1, 1), (2, 2), (99, 12)])
@@ -100,9 +95,8 @@ def test_import_has_all_fields_of_its_history_row(conn: Connection) -> None:
         conn, claim, "The gzip file is broken.", sync_type="csv_users", report="r"
     )
 
-    import_ = latest_import(conn)
+    [import_] = recent_imports(conn)
 
-    assert import_ is not None
     assert import_ == Import(
         id=claim.import_id,
         sync_type="csv_users",
@@ -129,9 +123,8 @@ def test_import_of_the_earlier_system_has_only_its_own_counts(
         conn, "exports/old.csv", status="failed", error="relation does not exist"
     )
 
-    import_ = latest_import(conn)
+    [import_] = recent_imports(conn)
 
-    assert import_ is not None
     assert import_ == Import(
         id=import_.id,
         sync_type="csv_appointments",
