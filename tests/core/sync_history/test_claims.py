@@ -144,12 +144,29 @@ def test_lease_is_renewed(
     assert 240 <= refused.value.retry_after_s <= 300
 
 
-def test_set_sync_type_stores_the_type(conn: Connection) -> None:
+@pytest.mark.parametrize(
+    ("update", "changed"),
+    [
+        (claims.renew_lease, {}),
+        (
+            lambda conn, claim: claims.set_sync_type(conn, claim, "csv_users"),
+            {"sync_type": "csv_users"},
+        ),
+    ],
+    ids=["renew-lease", "set-sync-type"],
+)
+def test_update_of_a_claim_changes_only_its_lease_and_type(
+    conn: Connection,
+    update: Callable[[Connection, Claim], None],
+    changed: dict[str, object],
+) -> None:
     claim = claims.claim(conn, upload())
+    before = latest_import_row(conn)
 
-    claims.set_sync_type(conn, claim, "csv_users")
+    update(conn, claim)
 
-    assert latest_import_row(conn)["sync_type"] == "csv_users"
+    row = latest_import_row(conn)
+    assert row == before | changed | {"lease_expires_at": row["lease_expires_at"]}
 
 
 def test_claim_of_a_completed_upload_changes_nothing(conn: Connection) -> None:
@@ -196,8 +213,10 @@ def test_claim_of_a_failed_upload_resumes_and_clears_the_error(
 def test_claim_after_release_takes_over_at_once(conn: Connection) -> None:
     """The message of a function that ran out of time is delivered again at once."""
     claim = claims.claim(conn, upload())
+    before = latest_import_row(conn)
     claims.release_lease(conn, claim)
 
+    assert latest_import_row(conn) == before | {"lease_expires_at": None}
     assert claims.claim(conn, upload()).attempt == 2
 
 
