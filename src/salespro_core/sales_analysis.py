@@ -42,7 +42,7 @@ class Sales:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rep:
+class RepSales:
     """The appointments of one sales rep.
 
     Attributes:
@@ -74,7 +74,7 @@ class Analysis:
     since: datetime | None
     newest: datetime | None
     overview: Sales
-    reps: tuple[Rep, ...]
+    reps: tuple[RepSales, ...]
     daily: tuple[tuple[date, Sales], ...]
 
 
@@ -173,9 +173,9 @@ SELECT reps.*, users.*
 """  # noqa: S608 -- constants of this module
 
 
-def _reps(conn: Connection, since: datetime | None) -> tuple[Rep, ...]:
+def _reps(conn: Connection, since: datetime | None) -> tuple[RepSales, ...]:
     return tuple(
-        Rep(
+        RepSales(
             email=row["email"],
             name=row["name"] or row["appointment_name"] or row["identity"],
             office=row["assigned_office"],

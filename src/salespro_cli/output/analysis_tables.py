@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from salespro_cli.output.formatting import amount, build_table, percent, safe_text
-from salespro_core.sales_analysis import Analysis, Rep, Sales
+from salespro_core.sales_analysis import Analysis, RepSales, Sales
 
 # Days shown in a terminal; the JSON has all of them.
 SHOWN_DAYS = 14
@@ -94,7 +94,7 @@ def _overview(analysis: Analysis) -> Table:
     return table
 
 
-def _reps(reps: Sequence[Rep], console: Console) -> Table:
+def _reps(reps: Sequence[RepSales], console: Console) -> Table:
     return build_table(
         [
             {"rep": safe_text(rep.name), "office": _office(rep), **_cells(rep.sums)}
@@ -107,7 +107,7 @@ def _reps(reps: Sequence[Rep], console: Console) -> Table:
     )
 
 
-def _office(rep: Rep) -> Text:
+def _office(rep: RepSales) -> Text:
     """The office's name without its id, or `no user` for a rep who is not a user."""
     if rep.is_active is None:
         return Text("no user", "dim")
