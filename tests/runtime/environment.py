@@ -59,7 +59,7 @@ def open_environment(
     log: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Environment]:
-    """The buckets of the template, and a role with the grants of the README."""
+    """The buckets of the template, and a role with the grants of docs/deploy.md."""
     host, port = moto_endpoint
     variables = {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",

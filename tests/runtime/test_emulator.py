@@ -169,7 +169,7 @@ def test_actions_are_answered(environment: Environment) -> None:
         unknown = running.invoke({"action": "drop"})
 
     assert checked["ok"] is True, checked
-    # The role of the README may import, but not alter tables that it does not own.
+    # The role of docs/deploy.md may import, but not alter tables that it does not own.
     assert migrated["ok"] is False
     assert unknown["errorType"] == "UnknownAction"
     for known in ("check", "migrate", "reconcile"):

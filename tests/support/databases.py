@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-# The privileges that the README lists for the function's role.
+# The privileges that grants.sql gives to the function's role.
 IMPORTER_GRANT = (
     "SELECT, INSERT, UPDATE ON salespro_appointment, salespro_users,"
     " salespro_users_seen, salespro_sync_history"

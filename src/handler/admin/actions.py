@@ -107,7 +107,7 @@ def migrate(_event: Mapping[str, Any]) -> Answer:
             "remedy": (
                 "Correct this and run the action again. A role that may not create or "
                 "alter the tables cannot migrate: their owner can run `salespro migrate`, "
-                "see the README under Deploy."
+                "see docs/deploy.md."
             ),
         }
     return {

@@ -15,7 +15,7 @@ from salespro_cli.local_postgres.embedded import PORT
 # sandbox that was started with --host.
 ROLE: Final = "sandbox"
 PASSWORD: Final = "sandbox"  # noqa: S105
-# The same privileges as in the README for the function's role.
+# The same privileges on the tables as in `postgres/grants.sql`.
 _GRANTS: Final = """
 DO $$
 BEGIN

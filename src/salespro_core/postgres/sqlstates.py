@@ -30,7 +30,7 @@ _SETUP_FIXES = {
     "3D000": "The database does not exist: check the name in DATABASE_URL or the secret.",
     "42P01": "A table is missing: run `salespro migrate` against this database.",
     "42703": "A column is missing: run `salespro migrate` against this database.",
-    "42501": "The role lacks a privilege: see the grants in the README.",
+    "42501": "The role lacks a privilege: see the grants in docs/deploy.md.",
     "23502": "The file has no value for this column: give it a default or make it nullable.",
     "42": "A table differs from its definition: compare it with schema.sql.",
 }

@@ -228,7 +228,9 @@ def test_missing_privilege_is_refused_with_a_reference_to_the_grants(
     with (
         temporary_role(database_url, grant) as limited,
         connection.connect(limited) as conn,
-        pytest.raises(StoreRefused, match="see the grants in the README") as refused,
+        pytest.raises(
+            StoreRefused, match=r"see the grants in docs/deploy\.md"
+        ) as refused,
     ):
         run(conn, csv_bytes(appointment()))
 

@@ -52,7 +52,7 @@ def test_migrate_by_a_role_that_may_not_create_tables_changes_nothing(
 def test_role_that_may_create_tables_can_migrate_and_passes_the_checks(
     cloud: Cloud, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It owns the tables it creates, so the README lists no other grant."""
+    """It owns the tables it creates, so docs/deploy.md lists no other grant."""
     with temporary_role(empty_database_url, "CREATE, USAGE ON SCHEMA public") as url:
         monkeypatch.setenv("DATABASE_URL", url)
         migrated = cloud.run_action("migrate")

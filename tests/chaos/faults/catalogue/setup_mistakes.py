@@ -19,7 +19,9 @@ from tests.chaos.faults.injectors.triggers import change_database
 
 STOPS = "the attempt stops at once; the error says what to correct"
 ROLE = "While connecting to Postgres: .*the role or its password: check DATABASE_URL"
-GRANTS = "SQLSTATE 42501: .*. The role lacks a privilege: see the grants in the README"
+GRANTS = (
+    "SQLSTATE 42501: .*. The role lacks a privilege: see the grants in docs/deploy.md"
+)
 MIGRATE = "SQLSTATE 42P01: relation .* does not exist.*run `salespro migrate`"
 TABLES = {
     "salespro_appointment": "INSERT",
