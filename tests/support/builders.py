@@ -54,6 +54,8 @@ USER = {
     "Unique Identifier": "",
     "Job Representative ID": "",
 }
+# Label -> cell.
+CsvRow = dict[str, str]
 # In every personal cell of a test file; it may be in rejects.csv and nowhere else.
 CANARY = "Quibble-77"
 # A password that must not be in any log or message.

@@ -18,9 +18,13 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
-from salespro_core.sync_history.queries import Import, latest_import
+from salespro_core.sync_history.queries import Import, recent_imports
 from tests.support.builders import appointment, csv_bytes, upload, user
 
+# Several commits, with several statements each, from few rows.
+CHUNKS_OF_4 = Options(checkpoint_rows=4, batch_size=2)
+CHUNKS_OF_10 = Options(checkpoint_rows=10, batch_size=4)
+CHUNKS_OF_20 = Options(checkpoint_rows=20, batch_size=7)
 _versions = count(1)
 
 
@@ -160,6 +164,5 @@ def run_counts(conn: Connection, data: bytes, *, options: Options = DEFAULTS) ->
 
 def newest_import(conn: Connection) -> Import:
     """Return the newest import of the sync history; there must be one."""
-    newest = latest_import(conn)
-    assert newest is not None
+    [newest] = recent_imports(conn, limit=1)
     return newest

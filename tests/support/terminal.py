@@ -22,7 +22,12 @@ from threading import Event, Thread
 from typing import IO, Any
 
 SALESPRO = Path(sys.executable).with_name("salespro")
-FATES = ("created", "updated", "unchanged", "stale", "duplicate", "rejected")
+COUNT_NAMES = ("created", "updated", "unchanged", "stale", "duplicate", "rejected")
+# A file name with rich's markup, a colour, a terminal title, a bell, an emoji code.
+HOSTILE_NAME = "a[red]b\x1b[31m\x1b]0;t\x07:smile:.csv"
+HOSTILE_NAME_PRINTED = "a[red]b [31m ]0;t :smile:.csv"
+# A time zone in the form that needs no zone database.
+NEW_YORK = {"TZ": "EST5EDT,M3.2.0,M11.1.0"}
 # Variables of this machine that would change what a command does.
 _IGNORED_VARIABLES = re.compile(
     "(AWS|BATCH|CHECKPOINT|DATABASE|DB|INVALID|MAX|REPORT|SALESPRO|SOURCE|TQDM)_"
@@ -54,7 +59,7 @@ class CommandResult:
         """The counts in the JSON output that are not 0; asserts success."""
         assert (self.code, self.err) == (0, "")
         report = self.json()
-        return {fate: report[fate] for fate in FATES if report[fate]}
+        return {name: report[name] for name in COUNT_NAMES if report[name]}
 
 
 @dataclass(frozen=True, slots=True)

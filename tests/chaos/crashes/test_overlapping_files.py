@@ -37,7 +37,7 @@ def test_eight_overlapping_imports_end_in_one_state_without_deadlock(
 ) -> None:
     """The rows are shuffled and repeated; each commit locks its rows in key order."""
     dice = random.Random(seed)
-    files = [_a_file(dice, place, kind) for place in range(FILES)]
+    files = [_a_file(dice, file_index, kind) for file_index in range(FILES)]
     uploads = _uploaded(world, files, kind)
 
     ended = _import_at_once(world, children, uploads, direct_url)
@@ -60,8 +60,8 @@ def test_overlapping_lenient_imports_end_without_deadlock(
     _import_at_once(world, children, _uploaded(world, [basis], "lenient"), direct_url)
     # Two files have no bad cell: their chunks may be written at the same time.
     files = [
-        _a_file(dice, place, "lenient" if place < 6 else "appointments")
-        for place in range(FILES)
+        _a_file(dice, file_index, "lenient" if file_index < 6 else "appointments")
+        for file_index in range(FILES)
     ]
     uploads = _uploaded(world, files, "lenient")
 
@@ -76,12 +76,12 @@ def test_overlapping_lenient_imports_end_without_deadlock(
 Rows = list[tuple[str, int, bool]]
 
 
-def _a_file(dice: random.Random, place: int, kind: FileType) -> Rows:
+def _a_file(dice: random.Random, file_index: int, kind: FileType) -> Rows:
     return [
         (
             f"A-{dice.randrange(KEYS):03}",
             # All rows of a users file have the age of the upload.
-            1 + place // 4 if kind == "users" else dice.randrange(1, 9),
+            1 + file_index // 4 if kind == "users" else dice.randrange(1, 9),
             kind == "lenient" and dice.random() < 0.5,
         )
         for _ in range(ROWS)
@@ -90,8 +90,8 @@ def _a_file(dice: random.Random, place: int, kind: FileType) -> Rows:
 
 def _uploaded(world: World, files: list[Rows], kind: FileType) -> list[TrackedUpload]:
     uploads = []
-    for place, rows in enumerate(files):
-        if kind == "users" and place == FILES // 2:
+    for file_index, rows in enumerate(files):
+        if kind == "users" and file_index == FILES // 2:
             time.sleep(1.02 - time.time() % 1)  # S3's clock knows whole seconds
         body = csv_bytes(*(_cells(row, kind) for row in rows))
         key = f"{len(world.uploads)}.csv"

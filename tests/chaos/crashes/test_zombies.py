@@ -51,17 +51,17 @@ MOMENTS: list[tuple[int, When, bool]] = [
 
 
 @pytest.mark.parametrize(("at", "when", "has_locks"), MOMENTS)
-@pytest.mark.parametrize("fate", ["completes", "is killed", "is running"])
+@pytest.mark.parametrize("successor_state", ["completes", "is killed", "is running"])
 def test_thawed_attempt_writes_nothing_after_another_took_over(
     world: World,
     children: Children,
     at: int,
     when: When,
-    fate: str,
+    successor_state: str,
     *,
     has_locks: bool,
 ) -> None:
-    """Whatever its successor does; the held statement arrives late, if it arrives."""
+    """A statement that was held back arrives after the takeover, or never."""
     upload = upload_twenty_batches(world)
     strike = Strike(at, when, Child.freeze, holds=True)
     with striking(world, strike, partial(children.invoke, world, upload)) as zombie:
@@ -71,7 +71,7 @@ def test_thawed_attempt_writes_nothing_after_another_took_over(
     else:
         expire_leases(world.conn)
 
-    finish = _take_over(world, children, upload, fate)
+    finish = _take_over(world, children, upload, successor_state)
     before = contents_and_versions(world.conn)
     strike.released.set()
     zombie.thaw()
@@ -87,12 +87,12 @@ def test_thawed_attempt_writes_nothing_after_another_took_over(
 
 
 def _take_over(
-    world: World, children: Children, upload: TrackedUpload, fate: str
+    world: World, children: Children, upload: TrackedUpload, successor_state: str
 ) -> Callable[[], None]:
     """Let another attempt take over; return a function that finishes it later."""
     world.update_model(upload)
     world.check_promises()
-    if fate == "completes":
+    if successor_state == "completes":
         world.deliver_until_done(upload)
         return lambda: None
     has_rows_left = upload.counts.processed < EXPECTED_COUNTS.processed
@@ -101,8 +101,8 @@ def _take_over(
     strike = Strike(
         sent + (5 if has_rows_left else 3),
         "after" if has_rows_left else "before",
-        kill if fate == "is killed" else Child.freeze,
-        holds=fate != "is killed",
+        kill if successor_state == "is killed" else Child.freeze,
+        holds=successor_state != "is killed",
     )
     with striking(world, strike, partial(children.invoke, world, upload)) as successor:
         strike.wait()
@@ -117,7 +117,7 @@ def _take_over(
         assert successor.response()["batchItemFailures"] == []
         assert _error_types(world, successor) == []
 
-    return wait_for_its_end if fate == "is killed" else resume
+    return wait_for_its_end if successor_state == "is killed" else resume
 
 
 def _error_types(world: World, child: Child) -> list[str]:

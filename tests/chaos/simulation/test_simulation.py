@@ -22,7 +22,7 @@ pytestmark = pytest.mark.simulation
 
 # Scenarios per test case, so that workers can share them.
 CHUNK = 20
-Record = Callable[[str, object], None]
+RecordProperty = Callable[[str, object], None]
 
 
 def seeds() -> list[range]:
@@ -34,7 +34,7 @@ def seeds() -> list[range]:
 
 @pytest.mark.parametrize("chunk", seeds(), ids=lambda chunk: f"{chunk[0]}")
 def test_tables_and_history_match_the_model_after_each_step(
-    testbed: SimulationTestbed, chunk: range, record_property: Record
+    testbed: SimulationTestbed, chunk: range, record_property: RecordProperty
 ) -> None:
     """A failure shows its seed and its log."""
     statistics: Counter[str] = Counter()

@@ -8,10 +8,7 @@ from psycopg import Connection
 
 from tests.support.builders import appointment, csv_bytes, upload, user
 from tests.support.import_runs import run
-from tests.support.terminal import CommandResult, Terminal
-
-# A time zone in the form that needs no zone database.
-NEW_YORK = {"TZ": "EST5EDT,M3.2.0,M11.1.0"}
+from tests.support.terminal import NEW_YORK, CommandResult, Terminal
 
 
 def test_analyze_prints_sums_reps_days_and_recent_imports(

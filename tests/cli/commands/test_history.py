@@ -14,10 +14,14 @@ from salespro_core.sync_history import claims
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import run
 from tests.support.table_contents import latest_import_row
-from tests.support.terminal import FATES, CommandResult, Terminal, wait_for_exit
+from tests.support.terminal import (
+    COUNT_NAMES,
+    NEW_YORK,
+    CommandResult,
+    Terminal,
+    wait_for_exit,
+)
 
-# A time zone in the form that needs no zone database.
-NEW_YORK = {"TZ": "EST5EDT,M3.2.0,M11.1.0"}
 AMOUNT_REASON = "saleAmount is not an amount such as 23245.09"
 
 
@@ -64,7 +68,7 @@ def test_history_lists_newest_imports_first_with_status_and_error(
         "status": "failed",
         "is_interrupted": False,
         "processed": 0,
-        **dict.fromkeys(FATES, 0),
+        **dict.fromkeys(COUNT_NAMES, 0),
         "attempts": 1,
         "file": "s3://salespro-uploads/2[red].csv",
         "report": None,

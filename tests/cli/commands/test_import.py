@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 
 from tests.support import paths
-from tests.support.builders import appointment, csv_bytes, user
+from tests.support.builders import CsvRow, appointment, csv_bytes, user
 from tests.support.import_runs import run
 from tests.support.servers.tcp_proxy import Action, Moment, postgres_proxy
 from tests.support.table_contents import (
@@ -24,14 +24,12 @@ from tests.support.table_contents import (
     row_versions,
     stored,
 )
-from tests.support.terminal import FATES, Terminal, named_pipe, wait_for_exit
+from tests.support.terminal import COUNT_NAMES, Terminal, named_pipe, wait_for_exit
 
 SAMPLE = paths.SAMPLE_EXPORT
 
-Row = dict[str, str]
 
-
-def sample_rows() -> list[Row]:
+def sample_rows() -> list[CsvRow]:
     with SAMPLE.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -51,7 +49,7 @@ def test_each_import_has_the_counts_that_its_dry_run_predicted(
         | {"resultFullString": "Of yesterday", "customer.nameLast": "Another"}
         for row in rows
     ]
-    files: list[tuple[str, list[Row], dict[str, int]]] = [
+    files: list[tuple[str, list[CsvRow], dict[str, int]]] = [
         ("first.csv", rows, {"created": 2374}),
         ("again.csv", rows, {"unchanged": 2374}),
         ("edited.csv", edited, {"updated": 10, "unchanged": 2364}),
@@ -110,7 +108,7 @@ def test_import_with_json_prints_one_object_with_counts_and_rejects(
     assert report["seconds"] > 0
     assert (terminal.folder / report["rejects_file"]).is_file()
     expected = {
-        **dict.fromkeys(FATES, 0),
+        **dict.fromkeys(COUNT_NAMES, 0),
         "status": "completed",
         "sync_type": "csv_users",
         "processed": 2,

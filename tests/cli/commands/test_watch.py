@@ -15,11 +15,14 @@ from salespro_core.sync_history import claims, completion
 from tests.support.builders import upload
 from tests.support.import_runs import run
 from tests.support.table_contents import HISTORY_TABLE, stored, wait_until
-from tests.support.terminal import Terminal, wait_for, wait_for_exit
+from tests.support.terminal import (
+    HOSTILE_NAME,
+    HOSTILE_NAME_PRINTED,
+    Terminal,
+    wait_for,
+    wait_for_exit,
+)
 
-# rich's markup, a colour, a terminal title, a bell, an emoji code.
-HOSTILE_NAME = "a[red]b\x1b[31m\x1b]0;t\x07:smile:.csv"
-HOSTILE_NAME_PRINTED = "a[red]b [31m ]0;t :smile:.csv"
 WATCHING = """
     SELECT count(*) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid()

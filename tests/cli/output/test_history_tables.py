@@ -10,13 +10,12 @@ from psycopg import Connection
 
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import run
-from tests.support.terminal import Terminal
-
-# rich's markup, a colour, a terminal title, a bell, an emoji code.
-HOSTILE_NAME = "a[red]b\x1b[31m\x1b]0;t\x07:smile:.csv"
-HOSTILE_NAME_PRINTED = "a[red]b [31m ]0;t :smile:.csv"
-# A time zone in the form that needs no zone database.
-NEW_YORK = {"TZ": "EST5EDT,M3.2.0,M11.1.0"}
+from tests.support.terminal import (
+    HOSTILE_NAME,
+    HOSTILE_NAME_PRINTED,
+    NEW_YORK,
+    Terminal,
+)
 
 
 def add_import(

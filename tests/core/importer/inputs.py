@@ -6,18 +6,13 @@ from collections.abc import Callable
 
 from psycopg import Connection
 
-from salespro_core.importer.options import Options
-from tests.support.builders import appointment
+from tests.support.builders import CsvRow, appointment
 from tests.support.table_contents import APPOINTMENT_TABLE, HISTORY_TABLE, stored
 
-Row = dict[str, str]
-
-
-SMALL = Options(checkpoint_rows=10, batch_size=4)
 OLD, NEW = "2025-06-07T10:00:00.000Z", "2025-06-08T10:00:00.000Z"
 
 
-def appointments(count: int, **cells: str) -> list[Row]:
+def appointments(count: int, **cells: str) -> list[CsvRow]:
     return [appointment(f"A-{i:04}", **cells) for i in range(count)]
 
 

@@ -14,9 +14,8 @@ from salespro_core.records import summary_builder
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from tests.support import paths
-from tests.support.builders import APPOINTMENT, appointment, csv_bytes, user
+from tests.support.builders import APPOINTMENT, CsvRow, appointment, csv_bytes, user
 
-Row = dict[str, str]
 SAMPLE = paths.SAMPLE_EXPORT
 BOB = {
     "salesrep.email": "bob@example.com",
@@ -43,7 +42,7 @@ def summary_of(body: bytes, *, rows: int = 7, is_lenient: bool = False) -> FileS
     return summary
 
 
-def appointment_on(day: int, key: str = "A", **cells: str) -> Row:
+def appointment_on(day: int, key: str = "A", **cells: str) -> CsvRow:
     return appointment(key, _created_at=f"2025-06-{day:02}T23:59:59.999Z", **cells)
 
 

@@ -8,13 +8,11 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.file_summary import Day, FileSummary, Rep
 from salespro_core.model.outcome import Change, Outcome, Stale
 from salespro_core.model.rejects import Example, Problem, Reason, Reject
-from tests.support.builders import upload
+from tests.support.builders import CANARY, upload
 
 FILE = "s3://salespro-uploads/SalesPro2025-06-18.csv"
 BAD_DATE = Problem("_created_at", "is not a day of the calendar")
 BAD_AMOUNT = Problem("saleAmount", "is not an amount such as 23245.09")
-# The text of every cell in `full()`: logs must not contain it.
-CANARY = "canary-in-a-cell"
 ALL_COUNTS = Counts(created=1, updated=2, unchanged=3, stale=4, duplicate=5, rejected=6)
 FILE_SUMMARY = FileSummary(
     rows=15,
@@ -83,7 +81,7 @@ def reject(line: int, *problems: Problem) -> Reject:
 
 
 def full() -> Outcome:
-    """A dry run that has a value in every field; every cell is the canary."""
+    """A dry run that has a value in every field; every cell contains CANARY."""
     return outcome(
         upload=upload(size_bytes=369081),
         is_dry_run=True,

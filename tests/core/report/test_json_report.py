@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.report.json_report import as_json, outcome_fields
-from tests.core.report.sample_outcomes import CANARY, FILE, full, outcome, refused
-from tests.support.builders import upload
+from tests.core.report.sample_outcomes import FILE, full, outcome, refused
+from tests.support.builders import CANARY, upload
 
 LOG_FIELDS = {
     "status": "completed",

@@ -12,7 +12,6 @@ from tests.core.report.sample_outcomes import (
     ALL_COUNTS,
     BAD_AMOUNT,
     BAD_DATE,
-    CANARY,
     FILE,
     change,
     full,
@@ -21,7 +20,7 @@ from tests.core.report.sample_outcomes import (
     reject,
     unfinished_dry_run,
 )
-from tests.support.builders import upload
+from tests.support.builders import CANARY, upload
 
 REPORTS = [
     pytest.param(

@@ -10,7 +10,12 @@ from psycopg import Connection
 
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from tests.core.upsert.writers import KEYS, BatchWriter, ChunkWriter, make_chunks
+from tests.core.upsert.writers import (
+    KEYS,
+    BatchWriter,
+    ChunkWriter,
+    read_layout_and_chunks,
+)
 from tests.support.builders import appointment, upload
 
 
@@ -35,7 +40,7 @@ def write(*, compare_before_insert: bool) -> BatchWriter:
 @pytest.fixture
 def writer(conn: Connection, claim: Claim, database_url: str) -> Iterator[ChunkWriter]:
     """Writes three chunks of three appointments, A to I, each in two batches."""
-    file = make_chunks(
+    file = read_layout_and_chunks(
         *(appointment(key) for key in KEYS), checkpoint_rows=3, batch_size=2
     )
     writer = ChunkWriter(conn, claim, file, database_url)

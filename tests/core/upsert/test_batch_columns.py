@@ -18,12 +18,11 @@ from tests.core.upsert.writers import (
     NOON,
     USER_KEY,
     BatchWriter,
-    Row,
     only_columns,
     processed_rows,
     without_columns,
 )
-from tests.support.builders import MORNING, appointment, batch, user
+from tests.support.builders import MORNING, CsvRow, appointment, batch, user
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     SEEN_TABLE,
@@ -44,7 +43,7 @@ OLD, NEW = "2025-06-07T10:00:00.000Z", "2025-06-07T10:00:00.001Z"
 )
 @pytest.mark.parametrize("compare_before_insert", [True], indirect=True)
 def test_unchanged_or_stale_appointment_is_neither_written_nor_locked(
-    conn: Connection, write: BatchWriter, claim: Claim, row: Row
+    conn: Connection, write: BatchWriter, claim: Claim, row: CsvRow
 ) -> None:
     """Most rows of a file are stored already; a lock alone would rewrite their pages."""
     write(conn, claim, appointment("A", _updated_at=NEW))
@@ -65,7 +64,11 @@ def test_unchanged_or_stale_appointment_is_neither_written_nor_locked(
     ],
 )
 def test_unchanged_or_stale_user_is_not_rewritten(
-    conn: Connection, write: BatchWriter, claim: Claim, row: Row, uploaded_at: datetime
+    conn: Connection,
+    write: BatchWriter,
+    claim: Claim,
+    row: CsvRow,
+    uploaded_at: datetime,
 ) -> None:
     """Upload times are in a separate table, so users need no new version."""
     write(conn, claim, user("A"), uploaded_at=NOON)
@@ -207,8 +210,8 @@ def test_file_with_only_the_key_changes_no_stored_row(
     conn: Connection,
     write: BatchWriter,
     claim: Claim,
-    stored_row: Row,
-    incoming: Row,
+    stored_row: CsvRow,
+    incoming: CsvRow,
     written: Counts,
 ) -> None:
     """`SET ()` would be a syntax error."""

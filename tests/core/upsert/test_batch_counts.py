@@ -12,8 +12,8 @@ from psycopg import Connection
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim, read_counts
-from tests.core.upsert.writers import EVENING, NOON, BatchWriter, Row, without_columns
-from tests.support.builders import MORNING, appointment, upload, user
+from tests.core.upsert.writers import EVENING, NOON, BatchWriter, without_columns
+from tests.support.builders import MORNING, CsvRow, appointment, upload, user
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     latest_import_row,
@@ -68,7 +68,11 @@ from tests.support.table_contents import (
     ],
 )
 def test_each_appointment_is_counted_once(
-    conn: Connection, write: BatchWriter, claim: Claim, incoming: Row, written: Counts
+    conn: Connection,
+    write: BatchWriter,
+    claim: Claim,
+    incoming: CsvRow,
+    written: Counts,
 ) -> None:
     write(conn, claim, appointment("A"))
 
@@ -101,7 +105,7 @@ def test_each_user_is_counted_once(
     conn: Connection,
     write: BatchWriter,
     claim: Claim,
-    incoming: Row,
+    incoming: CsvRow,
     uploaded_at: datetime,
     written: Counts,
 ) -> None:
@@ -113,7 +117,7 @@ def test_each_user_is_counted_once(
 
 @pytest.mark.parametrize("make_row", [appointment, user])
 def test_batch_with_all_four_results_counts_each_row_once(
-    conn: Connection, write: BatchWriter, claim: Claim, make_row: Callable[..., Row]
+    conn: Connection, write: BatchWriter, claim: Claim, make_row: Callable[..., CsvRow]
 ) -> None:
     """The counts come from one statement; each row must be in exactly one of them."""
     name = "customer_nameLast" if make_row is appointment else "Last_Name"

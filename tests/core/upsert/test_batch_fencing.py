@@ -15,8 +15,8 @@ from salespro_core.postgres import connection
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim, read_counts
-from tests.core.upsert.writers import EVENING, BatchWriter, Row, take_over
-from tests.support.builders import appointment, upload, user
+from tests.core.upsert.writers import EVENING, BatchWriter, take_over
+from tests.support.builders import CsvRow, appointment, upload, user
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     contents,
@@ -56,7 +56,7 @@ def test_attempt_without_its_claim_writes_nothing(
     write: BatchWriter,
     claim: Claim,
     end: Callable[[Connection, Claim], None],
-    rows: list[Row],
+    rows: list[CsvRow],
 ) -> None:
     """A function that seemed dead continues while its successor runs."""
     write(conn, claim, appointment("A"))
@@ -175,7 +175,7 @@ def test_check_constraint_refuses_counts_that_do_not_add_up(
 
 @pytest.mark.parametrize("make_row", [appointment, user])
 def test_batch_with_a_duplicate_key_is_refused_and_writes_nothing(
-    conn: Connection, write: BatchWriter, claim: Claim, make_row: Callable[..., Row]
+    conn: Connection, write: BatchWriter, claim: Claim, make_row: Callable[..., CsvRow]
 ) -> None:
     """The caller removes duplicates; Postgres detects it if it does not."""
     before = contents(conn)

@@ -13,7 +13,7 @@ from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import Claim, read_counts
 from salespro_core.upsert.transaction import write_chunk
-from tests.core.upsert.writers import BatchWriter, make_chunks, take_over
+from tests.core.upsert.writers import BatchWriter, read_layout_and_chunks, take_over
 from tests.support.builders import MORNING, appointment, batch
 from tests.support.table_contents import (
     contents,
@@ -27,7 +27,7 @@ def test_chunk_of_several_batches_counts_each_row_once(
 ) -> None:
     write(conn, claim, appointment("B"), appointment("C"))
     rows = [*(appointment(key) for key in "ABCDE"), appointment("C", saleAmount="1")]
-    layout, [chunk] = make_chunks(*rows, batch_size=2)
+    layout, [chunk] = read_layout_and_chunks(*rows, batch_size=2)
     assert [len(part) for part in chunk.batches] == [2, 2, 1]
 
     claim_after_two = replace(claim, counts=Counts(created=2))
@@ -69,7 +69,9 @@ def test_chunk_with_a_refused_batch_writes_nothing(
 
 def test_chunk_without_its_claim_writes_nothing(conn: Connection, claim: Claim) -> None:
     take_over(conn, claim)
-    layout, [chunk] = make_chunks(*(appointment(key) for key in "ABC"), batch_size=1)
+    layout, [chunk] = read_layout_and_chunks(
+        *(appointment(key) for key in "ABC"), batch_size=1
+    )
     before = contents_and_versions(conn)
 
     with pytest.raises(ClaimLost):

@@ -13,8 +13,8 @@ from salespro_core.exports.columns import Export
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.sync_history import claims
-from tests.core.upsert.writers import EVENING, NOON, BatchWriter, Row
-from tests.support.builders import MORNING, appointment, upload, user
+from tests.core.upsert.writers import EVENING, NOON, BatchWriter
+from tests.support.builders import MORNING, CsvRow, appointment, upload, user
 from tests.support.table_contents import stored, wait_until_blocked
 
 
@@ -72,7 +72,7 @@ def test_of_two_concurrent_imports_the_newer_row_is_stored(
         assert written == Counts(unchanged=1)
 
 
-def row_of_version(export: Export, name: str, times: datetime) -> Row:
+def row_of_version(export: Export, name: str, times: datetime) -> CsvRow:
     if export is APPOINTMENTS:
         return appointment("K", customer_nameLast=name, _updated_at=times.isoformat())
     return user("K", Last_Name=name)

@@ -16,7 +16,12 @@ from salespro_core.model.counts import Counts
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.transaction import configure_transaction
-from tests.core.upsert.writers import KEYS, ChunkWriter, make_chunks, stored_keys
+from tests.core.upsert.writers import (
+    KEYS,
+    ChunkWriter,
+    read_layout_and_chunks,
+    stored_keys,
+)
 from tests.support.builders import appointment, upload
 from tests.support.table_contents import APPOINTMENT_TABLE, row_versions, wait_until
 
@@ -46,7 +51,7 @@ def test_chunk_after_a_chunk_of_new_rows_is_counted_correctly_without_comparing_
         ],
         "k2": [appointment("K")],
     }.items():
-        writer.file = make_chunks(*rows)
+        writer.file = read_layout_and_chunks(*rows)
         writer.claim = claims.claim(conn, upload(object_key=key))
         list(writer.write())
     before = row_versions(conn, APPOINTMENT_TABLE)
@@ -54,7 +59,7 @@ def test_chunk_after_a_chunk_of_new_rows_is_counted_correctly_without_comparing_
         # all new; unchanged, stale, new; unchanged, new, new; all new
         *("A", "B", "C"), *("D", "E", "F"), *("K", "G", "H"), *("I", "J", "L"),
     ]  # fmt: skip
-    writer.file = make_chunks(
+    writer.file = read_layout_and_chunks(
         *(appointment(key, _updated_at="2025-06-06T12:00:00.000Z") if key == "E" else appointment(key) for key in chunk_keys),
         checkpoint_rows=3,
         batch_size=2,
@@ -80,7 +85,7 @@ def test_unchanged_row_that_a_trigger_refuses_is_compared_and_counted(
     writer: ChunkWriter, conn: Connection
 ) -> None:
     """After a chunk of new rows it is inserted, refused, and then compared after all."""
-    writer.file = make_chunks(appointment("D"))
+    writer.file = read_layout_and_chunks(appointment("D"))
     list(writer.write())
     conn.execute("""
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -90,7 +95,7 @@ def test_unchanged_row_that_a_trigger_refuses_is_compared_and_counted(
         f"CREATE TRIGGER refuse BEFORE INSERT ON {APPOINTMENT_TABLE} FOR EACH ROW "
         "WHEN (NEW.id = 'D') EXECUTE FUNCTION refuse()"
     )
-    writer.file = make_chunks(
+    writer.file = read_layout_and_chunks(
         *(appointment(key) for key in "ABCDEF"), checkpoint_rows=3, batch_size=2
     )
     writer.claim = claims.claim(conn, upload(object_key="another.csv"))
@@ -151,7 +156,9 @@ def test_chunk_left_on_a_broken_connection_is_not_taken_for_another_attempt(
     """The server completes all statements that it has received."""
     # Chunks that are not in order take a lock: the second try waits for the first.
     rows = [appointment(key, saleAmount="lot" if key in "BEH" else "1") for key in KEYS]
-    file = make_chunks(*rows, checkpoint_rows=3, batch_size=2, is_lenient=True)
+    file = read_layout_and_chunks(
+        *rows, checkpoint_rows=3, batch_size=2, is_lenient=True
+    )
     writer = ChunkWriter(conn, claim, file, database_url)
 
     def release() -> None:

@@ -14,7 +14,12 @@ from salespro_core.errors import ObjectUnavailable, OutOfTime
 from salespro_core.model.counts import Counts
 from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.sync_history import claims
-from tests.core.upsert.writers import KEYS, ChunkWriter, make_chunks, stored_keys
+from tests.core.upsert.writers import (
+    KEYS,
+    ChunkWriter,
+    read_layout_and_chunks,
+    stored_keys,
+)
 from tests.support.builders import appointment
 from tests.support.table_contents import APPOINTMENT_TABLE
 
@@ -132,7 +137,7 @@ def test_interruption_does_not_wait_for_a_lock(
 ) -> None:
     """Neither for the reply, nor for the server to read 4 MB."""
     text = "x" * megabytes * 1_000_000
-    writer.file = make_chunks(
+    writer.file = read_layout_and_chunks(
         *(appointment(key, resultFullString=text) for key in "ABC")
     )
     writer.connection = RetryingConnection(writer.connection.conn)

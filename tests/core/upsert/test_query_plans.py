@@ -19,11 +19,10 @@ from salespro_core.upsert.sql import upsert_statement
 from tests.core.upsert.writers import (
     USER_KEY,
     BatchWriter,
-    Row,
     only_columns,
     processed_rows,
 )
-from tests.support.builders import MORNING, appointment, batch, user
+from tests.support.builders import MORNING, CsvRow, appointment, batch, user
 from tests.support.table_contents import APPOINTMENT_TABLE, TABLES
 
 FILL = {
@@ -129,7 +128,7 @@ def test_same_batch_again_writes_almost_no_wal(
     assert again < created / 10
 
 
-def wal_bytes(conn: Connection, claim: Claim, *rows: Row) -> int:
+def wal_bytes(conn: Connection, claim: Claim, *rows: CsvRow) -> int:
     """Bytes of WAL that the statement for these rows writes."""
     plan = explain(
         conn, *rows, compare_before_insert=True, claim=claim, options="ANALYZE, WAL, "
@@ -143,7 +142,7 @@ BY_KEY = {"Index Cond", "Recheck Cond"}
 
 def explain(
     conn: Connection,
-    *rows: Row,
+    *rows: CsvRow,
     compare_before_insert: bool,
     claim: Claim | None = None,
     options: str = "",

@@ -17,11 +17,15 @@ from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from tests.support.builders import CANARY, appointment, csv_bytes
-from tests.support.import_runs import PiecewiseStream, new_version, newest_import, run
+from tests.support.import_runs import (
+    CHUNKS_OF_20,
+    PiecewiseStream,
+    new_version,
+    newest_import,
+    run,
+)
 from tests.support.servers.tcp_proxy import Action, Moment, postgres_proxy
 from tests.support.table_contents import APPOINTMENT_TABLE, stored
-
-SMALL = Options(batch_size=7, checkpoint_rows=20)
 
 
 def rows_with_refused(count: int, *bad: int) -> list[dict[str, str]]:
@@ -49,7 +53,9 @@ def test_row_refused_by_postgres_is_rejected_and_its_neighbours_are_imported(
     strict_conn: Connection, bad: list[int]
 ) -> None:
     """At each position in a batch and in a chunk."""
-    outcome = run(strict_conn, csv_bytes(*rows_with_refused(45, *bad)), options=SMALL)
+    outcome = run(
+        strict_conn, csv_bytes(*rows_with_refused(45, *bad)), options=CHUNKS_OF_20
+    )
 
     assert outcome.counts == Counts(created=45 - len(bad), rejected=len(bad))
     assert [reject.line for reject in outcome.rejects] == [index + 2 for index in bad]
@@ -84,7 +90,7 @@ def test_rows_refused_before_a_crash_are_in_the_rejects_of_the_next_attempt(
         data, after=len(data) - 500, error=ObjectUnavailable("S3 truncated the body.")
     )
     with pytest.raises(ObjectUnavailable):
-        import_upload(strict_conn, upload_, truncated, options=SMALL)
+        import_upload(strict_conn, upload_, truncated, options=CHUNKS_OF_20)
     files = []
 
     def publish(_: Outcome, rejects: Rejects) -> str:
@@ -96,7 +102,7 @@ def test_rows_refused_before_a_crash_are_in_the_rejects_of_the_next_attempt(
         strict_conn,
         data,
         upload_,
-        options=SMALL,
+        options=CHUNKS_OF_20,
         callbacks=ImportCallbacks(publish=publish),
     )
 
@@ -133,7 +139,11 @@ def test_too_many_refused_rows_stop_the_import(
     monkeypatch.setattr(claims, "MOST_REFUSED", 10)
 
     with pytest.raises(StoreRefused, match="more than 10 rows") as refused:
-        run(strict_conn, csv_bytes(*rows_with_refused(45, *range(45))), options=SMALL)
+        run(
+            strict_conn,
+            csv_bytes(*rows_with_refused(45, *range(45))),
+            options=CHUNKS_OF_20,
+        )
 
     assert CANARY not in str(refused.value)
     assert stored(strict_conn, APPOINTMENT_TABLE) == {}
@@ -159,7 +169,7 @@ def test_row_refused_by_a_trigger_is_rejected_alone(
 ) -> None:
     conn.execute(RAISING_TRIGGER.format(sqlstate=sqlstate, times=10**6).encode())
 
-    outcome = run(conn, csv_bytes(*rows_with_refused(45)), options=SMALL)
+    outcome = run(conn, csv_bytes(*rows_with_refused(45)), options=CHUNKS_OF_20)
 
     assert outcome.counts == Counts(created=44, rejected=1)
     assert [reject.line for reject in outcome.rejects] == [27]
@@ -172,7 +182,7 @@ def test_transient_error_is_retried_and_rows_are_counted_once(
     """For example a deadlock, a lock timeout, a full disk."""
     conn.execute(RAISING_TRIGGER.format(sqlstate=sqlstate, times=2).encode())
 
-    outcome = run(conn, csv_bytes(*rows_with_refused(45)), options=SMALL)
+    outcome = run(conn, csv_bytes(*rows_with_refused(45)), options=CHUNKS_OF_20)
 
     assert outcome.counts == Counts(created=45)
     assert (outcome.status, outcome.attempts) == ("completed", 1)
@@ -185,7 +195,7 @@ def test_permanent_error_stops_at_once_and_committed_rows_stay(
     conn.execute(RAISING_TRIGGER.format(sqlstate=sqlstate, times=10**6).encode())
 
     with pytest.raises(StoreRefused, match="after row 20") as refused:
-        run(conn, csv_bytes(*rows_with_refused(45)), options=SMALL)
+        run(conn, csv_bytes(*rows_with_refused(45)), options=CHUNKS_OF_20)
 
     import_ = newest_import(conn)
     assert refused.value.sqlstate == sqlstate
@@ -211,7 +221,7 @@ def test_lost_connection_is_reopened_and_no_row_is_written_twice(
     outcome = run(
         conns[0],
         csv_bytes(*rows_with_refused(45)),
-        options=SMALL,
+        options=CHUNKS_OF_20,
         callbacks=callbacks,
     )
     for opened in conns:
@@ -252,7 +262,7 @@ def test_commit_with_a_lost_reply_is_neither_failed_nor_repeated(
         outcome = run(
             own_conn,
             csv_bytes(*rows_with_refused(45, 30)),
-            options=SMALL,
+            options=CHUNKS_OF_20,
             callbacks=callbacks,
         )
         for opened in reconnected:
@@ -280,7 +290,7 @@ def test_lost_connection_without_reconnect_ends_the_attempt(
             run(
                 own_conn,
                 csv_bytes(*rows_with_refused(45)),
-                options=SMALL,
+                options=CHUNKS_OF_20,
                 callbacks=ImportCallbacks(on_commit=disconnect),
             )
 

@@ -23,10 +23,9 @@ from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.batch_upsert import send_batch
 from salespro_core.upsert.pipeline import write_chunks
 from salespro_core.upsert.transaction import ChunkResult
-from tests.support.builders import MORNING, batch, csv_bytes, upload
+from tests.support.builders import MORNING, CsvRow, batch, csv_bytes, upload
 from tests.support.table_contents import APPOINTMENT_TABLE, number, stored
 
-Row = dict[str, str]
 # Of the rows that the fixture `writer` writes.
 KEYS = "ABCDEFGHI"
 # Times of uploads, after MORNING.
@@ -46,7 +45,7 @@ class BatchWriter:
         self,
         conn: Connection,
         claim: Claim,
-        *rows: Row,
+        *rows: CsvRow,
         uploaded_at: datetime = MORNING,
         duplicate: int = 0,
         rejected: int = 0,
@@ -72,12 +71,12 @@ def processed_rows(conn: Connection, claim: Claim) -> int:
     return number(conn, query, claim.import_id)
 
 
-def without_columns(row: Row, *labels: str) -> Row:
+def without_columns(row: CsvRow, *labels: str) -> CsvRow:
     """A row of a file that lacks these columns."""
     return {label: cell for label, cell in row.items() if label not in labels}
 
 
-def only_columns(row: Row, *labels: str) -> Row:
+def only_columns(row: CsvRow, *labels: str) -> CsvRow:
     """A row of a file that has only these columns."""
     return {label: row[label] for label in labels}
 
@@ -93,8 +92,8 @@ def stored_keys(conn: Connection) -> str:
     return "".join(sorted(map(str, stored(conn, APPOINTMENT_TABLE))))
 
 
-def make_chunks(
-    *rows: Row,
+def read_layout_and_chunks(
+    *rows: CsvRow,
     checkpoint_rows: int = 5000,
     batch_size: int = 5000,
     is_lenient: bool = False,

@@ -10,14 +10,14 @@ from salespro_cli.sandbox import REGION
 from tests.support.world.uploads import TrackedUpload
 
 
-def sqs_event(upload: TrackedUpload) -> dict[str, Any]:
+def sqs_event_for(upload: TrackedUpload) -> dict[str, Any]:
     """Return an SQS event with one message: the S3 notification of this upload."""
     return {
         "Records": [
             {
                 "messageId": str(uuid.uuid4()),
                 "receiptHandle": "receipt",
-                "body": json.dumps(s3_event(upload)),
+                "body": json.dumps(s3_event_for(upload)),
                 "attributes": {"ApproximateReceiveCount": str(upload.deliveries)},
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
@@ -28,7 +28,7 @@ def sqs_event(upload: TrackedUpload) -> dict[str, Any]:
     }
 
 
-def s3_event(upload: TrackedUpload) -> dict[str, Any]:
+def s3_event_for(upload: TrackedUpload) -> dict[str, Any]:
     """Return the S3 event with the notification of this upload."""
     pin = {"versionId" if upload.is_versioned else "eTag": upload.version}
     notification = {

@@ -31,7 +31,7 @@ from tests.support.builders import CANARY, csv_bytes
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.servers.tcp_proxy import Proxy, http_proxy, postgres_proxy
 from tests.support.world import promises
-from tests.support.world.lambda_events import s3_event, sqs_event
+from tests.support.world.lambda_events import s3_event_for, sqs_event_for
 from tests.support.world.model import Model
 from tests.support.world.uploads import (
     BATCH_SIZE,
@@ -180,7 +180,7 @@ class World:
         context: Any = Invocation()
         try:
             with redirect_stdout(self.output):
-                app.lambda_handler(s3_event(upload), context)
+                app.lambda_handler(s3_event_for(upload), context)
             upload.is_acknowledged = True
         except Exception as error:  # noqa: BLE001 -- as Lambda does
             printed = {
@@ -193,7 +193,7 @@ class World:
     def next_event(self, upload: TrackedUpload) -> dict[str, Any]:
         """Return the event of one more delivery."""
         upload.deliveries += 1
-        return sqs_event(upload)
+        return sqs_event_for(upload)
 
     def deliver_until_done(self, upload: TrackedUpload, *, most: int = 5) -> None:
         """Deliver the message until it is acknowledged, at most `most` times in all."""

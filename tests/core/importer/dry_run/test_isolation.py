@@ -13,7 +13,6 @@ from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
-from salespro_core.importer.options import Options
 from salespro_core.importer.shadow_tables import shadow_tables
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
@@ -22,6 +21,7 @@ from tests.core.importer.dry_run.database_state import database_state
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.databases import temporary_role
 from tests.support.import_runs import (
+    CHUNKS_OF_4,
     PiecewiseStream,
     dry_run,
     new_version,
@@ -139,9 +139,6 @@ def test_dry_run_of_a_file_that_would_be_refused_fails_with_its_fix(
     assert database_state(conn) == before
 
 
-SMALL = Options(checkpoint_rows=4, batch_size=2)
-
-
 def test_dry_run_without_time_fails_and_names_the_command(
     database_url: str, conn: Connection
 ) -> None:
@@ -156,7 +153,7 @@ def test_dry_run_without_time_fails_and_names_the_command(
     outcome = dry_run(
         database_url,
         data,
-        options=SMALL,
+        options=CHUNKS_OF_4,
         callbacks=ImportCallbacks(on_commit=on_commit, remaining_s=lambda: left_s[0]),
     )
 
@@ -175,7 +172,7 @@ def test_broken_stream_ends_the_dry_run_and_leaves_the_session_idle(
     )
 
     with pytest.raises(ObjectUnavailable):
-        dry_run_upload(conn, upload(), truncated, options=SMALL)
+        dry_run_upload(conn, upload(), truncated, options=CHUNKS_OF_4)
 
     assert conn.info.transaction_status is TransactionStatus.IDLE
 

@@ -16,9 +16,9 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Outcome, Stale
 from salespro_core.model.rejects import Problem, Reject
 from tests.core.importer.dry_run.database_state import database_state
-from tests.core.importer.inputs import Row
-from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
+from tests.support.builders import MORNING, CsvRow, appointment, csv_bytes, upload, user
 from tests.support.import_runs import (
+    CHUNKS_OF_4,
     FILES,
     FileSpec,
     dry_run,
@@ -29,7 +29,6 @@ from tests.support.import_runs import (
 )
 from tests.support.table_contents import clear
 
-SMALL = Options(checkpoint_rows=4, batch_size=2)
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
 
 
@@ -40,7 +39,7 @@ STORED = [
 ]
 
 
-MIXED = [
+EACH_RESULT = [
     appointment("same"),
     appointment("edited", saleAmount="99"),
     appointment("newer", _updated_at=OLD),
@@ -64,23 +63,27 @@ MORE = [
 KEYS_ONLY = [{"_id": key} for key in ("same", "new", "new")]
 
 
-@pytest.mark.parametrize("stored", [[], STORED, [*STORED, *MIXED]], ids=len)
+@pytest.mark.parametrize("stored", [[], STORED, [*STORED, *EACH_RESULT]], ids=len)
 @pytest.mark.parametrize(
     ("rows", "options"),
     [
-        pytest.param(MIXED, Options(), id="one-of-each"),
-        pytest.param([*MIXED, *MORE], Options(), id="duplicates-sent-together"),
-        pytest.param([*MIXED, *MORE], SMALL, id="duplicates-across-commits"),
-        pytest.param([*MIXED, *MORE, *MIXED], SMALL, id="again-and-again"),
-        pytest.param(MIXED, Options(is_lenient=True), id="lenient"),
-        pytest.param(KEYS_ONLY, SMALL, id="only-keys"),
+        pytest.param(EACH_RESULT, Options(), id="one-of-each"),
+        pytest.param([*EACH_RESULT, *MORE], Options(), id="duplicates-sent-together"),
+        pytest.param(
+            [*EACH_RESULT, *MORE], CHUNKS_OF_4, id="duplicates-across-commits"
+        ),
+        pytest.param(
+            [*EACH_RESULT, *MORE, *EACH_RESULT], CHUNKS_OF_4, id="again-and-again"
+        ),
+        pytest.param(EACH_RESULT, Options(is_lenient=True), id="lenient"),
+        pytest.param(KEYS_ONLY, CHUNKS_OF_4, id="only-keys"),
     ],
 )
 def test_dry_run_has_the_counts_of_the_import(
     database_url: str,
     conn: Connection,
-    stored: Sequence[Row],
-    rows: Sequence[Row],
+    stored: Sequence[CsvRow],
+    rows: Sequence[CsvRow],
     options: Options,
 ) -> None:
     if stored:
@@ -101,7 +104,9 @@ def test_dry_run_has_the_counts_of_the_import(
 
 
 @pytest.mark.parametrize("hours", [-1, 0, 1], ids=["late", "as-new", "newer"])
-@pytest.mark.parametrize("options", [Options(), SMALL], ids=["together", "in-parts"])
+@pytest.mark.parametrize(
+    "options", [Options(), CHUNKS_OF_4], ids=["together", "in-parts"]
+)
 def test_dry_run_of_users_has_the_counts_of_the_import(
     database_url: str, conn: Connection, hours: int, options: Options
 ) -> None:

@@ -11,9 +11,9 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
-from tests.core.importer.inputs import SMALL, appointments, lease, raising
+from tests.core.importer.inputs import appointments, lease, raising
 from tests.support.builders import csv_bytes
-from tests.support.import_runs import new_version, newest_import, run
+from tests.support.import_runs import CHUNKS_OF_10, new_version, newest_import, run
 from tests.support.table_contents import APPOINTMENT_TABLE, row_versions, stored
 
 
@@ -30,7 +30,7 @@ def test_report_is_published_before_the_import_is_completed(
     run(
         conn,
         csv_bytes(*appointments(25)),
-        options=SMALL,
+        options=CHUNKS_OF_10,
         callbacks=ImportCallbacks(publish=publish),
     )
 
@@ -51,7 +51,7 @@ def test_on_commit_receives_the_counts_that_are_in_the_history(
         processed.append(so_far.counts.processed)
 
     callbacks = ImportCallbacks(on_commit=on_commit)
-    run(conn, csv_bytes(*appointments(25)), options=SMALL, callbacks=callbacks)
+    run(conn, csv_bytes(*appointments(25)), options=CHUNKS_OF_10, callbacks=callbacks)
 
     assert list(dict.fromkeys(processed)) == [0, 10, 20, 25]
 
@@ -69,13 +69,13 @@ def test_retry_after_a_failed_report_writes_no_row_again(
             conn,
             csv_bytes(*appointments(25)),
             upload_,
-            options=SMALL,
+            options=CHUNKS_OF_10,
             callbacks=s3_unavailable,
         )
     import_ = newest_import(conn)
     before = row_versions(conn, APPOINTMENT_TABLE)
 
-    again = run(conn, csv_bytes(*appointments(25)), upload_, options=SMALL)
+    again = run(conn, csv_bytes(*appointments(25)), upload_, options=CHUNKS_OF_10)
 
     assert (import_.status, import_.processed) == ("failed", 25)
     assert (again.status, again.counts) == ("completed", Counts(created=25))
@@ -96,11 +96,11 @@ def test_signal_releases_the_lease(conn: Connection, signal: BaseException) -> N
             conn,
             csv_bytes(*appointments(25)),
             upload_,
-            options=SMALL,
+            options=CHUNKS_OF_10,
             callbacks=ImportCallbacks(on_commit=on_commit),
         )
     stopped = newest_import(conn)
-    resumed = run(conn, csv_bytes(*appointments(25)), upload_, options=SMALL)
+    resumed = run(conn, csv_bytes(*appointments(25)), upload_, options=CHUNKS_OF_10)
 
     assert (stopped.status, stopped.processed) == ("in_progress", 20)
     assert stopped.is_interrupted
@@ -118,7 +118,7 @@ def test_unexpected_exception_is_in_the_history_by_name_without_its_text(
             conn,
             csv_bytes(*appointments(25)),
             callbacks=ImportCallbacks(publish=raising(mistake)),
-            options=SMALL,
+            options=CHUNKS_OF_10,
         )
 
     import_ = newest_import(conn)
@@ -145,7 +145,7 @@ def test_attempt_that_was_taken_over_stops_and_writes_nothing_more(
             conn,
             csv_bytes(*appointments(40)),
             upload_,
-            options=SMALL,
+            options=CHUNKS_OF_10,
             callbacks=ImportCallbacks(
                 on_commit=on_commit, publish=raising(AssertionError())
             ),

@@ -16,11 +16,10 @@ from salespro_core.model.counts import Counts
 from tests.core.importer.inputs import (
     DUPLICATES,
     MIXED,
-    Row,
     appointments,
     stored_appointments,
 )
-from tests.support.builders import appointment, csv_bytes, user
+from tests.support.builders import CsvRow, appointment, csv_bytes, user
 from tests.support.import_runs import newest_import, run, run_counts
 from tests.support.table_contents import APPOINTMENT_TABLE, clear, stored
 
@@ -50,7 +49,7 @@ def test_file_is_imported_in_each_supported_form(conn: Connection, data: bytes) 
 
 @pytest.mark.parametrize("make_row", [appointment, user])
 def test_file_with_only_a_header_is_completed(
-    conn: Connection, make_row: Callable[[], Row]
+    conn: Connection, make_row: Callable[[], CsvRow]
 ) -> None:
     """A day without appointments is not an error."""
     data = csv_bytes(make_row()).splitlines(keepends=True)[0]

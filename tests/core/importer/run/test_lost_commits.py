@@ -12,9 +12,15 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
-from tests.core.importer.inputs import SMALL, appointments
+from tests.core.importer.inputs import appointments
 from tests.support.builders import appointment, csv_bytes
-from tests.support.import_runs import PiecewiseStream, new_version, newest_import, run
+from tests.support.import_runs import (
+    CHUNKS_OF_10,
+    PiecewiseStream,
+    new_version,
+    newest_import,
+    run,
+)
 from tests.support.table_contents import APPOINTMENT_TABLE, stored
 
 
@@ -33,7 +39,7 @@ def test_only_claim_recognition_and_completion_wait_for_the_disk(
             FOR EACH ROW EXECUTE FUNCTION note();
         """)
 
-    run(conn, csv_bytes(*appointments(30)), options=SMALL)
+    run(conn, csv_bytes(*appointments(30)), options=CHUNKS_OF_10)
 
     commits = conn.execute(
         "SELECT status, waits FROM commits ORDER BY position"
@@ -79,7 +85,7 @@ def test_rows_of_lost_commits_are_sent_again(
         if is_before_completion
         else ImportCallbacks(on_commit=lose)
     )
-    outcome = run(conn, csv_bytes(*rows), options=SMALL, callbacks=callbacks)
+    outcome = run(conn, csv_bytes(*rows), options=CHUNKS_OF_10, callbacks=callbacks)
 
     assert lost
     assert (outcome.status, outcome.counts) == ("completed", Counts(created=30))
@@ -103,7 +109,9 @@ def test_refused_file_is_completed_after_lost_commits_before_it_fails(
             lost.append(outcome.counts.processed)
             lose_commits(database_url)
 
-    outcome = run(conn, data, options=SMALL, callbacks=ImportCallbacks(publish=lose))
+    outcome = run(
+        conn, data, options=CHUNKS_OF_10, callbacks=ImportCallbacks(publish=lose)
+    )
 
     assert lost == [outcome.counts.processed]
     assert outcome.status == newest_import(conn).status == "failed"
@@ -131,11 +139,11 @@ def test_next_attempt_resumes_if_commits_are_lost_repeatedly_or_from_a_pipe(
             conn,
             upload_,
             stream_type(data),
-            options=SMALL,
+            options=CHUNKS_OF_10,
             callbacks=ImportCallbacks(publish=lambda *_: lose_commits(database_url)),
         )
     unfinished = newest_import(conn)
-    again = run(conn, data, upload_, options=SMALL)
+    again = run(conn, data, upload_, options=CHUNKS_OF_10)
 
     assert (unfinished.status, unfinished.processed) == ("in_progress", 10)
     assert (again.resumed_at, again.status) == (10, "completed")

@@ -16,9 +16,10 @@ from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history.claims import UNKNOWN
 from salespro_core.sync_history.queries import Import
-from tests.core.importer.inputs import SMALL, appointments, lease, raising
+from tests.core.importer.inputs import appointments, lease, raising
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import (
+    CHUNKS_OF_10,
     PiecewiseStream,
     comparable,
     new_version,
@@ -143,7 +144,7 @@ def test_truncated_gzip_file_fails_and_committed_rows_stay(
     ]
     data = gzip.compress(csv_bytes(*rows))
 
-    broken = run(conn, data[: len(data) // 2], options=SMALL)
+    broken = run(conn, data[: len(data) // 2], options=CHUNKS_OF_10)
 
     assert broken.error is not None
     assert "gzip file is broken or cut off" in broken.error

@@ -23,7 +23,6 @@ from salespro_core.sync_history import claims
 from salespro_core.sync_history.queries import Import
 from tests.core.importer.inputs import (
     LONG_FILE,
-    SMALL,
     appointments,
     lease,
     raising,
@@ -31,6 +30,7 @@ from tests.core.importer.inputs import (
 )
 from tests.support.builders import csv_bytes, upload
 from tests.support.import_runs import (
+    CHUNKS_OF_10,
     PiecewiseStream,
     comparable,
     new_version,
@@ -93,19 +93,19 @@ def interrupt_import(conn: Connection, upload_: Upload) -> Import:
         error=ObjectUnavailable("S3 truncated the body."),
     )
     with pytest.raises(ObjectUnavailable):
-        import_upload(conn, upload_, truncated, options=SMALL)
+        import_upload(conn, upload_, truncated, options=CHUNKS_OF_10)
     return newest_import(conn)
 
 
 def test_interrupted_import_resumes_at_its_checkpoint(conn: Connection) -> None:
     """Counts, rejects and table end up as after one uninterrupted import."""
-    clean = run(conn, csv_bytes(*LONG_FILE), options=SMALL)
+    clean = run(conn, csv_bytes(*LONG_FILE), options=CHUNKS_OF_10)
     rows = stored_appointments(conn)
     clear(conn)
     upload_ = new_version()
     interrupted = interrupt_import(conn, upload_)
 
-    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=SMALL)
+    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=CHUNKS_OF_10)
 
     assert (interrupted.status, interrupted.error_message) == (
         "failed",
@@ -129,7 +129,7 @@ def test_committed_rows_are_not_sent_again(conn: Connection) -> None:
     interrupted = interrupt_import(conn, upload_)
     conn.execute("DELETE FROM salespro_appointment")
 
-    run(conn, csv_bytes(*LONG_FILE), upload_, options=SMALL)
+    run(conn, csv_bytes(*LONG_FILE), upload_, options=CHUNKS_OF_10)
 
     keys = {
         row["_id"]
@@ -143,7 +143,7 @@ def test_import_with_a_lost_connection_resumes_after_its_lease_expired(
     database_url: str, conn: Connection
 ) -> None:
     """The attempt could not write that it failed; the history shows its checkpoint."""
-    clean = run(conn, csv_bytes(*LONG_FILE), options=SMALL)
+    clean = run(conn, csv_bytes(*LONG_FILE), options=CHUNKS_OF_10)
     rows = stored_appointments(conn)
     clear(conn)
     upload_ = new_version()
@@ -157,15 +157,15 @@ def test_import_with_a_lost_connection_resumes_after_its_lease_expired(
             own_conn,
             csv_bytes(*LONG_FILE),
             upload_,
-            options=SMALL,
+            options=CHUNKS_OF_10,
             callbacks=ImportCallbacks(on_commit=disconnect),
         )
     dead_import = newest_import(conn)
     with pytest.raises(ClaimHeld):
-        run(conn, csv_bytes(*LONG_FILE), upload_, options=SMALL)
+        run(conn, csv_bytes(*LONG_FILE), upload_, options=CHUNKS_OF_10)
     conn.execute("UPDATE salespro_sync_history SET lease_expires_at = now()")
 
-    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=SMALL)
+    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=CHUNKS_OF_10)
 
     assert (dead_import.status, dead_import.processed) == ("in_progress", 50)
     assert replace(resumed, resumed_at=0) == replace(clean, upload=upload_, attempts=2)
@@ -190,15 +190,21 @@ def test_import_without_time_stops_after_a_commit_and_releases_its_lease(
 ) -> None:
     """The function would be killed in the middle of a statement, with a live lease."""
     upload_ = new_version()
-    clean = run_counts(conn, csv_bytes(*LONG_FILE), options=SMALL)
+    clean = run_counts(conn, csv_bytes(*LONG_FILE), options=CHUNKS_OF_10)
     clear(conn)
 
     callbacks = stop_after_commits(False, False, True)  # noqa: FBT003 -- the flags
     with pytest.raises(OutOfTime, match="after 30 rows"):
-        run(conn, csv_bytes(*LONG_FILE), upload_, options=SMALL, callbacks=callbacks)
+        run(
+            conn,
+            csv_bytes(*LONG_FILE),
+            upload_,
+            options=CHUNKS_OF_10,
+            callbacks=callbacks,
+        )
     stopped = newest_import(conn)
     lease_after_stop = lease(conn)
-    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=SMALL)
+    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=CHUNKS_OF_10)
 
     assert (stopped.status, stopped.is_interrupted) == ("in_progress", True)
     assert (stopped.processed, stopped.error_message) == (30, None)
@@ -210,7 +216,7 @@ def test_each_attempt_commits_at_least_one_chunk(
     conn: Connection,
 ) -> None:
     upload_ = new_version()
-    clean = run(conn, csv_bytes(*LONG_FILE), options=SMALL)
+    clean = run(conn, csv_bytes(*LONG_FILE), options=CHUNKS_OF_10)
     rows = stored_appointments(conn)
     clear(conn)
 
@@ -220,10 +226,10 @@ def test_each_attempt_commits_at_least_one_chunk(
                 conn,
                 csv_bytes(*LONG_FILE),
                 upload_,
-                options=SMALL,
+                options=CHUNKS_OF_10,
                 callbacks=stop_after_commits(True),  # noqa: FBT003 -- the flags
             )
-    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=SMALL)
+    resumed = run(conn, csv_bytes(*LONG_FILE), upload_, options=CHUNKS_OF_10)
 
     assert replace(resumed, resumed_at=0) == replace(
         clean, upload=upload_, attempts=1 + len(LONG_FILE) // 10

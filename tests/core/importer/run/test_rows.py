@@ -22,7 +22,6 @@ from tests.core.importer.inputs import (
     MIXED,
     NEW,
     OLD,
-    SMALL,
     appointments,
     lease,
     stored_appointments,
@@ -35,7 +34,13 @@ from tests.support.builders import (
     upload,
     user,
 )
-from tests.support.import_runs import new_version, newest_import, run, run_counts
+from tests.support.import_runs import (
+    CHUNKS_OF_10,
+    new_version,
+    newest_import,
+    run,
+    run_counts,
+)
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     USERS_TABLE,
@@ -83,7 +88,7 @@ def test_same_rows_again_are_unchanged_and_not_rewritten(conn: Connection) -> No
     run_counts(conn, data)
     before = row_versions(conn, APPOINTMENT_TABLE)
 
-    assert run_counts(conn, data, options=SMALL) == Counts(unchanged=25)
+    assert run_counts(conn, data, options=CHUNKS_OF_10) == Counts(unchanged=25)
     assert row_versions(conn, APPOINTMENT_TABLE) == before
 
 

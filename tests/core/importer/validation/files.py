@@ -15,8 +15,7 @@ from salespro_core.model.rejects import Problem
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.report.json_report import as_json
 from salespro_core.report.text_report import as_text
-from tests.core.importer.inputs import Row
-from tests.support.builders import APPOINTMENT, CANARY, appointment, csv_bytes
+from tests.support.builders import APPOINTMENT, CANARY, CsvRow, appointment, csv_bytes
 from tests.support.import_runs import PiecewiseStream, comparable
 from tests.support.table_contents import HISTORY_TABLE, stored
 
@@ -25,10 +24,10 @@ HEADER = list(APPOINTMENT)
 NO_REJECTS = Options(max_rejected_rows=0)
 ONE_REJECT = Options(max_rejected_rows=1, checkpoint_rows=1)
 MANY_REJECTS = Options(max_rejected_rows=1000)
-CHUNKS_OF_TEN = Options(max_rejected_rows=0, checkpoint_rows=10)
+NO_REJECTS_CHUNKS_OF_10 = Options(max_rejected_rows=0, checkpoint_rows=10)
 
 
-MIXED = [
+TWO_REJECTS_OF_FIVE = [
     appointment("A-1"),
     appointment("A-2", saleAmount=CANARY, isSale=CANARY),
     appointment("A-3", resultFullString=f"{CANARY}\nin two lines"),
@@ -37,11 +36,11 @@ MIXED = [
 ]
 
 
-def valid_rows(count: int) -> list[Row]:
+def valid_rows(count: int) -> list[CsvRow]:
     return [appointment(f"A-{i:04}") for i in range(count)]
 
 
-def invalid_rows(count: int) -> list[Row]:
+def invalid_rows(count: int) -> list[CsvRow]:
     cells = {"saleAmount": CANARY, "customer_nameLast": CANARY}
     return [appointment(f"B-{i:04}", **cells) for i in range(count)]
 

@@ -23,8 +23,8 @@ from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from tests.core.importer.validation.files import (
-    CHUNKS_OF_TEN,
     MANY_REJECTS,
+    NO_REJECTS_CHUNKS_OF_10,
     CountingStream,
     Published,
     file_with_rejects,
@@ -82,7 +82,7 @@ def test_slow_validation_renews_its_lease(
             conn,
             upload_,
             HookedStream(file_with_rejects(2000, 0), expire_lease),
-            options=CHUNKS_OF_TEN,
+            options=NO_REJECTS_CHUNKS_OF_10,
         )
 
     assert (outcome.attempts, outcome.counts) == (1, Counts(created=2000))
@@ -98,7 +98,7 @@ def test_quick_validation_writes_nothing(conn: Connection, database_url: str) ->
             lambda: states.append(contents_and_versions(other_conn)),
         )
 
-        import_upload(conn, new_version(), stream, options=CHUNKS_OF_TEN)
+        import_upload(conn, new_version(), stream, options=NO_REJECTS_CHUNKS_OF_10)
 
     assert len(states) > 5
     assert all(state == states[0] for state in states)
@@ -158,7 +158,7 @@ def test_validation_that_was_taken_over_stops(
                 conn,
                 upload_,
                 HookedStream(file_with_rejects(2000, 0), take_over),
-                options=CHUNKS_OF_TEN,
+                options=NO_REJECTS_CHUNKS_OF_10,
             )
 
     assert attempts == [2]
@@ -190,9 +190,15 @@ def test_validation_without_time_says_what_to_do_and_starts_again(
 
     with pytest.raises(OutOfTime) as stopped:
         # Two checks come before the validation.
-        run(conn, data, upload_, options=CHUNKS_OF_TEN, callbacks=time_for_checks(4))
+        run(
+            conn,
+            data,
+            upload_,
+            options=NO_REJECTS_CHUNKS_OF_10,
+            callbacks=time_for_checks(4),
+        )
     import_, lease_after = newest_import(conn), newest_lease(conn)
-    second = run(conn, data, upload_, options=CHUNKS_OF_TEN)
+    second = run(conn, data, upload_, options=NO_REJECTS_CHUNKS_OF_10)
 
     assert str(stopped.value) == TIMEOUT_ERROR
     assert (import_.status, import_.processed, import_.error_message) == (
@@ -216,7 +222,7 @@ def test_dry_run_without_time_for_its_validation_fails_with_what_to_do(
     outcome = dry_run(
         database_url,
         file_with_rejects(100, 1),
-        options=CHUNKS_OF_TEN,
+        options=NO_REJECTS_CHUNKS_OF_10,
         callbacks=callbacks,
     )
 
@@ -235,10 +241,10 @@ def test_file_of_one_chunk_is_imported_regardless_of_the_time_left(
             conn,
             file_with_rejects(9, 0),
             upload_ := new_version(),
-            options=CHUNKS_OF_TEN,
+            options=NO_REJECTS_CHUNKS_OF_10,
             callbacks=time_for_checks(0),
         )
 
     assert run(
-        conn, file_with_rejects(9, 0), upload_, options=CHUNKS_OF_TEN
+        conn, file_with_rejects(9, 0), upload_, options=NO_REJECTS_CHUNKS_OF_10
     ).counts == Counts(created=9)

@@ -18,9 +18,9 @@ from salespro_core.sync_history.queries import Import
 from tests.core.importer.validation.files import (
     AMOUNT_PROBLEM,
     MANY_REJECTS,
-    MIXED,
     NO_REJECTS,
     ONE_REJECT,
+    TWO_REJECTS_OF_FIVE,
     Published,
     file_with_rejects,
     invalid_rows,
@@ -64,7 +64,7 @@ def test_refused_file_writes_no_row_and_its_error_is_in_history_and_report(
 
     outcome = run(
         conn,
-        csv_bytes(*MIXED),
+        csv_bytes(*TWO_REJECTS_OF_FIVE),
         upload_ := new_version(),
         options=ONE_REJECT,
         callbacks=publish_into(reports),
@@ -84,9 +84,11 @@ def test_refused_file_writes_no_row_and_its_error_is_in_history_and_report(
                     Problem("isSale", "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"),
                     AMOUNT_PROBLEM,
                 ),
-                tuple(MIXED[1].values()),
+                tuple(TWO_REJECTS_OF_FIVE[1].values()),
             ),
-            Reject(6, (Problem("_id", "is empty"),), tuple(MIXED[3].values())),
+            Reject(
+                6, (Problem("_id", "is empty"),), tuple(TWO_REJECTS_OF_FIVE[3].values())
+            ),
         ),
         error=REFUSED_ERROR,
     )
@@ -117,7 +119,10 @@ def test_history_and_report_of_a_refused_file_contain_no_cell(
     reports: list[Published] = []
 
     outcome = run(
-        conn, csv_bytes(*MIXED), options=ONE_REJECT, callbacks=publish_into(reports)
+        conn,
+        csv_bytes(*TWO_REJECTS_OF_FIVE),
+        options=ONE_REJECT,
+        callbacks=publish_into(reports),
     )
 
     [report] = reports
@@ -140,7 +145,7 @@ def test_report_of_a_refused_file_has_the_error_and_the_first_rejects(
 
     run(
         conn,
-        csv_bytes(*MIXED),
+        csv_bytes(*TWO_REJECTS_OF_FIVE),
         upload(),
         options=ONE_REJECT,
         callbacks=publish_into(reports),
@@ -250,12 +255,20 @@ def test_dry_run_with_a_budget_has_the_result_of_the_import(
     upload_ = new_version()
 
     predicted = dry_run(
-        database_url, csv_bytes(*MIXED), upload_, options=options, callbacks=callbacks
+        database_url,
+        csv_bytes(*TWO_REJECTS_OF_FIVE),
+        upload_,
+        options=options,
+        callbacks=callbacks,
     )
 
     assert contents_and_versions(conn) == before
     imported = run(
-        conn, csv_bytes(*MIXED), upload_, options=options, callbacks=callbacks
+        conn,
+        csv_bytes(*TWO_REJECTS_OF_FIVE),
+        upload_,
+        options=options,
+        callbacks=callbacks,
     )
     assert replace(predicted, changes=()) == replace(
         imported, is_dry_run=True, attempts=0

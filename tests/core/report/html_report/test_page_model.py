@@ -19,6 +19,7 @@ from tests.core.report.sample_outcomes import (
     refused,
     unfinished_dry_run,
 )
+from tests.support.builders import CANARY
 from tests.support.reports import report_gallery
 from tests.support.reports.html_pages import Page
 
@@ -218,7 +219,7 @@ def test_every_count_is_a_number_and_a_segment_of_the_bar() -> None:
                 "from 5.01 to 20.00",
                 "Appointments per day",
                 "Without a date: 1 row.",
-                "a canary-in-a-cell old canary-in-a-cell",
+                f"a {CANARY} old {CANARY}",
                 "A3 2025-06-08 no time",
                 "BATCH_SIZE 5000",
                 "Size 369.1 kB (369,081 bytes)",
