@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
-class Moment(click.ParamType[datetime]):
+class PointInTime(click.ParamType[datetime]):
     """A command-line value: a day, a time, or an age such as 7d."""
 
     name = "time"
@@ -52,12 +52,12 @@ class Moment(click.ParamType[datetime]):
 )
 @click.option(
     "--since",
-    type=Moment(),
+    type=PointInTime(),
     help="Only uploads from this time on: 2025-06-18, or 7d for 7 days ago.",
 )
 @click.option(
     "--until",
-    type=Moment(),
+    type=PointInTime(),
     help="Only uploads before this time: 2025-06-18, or 15m for 15 minutes ago.",
 )
 @click.option(
