@@ -21,7 +21,7 @@ SUFFIXES = (".csv", ".csv.gz")  # compared without case: Windows tools write SAL
 
 
 class MalformedNotification(ValueError):
-    """An event of unknown form; the message says what was expected, never what came."""
+    """An event of unknown form; the message says what was expected and never quotes the event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the caller gives to an import: where reports go, the time limit, reconnecting."""
+"""The functions of the caller: write reports, limit the time, reconnect."""
 
 from __future__ import annotations
 

@@ -207,9 +207,10 @@ def _import_after_checkpoint(
 def _claim_after_lost_commits(
     connection: RetryingConnection, claim: Claim, outcome: Outcome
 ) -> Claim:
-    """The claim with the checkpoint that Postgres has, if it lost commits.
+    """The claim with the stored checkpoint, if Postgres lost commits of this attempt.
 
-    It may after a crash (see `upsert.transaction`) or a failover to a standby that lagged.
+    Postgres can lose commits in a crash (see `upsert.transaction`) or in a failover to a
+    standby that lagged.
 
     Raises:
         ClaimLost: nothing is lost; another attempt took over.

@@ -16,7 +16,7 @@ from salespro_core.records.parser import ParsedRows, Values
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one statement writes: records sorted by key, each key once.
+    """The records that one statement writes, sorted by key, each key once.
 
     Attributes:
         lines: where each record starts in the file.

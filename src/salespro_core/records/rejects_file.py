@@ -52,7 +52,7 @@ class Rejects:
         traceback: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            # Closing flushes, which may fail for lack of room; `add` or `open` said so.
+            # Closing flushes, which fails on a full disk; `add` or `open` has raised then.
             with suppress(OSError):
                 self._file.close()
 

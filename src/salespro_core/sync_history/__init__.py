@@ -2,5 +2,5 @@
 
 In: a connection and an upload; out: a claim with its checkpoint, and the list of imports.
 May import: `errors`, `model`, `postgres`.
-Start at `claims.py`; `queries.py` has what people ask afterwards.
+Start at `claims.py`; `queries.py` lists imports and their states.
 """

@@ -29,7 +29,7 @@ from salespro_core.upsert.batch_upsert import send_batch
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What became of the rows of a chunk, or of some of its batches.
+    """The result of writing a chunk, or some of its batches.
 
     Attributes:
         counts: of all rows.
@@ -65,7 +65,7 @@ def rewrite_chunk(
         chunk: the rows after the checkpoint.
         claim: the attempt, with the checkpoint before this chunk.
         uploaded_at: orders rows of exports without a timestamp.
-        failure: the error of the first try; None if it was not even sent.
+        failure: the error of the first try; None if the chunk was not sent.
         compared_before_insert: whether the first try compared before locking; this one
             does.
 
