@@ -72,6 +72,11 @@ def recent_imports(
     return [read_import(row) for row in rows]
 
 
+def latest_import(conn: Connection, sync_type: str | None = None) -> Import | None:
+    """The newest import; for scripts of analysts, see docs/cli.md."""
+    return next(iter(recent_imports(conn, sync_type, limit=1)), None)
+
+
 _BY_ID = f"{SELECT_IMPORTS} WHERE id = %(id)s"
 
 

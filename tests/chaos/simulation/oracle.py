@@ -139,8 +139,8 @@ class Oracle:
             file.counts += counts
             return
         # A record is counted as unchanged if it equals the row that its statement read,
-        # or if a concurrent commit wrote a newer row: see docs/decisions.md, "The stored
-        # row is looked up before the insert".  Only the table shows which case it was.
+        # or if a concurrent commit wrote a newer row: see decision 11 in docs/decisions.md.
+        # Only the table shows which case it was.
         self.commits_in_race += 1
         table = state.tables[file.export.name]
         for key in sorted(raced & before.keys()):

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history import claims, completion
-from salespro_core.sync_history.queries import Import, recent_imports
+from salespro_core.sync_history.queries import Import, latest_import, recent_imports
 from tests.core.sync_history.history_rows import EXPIRED
 from tests.support.builders import MORNING, upload
 
@@ -49,6 +49,7 @@ def file_paths(imports: list[Import]) -> list[str | None]:
 
 def test_empty_history_has_no_imports(conn: Connection) -> None:
     assert recent_imports(conn) == []
+    assert latest_import(conn) is None
 
 
 def test_newest_imports_come_first(conn: Connection) -> None:
@@ -58,7 +59,9 @@ def test_newest_imports_come_first(conn: Connection) -> None:
     insert_earlier_import(conn, "third", hours=3)
     insert_earlier_import(conn, "third too", hours=3)
 
-    assert file_paths(recent_imports(conn)) == ["third too", "third", "second", "first"]
+    imports = recent_imports(conn)
+    assert file_paths(imports) == ["third too", "third", "second", "first"]
+    assert latest_import(conn) == imports[0]
 
 
 def test_imports_can_be_filtered_by_sync_type(conn: Connection) -> None:
@@ -69,6 +72,8 @@ def test_imports_can_be_filtered_by_sync_type(conn: Connection) -> None:
     assert file_paths(recent_imports(conn, "csv_users")) == ["users"]
     assert file_paths(recent_imports(conn, "csv_appointments")) == ["appointments"]
     assert recent_imports(conn, "csv_unknown") == []
+    assert latest_import(conn, "csv_appointments") == recent_imports(conn)[1]
+    assert latest_import(conn, "csv_unknown") is None
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(0, 0), (1, 1), (2, 2), (99, 12)])
