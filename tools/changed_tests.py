@@ -13,6 +13,8 @@ from tools.emulator import ROOT
 # Cheap tests that many kinds of change can break.
 ALWAYS: Final = ("tests/project/test_docs.py", "tests/project/test_layout.py")
 _TREES: Final = {"salespro_core": "core", "handler": "handler", "salespro_cli": "cli"}
+# The values of `model` have no tests of their own; these packages make and show them.
+_TESTS_OF_MODEL: Final = ("records", "report")
 
 
 def main() -> None:
@@ -39,6 +41,9 @@ def _tests(changed: Path) -> Iterator[Path]:
     match changed.parts:
         case ["tests", *_] if changed.match("test_*.py") and (ROOT / changed).exists():
             yield ROOT / changed
+        case ["src", "salespro_core", "model", _]:
+            for folder in _TESTS_OF_MODEL:
+                yield from (ROOT / "tests" / "core" / folder).glob("test_*.py")
         case ["src", package, *folders, file] if package in _TREES:
             folder = ROOT.joinpath("tests", _TREES[package], *folders)
             tests = sorted(folder.glob(f"test_{Path(file).stem.rstrip('_')}*.py"))

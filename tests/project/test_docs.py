@@ -207,6 +207,13 @@ def test_quick_selects_the_tests_of_a_changed_file(
     assert {*select_tests([changed])} - {*ALWAYS} == tests
 
 
+def test_quick_selects_tests_of_records_and_reports_for_a_changed_value() -> None:
+    tests = select_tests(["src/salespro_core/model/outcome.py"])
+
+    assert "tests/core/records/test_parser.py" in tests
+    assert "tests/core/report/test_json_report.py" in tests
+
+
 def python_example(start: str) -> str:
     """The Python block of CONTRIBUTING.md that starts with this text."""
     [code] = [b for b in blocks(CONTRIBUTING, "python") if b.startswith(start)]
