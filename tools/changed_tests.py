@@ -42,8 +42,8 @@ def _tests(changed: Path) -> Iterator[Path]:
         case ["tests", *_] if changed.match("test_*.py") and (ROOT / changed).exists():
             yield ROOT / changed
         case ["src", "salespro_core", "model", _]:
-            for folder in _TESTS_OF_MODEL:
-                yield from (ROOT / "tests" / "core" / folder).glob("test_*.py")
+            for tested in _TESTS_OF_MODEL:
+                yield from (ROOT / "tests" / "core" / tested).glob("test_*.py")
         case ["src", package, *folders, file] if package in _TREES:
             folder = ROOT.joinpath("tests", _TREES[package], *folders)
             tests = sorted(folder.glob(f"test_{Path(file).stem.rstrip('_')}*.py"))
