@@ -19,7 +19,7 @@ from psycopg import Connection
 
 from handler import shutdown
 from handler.aws.db_connection import Connections
-from handler.aws.report_store import put_report
+from handler.aws.report_store import prepare_report, put_report
 from handler.aws.s3_object import ObjectStream
 from handler.events import Notification
 from handler.observability.import_log import (
@@ -160,7 +160,7 @@ class Importer:
             reports.append(put_report(self._s3, bucket, folder, outcome, rejects))
             return reports[-1]
 
-        callbacks = replace(callbacks, publish=publish)
+        callbacks = replace(callbacks, publish=publish, prepare_report=prepare_report)
         source = BufferedReader(stream, READ_BUFFER_BYTES)
         if notification.is_dry_run:
             outcome = self._dry_run(stream.upload, source, callbacks)

@@ -66,6 +66,8 @@ def test_build_has_the_bytecode_of_all_modules(environment: Environment) -> None
     sources = built_files(lambda path: path.suffix == ".py")
     compiled = {name for name in before if name.endswith(".cpython-313.pyc")}
     assert len(sources) == len(compiled) > 400
+    # And the compiled template of the report.
+    assert len([name for name in before if name.endswith(".jinja")]) == 1
 
 
 def test_build_has_only_what_the_function_needs() -> None:

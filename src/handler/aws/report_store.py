@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +21,11 @@ _TEXT = "text/plain; charset=utf-8"
 _CSV = "text/csv; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
+
+
+def prepare_report() -> None:
+    """Load the template engine and the template, which takes longer than one report."""
+    _render().template()
 
 
 def put_report(
@@ -42,14 +48,11 @@ def put_report(
     Raises:
         ObjectUnavailable, ObjectRefused: some of the files may be missing.
     """
-    # Imported here: the template engine is not needed at a cold start.
-    from salespro_core.report.html_report.render import as_html  # noqa: PLC0415
-
     location = f"s3://{bucket}/{folder}"
     rejects_file = f"{location}rejects.csv" if rejects.count else None
     json_text = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
     plain_text = as_text(outcome, rejects_file) + "\n"
-    page = as_html(outcome, rejects_file)
+    page = _render().as_html(outcome, rejects_file)
     try:
         # The rejects first: a report must not name a file that does not exist.
         if (file := rejects.open()) is not None:
@@ -83,3 +86,10 @@ def put_report(
             "It is tried again."
         ) from error
     return location
+
+
+def _render() -> ModuleType:
+    # Imported here: the template engine is not needed at a cold start.
+    from salespro_core.report.html_report import render  # noqa: PLC0415
+
+    return render

@@ -15,7 +15,7 @@ from salespro_cli.inputs.signals import defer_interrupts
 from salespro_cli.inputs.sources import open_source
 from salespro_cli.local_postgres.database_url import connection_factory
 from salespro_cli.reports.browser import open_report
-from salespro_cli.reports.writer import reports_folder, write_report
+from salespro_cli.reports.writer import prepare_report, reports_folder, write_report
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
@@ -90,6 +90,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
             options=options,
             callbacks=ImportCallbacks(
                 publish=publish,
+                prepare_report=prepare_report,
                 on_commit=show_rows,
                 reconnect=connect,
             ),

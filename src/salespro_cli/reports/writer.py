@@ -33,6 +33,11 @@ def reports_folder() -> Path:
     return folder
 
 
+def prepare_report() -> None:
+    """Load the template engine and the template, which takes longer than one report."""
+    _render().template()
+
+
 def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
     """Write report.html, report.json, report.txt and, if rows were rejected, rejects.csv.
 

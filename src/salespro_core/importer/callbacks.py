@@ -22,6 +22,8 @@ class ImportCallbacks:
     Attributes:
         publish: called when the counts are final, before the history says `completed` or
             `failed`; once more each time Postgres turns out to have lost commits.
+        prepare_report: called after the last row was read, while Postgres writes the last
+            chunk, so that `publish` need not load its modules then.
         on_commit: called with the outcome so far, after the export is recognised and
             after each commit.
         remaining_s: seconds that the attempt has left; called after each commit, before
@@ -31,6 +33,7 @@ class ImportCallbacks:
     """
 
     publish: Publish = lambda _outcome, _rejects: None
+    prepare_report: Callable[[], None] = lambda: None
     on_commit: Callable[[Outcome], None] = lambda _outcome: None
     remaining_s: Callable[[], float] = lambda: math.inf
     reconnect: Callable[[], Connection] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from salespro_core.importer.validation import validated
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.records.chunks import Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims, completion
@@ -156,8 +157,12 @@ def _import_after_checkpoint(
                 claim.refused,
                 checkpoint_rows=options.checkpoint_rows,
             )
-            chunks = reader.chunks(
-                checkpoint_rows=options.checkpoint_rows, batch_size=options.batch_size
+            chunks = _then(
+                reader.chunks(
+                    checkpoint_rows=options.checkpoint_rows,
+                    batch_size=options.batch_size,
+                ),
+                callbacks.prepare_report,
             )
             for result in write_chunks(
                 connection,
@@ -202,6 +207,13 @@ def _import_after_checkpoint(
                 ),
             )
     yield outcome
+
+
+def _then(
+    chunks: Iterator[Chunk], prepare_report: Callable[[], None]
+) -> Iterator[Chunk]:
+    yield from chunks
+    prepare_report()
 
 
 def _claim_after_lost_commits(
