@@ -11,6 +11,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from salespro_core.postgres.session import read_only_transaction
+
 # Days of daily activity if the caller gives no number of days.
 DEFAULT_DAYS = 30
 MAX_REPS = 10
@@ -92,8 +94,7 @@ def analyze(
     Raises:
         psycopg.Error: the database refused a query, or the connection broke.
     """
-    with conn.transaction():
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with read_only_transaction(conn):
         # A sum over the whole table is faster by a sequential scan than by an index.
         conn.execute("SET LOCAL enable_seqscan = on")
         today, newest = _now_and_newest(conn, zone)

@@ -227,6 +227,7 @@ def test_analysis_restores_the_session_settings(
     conn: Connection,
 ) -> None:
     store(conn, sale("A1"))
+    conn.execute("SET enable_seqscan = off")
 
     analyze(conn)
 

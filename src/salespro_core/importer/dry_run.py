@@ -18,6 +18,7 @@ from salespro_core.importer.validation import validated
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.retry import RESPONSE_TIMEOUT_S
+from salespro_core.postgres.session import transaction
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 from salespro_core.records.file_reader import ExportReader
@@ -37,7 +38,7 @@ def dry_run_upload(
     """Find out what an import of this upload would do now, and change nothing.
 
     Args:
-        conn: used for nothing else, and closed by the caller; see `shadow_tables`.
+        conn: in autocommit, see `postgres.connection.connect`.
         upload: not claimed, and not written to the history.
         stream: the file's bytes from the start.
         options: the options of the import.
@@ -63,6 +64,7 @@ def dry_run_upload(
     with (
         store_errors("looking the upload up in the history"),
         statement_deadline(conn, min(RESPONSE_TIMEOUT_S, callbacks.remaining_s())),
+        transaction(conn),
     ):
         if completion.is_completed(conn, upload):
             return replace(outcome, already_imported=True)
@@ -124,7 +126,6 @@ def _steps(
                 chunk,
                 claim=replace(shadows.claim, counts=outcome.counts),
                 uploaded_at=uploaded_at,
-                is_shared=False,
             )
             for reject in result.refused:
                 rejects.add(layout, reject)

@@ -1,7 +1,7 @@
 """Shadow tables: temporary copies on which a dry run executes the import's statements.
 
-Postgres looks for a table in pg_temp first, so the statements find the copies.  The
-transaction is READ ONLY, in which Postgres allows writes to temporary tables only.
+The statements name the schema pg_temp instead of that of the real tables.  The transaction
+is READ ONLY, in which Postgres allows writes to temporary tables only.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ from salespro_core.errors import StoreRefused
 from salespro_core.exports.columns import Export
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Stale
+from salespro_core.postgres.session import (
+    BEGIN_SNAPSHOT,
+    HISTORY,
+    find_schema,
+    roll_back,
+    start_transaction,
+)
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.parser import Values
 from salespro_core.sync_history.claims import LEASE, Claim
 
-HISTORY = "salespro_sync_history"
 # Updated, created and stale rows that a report shows, of each.
 SAMPLE = 20
 
@@ -133,70 +139,75 @@ class Shadows:
 def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
     """Create shadows of the export's tables and of the history; then be READ ONLY.
 
+    They exist in this transaction only, which is rolled back at the end.
+
     Args:
-        conn: in autocommit.  The caller closes it afterwards and never imports with it:
-            the shadow tables exist until the session ends.
+        conn: in autocommit, and not in a transaction.
         export: the export whose tables are shadowed.
 
     Raises:
-        StoreRefused: a table is missing, or the role may not create temporary tables.
+        StoreRefused: as `find_schema`; or the role may not create temporary tables, or
+            cannot see all stored rows.
     """
-    schema = _schema(conn, export)
-    for table in (*_tables(export), HISTORY):
-        conn.execute(
-            # Values of generated columns are copied like others.
-            sql.SQL(
-                "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING ALL EXCLUDING GENERATED)"
-            ).format(sql.Identifier(table), sql.Identifier(schema, table))
-        )
-    conn.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     try:
-        # pg_temp is searched first unless the search_path lists it elsewhere.
-        conn.execute(
-            "SELECT set_config('search_path',"
-            " 'pg_temp, ' || current_setting('search_path'), true)"
-        )
+        start_transaction(conn, BEGIN_SNAPSHOT)
+        schema = find_schema(conn)
+        _check_access(conn, export, schema)
+        for table in (*_tables(export), HISTORY):
+            conn.execute(
+                # Values of generated columns are copied like others.
+                sql.SQL("""
+                    CREATE TEMPORARY TABLE {}
+                        (LIKE {} INCLUDING ALL EXCLUDING GENERATED) ON COMMIT DROP
+                    """).format(
+                    sql.Identifier("pg_temp", table), sql.Identifier(schema, table)
+                )
+            )
         conn.execute("""
             INSERT INTO pg_temp.salespro_sync_history
                    (id, sync_type, started_at, status, attempts)
             VALUES (1, 'dry run', now(), 'in_progress', 1)
             """)
+        conn.execute("SET TRANSACTION READ ONLY")
         claim = Claim(
-            import_id=1, attempt=1, counts=Counts(), is_completed=False, lease=LEASE
+            import_id=1,
+            attempt=1,
+            counts=Counts(),
+            is_completed=False,
+            lease=LEASE,
+            schema="pg_temp",
         )
         yield Shadows(conn, export, schema, claim)
     finally:
-        if not conn.closed:
-            conn.execute("ROLLBACK")
+        roll_back(conn)
 
 
 def _tables(export: Export) -> tuple[str, ...]:
     return tuple(table for table in (export.table, export.seen_table) if table)
 
 
-def _schema(conn: Connection, export: Export) -> str:
-    """The schema in which the search_path finds the tables."""
-    row = conn.execute(
-        """
-        SELECT nspname, has_database_privilege(current_database(), 'TEMPORARY')
-          FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-         WHERE pg_class.oid = to_regclass(%(table)s)
-        """,
-        {"table": export.table},
-    ).fetchone()
-    if row is None:
-        raise StoreRefused(
-            f"The table {export.table} is missing: run `salespro migrate` first.",
-            "42P01",
-        )
-    schema, may_shadow = row
+def _check_access(conn: Connection, export: Export, schema: str) -> None:
+    """Raise a StoreRefused if a dry run is not possible, or would not tell the truth."""
+    (may_shadow,) = conn.execute(
+        "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+    ).fetchone() or (False,)
     if not may_shadow:
         raise StoreRefused(
             "A dry run needs temporary tables, and the role may not create them: grant "
             "it TEMPORARY on the database (salespro grants prints the statement).",
             "42501",
         )
-    return str(schema)
+    for table in _tables(export):
+        name = sql.Identifier(schema, table)
+        (has_policies,) = conn.execute(
+            "SELECT row_security_active(%s)", [name.as_string(conn)]
+        ).fetchone() or (True,)
+        if has_policies:
+            raise StoreRefused(
+                f"Row-level security limits what the role sees of {schema}.{table}, and "
+                "a dry run cannot copy its policies: use a role with BYPASSRLS.",
+                "42501",
+            )
 
 
 def _stale_rows(

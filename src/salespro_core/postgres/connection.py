@@ -12,40 +12,18 @@ from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused
 from salespro_core.postgres.schema import schema_script
+from salespro_core.postgres.session import find_home, pin_search_path, transaction
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 CONNECT_TIMEOUT_S = 10
-# A statement writes some hundred rows, so a slow one waits for another session.  It must
-# end before the lease of its import expires (sync_history.claims.LEASE).
-STATEMENT_TIMEOUT_S = 60
-LOCK_TIMEOUT_S = 30
-# The importer never idles in a transaction; this ends the session of a frozen client.
-IDLE_IN_TRANSACTION_TIMEOUT_S = 60
 
 # psycopg logs errors that it ignores, with their DETAIL, which repeats cells.
 logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
-# Set after connecting: connection poolers refuse start-up options.
-_SESSION = f"""
-SELECT set_config('application_name', 'salespro-importer', false),
-       set_config('statement_timeout', '{STATEMENT_TIMEOUT_S}s', false),
-       set_config('lock_timeout', '{LOCK_TIMEOUT_S}s', false),
-       set_config('idle_in_transaction_session_timeout',
-                  '{IDLE_IN_TRANSACTION_TIMEOUT_S}s', false),
-       -- psycopg cannot parse the other DateStyles, which a role or a database may have
-       -- set; in UTC a year of four digits keeps four digits
-       set_config('DateStyle', 'ISO', false),
-       set_config('TimeZone', 'UTC', false),
-       -- for a tiny table the planner may choose a sequential scan, and a prepared
-       -- statement keeps that plan while the table grows; all look-ups are by key
-       set_config('enable_seqscan', 'off', false),
-       set_config('jit', 'off', false)
-"""
-
 
 def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
-    """Connect in autocommit mode, with the session settings that the importer needs.
+    """Connect in autocommit mode; nothing is set in the session (see `session`).
 
     Args:
         conninfo: a libpq URL or keyword string; `PG*` variables apply as usual.
@@ -60,6 +38,7 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
             conninfo,
             connect_timeout=max(math.ceil(MIN_TIMEOUT_S), math.floor(timeout_s)),
             client_encoding="UTF8",
+            fallback_application_name="salespro-importer",
         )
     except psycopg.ProgrammingError:
         # The error's text repeats the conninfo, which may contain a password.
@@ -69,28 +48,27 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
             "In a URL, percent-encode special characters of the password."
         ) from None
     with store_errors("connecting to Postgres"):
-        conn = psycopg.connect(conninfo, autocommit=True)
-        try:
-            with statement_deadline(conn, timeout_s):
-                conn.execute(_SESSION)
-        except BaseException:
-            conn.close()
-            raise
-        return conn
+        # No named prepared statement: a pooler would give it to other clients.
+        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
 
 
 def migrate(conn: Connection) -> None:
     """Create what is missing of the tables, or adopt those of the earlier system.
 
     It is one transaction: after an error nothing is changed.  Running it again is safe.
+    The tables are in the first schema of the search_path that has the history, else in
+    the first schema.
 
     Raises:
         StoreUnavailable: a table was locked for too long, or the connection broke.
         StoreRefused: the role may not create tables, or a view blocks a change.
     """
-    with store_errors("migrating"), conn.transaction():
+    with store_errors("migrating"), transaction(conn):
         # Creating an index on a large table takes longer than STATEMENT_TIMEOUT_S.
         conn.execute("SET LOCAL statement_timeout = 0")
+        # Two migrations at once would both create what is missing.
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('salespro', 0))")
+        pin_search_path(conn, find_home(conn))
         try:
             conn.execute(schema_script())
         except psycopg.errors.FeatureNotSupported as error:

@@ -7,14 +7,9 @@ from importlib import resources
 
 from psycopg import Connection, sql
 
-from salespro_core.errors import StoreRefused
+from salespro_core.postgres.session import find_schema, transaction
 
 _VARIABLE = re.compile(r':"(\w+)"')
-_DATABASE_AND_SCHEMA = """
-SELECT current_database(), nspname
-  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
- WHERE pg_class.oid = to_regclass('salespro_sync_history')
-"""
 
 
 def grant_statements(conn: Connection, role: str) -> list[str]:
@@ -27,16 +22,14 @@ def grant_statements(conn: Connection, role: str) -> list[str]:
         role: the name of a role; the role need not exist.
 
     Raises:
-        StoreRefused: the tables are missing.
+        StoreRefused: as `find_schema`.
         psycopg.Error: the query failed.
     """
-    row = conn.execute(_DATABASE_AND_SCHEMA).fetchone()
-    if row is None:
-        raise StoreRefused(
-            "The table salespro_sync_history is missing: run `salespro migrate` first.",
-            "42P01",
-        )
-    names = {"role": role, "DBNAME": row[0], "schema": row[1]}
+    with transaction(conn):
+        # A pooler may know the database by another name.
+        (database,) = conn.execute("SELECT current_database()").fetchone() or ("",)
+        schema = find_schema(conn)
+    names = {"role": role, "DBNAME": database, "schema": schema}
     script = resources.files(__package__).joinpath("grants.sql").read_text("utf-8")
     statements = re.sub(r"^--.*\n", "", script, flags=re.MULTILINE)
     return [

@@ -13,7 +13,8 @@ import psycopg
 from psycopg import Connection
 
 from salespro_core.errors import SalesProError, StoreUnavailable
-from salespro_core.postgres.connection import STATEMENT_TIMEOUT_S, is_idle
+from salespro_core.postgres.connection import is_idle
+from salespro_core.postgres.session import STATEMENT_TIMEOUT_S, transaction
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
@@ -99,7 +100,7 @@ class RetryingConnection:
         first_error: psycopg.Error | None = None,
         timeout_s: float = RESPONSE_TIMEOUT_S,
     ) -> T:
-        """Run the action, again while Postgres is unavailable, and return its result.
+        """Run the action in a transaction, again while Postgres is unavailable.
 
         Args:
             activity: for error messages: `writing the rows after row 5000`.
@@ -107,6 +108,9 @@ class RetryingConnection:
                 done already, so it must check that first.
             first_error: the error of a first try that was made elsewhere.
             timeout_s: a try that takes longer is cancelled.
+
+        Returns:
+            The action's result, after the commit.
 
         Raises:
             StoreUnavailable: it lasted for `RETRY_PERIOD_S`, or for all the time left.
@@ -122,8 +126,10 @@ class RetryingConnection:
                         error, first_error = first_error, None
                         raise error
                     self._ensure_connected()
-                    with statement_deadline(
-                        self.conn, self.remaining_timeout_s(timeout_s)
+                    deadline_s = self.remaining_timeout_s(timeout_s)
+                    with (
+                        statement_deadline(self.conn, deadline_s),
+                        transaction(self.conn),
                     ):
                         return action(self.conn)
             except StoreUnavailable as error:
@@ -138,10 +144,13 @@ class RetryingConnection:
         )
 
     def try_once(self, action: Callable[[Connection], object]) -> None:
-        """Best effort: run the action within `MIN_TIMEOUT_S`, and suppress its errors."""
+        """Best effort: run the action in a transaction, and suppress its errors.
+
+        It ends after `MIN_TIMEOUT_S`.
+        """
         with suppress(psycopg.Error, SalesProError):
             self._ensure_connected()
-            with statement_deadline(self.conn, MIN_TIMEOUT_S):
+            with statement_deadline(self.conn, MIN_TIMEOUT_S), transaction(self.conn):
                 action(self.conn)
 
     def _ensure_connected(self) -> None:

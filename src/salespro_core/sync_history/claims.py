@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -15,9 +15,10 @@ from salespro_core.errors import ClaimHeld, ClaimLost, StoreRefused
 from salespro_core.model.counts import Counts
 from salespro_core.model.rejects import Reject
 from salespro_core.model.upload import Upload
+from salespro_core.postgres.session import find_schema, on_history
 
 # After this time without a commit, another attempt may take over.  It must be longer than
-# the slowest statement (`postgres.connection.STATEMENT_TIMEOUT_S`).
+# the slowest statement (`postgres.session.STATEMENT_TIMEOUT_S`).
 LEASE = timedelta(minutes=2)
 # If Postgres refuses more rows of one file, the table is wrong and not the rows.
 MOST_REFUSED = 1000
@@ -36,6 +37,7 @@ class Claim:
         refused: line -> why Postgres refused the row, for the committed rows.
         sync_type: None if the file has not been recognised yet.
         lease: time that each commit adds before another attempt may take over.
+        schema: of the importer's tables.
     """
 
     import_id: int
@@ -43,12 +45,13 @@ class Claim:
     counts: Counts
     is_completed: bool
     lease: timedelta
+    schema: str
     refused: Mapping[int, str] = field(default_factory=dict)
     sync_type: str | None = None
 
 
 _CLAIM = """
-INSERT INTO salespro_sync_history AS history
+INSERT INTO {history} AS history
        (sync_type, started_at, status,
         records_processed, records_created, records_updated,
         file_path, bucket, object_key, object_version, uploaded_at, size_bytes,
@@ -57,7 +60,7 @@ VALUES (%(unknown)s, clock_timestamp(), 'in_progress',
         0, 0, 0,
         %(location)s, %(bucket)s, %(object_key)s, %(version)s, %(uploaded_at)s,
         %(size_bytes)s,
-        1, clock_timestamp() + %(lease)s)
+        1, clock_timestamp() + %(lease)s::interval)
     ON CONFLICT (bucket, object_key, object_version) DO UPDATE
    SET attempts = history.attempts + 1,
        status = 'in_progress',
@@ -66,7 +69,6 @@ VALUES (%(unknown)s, clock_timestamp(), 'in_progress',
        lease_expires_at = excluded.lease_expires_at
  WHERE history.status <> 'completed'
    AND coalesce(history.lease_expires_at < clock_timestamp(), true)
--- columns by name: a prepared `RETURNING *` fails after a column is added
 RETURNING id, status, attempts, sync_type,
           records_created, records_updated, records_unchanged,
           records_stale, records_duplicate, records_rejected, refused_rows
@@ -77,7 +79,7 @@ SELECT id, status, attempts, sync_type,
        records_created, records_updated, records_unchanged,
        records_stale, records_duplicate, records_rejected, refused_rows,
        ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s
-  FROM salespro_sync_history
+  FROM {history}
  WHERE (bucket, object_key, object_version)
      = (%(bucket)s, %(object_key)s, %(version)s)
 """
@@ -87,13 +89,15 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
     """Claim the import of this upload for a new attempt, unless it is completed.
 
     Args:
-        conn: in autocommit, so that other sessions see the claim at once.
+        conn: in a transaction of its own; other sessions see the claim after its commit.
         upload: identifies the import.
         lease: time until the claim ends unless a commit renews it, in database time.
 
     Raises:
         ClaimHeld: another attempt holds a live lease.
+        StoreRefused: as `find_schema`.
     """
+    schema = find_schema(conn)
     parameters = {
         "unknown": UNKNOWN,
         "location": upload.location,
@@ -105,8 +109,8 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         "lease": lease,
     }
     with conn.cursor(row_factory=dict_row) as cur:
-        row = cur.execute(_CLAIM, parameters).fetchone()
-        row = row or cur.execute(_STORED, parameters).fetchone()
+        row = cur.execute(on_history(_CLAIM, schema), parameters).fetchone()
+        row = row or cur.execute(on_history(_STORED, schema), parameters).fetchone()
     if row is None or (row["status"] != "completed" and "lease_s" in row):
         # No row: it existed a moment ago, so another session deletes from the history.
         retry_after_s = max(1, (row and row["lease_s"]) or 1)
@@ -121,6 +125,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         counts=read_counts(row),
         is_completed=row["status"] == "completed",
         lease=lease,
+        schema=schema,
         refused=_refused(row),
         sync_type=None if row["sync_type"] == UNKNOWN else row["sync_type"],
     )
@@ -141,7 +146,7 @@ def read_counts(row: dict[str, Any]) -> Counts:
 _CHECKPOINT = """
 SELECT records_created, records_updated, records_unchanged,
        records_stale, records_duplicate, records_rejected, refused_rows
-  FROM salespro_sync_history
+  FROM {history}
  WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
    FOR UPDATE
 """
@@ -158,7 +163,7 @@ def checkpoint(conn: Connection, claim: Claim) -> Claim:
     """
     parameters = {"import_id": claim.import_id, "attempt": claim.attempt}
     with conn.cursor(row_factory=dict_row) as cur:
-        row = cur.execute(_CHECKPOINT, parameters).fetchone()
+        row = cur.execute(on_history(_CHECKPOINT, claim.schema), parameters).fetchone()
     if row is None:
         raise ClaimLost
     return replace(claim, counts=read_counts(row), refused=_refused(row))
@@ -169,7 +174,7 @@ def _refused(row: Mapping[str, Any]) -> dict[int, str]:
 
 
 _STORE_REFUSED = """
-UPDATE salespro_sync_history
+UPDATE {history}
    SET refused_rows = coalesce(refused_rows, '[]') || %(refused)s::jsonb
  WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
 """
@@ -195,9 +200,9 @@ def store_refused(conn: Connection, claim: Claim, rejects: Sequence[Reject]) -> 
 
 
 _SET_SYNC_TYPE = """
-UPDATE salespro_sync_history
+UPDATE {history}
    SET sync_type = %(sync_type)s,
-       lease_expires_at = clock_timestamp() + %(lease)s
+       lease_expires_at = clock_timestamp() + %(lease)s::interval
  WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
 """
 
@@ -212,8 +217,8 @@ def set_sync_type(conn: Connection, claim: Claim, sync_type: str) -> None:
 
 
 _RENEW_LEASE = """
-UPDATE salespro_sync_history
-   SET lease_expires_at = clock_timestamp() + %(lease)s
+UPDATE {history}
+   SET lease_expires_at = clock_timestamp() + %(lease)s::interval
  WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
 """
 
@@ -228,7 +233,7 @@ def renew_lease(conn: Connection, claim: Claim) -> None:
 
 
 _RELEASE_LEASE = """
-UPDATE salespro_sync_history
+UPDATE {history}
    SET lease_expires_at = NULL
  WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
 """
@@ -244,7 +249,7 @@ def release_lease(conn: Connection, claim: Claim) -> None:
 
 
 def update_claimed(
-    conn: Connection, statement: str, claim: Claim, **values: object
+    conn: Connection, statement: LiteralString, claim: Claim, **values: object
 ) -> None:
     """Run an UPDATE of the history row that this attempt has claimed.
 
@@ -256,5 +261,6 @@ def update_claimed(
         "attempt": claim.attempt,
         "lease": claim.lease,
     }
-    if conn.execute(statement, parameters | values).rowcount != 1:
+    query = on_history(statement, claim.schema)
+    if conn.execute(query, parameters | values).rowcount != 1:
         raise ClaimLost

@@ -5,11 +5,12 @@ from __future__ import annotations
 from psycopg import Connection
 
 from salespro_core.model.upload import Upload
+from salespro_core.postgres.session import find_schema, on_history
 from salespro_core.sync_history.claims import Claim, update_claimed
 
 _IS_COMPLETED = """
 SELECT EXISTS (
-    SELECT FROM salespro_sync_history
+    SELECT FROM {history}
      WHERE (bucket, object_key, object_version)
          = (%(bucket)s, %(object_key)s, %(version)s)
        AND status = 'completed')
@@ -17,18 +18,23 @@ SELECT EXISTS (
 
 
 def is_completed(conn: Connection, upload: Upload) -> bool:
-    """Whether the import of this version of the upload is completed."""
+    """Whether the import of this version of the upload is completed.
+
+    Raises:
+        StoreRefused: as `find_schema`.
+    """
     parameters = {
         "bucket": upload.bucket,
         "object_key": upload.object_key,
         "version": upload.version,
     }
-    row = conn.execute(_IS_COMPLETED, parameters).fetchone()
+    query = on_history(_IS_COMPLETED, find_schema(conn))
+    row = conn.execute(query, parameters).fetchone()
     return row == (True,)
 
 
 _COMPLETE = """
-UPDATE salespro_sync_history
+UPDATE {history}
    SET status = 'completed',
        completed_at = coalesce(completed_at, clock_timestamp()),
        lease_expires_at = NULL,
@@ -45,7 +51,8 @@ def complete(conn: Connection, claim: Claim, *, report: str | None) -> None:
     """Set the import to completed: all rows are committed and the report is written.
 
     Args:
-        conn: in autocommit; this commit waits for the disk, and so for all commits before.
+        conn: in a transaction whose commit waits for the disk, and so for all commits
+            before.
         claim: with the checkpoint of the last commit.
         report: location of the report.
 
@@ -57,7 +64,7 @@ def complete(conn: Connection, claim: Claim, *, report: str | None) -> None:
 
 
 _FAIL = """
-UPDATE salespro_sync_history
+UPDATE {history}
    SET status = 'failed',
        sync_type = coalesce(%(sync_type)s, sync_type),
        completed_at = clock_timestamp(),
@@ -91,7 +98,7 @@ def fail(
 
 
 _ABANDON = """
-UPDATE salespro_sync_history
+UPDATE {history}
    SET status = 'failed',
        completed_at = clock_timestamp(),
        lease_expires_at = NULL,
@@ -106,7 +113,7 @@ UPDATE salespro_sync_history
 
 _IS_VERSION_COMPLETED = """
 SELECT EXISTS (
-    SELECT FROM salespro_sync_history
+    SELECT FROM {history}
      WHERE bucket = %(bucket)s AND object_key = %(object_key)s
        AND split_part(object_version, ' ', 1) = %(version)s
        AND status = 'completed')
@@ -121,7 +128,7 @@ def abandon(
     Committed rows stay.
 
     Args:
-        conn: in autocommit.
+        conn: in a transaction.
         bucket: of the upload.
         object_key: decoded.
         version: the version id, or the ETag.
@@ -129,7 +136,12 @@ def abandon(
 
     Returns:
         Whether the import had been completed before.
+
+    Raises:
+        StoreRefused: as `find_schema`.
     """
     upload = {"bucket": bucket, "object_key": object_key, "version": version}
-    conn.execute(_ABANDON, {**upload, "error": error})
-    return conn.execute(_IS_VERSION_COMPLETED, upload).fetchone() == (True,)
+    schema = find_schema(conn)
+    conn.execute(on_history(_ABANDON, schema), {**upload, "error": error})
+    query = on_history(_IS_VERSION_COMPLETED, schema)
+    return conn.execute(query, upload).fetchone() == (True,)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from salespro_core.postgres.session import read_only_transaction
 from salespro_core.sync_history.queries import SELECT_IMPORTS, Import, read_import
 
 # Other sessions see a completion a moment after its `completed_at`.
@@ -48,16 +49,15 @@ class Poller:
         Args:
             conn: in autocommit.
         """
-        (now,) = conn.execute(_NOW).fetchone() or (None,)
-        assert isinstance(now, datetime)  # noqa: S101 -- it is a clock
-        self._began_at = self._began_at or now
-        parameters = {
-            "running": [import_.id for import_ in self.running],
-            "since": self._since or now,
-        }
-        with conn.cursor(row_factory=dict_row) as cur:
-            # Not prepared: a prepared `SELECT *` fails after a migration adds a column.
-            rows = cur.execute(_CHANGED, parameters, prepare=False).fetchall()
+        with read_only_transaction(conn), conn.cursor(row_factory=dict_row) as cur:
+            (now,) = conn.execute(_NOW).fetchone() or (None,)
+            assert isinstance(now, datetime)  # noqa: S101 -- it is a clock
+            self._began_at = self._began_at or now
+            parameters = {
+                "running": [import_.id for import_ in self.running],
+                "since": self._since or now,
+            }
+            rows = cur.execute(_CHANGED, parameters).fetchall()
         found = {row["id"]: read_import(row) for row in rows}
         changed = [
             import_

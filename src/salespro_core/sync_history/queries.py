@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from salespro_core.model.counts import Counts
+from salespro_core.postgres.session import read_only_transaction
 from salespro_core.sync_history.claims import read_counts
 
 
@@ -67,7 +68,7 @@ def recent_imports(
     conn: Connection, sync_type: str | None = None, *, limit: int = 10
 ) -> list[Import]:
     """The newest imports first, of one sync type or of all types."""
-    with conn.cursor(row_factory=dict_row) as cur:
+    with read_only_transaction(conn), conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(_RECENT, {"sync_type": sync_type, "limit": limit}).fetchall()
     return [read_import(row) for row in rows]
 
@@ -82,7 +83,7 @@ _BY_ID = f"{SELECT_IMPORTS} WHERE id = %(id)s"
 
 def find_import(conn: Connection, import_id: int) -> Import | None:
     """The import with this id, if it exists."""
-    with conn.cursor(row_factory=dict_row) as cur:
+    with read_only_transaction(conn), conn.cursor(row_factory=dict_row) as cur:
         row = cur.execute(_BY_ID, {"id": import_id}).fetchone()
     return None if row is None else read_import(row)
 
@@ -146,14 +147,13 @@ def import_states(
         bucket: of all uploads.
         uploads: (object key, version) as in `Upload`.
     """
-    rows = conn.execute(
-        _IMPORT_STATES,
-        {
-            "bucket": bucket,
-            "keys": [key for key, _ in uploads],
-            "versions": [version for _, version in uploads],
-        },
-    ).fetchall()
+    parameters = {
+        "bucket": bucket,
+        "keys": [key for key, _ in uploads],
+        "versions": [version for _, version in uploads],
+    }
+    with read_only_transaction(conn):
+        rows = conn.execute(_IMPORT_STATES, parameters).fetchall()
     return {
         (key, version): ImportState(import_id=import_id, state=state, error=error)
         for key, version, import_id, state, error in rows
@@ -171,4 +171,5 @@ SELECT DISTINCT bucket
 
 def known_buckets(conn: Connection, *, limit: int = 2) -> list[str]:
     """The buckets of the imports in the history."""
-    return [bucket for (bucket,) in conn.execute(_BUCKETS, {"limit": limit})]
+    with read_only_transaction(conn):
+        return [bucket for (bucket,) in conn.execute(_BUCKETS, {"limit": limit})]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 from psycopg import Connection, RawCursor
 
@@ -21,36 +22,18 @@ from salespro_core.upsert.sql import upsert_statement
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
-@dataclass(frozen=True, slots=True)
-class SentBatch:
-    """A batch that was sent; in a pipeline its result arrives later."""
+class Statement(NamedTuple):
+    """A statement with numbered parameters, `$1` and so on.
 
-    _cursor: RawCursor
-    _batch: Batch
+    Attributes:
+        names: of the parameters, in the order of their numbers.
+    """
 
-    def counts(self) -> Counts:
-        """Wait for the result: the counts of all rows that the batch accounts for.
-
-        Raises:
-            ClaimLost: another attempt took over, or this batch was written before.
-                Nothing was written.
-            psycopg.Error: Postgres refused the batch, or the connection broke.
-        """
-        row = self._cursor.fetchone()
-        if row is None:
-            raise ClaimLost
-        created, updated, stale = row
-        return Counts(
-            created=created,
-            updated=updated,
-            unchanged=len(self._batch) - created - updated - stale,
-            stale=stale,
-            duplicate=self._batch.duplicate,
-            rejected=self._batch.rejected,
-        )
+    text: bytes
+    names: tuple[str, ...]
 
 
-def send_batch(
+def upsert_batch(
     conn: Connection,
     layout: Layout,
     batch: Batch,
@@ -58,9 +41,8 @@ def send_batch(
     claim: Claim,
     checkpoint: int,
     uploaded_at: datetime,
-    arrays: dict[str, str] | None = None,
     compare_before_insert: bool = True,
-) -> SentBatch:
+) -> Counts:
     """Write a batch and advance the checkpoint of its import, in one statement.
 
     Args:
@@ -70,33 +52,103 @@ def send_batch(
         claim: the attempt; its number is the fencing token.
         checkpoint: rows of the file that are accounted for before this batch.
         uploaded_at: orders rows of exports without a timestamp.
-        arrays: column -> array literal, if they are built already.
         compare_before_insert: see `upsert_statement`; the results are the same.
+
+    Returns:
+        The counts of all rows that the batch accounts for.
 
     Raises:
         ValueError: the columns of the batch differ in length.
+        ClaimLost: another attempt took over, or this batch was written before.  Nothing
+            was written.
         psycopg.Error: as `Connection.execute`.
     """
-    columns = _carried(layout.columns, batch.omitted)
-    parameters: dict[str, object] = dict(arrays or array_parameters(layout, batch))
-    parameters |= {
-        "import_id": claim.import_id,
-        "attempt": claim.attempt,
-        "lease": claim.lease,
-        "checkpoint": checkpoint,
-        "uploaded_at": uploaded_at,
-        "sent": len(batch),
-        "duplicate": batch.duplicate,
-        "rejected": batch.rejected,
-    }
-    statement, names = _numbered_statement(
-        layout.export, columns, compare_before_insert=compare_before_insert
+    statement = batch_statement(
+        layout, batch, claim.schema, compare_before_insert=compare_before_insert
     )
-    # Named parameters would be parsed again for each batch, which takes as long as
-    # parsing a column.
-    cursor = RawCursor(conn)
-    return SentBatch(
-        cursor.execute(statement, [parameters[name] for name in names]), batch
+    parameters = batch_parameters(
+        statement,
+        batch,
+        array_parameters(layout, batch),
+        claim=claim,
+        checkpoint=checkpoint,
+        uploaded_at=uploaded_at,
+    )
+    return batch_counts(
+        batch, RawCursor(conn).execute(statement.text, parameters).fetchone()
+    )
+
+
+def batch_statement(
+    layout: Layout, batch: Batch, schema: str, *, compare_before_insert: bool = True
+) -> Statement:
+    """The statement for the columns that the batch has values for.
+
+    Args:
+        layout: the columns of the batch.
+        batch: omits some of them.
+        schema: as in `upsert_statement`.
+        compare_before_insert: as in `upsert_statement`.
+    """
+    columns = _carried(layout.columns, batch.omitted)
+    return _numbered_statement(
+        layout.export, columns, schema, compare_before_insert=compare_before_insert
+    )
+
+
+def batch_parameters(
+    statement: Statement,
+    batch: Batch,
+    arrays: Mapping[str, str],
+    *,
+    claim: Claim,
+    checkpoint: int,
+    uploaded_at: datetime,
+) -> list[str]:
+    """The parameters of the batch's statement, as text.
+
+    Args:
+        statement: of the batch.
+        batch: its records are in the arrays.
+        arrays: column -> array literal.
+        claim: as in `upsert_batch`.
+        checkpoint: as in `upsert_batch`.
+        uploaded_at: as in `upsert_batch`.
+    """
+    parameters = {
+        **arrays,
+        "import_id": str(claim.import_id),
+        "attempt": str(claim.attempt),
+        "lease": f"{claim.lease.total_seconds()} s",
+        "checkpoint": str(checkpoint),
+        "uploaded_at": uploaded_at.isoformat(),
+        "sent": str(len(batch)),
+        "duplicate": str(batch.duplicate),
+        "rejected": str(batch.rejected),
+    }
+    return [parameters[name] for name in statement.names]
+
+
+def batch_counts(batch: Batch, row: Sequence[int] | None) -> Counts:
+    """The counts of all rows that the batch accounts for.
+
+    Args:
+        batch: as it was sent.
+        row: created, updated, stale; None if the statement returned no row.
+
+    Raises:
+        ClaimLost: there is no row.
+    """
+    if row is None:
+        raise ClaimLost
+    created, updated, stale = row
+    return Counts(
+        created=created,
+        updated=updated,
+        unchanged=len(batch) - created - updated - stale,
+        stale=stale,
+        duplicate=batch.duplicate,
+        rejected=batch.rejected,
     )
 
 
@@ -129,15 +181,20 @@ def _carried(
 
 @cache
 def _numbered_statement(
-    export: Export, columns: tuple[Column, ...], *, compare_before_insert: bool
-) -> tuple[bytes, tuple[str, ...]]:
-    """The statement with numbered parameters, and their names in that order."""
+    export: Export,
+    columns: tuple[Column, ...],
+    schema: str,
+    *,
+    compare_before_insert: bool,
+) -> Statement:
     composed = upsert_statement(
-        export, columns, compare_before_insert=compare_before_insert
+        export, columns, schema, compare_before_insert=compare_before_insert
     )
+    # Named parameters would be parsed again for each batch, which takes as long as
+    # parsing a column.
     named = composed.as_bytes().decode()
     names = tuple(dict.fromkeys(_PARAMETER.findall(named)))
     numbered = _PARAMETER.sub(
         lambda parameter: f"${names.index(parameter[1]) + 1}", named
     )
-    return numbered.encode(), names
+    return Statement(numbered.encode(), names)

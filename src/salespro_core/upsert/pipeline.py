@@ -7,34 +7,36 @@ the chunk the careful way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import psycopg
-from psycopg.pq import PipelineStatus
-from psycopg.pq.abc import PGconn
-from psycopg.waiting import Ready, Wait
+from psycopg.pq.abc import PGresult
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.model.counts import Counts
 from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.session import BEGIN, RESETS, roll_back, settings_query
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
+from salespro_core.postgres.wire import Pipeline
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.batch_upsert import (
-    SentBatch,
+    Statement,
     array_parameters,
-    send_batch,
+    batch_counts,
+    batch_parameters,
+    batch_statement,
 )
 from salespro_core.upsert.transaction import (
     ChunkResult,
-    configure_transaction,
+    chunk_configuration,
     rewrite_chunk,
 )
 
@@ -174,8 +176,9 @@ class InFlightChunk:
         self._claim = claim
         self._uploaded_at = uploaded_at
         self._compare_before_insert = compare_before_insert
-        self._sent: list[SentBatch] = []
-        self._pipeline = ExitStack()
+        self._pipeline: Pipeline | None = None
+        # The batches that are sent, with the positions of their results.
+        self._sent: list[tuple[Batch, int]] = []
 
     def __enter__(self) -> Self:
         if not self._conn.closed and is_idle(self._conn):
@@ -198,76 +201,92 @@ class InFlightChunk:
             if exc_type is None
             else MIN_TIMEOUT_S
         )
-        with statement_deadline(self._conn, timeout_s):
-            counts: list[Counts] = []
-            try:
-                with self._failure_recorded(), self._pipeline:
-                    counts = [sent.counts() for sent in self._sent]
-            except ClaimLost:
-                # The error that ended the block takes precedence.
-                if exc_type is None:
-                    raise
-            # Leaving the pipeline waited for the reply to COMMIT.
-            if counts and not self.failure:
-                self.result = ChunkResult(sum(counts[1:], counts[0]))
+        if self._pipeline is None:
+            return
+        with statement_deadline(self._conn, timeout_s), self._failure_recorded():
+            results = self._pipeline.fetch()
+            # The reply to COMMIT has arrived.
+            counts = self._counts(results, is_interrupted=exc_type is not None)
+            self.result = ChunkResult(sum(counts[1:], counts[0])) if counts else None
+
+    def _counts(
+        self, results: Sequence[PGresult], *, is_interrupted: bool
+    ) -> list[Counts]:
+        """The counts of each batch.
+
+        Raises:
+            ClaimLost: another attempt took over, unless an error has ended the block: that
+                error takes precedence.
+        """
+        try:
+            return [
+                batch_counts(batch, _first_row(results[position]))
+                for batch, position in self._sent
+            ]
+        except ClaimLost:
+            if is_interrupted:
+                return []
+            raise
 
     def _send(self) -> None:
-        conn = self._conn
-        with ExitStack() as stack:
-            stack.enter_context(conn.pipeline())
-            stack.enter_context(self._cancelled_on_interrupt())
-            conn.execute("BEGIN")
-            configure_transaction(conn, self._layout, self._ready.chunk)
-            checkpoint = self._claim.counts.processed
-            sent_batches = []
+        layout, claim, chunk = self._layout, self._claim, self._ready.chunk
+        version = self._conn.info.server_version
+        pipeline = Pipeline(self._conn)
+        with self._closed_on_error(pipeline):
+            for command in (BEGIN, *RESETS, settings_query(version)):
+                pipeline.execute(command)
+            pipeline.execute(
+                chunk_configuration(chunk, version), [layout.export.table.encode()]
+            )
+            checkpoint = claim.counts.processed
+            prepared: Statement | None = None
             for batch, arrays in self._ready.batches:
-                sent = send_batch(
-                    conn,
-                    self._layout,
+                statement = batch_statement(
+                    layout,
                     batch,
-                    claim=self._claim,
-                    checkpoint=checkpoint,
-                    uploaded_at=self._uploaded_at,
-                    arrays=arrays,
+                    claim.schema,
                     compare_before_insert=self._compare_before_insert,
                 )
-                sent_batches.append(sent)
+                if statement is not prepared:
+                    pipeline.prepare(statement.text)
+                    prepared = statement
+                parameters = batch_parameters(
+                    statement,
+                    batch,
+                    arrays,
+                    claim=claim,
+                    checkpoint=checkpoint,
+                    uploaded_at=self._uploaded_at,
+                )
+                position = pipeline.execute_prepared([p.encode() for p in parameters])
+                self._sent.append((batch, position))
                 checkpoint += batch.rows
-            conn.execute("COMMIT")
-            # Otherwise the server would wait for the rest while the next chunk is read.
-            conn.wait(_flush(conn.pgconn))
-            self._sent, self._pipeline = sent_batches, stack.pop_all()
+            pipeline.execute(b"COMMIT")
+            self._pipeline = pipeline.send()
 
     @contextmanager
     def _failure_recorded(self) -> Iterator[None]:
-        """Record psycopg's errors, and leave the connection usable."""
+        """Record psycopg's errors, and leave the connection idle or closed."""
         try:
             yield
         except psycopg.Error as error:
-            self.failure = self.failure or error
-        finally:
-            # After sending, errors surface when the pipeline ends.
-            is_sent = self._conn.info.pipeline_status == PipelineStatus.ON
-            if not (is_sent or self._conn.closed or is_idle(self._conn)):
-                with suppress(psycopg.Error):
-                    self._conn.rollback()
+            self.failure = error
+            roll_back(self._conn)
 
     @contextmanager
-    def _cancelled_on_interrupt(self) -> Iterator[None]:
-        """Cancel the statement on a signal: leaving the pipeline waits for the server."""
+    def _closed_on_error(self, pipeline: Pipeline) -> Iterator[None]:
+        """Cancel the statement and close the connection: its results will not be read."""
         try:
             yield
-        except (KeyboardInterrupt, SystemExit):
-            with suppress(psycopg.Error):
-                self._conn.cancel_safe(timeout=MIN_TIMEOUT_S)
+        except BaseException:
+            if not self._conn.closed:
+                with suppress(psycopg.Error):
+                    self._conn.cancel_safe(timeout=MIN_TIMEOUT_S)
+            pipeline.close()
             raise
 
 
-def _flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
-    """Pass everything that libpq has buffered to the operating system.
-
-    Source: PostgreSQL documentation, section 32.4, PQflush.
-    """
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()
+def _first_row(result: PGresult) -> list[int] | None:
+    if not result.ntuples:
+        return None
+    return [int(result.get_value(0, i) or 0) for i in range(result.nfields)]

@@ -7,10 +7,15 @@ from collections.abc import Iterable, Sequence
 from psycopg import sql
 
 from salespro_core.exports.columns import Column, Export
+from salespro_core.postgres.session import HISTORY
 
 
 def upsert_statement(
-    export: Export, columns: Sequence[Column], *, compare_before_insert: bool = True
+    export: Export,
+    columns: Sequence[Column],
+    schema: str,
+    *,
+    compare_before_insert: bool = True,
 ) -> sql.Composed:
     """The statement that writes a batch of these columns.
 
@@ -28,6 +33,7 @@ def upsert_statement(
     Args:
         export: has the table and the column that orders two versions of a row.
         columns: the columns that the batch has values for.
+        schema: of the tables and of the history; `pg_temp` for shadow tables.
         compare_before_insert: for exports with a version column: compare with the stored
             rows before any of them is locked.  Otherwise all of them are locked, which
             is faster if all are written anyway.
@@ -37,15 +43,15 @@ def upsert_statement(
     source = sql.SQL("compared WHERE NOT is_stale")
     stale: sql.Composable = sql.SQL("(SELECT count(*) FROM compared WHERE is_stale)")
     if export.version is None:
-        compared = _compared_by_upload(export)
+        compared = _compared_by_upload(export, schema)
     elif compare_before_insert:
-        compared = _compared_by_column(export, export.version, updated)
+        compared = _compared_by_column(export, export.version, updated, schema)
     else:
         source = sql.SQL("incoming")
-        stale = _stale_among_unwritten(export, export.version, columns)
+        stale = _stale_among_unwritten(export, export.version, columns, schema)
     return sql.SQL("""
         WITH claim AS MATERIALIZED (
-            SELECT FROM salespro_sync_history
+            SELECT FROM {history}
              WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
                -- a batch that is sent again over a second connection is written once
                AND records_processed = %(checkpoint)s
@@ -65,7 +71,7 @@ def upsert_statement(
                    (SELECT count(*) FROM written WHERE NOT was_created) AS updated,
                    {stale} AS stale
         )
-        UPDATE salespro_sync_history AS history
+        UPDATE {history} AS history
            SET records_processed = records_processed
                                  + %(sent)s::int + %(duplicate)s::int + %(rejected)s::int,
                records_created   = records_created + tally.created,
@@ -86,7 +92,8 @@ def upsert_statement(
         compared=compared,
         source=source,
         stale=stale,
-        table=sql.Identifier(export.table),
+        history=sql.Identifier(schema, HISTORY),
+        table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
         action=_conflict_action(export, updated),
     )
@@ -120,7 +127,7 @@ def _conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
 
 
 def _compared_by_column(
-    export: Export, version: str, updated: Sequence[str]
+    export: Export, version: str, updated: Sequence[str], schema: str
 ) -> sql.Composed:
     """Compare each record with the stored row; the version column orders the two.
 
@@ -141,12 +148,12 @@ def _compared_by_column(
         ),""").format(
         is_stale=_is_stale(version, updated, new="incoming"),
         differs=_differs(updated, new="incoming"),
-        table=sql.Identifier(export.table),
+        table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
     )
 
 
-def _compared_by_upload(export: Export) -> sql.Composed:
+def _compared_by_upload(export: Export, schema: str) -> sql.Composed:
     """Compare the upload's time with that of the newest upload that had the key.
 
     That time is kept in a second table, so that an equal row is not written and an older
@@ -167,13 +174,13 @@ def _compared_by_upload(export: Export) -> sql.Composed:
               FROM incoming
               LEFT JOIN seen ON seen.{key} = incoming.{key}
         ),""").format(
-        seen_table=sql.Identifier(export.seen_table),
+        seen_table=sql.Identifier(schema, export.seen_table),
         key=sql.Identifier(export.key),
     )
 
 
 def _stale_among_unwritten(
-    export: Export, version: str, columns: Sequence[Column]
+    export: Export, version: str, columns: Sequence[Column], schema: str
 ) -> sql.Composed:
     """How many records were not written because the stored row is newer."""
     names = [column.name for column in columns]
@@ -193,7 +200,7 @@ def _stale_among_unwritten(
         ) ELSE 0 END""").format(
         values=_unnested(ordering),
         is_stale=_is_stale(version, names, new="incoming"),
-        table=sql.Identifier(export.table),
+        table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
     )
 

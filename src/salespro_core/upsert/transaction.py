@@ -11,20 +11,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, RawCursor
 from psycopg.errors import NotNullViolation
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost
 from salespro_core.model.counts import Counts
 from salespro_core.model.rejects import Reject, refused_by_postgres, refused_rejects
-from salespro_core.postgres.connection import STATEMENT_TIMEOUT_S
 from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.session import HAS_TRANSACTION_TIMEOUT, STATEMENT_TIMEOUT_S
 from salespro_core.postgres.sqlstates import is_row_error, row_error_text
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import send_batch
+from salespro_core.upsert.batch_upsert import upsert_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,11 @@ def rewrite_chunk(
     """
 
     def write(conn: Connection) -> ChunkResult:
+        configure_chunk(conn, layout, chunk)
+        # This waits until an abandoned connection has committed the chunk, or has not.
         if committed := _committed_result(conn, chunk, claim):
             return committed
-        try:
-            return write_chunk(
-                conn, layout, chunk, claim=claim, uploaded_at=uploaded_at
-            )
-        except ClaimLost:
-            # The abandoned connection may have committed this chunk first.
-            if committed := _committed_result(conn, chunk, claim):
-                return committed
-            raise
+        return write_chunk(conn, layout, chunk, claim=claim, uploaded_at=uploaded_at)
 
     activity = f"writing the rows after row {claim.counts.processed}"
     if failure is not None and is_row_error(failure):
@@ -125,38 +119,34 @@ def write_chunk(
     *,
     claim: Claim,
     uploaded_at: datetime,
-    is_shared: bool = True,
 ) -> ChunkResult:
     """Write a chunk, its counts and the checkpoint: all or nothing.
 
     If Postgres refuses a row, the chunk is written again without the refused rows.
 
     Args:
-        conn: in autocommit; in a transaction, the chunk is written in a savepoint.
+        conn: in a transaction; the chunk is written in a savepoint.
         layout: the columns of the chunk.
         chunk: the rows after the checkpoint.
         claim: the attempt, with the checkpoint before this chunk.
         uploaded_at: orders rows of exports without a timestamp.
-        is_shared: other sessions may write the same rows; false for temporary tables.
 
     Raises:
         ClaimLost: another attempt took over, or the chunk is committed already.
         StoreRefused: Postgres refuses more rows than `claims.MOST_REFUSED`.
-        psycopg.Error: nothing was written, or the reply to COMMIT was lost.
+        psycopg.Error: nothing was written.
     """
+    # A deferred constraint fails at COMMIT and cannot be traced to a row.
     try:
         with conn.transaction():
-            if is_shared:
-                configure_transaction(conn, layout, chunk)
-            return _write_batches(conn, layout, chunk, claim, uploaded_at)
+            result = _write_batches(conn, layout, chunk, claim, uploaded_at)
+            conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            return result
     except psycopg.Error as error:
         if not _is_row_refused(error, layout):
             raise
     with conn.transaction():
-        # A deferred constraint fails at COMMIT and cannot be traced to a row.
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        if is_shared:
-            configure_transaction(conn, layout, chunk)
         result = ChunkResult()
         for batch in chunk.batches:
             result += _write_bisecting(
@@ -213,7 +203,7 @@ def _write_batch(
     claim: Claim,
     uploaded_at: datetime,
 ) -> ChunkResult:
-    sent = send_batch(
+    counts = upsert_batch(
         conn,
         layout,
         batch,
@@ -221,7 +211,7 @@ def _write_batch(
         checkpoint=claim.counts.processed,
         uploaded_at=uploaded_at,
     )
-    return ChunkResult(sent.counts())
+    return ChunkResult(counts)
 
 
 def _after(claim: Claim, result: ChunkResult) -> Claim:
@@ -247,17 +237,24 @@ def _is_row_refused(error: psycopg.Error, layout: Layout) -> bool:
 # the rows; the importer then resumes from the earlier checkpoint.  The commits that claim,
 # complete, fail or release an import do wait for the disk, and so for all commits before.
 _ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true), "
-_SHARED_LOCK = "SELECT {}pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
-_EXCLUSIVE_LOCK = "SELECT {}pg_advisory_xact_lock(hashtextextended(%s, 0))"
-# transaction_timeout exists from Postgres 17 on.
-_HAS_TRANSACTION_TIMEOUT = 170000
 _TRANSACTION_TIMEOUT = (
     f"set_config('transaction_timeout', '{STATEMENT_TIMEOUT_S:.0f}s', true), "
 )
 
 
-def configure_transaction(conn: Connection, layout: Layout, chunk: Chunk) -> None:
-    """Set the transaction's limits, and take the lock that prevents deadlocks.
+def configure_chunk(conn: Connection, layout: Layout, chunk: Chunk) -> None:
+    """Run `chunk_configuration` in the current transaction.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
+    RawCursor(conn).execute(
+        chunk_configuration(chunk, conn.info.server_version), [layout.export.table]
+    )
+
+
+def chunk_configuration(chunk: Chunk, server_version: int) -> bytes:
+    """The query that sets a chunk's limits, and takes the lock that prevents deadlocks.
 
     Chunks that lock rows in the order of their keys share the lock and are written
     concurrently.  A chunk in another order is written alone: it would deadlock with
@@ -267,11 +264,15 @@ def configure_transaction(conn: Connection, layout: Layout, chunk: Chunk) -> Non
     transaction_timeout then releases its locks.  Postgres disables that timeout at the
     first savepoint that is rolled back, but then statements are sent one by one.
 
-    Raises:
-        psycopg.Error: as `Connection.execute`.
+    Args:
+        chunk: the chunk to be written.
+        server_version: as `ConnectionInfo.server_version`.
+
+    Returns:
+        A query with the table's name as its parameter.
     """
-    lock = _SHARED_LOCK if chunk.is_in_order else _EXCLUSIVE_LOCK
     settings = _ASYNCHRONOUS_COMMIT
-    if conn.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
+    if server_version >= HAS_TRANSACTION_TIMEOUT:
         settings += _TRANSACTION_TIMEOUT
-    conn.execute(lock.format(settings).encode(), [layout.export.table])
+    lock = "pg_advisory_xact_lock" + ("_shared" if chunk.is_in_order else "")
+    return f"SELECT {settings}{lock}(hashtextextended($1, 0))".encode()

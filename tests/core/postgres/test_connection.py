@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
 from salespro_core.model.counts import Counts
-from salespro_core.postgres import connection
+from salespro_core.postgres import connection, session
 from salespro_core.postgres.connection import is_alive
 from salespro_core.sync_history import claims
 from tests.support.builders import appointment, csv_bytes
@@ -26,7 +26,7 @@ PASSWORD = "Garcia"  # noqa: S105 -- must not appear in any message
 # --- the session ----------------------------------------------------------------------
 
 
-def test_session_has_the_timeouts_and_settings_of_the_importer(
+def test_transaction_has_the_timeouts_and_settings_of_the_importer(
     conn: Connection,
 ) -> None:
     """Without a timeout, a waiting statement could outlast the function and its lease."""
@@ -40,7 +40,10 @@ def test_session_has_the_timeouts_and_settings_of_the_importer(
         "jit",
         "TimeZone",
     ]
-    rows = [conn.execute("SELECT current_setting(%s)", [n]).fetchone() for n in names]
+    with session.transaction(conn):
+        rows = [
+            conn.execute("SELECT current_setting(%s)", [n]).fetchone() for n in names
+        ]
 
     assert dict(zip(names, rows, strict=True)) == {
         "application_name": ("salespro-importer",),
@@ -53,7 +56,7 @@ def test_session_has_the_timeouts_and_settings_of_the_importer(
         "TimeZone": ("UTC",),
     }
     assert conn.autocommit
-    assert claims.LEASE.total_seconds() > connection.STATEMENT_TIMEOUT_S
+    assert claims.LEASE.total_seconds() > session.STATEMENT_TIMEOUT_S
 
 
 @pytest.mark.parametrize(
@@ -70,9 +73,9 @@ def test_database_with_other_settings_imports_and_reads_dates(
     with connection.connect(database_url) as new:
         assert run(new, data).counts == Counts(created=1)
         assert run(new, data).counts == Counts(unchanged=1)
-        assert stored(new, APPOINTMENT_TABLE)["A"]["created_at"] == datetime(
-            9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC
-        )
+        with session.transaction(new):
+            row = stored(new, APPOINTMENT_TABLE)["A"]
+    assert row["created_at"] == datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
 
 
 def test_options_of_the_conninfo_are_kept(database_url: str) -> None:

@@ -139,9 +139,13 @@ def test_statements_name_the_schema_of_the_tables(
     for table in TABLES:
         move = sql.SQL('ALTER TABLE {} SET SCHEMA "Sales Pro"')
         owner.execute(move.format(sql.Identifier(table)))
-    owner.execute('SET search_path = "Sales Pro"')
+    database = sql.Identifier(owner.info.dbname)
+    owner.execute(
+        sql.SQL('ALTER DATABASE {} SET search_path = "Sales Pro"').format(database)
+    )
 
-    statements = grant_statements(owner, role_name(conninfo))
+    with connection.connect(owner.info.dsn) as new:
+        statements = grant_statements(new, role_name(conninfo))
     for statement in statements:
         owner.execute(statement.encode())
 
@@ -153,7 +157,7 @@ def test_statements_name_the_schema_of_the_tables(
 def test_database_without_tables_is_refused(empty_database_url: str) -> None:
     with (
         connection.connect(empty_database_url) as conn,
-        pytest.raises(StoreRefused, match="run `salespro migrate` first"),
+        pytest.raises(StoreRefused, match="run `salespro migrate` against"),
     ):
         grant_statements(conn, NAME)
 

@@ -42,6 +42,7 @@ def test_claim_of_a_new_upload_inserts_a_history_row(conn: Connection) -> None:
         attempt=1,
         counts=Counts(),
         is_completed=False,
+        schema="public",
         lease=LEASE,
     )
     assert row == {
@@ -101,6 +102,7 @@ def test_claim_with_an_expired_lease_takes_over_the_checkpoint(
         attempt=2,
         counts=Counts(created=1, rejected=1),
         is_completed=False,
+        schema="public",
         lease=LEASE,
         sync_type="csv_appointments",
     )
@@ -184,6 +186,7 @@ def test_claim_of_a_completed_upload_changes_nothing(conn: Connection) -> None:
         attempt=1,
         counts=Counts(created=1, rejected=1),
         is_completed=True,
+        schema="public",
         lease=LEASE,
     )
     assert latest_import_row(conn) == before

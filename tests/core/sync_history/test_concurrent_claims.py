@@ -82,6 +82,7 @@ def test_claim_waits_for_a_commit_that_renews_the_lease(
         attempt=1,
         counts=Counts(),
         is_completed=False,
+        schema="public",
         lease=LEASE,
     )
     with connection.connect(database_url) as other_conn, ThreadPoolExecutor(1) as pool:

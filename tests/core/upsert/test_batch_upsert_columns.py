@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import send_batch
+from salespro_core.upsert.batch_upsert import upsert_batch
 from tests.core.upsert.writers import (
     EVENING,
     NOON,
@@ -230,14 +230,14 @@ def test_omitted_column_of_a_batch_keeps_its_value(
     layout, sent = batch(appointment("A", saleAmount="99", salesrep_nameLast="Silva"))
     column_index = [column.name for column in layout.columns].index("sale_amount")
 
-    written = send_batch(
+    written = upsert_batch(
         conn,
         layout,
         replace(sent, omitted=(column_index,)),
         claim=claim,
         checkpoint=processed_rows(conn, claim),
         uploaded_at=MORNING,
-    ).counts()
+    )
 
     row = stored(conn, APPOINTMENT_TABLE)["A"]
     assert written == Counts(updated=1)

@@ -150,6 +150,7 @@ def test_statement_updates_rows_counts_lease_and_checkpoint_together(
         attempt=claim.attempt,
         counts=claim.counts,
         is_completed=False,
+        schema="public",
         lease=timedelta(hours=1),
     )
 

@@ -164,7 +164,10 @@ def explain(
         "rejected": 0,
     }
     statement = upsert_statement(
-        layout.export, layout.columns, compare_before_insert=compare_before_insert
+        layout.export,
+        layout.columns,
+        "public",
+        compare_before_insert=compare_before_insert,
     ).as_string()
     return first_plan(
         conn.execute(f"EXPLAIN ({options}FORMAT JSON) {statement}".encode(), parameters)
@@ -176,7 +179,7 @@ def generic_plan(
 ) -> dict[str, Any]:
     """The plan that does not depend on the values."""
     statement = upsert_statement(
-        export, export.columns, compare_before_insert=compare_before_insert
+        export, export.columns, "public", compare_before_insert=compare_before_insert
     ).as_string()
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
     for position, name in enumerate(names, 1):

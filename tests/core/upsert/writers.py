@@ -20,7 +20,7 @@ from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import send_batch
+from salespro_core.upsert.batch_upsert import upsert_batch
 from salespro_core.upsert.pipeline import write_chunks
 from salespro_core.upsert.transaction import ChunkResult
 from tests.support.builders import MORNING, CsvRow, batch, csv_bytes, upload
@@ -52,7 +52,7 @@ class BatchWriter:
     ) -> Counts:
         """Write these rows after the checkpoint of the import; return the counts."""
         layout, sent = batch(*rows)
-        return send_batch(
+        return upsert_batch(
             conn,
             layout,
             replace(sent, duplicate=duplicate, rejected=rejected),
@@ -60,7 +60,7 @@ class BatchWriter:
             checkpoint=processed_rows(conn, claim),
             uploaded_at=uploaded_at,
             compare_before_insert=self.compare_before_insert,
-        ).counts()
+        )
 
 
 def processed_rows(conn: Connection, claim: Claim) -> int:

@@ -9,8 +9,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import ObjectUnavailable, StoreRefused
-from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from salespro_core.exports.columns import Export
+from salespro_core.exports.catalogue import APPOINTMENTS
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.shadow_tables import shadow_tables
@@ -18,7 +17,7 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
 from tests.core.importer.dry_run.database_state import database_state
-from tests.support.builders import appointment, csv_bytes, upload
+from tests.support.builders import appointment, csv_bytes, upload, user
 from tests.support.databases import temporary_role
 from tests.support.import_runs import (
     CHUNKS_OF_4,
@@ -28,7 +27,13 @@ from tests.support.import_runs import (
     run,
     run_counts,
 )
-from tests.support.table_contents import TABLES, number
+from tests.support.table_contents import (
+    APPOINTMENT_TABLE,
+    TABLES,
+    USERS_TABLE,
+    number,
+    stored,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,51 +61,35 @@ def test_postgres_refuses_writes_to_real_tables_during_a_dry_run(
         conn.execute(write.encode())
 
 
-@pytest.mark.parametrize("export", [APPOINTMENTS, USERS], ids=["appointments", "users"])
 @pytest.mark.parametrize(
     "search_path", ["public", "public, pg_temp", '"$user", public, pg_catalog']
 )
-def test_names_of_our_tables_resolve_to_the_shadows(
-    conn: Connection, export: Export, search_path: str
+def test_dry_run_finds_its_shadows_with_each_search_path(
+    database_url: str, conn: Connection, search_path: str
 ) -> None:
     """Also with pg_temp last, as careful administrators configure it."""
-    conn.execute("SELECT set_config('search_path', %s, false)", [search_path])
-
-    with shadow_tables(conn, export) as shadows:
-        oids = {
-            table: number(conn, f"SELECT '{table}'::regclass::oid") for table in TABLES
-        }
-        temporary = conn.execute(
-            "SELECT relname FROM pg_class WHERE relpersistence = 't' AND oid = ANY(%s)",
-            [list(oids.values())],
-        ).fetchall()
-
-    shadowed_tables = {export.table, export.seen_table, "salespro_sync_history"}
-    assert shadows.schema == "public"
-    assert {name for (name,) in temporary} == shadowed_tables - {None}
-
-
-def test_dry_run_works_with_pg_temp_last_in_the_search_path(
-    database_url: str, conn: Connection
-) -> None:
-    """Previously the server refused every write, since it went to the real table."""
     name = psycopg.sql.Identifier(conn.info.dbname)
-    alter = psycopg.sql.SQL("ALTER DATABASE {} SET search_path = public, pg_temp")
-    conn.execute(alter.format(name))
+    alter = psycopg.sql.SQL("ALTER DATABASE {} SET search_path = {}")
+    conn.execute(alter.format(name, psycopg.sql.SQL(search_path)))
 
-    outcome = dry_run(database_url, csv_bytes(appointment()))
+    outcomes = [
+        dry_run(database_url, csv_bytes(row)) for row in (appointment(), user())
+    ]
 
-    assert outcome.counts == Counts(created=1)
+    assert [outcome.counts for outcome in outcomes] == [Counts(created=1)] * 2
+    assert not stored(conn, APPOINTMENT_TABLE)
+    assert not stored(conn, USERS_TABLE)
 
 
-def test_after_a_dry_run_the_session_is_idle_and_the_shadows_are_empty(
+def test_after_a_dry_run_the_session_is_idle_and_has_no_temporary_table(
     conn: Connection,
 ) -> None:
-    """An open transaction would hold back VACUUM."""
+    """A pooler gives the session to imports, and an open transaction holds back VACUUM."""
     dry_run_upload(conn, upload(), PiecewiseStream(csv_bytes(appointment())))
 
     assert conn.info.transaction_status is TransactionStatus.IDLE
-    assert number(conn, "SELECT count(*) FROM pg_temp.salespro_appointment") == 0
+    temporary = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
+    assert number(conn, temporary) == 0
 
 
 def test_dry_run_adds_no_history_row_and_no_claim(

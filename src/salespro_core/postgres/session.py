@@ -1,0 +1,243 @@
+"""Transactions that assume nothing of their session, and leave nothing behind in it.
+
+A pooler may run each transaction in another server session, and a session may come with
+any settings: of the role, of the database, or left over from another application.  So each
+transaction begins with the settings that the importer needs, for itself only, and all
+tables are named with their schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import LiteralString
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.pq import TransactionStatus
+
+from salespro_core.errors import StoreRefused
+from salespro_core.postgres.schema import expected_schema
+
+HISTORY = "salespro_sync_history"
+# A statement writes some hundred rows, so a slow one waits for another session.  It must
+# end before the lease of its import expires (sync_history.claims.LEASE).
+STATEMENT_TIMEOUT_S = 60
+LOCK_TIMEOUT_S = 30
+# The importer never idles in a transaction; this ends the session of a frozen client.
+IDLE_IN_TRANSACTION_TIMEOUT_S = 60
+# transaction_timeout exists from Postgres 17 on.
+HAS_TRANSACTION_TIMEOUT = 170000
+
+BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+# All queries of the transaction see one state of the database.
+BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ"
+BEGIN_READ_ONLY = BEGIN_SNAPSHOT + b", READ ONLY"
+# Another client of a pooler may have left these in the session.  DEFAULT is the value that
+# the role or the database sets.
+RESETS = (b"SET LOCAL role TO DEFAULT", b"SET LOCAL search_path TO DEFAULT")
+SETTINGS = {
+    "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
+    "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_S}s",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    # psycopg cannot parse the other DateStyles; in UTC a year of four digits keeps four
+    # digits.
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    # If off, an array literal with NULL contains the text `NULL`.
+    "array_nulls": "on",
+    # For a tiny table the planner may choose a sequential scan, and a prepared statement
+    # keeps that plan while the table grows; all look-ups are by key.
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
+
+@contextmanager
+def transaction(conn: Connection) -> Iterator[None]:
+    """A transaction with the importer's settings: committed at the end, or rolled back.
+
+    Args:
+        conn: in autocommit, and not in a transaction.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
+    with _transaction(conn, BEGIN):
+        yield
+
+
+@contextmanager
+def read_only_transaction(conn: Connection) -> Iterator[None]:
+    """A transaction on one snapshot; it finds the tables by their names alone.
+
+    Args:
+        conn: in autocommit, and not in a transaction.
+
+    Raises:
+        StoreRefused: as `find_schema`.
+        psycopg.Error: as `Connection.execute`.
+    """
+    with _transaction(conn, BEGIN_READ_ONLY):
+        pin_search_path(conn, find_schema(conn))
+        yield
+
+
+@contextmanager
+def _transaction(conn: Connection, begin: bytes) -> Iterator[None]:
+    try:
+        start_transaction(conn, begin)
+        yield
+    except BaseException:
+        roll_back(conn)
+        raise
+    conn.execute("COMMIT")
+
+
+def start_transaction(conn: Connection, begin: bytes = BEGIN) -> None:
+    """Begin a transaction with the importer's settings, in one round trip.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`; the transaction may have begun.
+    """
+    settings = settings_query(conn.info.server_version)
+    # Without parameters: psycopg then sends all statements as one message.
+    conn.execute(b"; ".join((begin, *RESETS, settings)))
+
+
+def roll_back(conn: Connection) -> None:
+    """End the transaction, if there is one; a broken connection has none."""
+    if not conn.closed and conn.info.transaction_status != TransactionStatus.IDLE:
+        with suppress(psycopg.Error):
+            conn.execute("ROLLBACK")
+
+
+def settings_query(server_version: int) -> bytes:
+    """The query that sets what the importer needs, for this transaction only.
+
+    Args:
+        server_version: as `ConnectionInfo.server_version`, such as 150004.
+    """
+    settings = dict(SETTINGS)
+    if server_version >= HAS_TRANSACTION_TIMEOUT:
+        settings["transaction_timeout"] = "0"
+    columns = [
+        f"set_config('{name}', '{value}', true)" for name, value in settings.items()
+    ]
+    # The commits that claim, complete, fail or release an import wait for the disk.
+    columns.append(
+        "set_config('synchronous_commit', replace("
+        "current_setting('synchronous_commit'), 'off', 'on'), true)"
+    )
+    return f"SELECT {', '.join(columns)}".encode()
+
+
+def pin_search_path(conn: Connection, schema: str) -> None:
+    """Find tables in this schema only, until the transaction ends.
+
+    A temporary table of the same name would hide a table if pg_temp did not come last.
+    """
+    conn.execute(
+        "SELECT set_config('search_path', quote_ident(%s) || ', pg_temp', true)",
+        [schema],
+    )
+
+
+_HOME = f"""
+SELECT nspname
+  FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (nspname, position)
+  JOIN pg_catalog.pg_namespace USING (nspname)
+  JOIN pg_catalog.pg_class ON relnamespace = pg_namespace.oid AND relname = '{HISTORY}'
+ WHERE left(nspname, 7) <> 'pg_temp'
+ ORDER BY position
+ LIMIT 1
+"""  # noqa: S608 -- a constant
+# Everything in that schema that has the name of one of our tables; `key_is_exact` is false
+# if two different keys may count as equal.
+_TABLES = f"""
+SELECT nspname, relname, relkind::text,
+       NOT EXISTS (SELECT FROM pg_catalog.pg_index
+                     JOIN pg_catalog.pg_collation ON pg_collation.oid = ANY (indcollation)
+                    WHERE indrelid = pg_class.oid AND indisunique
+                      AND NOT collisdeterministic) AS key_is_exact
+  FROM ({_HOME}) AS home
+  JOIN pg_catalog.pg_namespace USING (nspname)
+  JOIN pg_catalog.pg_class ON relnamespace = pg_namespace.oid AND relname = ANY (%s)
+"""  # noqa: S608 -- constants
+# Kinds of relations in which the upsert is impossible, or its counts are wrong.
+_REFUSED_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "p": "a partitioned table",
+}
+
+
+def find_schema(conn: Connection) -> str:
+    """The schema of the importer's tables: the first of the search_path with the history.
+
+    Temporary tables do not count.  The tables are checked: an attempt must be certain that
+    it writes to real ones.
+
+    Raises:
+        StoreRefused: a table is missing, or is a view, for example.
+        psycopg.Error: as `Connection.execute`.
+    """
+    names = expected_schema().tables
+    rows = conn.execute(_TABLES, [list(names)]).fetchall()
+    if not rows:
+        raise StoreRefused(
+            f"The table {HISTORY} is missing: run `salespro migrate` against this "
+            "database, or add the schema of the tables to the role's search_path.",
+            "42P01",
+        )
+    schema = str(rows[0][0])
+    found = {name: (kind, is_exact) for _, name, kind, is_exact in rows}
+    for name in names:
+        if name not in found:
+            raise StoreRefused(
+                f"The table {name} is missing in schema {schema}: run "
+                "`salespro migrate` against this database.",
+                "42P01",
+            )
+        kind, key_is_exact = found[name]
+        if kind != "r":
+            raise StoreRefused(
+                f"{schema}.{name} is {_REFUSED_KINDS.get(kind, 'not a table')}. The "
+                "importer writes to plain tables only: give this one another name, and "
+                "run `salespro migrate`.",
+                "42809",
+            )
+        if not key_is_exact:
+            raise StoreRefused(
+                f"A key of {schema}.{name} has a nondeterministic collation, by which "
+                "different ids are equal: give the column a deterministic one.",
+                "42P21",
+            )
+    return schema
+
+
+def find_home(conn: Connection) -> str:
+    """The schema for a migration: that of the history, else the first of the search_path.
+
+    Raises:
+        StoreRefused: the search_path has no schema.
+        psycopg.Error: as `Connection.execute`.
+    """
+    query = f"SELECT coalesce(({_HOME}), current_schema())"
+    (schema,) = conn.execute(query.encode()).fetchone() or (None,)
+    if schema is None:
+        raise StoreRefused(
+            "No schema of the role's search_path exists: create one, or set the "
+            "search_path of the role.",
+            "3F000",
+        )
+    return str(schema)
+
+
+def on_history(statement: LiteralString, schema: str) -> sql.Composed:
+    """The statement with the history's full name in place of `{history}`."""
+    return sql.SQL(statement).format(history=sql.Identifier(schema, HISTORY))

@@ -1,0 +1,74 @@
+"""A pipeline: its results, errors, and what it leaves in the session."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.pq import PipelineStatus, TransactionStatus
+
+from salespro_core.postgres.wire import Pipeline
+from tests.support.table_contents import number
+
+
+def test_results_come_in_the_order_of_the_statements(conn: Connection) -> None:
+    pipeline = Pipeline(conn)
+    pipeline.execute(b"BEGIN")
+    pipeline.prepare(b"SELECT $1::int * 2")
+    positions = [pipeline.execute_prepared([b"%d" % i]) for i in range(100)]
+    pipeline.execute(b"COMMIT")
+    results = pipeline.send().fetch()
+
+    assert [results[position].get_value(0, 0) for position in positions] == [
+        b"%d" % (2 * i) for i in range(100)
+    ]
+    assert conn.info.transaction_status is TransactionStatus.IDLE
+    assert conn.info.pipeline_status == PipelineStatus.OFF
+    # A pooler would give it to the next client.
+    assert number(conn, "SELECT count(*) FROM pg_prepared_statements") == 0
+
+
+def test_parameters_larger_than_all_buffers_are_sent(conn: Connection) -> None:
+    pipeline = Pipeline(conn)
+    for _ in range(5):
+        pipeline.execute(b"SELECT length($1)", [b"x" * 5_000_000])
+    results = pipeline.send().fetch()
+
+    assert [result.get_value(0, 0) for result in results] == [b"5000000"] * 5
+
+
+def test_first_error_is_raised_and_the_connection_stays_usable(
+    conn: Connection,
+) -> None:
+    pipeline = Pipeline(conn)
+    for statement in (b"BEGIN", b"SELECT 1 / 0", b"SELECT nothing", b"COMMIT"):
+        pipeline.execute(statement)
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        pipeline.send().fetch()
+
+    assert conn.info.transaction_status is TransactionStatus.INERROR
+    conn.execute("ROLLBACK")
+    assert number(conn, "SELECT 1") == 1
+
+
+def test_session_that_ends_raises_an_error_and_closes_the_connection(
+    conn: Connection,
+) -> None:
+    pipeline = Pipeline(conn)
+    pipeline.execute(b"SELECT pg_terminate_backend(pg_backend_pid())")
+    pipeline.execute(b"SELECT 1")
+
+    with pytest.raises(psycopg.OperationalError):
+        pipeline.send().fetch()
+
+    assert conn.closed
+
+
+def test_pipeline_that_is_not_fetched_closes_the_connection(conn: Connection) -> None:
+    """Its results would be taken for those of the next statement."""
+    pipeline = Pipeline(conn)
+    pipeline.execute(b"SELECT 1")
+    pipeline.close()
+
+    assert conn.closed
