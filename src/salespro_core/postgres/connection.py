@@ -15,6 +15,8 @@ from salespro_core.postgres.schema import schema_script
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
+# `make postgres-versions` runs the tests on 14 to 18.  Postgres 13 gets no more fixes.
+MIN_SERVER_VERSION = 140000
 CONNECT_TIMEOUT_S = 10
 # A statement writes some hundred rows, so a slow one waits for another session.  It must
 # end before the lease of its import expires (sync_history.claims.LEASE).
@@ -53,7 +55,8 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
 
     Raises:
         StoreUnavailable: the server does not answer in time, or has no free connection.
-        StoreRefused: the conninfo, role, password, database or certificate is wrong.
+        StoreRefused: the conninfo, role, password, database or certificate is wrong, or
+            the server is older than `MIN_SERVER_VERSION`.
     """
     try:
         conninfo = make_conninfo(
@@ -70,6 +73,7 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
         ) from None
     with store_errors("connecting to Postgres"):
         conn = psycopg.connect(conninfo, autocommit=True)
+        _refuse_old_server(conn)
         try:
             with statement_deadline(conn, timeout_s):
                 conn.execute(_SESSION)
@@ -77,6 +81,18 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
             conn.close()
             raise
         return conn
+
+
+def _refuse_old_server(conn: Connection) -> None:
+    """Close the connection and raise StoreRefused if the server is too old."""
+    version = conn.info.server_version  # reported while connecting; 0: not reported
+    if 0 < version < MIN_SERVER_VERSION:
+        conn.close()
+        raise StoreRefused(
+            f"While connecting to Postgres: Postgres {version // 10000} is too old: the "
+            f"importer needs {MIN_SERVER_VERSION // 10000} or newer. Upgrade the server, "
+            "or connect to another one."
+        )
 
 
 def migrate(conn: Connection) -> None:
