@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 from psycopg import Connection
@@ -83,9 +84,15 @@ def database_url(server: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def empty_database_url(server: str) -> Iterator[str]:
-    """Conninfo of a new database without tables."""
+    """Conninfo of a new database without tables; only its owner may create some.
+
+    That is the default since Postgres 15.
+    """
     with new_database(server, template="template0") as name:
-        yield make_conninfo(server, dbname=name)
+        url = make_conninfo(server, dbname=name)
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        yield url
 
 
 @pytest.fixture

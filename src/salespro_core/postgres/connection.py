@@ -16,6 +16,8 @@ from salespro_core.postgres.session import find_home, pin_search_path, transacti
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
+# `make postgres-versions` runs the tests on 14 to 18.  Postgres 13 gets no more fixes.
+MIN_SERVER_VERSION = 140000
 CONNECT_TIMEOUT_S = 10
 
 # psycopg logs errors that it ignores, with their DETAIL, which repeats cells.
@@ -31,7 +33,8 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
 
     Raises:
         StoreUnavailable: the server does not answer in time, or has no free connection.
-        StoreRefused: the conninfo, role, password, database or certificate is wrong.
+        StoreRefused: the conninfo, role, password, database or certificate is wrong, or
+            the server is older than `MIN_SERVER_VERSION`.
     """
     try:
         conninfo = make_conninfo(
@@ -49,7 +52,21 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
         ) from None
     with store_errors("connecting to Postgres"):
         # No named prepared statement: a pooler would give it to other clients.
-        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        conn = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        _refuse_old_server(conn)
+        return conn
+
+
+def _refuse_old_server(conn: Connection) -> None:
+    """Close the connection and raise StoreRefused if the server is too old."""
+    version = conn.info.server_version  # reported while connecting; 0: not reported
+    if 0 < version < MIN_SERVER_VERSION:
+        conn.close()
+        raise StoreRefused(
+            f"While connecting to Postgres: Postgres {version // 10000} is too old: the "
+            f"importer needs {MIN_SERVER_VERSION // 10000} or newer. Upgrade the server, "
+            "or connect to another one."
+        )
 
 
 def migrate(conn: Connection) -> None:
