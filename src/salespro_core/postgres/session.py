@@ -8,8 +8,9 @@ tables are named with their schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import LiteralString
 
 import psycopg
@@ -27,7 +28,7 @@ LOCK_TIMEOUT_S = 30
 # The importer never idles in a transaction; this ends the session of a frozen client.
 IDLE_IN_TRANSACTION_TIMEOUT_S = 60
 # transaction_timeout exists from Postgres 17 on.
-HAS_TRANSACTION_TIMEOUT = 170000
+_HAS_TRANSACTION_TIMEOUT = 170000
 
 BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 # All queries of the transaction see one state of the database.
@@ -54,6 +55,7 @@ SETTINGS = {
     "enable_seqscan": "off",
     "jit": "off",
 }
+NO_CHANGES: Mapping[str, str] = MappingProxyType({})
 
 
 @contextmanager
@@ -115,23 +117,30 @@ def roll_back(conn: Connection) -> None:
             conn.execute("ROLLBACK")
 
 
-def settings_query(server_version: int) -> bytes:
+def settings_query(
+    server_version: int, changes: Mapping[str, str] = NO_CHANGES, *, lock: str = ""
+) -> bytes:
     """The query that sets what the importer needs, for this transaction only.
 
     Args:
         server_version: as `ConnectionInfo.server_version`, such as 150004.
+        changes: setting -> value, instead of the value in `SETTINGS`.
+        lock: an SQL expression that takes a lock, with these settings.
     """
-    settings = dict(SETTINGS)
-    if server_version >= HAS_TRANSACTION_TIMEOUT:
-        settings["transaction_timeout"] = "0"
+    settings = {**SETTINGS, "transaction_timeout": "0", **changes}
+    if server_version < _HAS_TRANSACTION_TIMEOUT:
+        del settings["transaction_timeout"]
     columns = [
         f"set_config('{name}', '{value}', true)" for name, value in settings.items()
     ]
-    # The commits that claim, complete, fail or release an import wait for the disk.
-    columns.append(
-        "set_config('synchronous_commit', replace("
-        "current_setting('synchronous_commit'), 'off', 'on'), true)"
-    )
+    if "synchronous_commit" not in settings:
+        # The commits that claim, complete, fail or release an import wait for the disk.
+        columns.append(
+            "set_config('synchronous_commit', replace("
+            "current_setting('synchronous_commit'), 'off', 'on'), true)"
+        )
+    if lock:
+        columns.append(lock)
     return f"SELECT {', '.join(columns)}".encode()
 
 

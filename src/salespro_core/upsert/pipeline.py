@@ -22,7 +22,7 @@ from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.model.counts import Counts
 from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.session import BEGIN, RESETS, roll_back, settings_query
+from salespro_core.postgres.session import BEGIN, RESETS, roll_back
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 from salespro_core.postgres.wire import Pipeline
 from salespro_core.records.chunks import Batch, Chunk
@@ -233,7 +233,7 @@ class InFlightChunk:
         version = self._conn.info.server_version
         pipeline = Pipeline(self._conn)
         with self._closed_on_error(pipeline):
-            for command in (BEGIN, *RESETS, settings_query(version)):
+            for command in (BEGIN, *RESETS):
                 pipeline.execute(command)
             pipeline.execute(
                 chunk_configuration(chunk, version), [layout.export.table.encode()]

@@ -19,7 +19,7 @@ from salespro_core.errors import ClaimLost
 from salespro_core.model.counts import Counts
 from salespro_core.model.rejects import Reject, refused_by_postgres, refused_rejects
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.session import HAS_TRANSACTION_TIMEOUT, STATEMENT_TIMEOUT_S
+from salespro_core.postgres.session import STATEMENT_TIMEOUT_S, settings_query
 from salespro_core.postgres.sqlstates import is_row_error, row_error_text
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history import claims
@@ -236,10 +236,10 @@ def _is_row_refused(error: psycopg.Error, layout: Layout) -> bool:
 # After a crash the server lacks its last commits, and the checkpoint is lost together with
 # the rows; the importer then resumes from the earlier checkpoint.  The commits that claim,
 # complete, fail or release an import do wait for the disk, and so for all commits before.
-_ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true), "
-_TRANSACTION_TIMEOUT = (
-    f"set_config('transaction_timeout', '{STATEMENT_TIMEOUT_S:.0f}s', true), "
-)
+_CHUNK_SETTINGS = {
+    "synchronous_commit": "off",
+    "transaction_timeout": f"{STATEMENT_TIMEOUT_S}s",
+}
 
 
 def configure_chunk(conn: Connection, layout: Layout, chunk: Chunk) -> None:
@@ -254,7 +254,7 @@ def configure_chunk(conn: Connection, layout: Layout, chunk: Chunk) -> None:
 
 
 def chunk_configuration(chunk: Chunk, server_version: int) -> bytes:
-    """The query that sets a chunk's limits, and takes the lock that prevents deadlocks.
+    """The query that sets what a chunk needs, and takes the lock that prevents deadlocks.
 
     Chunks that lock rows in the order of their keys share the lock and are written
     concurrently.  A chunk in another order is written alone: it would deadlock with
@@ -271,8 +271,6 @@ def chunk_configuration(chunk: Chunk, server_version: int) -> bytes:
     Returns:
         A query with the table's name as its parameter.
     """
-    settings = _ASYNCHRONOUS_COMMIT
-    if server_version >= HAS_TRANSACTION_TIMEOUT:
-        settings += _TRANSACTION_TIMEOUT
-    lock = "pg_advisory_xact_lock" + ("_shared" if chunk.is_in_order else "")
-    return f"SELECT {settings}{lock}(hashtextextended($1, 0))".encode()
+    suffix = "_shared" if chunk.is_in_order else ""
+    lock = f"pg_advisory_xact_lock{suffix}(hashtextextended($1, 0))"
+    return settings_query(server_version, _CHUNK_SETTINGS, lock=lock)

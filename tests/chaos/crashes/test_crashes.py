@@ -10,6 +10,7 @@ from itertools import count, pairwise
 
 import pytest
 
+from salespro_core.postgres.session import BEGIN as BEGIN_BYTES
 from tests.support.servers.tcp_proxy import Action, Moment
 from tests.support.table_contents import contents, wait_until, wait_until_quiet
 from tests.support.world.children import Child, Children
@@ -18,12 +19,15 @@ from tests.support.world.moments import (
     BATCHES,
     BEGINS,
     CLAIM,
+    CLAIM_COMMIT,
     COMMITS,
     COMPLETE,
-    CONNECT,
+    COMPLETE_COMMIT,
     EXPECTED_COUNTS,
+    FIRST,
     SET_SYNC_TYPE,
     STATEMENTS,
+    SYNC_TYPE_COMMIT,
     WAITING_CLAIMS,
     StatementGate,
     Strike,
@@ -38,6 +42,7 @@ from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
+BEGIN = BEGIN_BYTES.decode()
 # Shorter than the importer's shortest timeout (watchdog.MIN_TIMEOUT_S): it cannot end itself.
 SHORT_S = 2.0
 
@@ -55,9 +60,14 @@ def test_clean_import_sends_the_statements_that_these_tests_number(
     assert upload.counts == EXPECTED_COUNTS
     assert len(sent) == STATEMENTS
     assert [i for i, text in enumerate(sent) if "AS MATERIALIZED" in text] == BATCHES
-    assert [i for i, text in enumerate(sent) if text == "BEGIN"] == BEGINS
+    assert [i for i, text in enumerate(sent) if text == BEGIN] == BEGINS
     assert [i for i, text in enumerate(sent) if "advisory" in text] == ADVISORY_LOCKS
-    assert [i for i, text in enumerate(sent) if text == "COMMIT"] == COMMITS
+    assert [i for i, text in enumerate(sent) if text == "COMMIT"] == [
+        CLAIM_COMMIT,
+        SYNC_TYPE_COMMIT,
+        *COMMITS,
+        COMPLETE_COMMIT,
+    ]
     assert len(BATCHES) == 20
 
 
@@ -146,6 +156,7 @@ def test_next_delivery_waits_for_the_running_statement_of_a_killed_import(
     ("number", "when"),
     [
         (CLAIM, "after"),
+        (CLAIM_COMMIT, "after"),
         (SET_SYNC_TYPE, "before"),
         (BEGINS[3], "after"),
         (BATCHES[10], "before"),
@@ -153,7 +164,7 @@ def test_next_delivery_waits_for_the_running_statement_of_a_killed_import(
         (COMMITS[3], "before"),
         (COMMITS[3], "after"),
         (COMPLETE, "before"),
-        (COMPLETE, "after"),
+        (COMPLETE_COMMIT, "after"),
     ],
 )
 def test_import_killed_at_its_deadline_while_postgres_is_silent_is_finished_later(
@@ -172,7 +183,7 @@ def test_import_killed_at_its_deadline_while_postgres_is_silent_is_finished_late
     _finish(world, upload)
 
 
-@pytest.mark.parametrize("number", [None, CONNECT, COMMITS[-1]])
+@pytest.mark.parametrize("number", [None, FIRST, COMMITS[-1]])
 def test_import_killed_at_its_deadline_while_s3_is_silent_is_finished_later(
     world: World, children: Children, number: int | None
 ) -> None:
@@ -184,7 +195,7 @@ def test_import_killed_at_its_deadline_while_s3_is_silent_is_finished_later(
     def fall_silent(_: Child) -> None:
         world.s3_proxy.cut_after = 1
 
-    strike = Strike(number or CONNECT, "after", fall_silent)
+    strike = Strike(number or FIRST, "after", fall_silent)
     deadline = time.monotonic() + SHORT_S
     begin = partial(children.invoke, world, upload, seconds=SHORT_S)
     with striking(world, strike, begin) as victim:

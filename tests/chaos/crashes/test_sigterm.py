@@ -29,8 +29,8 @@ from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
-# The claim, the export type, the six statements of a chunk, the release of the lease.
-MOST_STATEMENTS_AFTER = 1 + 1 + 6 + 1
+# The transactions of the claim, of the export type, of a chunk, of the lease's release.
+MOST_STATEMENTS_AFTER = 4 + 3 + 8 + 3
 EXIT_CODE = 128 + signal.SIGTERM
 LEASES = "SELECT count(lease_expires_at) FROM salespro_sync_history"
 

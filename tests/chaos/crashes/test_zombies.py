@@ -15,11 +15,12 @@ from tests.support.world.children import Child, Children
 from tests.support.world.moments import (
     BATCHES,
     BEGINS,
-    CLAIM,
+    CLAIM_COMMIT,
     COMMITS,
     COMPLETE,
     EXPECTED_COUNTS,
     SET_SYNC_TYPE,
+    SYNC_TYPE_COMMIT,
     WAITING_CLAIMS,
     Strike,
     When,
@@ -35,9 +36,9 @@ pytestmark = pytest.mark.crashes
 
 # (statement, before or after it, whether its transaction holds row locks then)
 MOMENTS: list[tuple[int, When, bool]] = [
-    (CLAIM, "after", False),
+    (CLAIM_COMMIT, "after", False),
     (SET_SYNC_TYPE, "before", False),
-    (SET_SYNC_TYPE, "after", False),
+    (SYNC_TYPE_COMMIT, "after", False),
     (BEGINS[2], "before", False),
     (BEGINS[2], "after", False),
     (BATCHES[6], "before", False),
@@ -99,7 +100,7 @@ def _take_over(
     sent = len(world.postgres_proxy.statements)
     # In the middle of its first transaction, or before the completion.
     strike = Strike(
-        sent + (5 if has_rows_left else 3),
+        sent + (BATCHES[0] if has_rows_left else BEGINS[0] + 1),
         "after" if has_rows_left else "before",
         kill if successor_state == "is killed" else Child.freeze,
         holds=successor_state != "is killed",

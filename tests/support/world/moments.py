@@ -1,6 +1,6 @@
 """A file of twenty batches, the statements of its import, and ways to stop at each.
 
-A clean import sends 45 statements. `Strike` acts on the importing process at one of them;
+A clean import sends 65 statements. `Strike` acts on the importing process at one of them;
 `StatementGate` makes the server wait in the middle of a statement.
 """
 
@@ -22,20 +22,23 @@ from tests.support.world.uploads import DAYS, Rows, TrackedUpload
 from tests.support.world.world import World
 
 # Numbers of the statements of a clean import: six chunks of three batches, one of two.
-CONNECT, CLAIM, SET_SYNC_TYPE = range(3)
-_CHUNKS = [range(start, start + 6) for start in range(3, 39, 6)] + [range(39, 44)]
+# The transactions of the claim (BEGIN and the settings, the schema, the claim, COMMIT), of
+# the sync type, of each chunk (BEGIN, two resets, the settings and the lock, …) and of the
+# completion.
+FIRST, CLAIM, CLAIM_COMMIT, SET_SYNC_TYPE, SYNC_TYPE_COMMIT = 0, 2, 3, 5, 6
+_CHUNKS = [range(start, start + 8) for start in range(7, 55, 8)] + [range(55, 62)]
 BEGINS = [chunk[0] for chunk in _CHUNKS]
-ADVISORY_LOCKS = [chunk[1] for chunk in _CHUNKS]
-BATCHES = [batch for chunk in _CHUNKS for batch in chunk[2:-1]]
+ADVISORY_LOCKS = [chunk[3] for chunk in _CHUNKS]
+BATCHES = [batch for chunk in _CHUNKS for batch in chunk[4:-1]]
 COMMITS = [chunk[-1] for chunk in _CHUNKS]
-COMPLETE = 44
-STATEMENTS = 45
+COMPLETE, COMPLETE_COMMIT = 63, 64
+STATEMENTS = 65
 
 # Number of sessions whose claim waits for a lock on the history row.
 WAITING_CLAIMS = """
     SELECT count(*) FROM pg_stat_activity
      WHERE datname = current_database() AND wait_event_type = 'Lock'
-       AND query LIKE '%INSERT INTO salespro_sync_history%'
+       AND query LIKE '%INSERT INTO "public"."salespro_sync_history"%'
 """
 
 When = Literal["before", "after"]

@@ -11,8 +11,10 @@ from tests.chaos.faults.injectors.strike_points import (
     ALL_POINTS,
     BEGIN,
     CLAIM,
+    CLAIM_COMMIT,
     COMMIT,
     COMPLETING,
+    COMPLETION_COMMIT,
     FIRST_UPSERT,
     LAST_COMMIT,
     MIDDLE_COMMIT,
@@ -90,8 +92,8 @@ FAULTS = (
         reaction="a repeated completion changes nothing",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
-            *cases_at(CUT, reply_to(COMPLETING)),
-            *cases_at(RESET, reply_to(COMPLETING), note=" (RST)"),
+            *cases_at(CUT, reply_to(COMPLETION_COMMIT)),
+            *cases_at(RESET, reply_to(COMPLETION_COMMIT), note=" (RST)"),
         ),
     ),
     Fault(
@@ -103,8 +105,8 @@ FAULTS = (
         error_patterns=("next delivery can take over",),
         is_reachable=False,
         cases=(
-            *cases_at(CUT, reply_to(CLAIM)),
-            *cases_at(RESET, reply_to(CLAIM), note=" (RST)"),
+            *cases_at(CUT, reply_to(CLAIM_COMMIT)),
+            *cases_at(RESET, reply_to(CLAIM_COMMIT), note=" (RST)"),
         ),
     ),
     Fault(

@@ -15,7 +15,7 @@ class StrikePoint:
     """A statement of an attempt, or its reply.
 
     Attributes:
-        words: a part of the statement's text.
+        words: a part of the statement's text; of BEGIN and COMMIT the start.
         nth: which of the statements with this part, from 1.
         is_answered: strike at the reply, after Postgres has executed the statement.
     """
@@ -28,16 +28,19 @@ class StrikePoint:
 
 PROBE = StrikePoint("the probe of the kept connection", "SELECT 1")
 SETTINGS = StrikePoint("the settings of the session", "set_config")
-CLAIM = StrikePoint("the claim", "INSERT INTO salespro_sync_history")
+CLAIM = StrikePoint("the claim", 'INSERT INTO "public"."salespro_sync_history"')
 SET_SYNC_TYPE = StrikePoint("the sync type", "SET sync_type = $")
-BEGIN = StrikePoint("BEGIN", "BEGIN")
+# The transactions before the first chunk: of the claim, and of the sync type.
+CLAIM_COMMIT = StrikePoint("the commit of the claim", "COMMIT")
+BEGIN = StrikePoint("BEGIN", "BEGIN", 3)
 FIRST_UPSERT = StrikePoint("the first upsert", "WITH claim")
 MIDDLE_UPSERT = StrikePoint("an upsert in the middle", "WITH claim", 5)
-COMMIT = StrikePoint("COMMIT", "COMMIT")
-MIDDLE_COMMIT = StrikePoint("COMMIT in the middle", "COMMIT", 2)
-LAST_COMMIT = StrikePoint("the last COMMIT", "COMMIT", 3)
-BETWEEN_CHUNKS = StrikePoint("between two spans", "BEGIN", 2)
+COMMIT = StrikePoint("COMMIT", "COMMIT", 3)
+MIDDLE_COMMIT = StrikePoint("COMMIT in the middle", "COMMIT", 4)
+LAST_COMMIT = StrikePoint("the last COMMIT", "COMMIT", 5)
+BETWEEN_CHUNKS = StrikePoint("between two chunks", "BEGIN", 4)
 COMPLETING = StrikePoint("the completion", "SET status = 'completed'")
+COMPLETION_COMMIT = StrikePoint("the commit of the completion", "COMMIT", 6)
 ALL_POINTS = (
     *(CLAIM, SET_SYNC_TYPE, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT),
     *(COMMIT, BETWEEN_CHUNKS, COMPLETING),
@@ -103,7 +106,14 @@ def _plan(
 
     def plan(moment: Moment) -> Action | None:
         nonlocal seen
-        if moment.is_answered != point.is_answered or point.words not in moment.text:
+        # `READ COMMITTED` contains COMMIT.
+        is_start = point.words in ("BEGIN", "COMMIT")
+        is_match = (
+            moment.text.startswith(point.words)
+            if is_start
+            else point.words in moment.text
+        )
+        if moment.is_answered != point.is_answered or not is_match:
             return None
         seen += 1
         if not point.nth <= seen < point.nth + times:
