@@ -145,3 +145,8 @@ class Export:
             raise ValueError(f"{self.table}: set either version or seen_table")
         if self.version is not None and self.version not in names:
             raise ValueError(f"{self.table}: {self.version} is not a column")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that an import of this export writes to."""
+        return tuple(table for table in (self.table, self.seen_table) if table)

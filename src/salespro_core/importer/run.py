@@ -18,6 +18,7 @@ from salespro_core.errors import (
     OutOfTime,
     SalesProError,
 )
+from salespro_core.exports.columns import Export
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
@@ -25,6 +26,7 @@ from salespro_core.importer.validation import validated
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.session import check_tables
 from salespro_core.records.chunks import Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
@@ -134,9 +136,7 @@ def _import_after_checkpoint(
             callbacks.on_commit(outcome)
             connection.run(
                 "storing the type of the export",
-                partial(
-                    claims.set_sync_type, claim=claim, sync_type=layout.export.sync_type
-                ),
+                partial(_set_export, claim=claim, export=layout.export),
             )
             # An earlier attempt that committed rows has validated the file.
             if not claim.counts.processed:
@@ -207,6 +207,11 @@ def _import_after_checkpoint(
                 ),
             )
     yield outcome
+
+
+def _set_export(conn: Connection, claim: Claim, export: Export) -> None:
+    check_tables(conn, claim.schema, export.tables)
+    claims.set_sync_type(conn, claim, export.sync_type)
 
 
 def _then(

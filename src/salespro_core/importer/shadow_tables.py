@@ -22,6 +22,7 @@ from salespro_core.model.outcome import Change, Stale
 from salespro_core.postgres.session import (
     BEGIN_SNAPSHOT,
     HISTORY,
+    check_tables,
     find_schema,
     roll_back,
     start_transaction,
@@ -55,7 +56,7 @@ class Shadows:
         if not batch:
             return
         keys = list(batch.columns[0])
-        for table in _tables(self.export):
+        for table in self.export.tables:
             self.conn.execute(
                 sql.SQL("""
                 INSERT INTO {shadow}
@@ -146,14 +147,15 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
         export: the export whose tables are shadowed.
 
     Raises:
-        StoreRefused: as `find_schema`; or the role may not create temporary tables, or
+        StoreRefused: as `find_schema` and `check_tables`; or the role may not create temporary tables, or
             cannot see all stored rows.
     """
     try:
         start_transaction(conn, BEGIN_SNAPSHOT)
         schema = find_schema(conn)
+        check_tables(conn, schema, export.tables)
         _check_access(conn, export, schema)
-        for table in (*_tables(export), HISTORY):
+        for table in (*export.tables, HISTORY):
             conn.execute(
                 # Values of generated columns are copied like others.
                 sql.SQL("""
@@ -182,10 +184,6 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
         roll_back(conn)
 
 
-def _tables(export: Export) -> tuple[str, ...]:
-    return tuple(table for table in (export.table, export.seen_table) if table)
-
-
 def _check_access(conn: Connection, export: Export, schema: str) -> None:
     """Raise a StoreRefused if a dry run is not possible, or would not tell the truth."""
     (may_shadow,) = conn.execute(
@@ -197,7 +195,7 @@ def _check_access(conn: Connection, export: Export, schema: str) -> None:
             "it TEMPORARY on the database (salespro grants prints the statement).",
             "42501",
         )
-    for table in _tables(export):
+    for table in export.tables:
         name = sql.Identifier(schema, table)
         (has_policies,) = conn.execute(
             "SELECT row_security_active(%s)", [name.as_string(conn)]

@@ -7,7 +7,8 @@ from importlib import resources
 
 from psycopg import Connection, sql
 
-from salespro_core.postgres.session import find_schema, transaction
+from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import check_tables, find_schema, transaction
 
 _VARIABLE = re.compile(r':"(\w+)"')
 
@@ -22,13 +23,14 @@ def grant_statements(conn: Connection, role: str) -> list[str]:
         role: the name of a role; the role need not exist.
 
     Raises:
-        StoreRefused: as `find_schema`.
+        StoreRefused: as `find_schema` and `check_tables`.
         psycopg.Error: the query failed.
     """
     with transaction(conn):
         # A pooler may know the database by another name.
         (database,) = conn.execute("SELECT current_database()").fetchone() or ("",)
         schema = find_schema(conn)
+        check_tables(conn, schema, expected_schema().tables)
     names = {"role": role, "DBNAME": database, "schema": schema}
     script = resources.files(__package__).joinpath("grants.sql").read_text("utf-8")
     statements = re.sub(r"^--.*\n", "", script, flags=re.MULTILINE)

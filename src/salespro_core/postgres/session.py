@@ -8,7 +8,7 @@ tables are named with their schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import LiteralString
@@ -18,7 +18,6 @@ from psycopg import Connection, sql
 from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused
-from salespro_core.postgres.schema import expected_schema
 
 HISTORY = "salespro_sync_history"
 # A statement writes some hundred rows, so a slow one waits for another session.  It must
@@ -164,19 +163,21 @@ SELECT nspname
  ORDER BY position
  LIMIT 1
 """  # noqa: S608 -- a constant
-# Everything in that schema that has the name of one of our tables; `key_is_exact` is false
-# if two different keys may count as equal.
-_TABLES = f"""
+
+
+# `key_is_exact` is false if two different keys may count as equal.
+_RELATIONS = """
 SELECT nspname, relname, relkind::text,
        NOT EXISTS (SELECT FROM pg_catalog.pg_index
                      JOIN pg_catalog.pg_collation ON pg_collation.oid = ANY (indcollation)
                     WHERE indrelid = pg_class.oid AND indisunique
                       AND NOT collisdeterministic) AS key_is_exact
-  FROM ({_HOME}) AS home
-  JOIN pg_catalog.pg_namespace USING (nspname)
-  JOIN pg_catalog.pg_class ON relnamespace = pg_namespace.oid AND relname = ANY (%s)
-"""  # noqa: S608 -- constants
-# Kinds of relations in which the upsert is impossible, or its counts are wrong.
+  FROM pg_catalog.pg_class
+  JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
+"""
+_HISTORY = f"{_RELATIONS} WHERE nspname = ({_HOME}) AND relname = '{HISTORY}'"
+_NAMED = f"{_RELATIONS} WHERE nspname = %s AND relname = ANY (%s)"
+# Kinds of relations in which the upsert is impossible, or its counts would be wrong.
 _REFUSED_KINDS = {
     "v": "a view",
     "m": "a materialized view",
@@ -188,45 +189,58 @@ _REFUSED_KINDS = {
 def find_schema(conn: Connection) -> str:
     """The schema of the importer's tables: the first of the search_path with the history.
 
-    Temporary tables do not count.  The tables are checked: an attempt must be certain that
-    it writes to real ones.
+    Temporary tables do not count.
+
+    Raises:
+        StoreRefused: there is none, or the history is a view, for example.
+        psycopg.Error: as `Connection.execute`.
+    """
+    row = conn.execute(_HISTORY.encode()).fetchone()
+    if row is None:
+        raise StoreRefused(
+            f"While looking for the tables: {HISTORY} is missing. Run `salespro migrate` "
+            "against this database, or add the schema of the tables to the role's "
+            "search_path.",
+            "42P01",
+        )
+    _check_relation(*row)
+    return str(row[0])
+
+
+def check_tables(conn: Connection, schema: str, names: Sequence[str]) -> None:
+    """Make sure that an attempt writes to real tables, and by their exact keys.
 
     Raises:
         StoreRefused: a table is missing, or is a view, for example.
         psycopg.Error: as `Connection.execute`.
     """
-    names = expected_schema().tables
-    rows = conn.execute(_TABLES, [list(names)]).fetchall()
-    if not rows:
-        raise StoreRefused(
-            f"The table {HISTORY} is missing: run `salespro migrate` against this "
-            "database, or add the schema of the tables to the role's search_path.",
-            "42P01",
-        )
-    schema = str(rows[0][0])
-    found = {name: (kind, is_exact) for _, name, kind, is_exact in rows}
+    rows = conn.execute(_NAMED.encode(), [schema, list(names)]).fetchall()
     for name in names:
-        if name not in found:
+        if name not in [row[1] for row in rows]:
             raise StoreRefused(
-                f"The table {name} is missing in schema {schema}: run "
+                f"While looking for the tables: {schema}.{name} is missing. Run "
                 "`salespro migrate` against this database.",
                 "42P01",
             )
-        kind, key_is_exact = found[name]
-        if kind != "r":
-            raise StoreRefused(
-                f"{schema}.{name} is {_REFUSED_KINDS.get(kind, 'not a table')}. The "
-                "importer writes to plain tables only: give this one another name, and "
-                "run `salespro migrate`.",
-                "42809",
-            )
-        if not key_is_exact:
-            raise StoreRefused(
-                f"A key of {schema}.{name} has a nondeterministic collation, by which "
-                "different ids are equal: give the column a deterministic one.",
-                "42P21",
-            )
-    return schema
+    for row in rows:
+        _check_relation(*row)
+
+
+def _check_relation(schema: str, name: str, kind: str, key_is_exact: bool) -> None:  # noqa: FBT001 -- a column
+    if kind != "r":
+        raise StoreRefused(
+            f"While looking for the tables: {schema}.{name} is "
+            f"{_REFUSED_KINDS.get(kind, 'not a table')}. The importer writes to plain "
+            "tables only: give this one another name, and run `salespro migrate`.",
+            "42809",
+        )
+    if not key_is_exact:
+        raise StoreRefused(
+            f"While looking for the tables: a key of {schema}.{name} has a "
+            "nondeterministic collation, by which different ids are equal. Give the "
+            "column a deterministic one.",
+            "42P21",
+        )
 
 
 def find_home(conn: Connection) -> str:
@@ -240,8 +254,8 @@ def find_home(conn: Connection) -> str:
     (schema,) = conn.execute(query.encode()).fetchone() or (None,)
     if schema is None:
         raise StoreRefused(
-            "No schema of the role's search_path exists: create one, or set the "
-            "search_path of the role.",
+            "While looking for the tables: no schema of the role's search_path exists. "
+            "Create one, or set the search_path of the role.",
             "3F000",
         )
     return str(schema)

@@ -157,7 +157,7 @@ def test_statements_name_the_schema_of_the_tables(
 def test_database_without_tables_is_refused(empty_database_url: str) -> None:
     with (
         connection.connect(empty_database_url) as conn,
-        pytest.raises(StoreRefused, match="run `salespro migrate` against"),
+        pytest.raises(StoreRefused, match="Run `salespro migrate` against"),
     ):
         grant_statements(conn, NAME)
 

@@ -11,6 +11,7 @@ from salespro_core.errors import StoreRefused
 from salespro_core.postgres import connection
 from salespro_core.postgres.session import (
     SETTINGS,
+    check_tables,
     find_schema,
     read_only_transaction,
     transaction,
@@ -153,7 +154,7 @@ def test_relation_that_is_not_a_plain_table_is_refused_by_name(
         pytest.raises(StoreRefused, match=rf"public\.{table} is {kind}"),
         transaction(conn),
     ):
-        find_schema(conn)
+        check_all_tables(conn)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -164,7 +165,11 @@ def test_missing_table_is_refused_with_its_fix(conn: Connection, table: str) -> 
         pytest.raises(StoreRefused, match=rf"{table} is missing.*salespro migrate"),
         transaction(conn),
     ):
-        find_schema(conn)
+        check_all_tables(conn)
+
+
+def check_all_tables(conn: Connection) -> None:
+    check_tables(conn, find_schema(conn), TABLES)
 
 
 def test_migration_stays_in_the_schema_of_the_history(conn: Connection) -> None:
@@ -183,6 +188,6 @@ def test_migration_without_a_schema_in_the_search_path_is_refused(
     with (
         connection.connect(empty_database_url) as conn,
         set_search_path(conn, "missing") as new,
-        pytest.raises(StoreRefused, match="No schema of the role's search_path exists"),
+        pytest.raises(StoreRefused, match="no schema of the role's search_path exists"),
     ):
         connection.migrate(new)

@@ -234,7 +234,8 @@ def test_lost_connection_is_reopened_and_no_row_is_written_twice(
     assert (import_.status, import_.attempts) == ("completed", 1)
 
 
-@pytest.mark.parametrize("lost_commit", [1, 2, 3])
+# After those of the claim and of the sync type.
+@pytest.mark.parametrize("lost_commit", [3, 4, 5])
 def test_commit_with_a_lost_reply_is_neither_failed_nor_repeated(
     database_url: str, conn: Connection, lost_commit: int
 ) -> None:

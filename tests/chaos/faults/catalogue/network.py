@@ -78,12 +78,14 @@ FAULTS = (
     ),
     Fault(
         name="all replies to COMMIT lost",
-        injection="the proxy drops the reply to each COMMIT",
+        injection="the proxy drops the reply to the COMMIT of each chunk",
         reaction="after each, the checkpoint shows which rows are committed",
         recovery=Recovery.WITHIN_ATTEMPT,
         cases=(
-            *cases_at(CUT, COMMITS[0], times=99),
-            *cases_at(RESET, COMMITS[0], note=" (RST)", times=99, of_users=True),
+            *cases_at(CUT, COMMITS[0], times=3, every=2),
+            *cases_at(
+                RESET, COMMITS[0], note=" (RST)", times=3, every=2, of_users=True
+            ),
         ),
     ),
     Fault(

@@ -42,7 +42,10 @@ FAULTS = (
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
-        error_patterns=("While writing the rows after row (0|20): ", MIGRATE),
+        error_patterns=(
+            "While (writing the rows after row (0|20)|looking for the tables): ",
+            MIGRATE,
+        ),
         cases=(
             FaultCase(
                 name="appointments",
@@ -212,8 +215,8 @@ FAULTS = (
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=(
-            "While writing",
-            "SQLSTATE 42703: column .*xmax does not exist",
+            "While (writing|looking for the tables)",
+            "appointment is a view|SQLSTATE 42703: column .*xmax does not exist",
         ),
         cases=(
             FaultCase(name="before the import", inject=change_database(*A_VIEW)),

@@ -22,7 +22,7 @@ ROLE = "While connecting to Postgres: .*the role or its password: check DATABASE
 GRANTS = (
     "SQLSTATE 42501: .*. The role lacks a privilege: see the grants in docs/deploy.md"
 )
-MIGRATE = "SQLSTATE 42P01: relation .* does not exist.*run `salespro migrate`"
+MIGRATE = "(is missing. Run|SQLSTATE 42P01: .*run) `salespro migrate`"
 TABLES = {
     "salespro_appointment": "INSERT",
     "salespro_users": "UPDATE",
@@ -182,7 +182,7 @@ FAULTS = (
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
-        error_patterns=("While claiming the import: ", MIGRATE),
+        error_patterns=("While looking for the tables: ", MIGRATE),
         cases=(
             FaultCase(
                 name="search_path",

@@ -60,17 +60,20 @@ def proxy_action(action: Action) -> OnStrike:
     return lambda _: action
 
 
-def strike_at(point: StrikePoint, on_strike: OnStrike, *, times: int = 1) -> Injector:
+def strike_at(
+    point: StrikePoint, on_strike: OnStrike, *, times: int = 1, every: int = 1
+) -> Injector:
     """Return an injector that strikes at a point and at its next repetitions.
 
     Args:
-        times: number of consecutive strikes.
+        times: number of strikes.
+        every: 1 for each repetition, 2 for every other one.
     """
 
     @contextmanager
     def inject(context: FaultContext) -> Iterator[None]:
         proxy = context.world.postgres_proxy
-        proxy.plan = _plan(context, point, on_strike, times)
+        proxy.plan = _plan(context, point, on_strike, times, every)
         try:
             yield
         finally:
@@ -85,13 +88,14 @@ def cases_at(
     note: str = "",
     of_users: bool = False,
     times: int = 1,
+    every: int = 1,
     seconds: float = 30.0,
 ) -> tuple[FaultCase, ...]:
     """Return one case per point."""
     return tuple(
         FaultCase(
             name=point.name + note + " (users)" * of_users,
-            inject=strike_at(point, on_strike, times=times),
+            inject=strike_at(point, on_strike, times=times, every=every),
             of_users=of_users,
             seconds=seconds,
         )
@@ -100,7 +104,11 @@ def cases_at(
 
 
 def _plan(
-    context: FaultContext, point: StrikePoint, on_strike: OnStrike, times: int
+    context: FaultContext,
+    point: StrikePoint,
+    on_strike: OnStrike,
+    times: int,
+    every: int,
 ) -> Plan:
     seen = 0
 
@@ -116,7 +124,8 @@ def _plan(
         if moment.is_answered != point.is_answered or not is_match:
             return None
         seen += 1
-        if not point.nth <= seen < point.nth + times:
+        repetition, rest = divmod(seen - point.nth, every)
+        if rest or not 0 <= repetition < times:
             return None
         context.strikes += 1
         return on_strike(context)
