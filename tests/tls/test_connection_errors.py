@@ -1,0 +1,376 @@
+"""Failed connections are classified in any language: each of Postgres' reasons, for real.
+
+The server is Debian's, which has translations.  The German locale is made in a folder of
+the test.  `apt-get install postgresql locales`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+)
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from salespro_core.errors import StoreError, StoreRefused, StoreUnavailable
+from salespro_core.postgres import connection
+from tests.support.builders import CANARY_PASSWORD
+from tests.support.servers.local_postgres import LocalPostgres, run_postgres
+from tests.support.servers.tls_postgres import Authority, binaries
+
+pytestmark = pytest.mark.tls
+
+GERMAN = "de_DE.UTF-8"
+# What a wrong password is called, to be certain that the server speaks the language.
+WRONG_PASSWORD = {"C": "password authentication", GERMAN: "Passwort-Authentifizierung"}
+MAX_CONNECTIONS = 8
+HBA = """
+local all        postgres                  trust
+host  all        postgres     127.0.0.1/32 trust
+host  all        rejected     127.0.0.1/32 reject
+host  all        trusted      127.0.0.1/32 trust
+host  all        identified   127.0.0.1/32 ident
+hostssl   all    encrypted    127.0.0.1/32 scram-sha-256
+hostnossl all    plain        127.0.0.1/32 scram-sha-256
+host  all        importer     127.0.0.1/32 scram-sha-256
+host  all        nologin      127.0.0.1/32 scram-sha-256
+host  all        expired      127.0.0.1/32 scram-sha-256
+host  all        not_there    127.0.0.1/32 scram-sha-256
+"""
+SET_UP = f"""
+CREATE ROLE importer LOGIN PASSWORD '{CANARY_PASSWORD}';
+CREATE ROLE encrypted LOGIN PASSWORD '{CANARY_PASSWORD}';
+CREATE ROLE plain LOGIN PASSWORD '{CANARY_PASSWORD}';
+CREATE ROLE expired LOGIN PASSWORD '{CANARY_PASSWORD}' VALID UNTIL '2020-01-01';
+CREATE ROLE nologin NOLOGIN PASSWORD '{CANARY_PASSWORD}';
+CREATE ROLE identified LOGIN;
+CREATE DATABASE sales;
+CREATE DATABASE invalid;
+UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'invalid';
+"""  # noqa: S608 -- a constant
+
+ROLE = "Postgres refused the role or its password: check DATABASE_URL or the secret"
+LOGIN = "The role does not exist or may not log in"
+HBA_ENTRY = "does not allow this role to connect from this address, or not without TLS"
+NO_DATABASE = "The database does not exist: check the name"
+FULL = "no connection is free: .* raise that limit, or lower MaximumConcurrency"
+CLOSED = "Postgres accepts no connections now"
+PARAMETER = "does not accept a start-up parameter: check `options`"
+
+
+@pytest.fixture(scope="module")
+def locales() -> Iterator[Path]:
+    """A folder with the German locale, which the server's account can read."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        program = shutil.which("localedef") or "localedef"
+        done = subprocess.run(  # noqa: S603 -- glibc's own program
+            [program, "-i", "de_DE", "-f", "UTF-8", folder / GERMAN],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"apt-get install locales: {done.stderr}"
+        yield folder
+
+
+@contextmanager
+def run_server(locales: Path, language: str) -> Iterator[LocalPostgres]:
+    """Start a server with TLS that speaks the language, and prepare roles and databases."""
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "max_connections": str(MAX_CONNECTIONS),
+        "superuser_reserved_connections": "3",
+        "max_wal_senders": "0",
+        "lc_messages": language,
+    }
+    environment = {"LOCPATH": str(locales)}
+    programs = binaries()
+    with run_postgres(programs, settings, hba=HBA, environment=environment) as server:
+        server.write("server.key", Authority.new("tests").sign("localhost"))
+        server.write("server.crt", (server.home / "data" / "server.key").read_bytes())
+        with admin(server) as conn:
+            conn.execute("ALTER SYSTEM SET ssl = on")
+            conn.execute("ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1.3'")
+            conn.execute("SELECT pg_reload_conf()")
+            for statement in SET_UP.strip().splitlines():
+                conn.execute(statement.encode())
+        yield server
+
+
+@contextmanager
+def admin(server: LocalPostgres) -> Iterator[psycopg.Connection]:
+    """A connection of the superuser, in English."""
+    with psycopg.connect(server.conninfo, autocommit=True) as conn:
+        conn.execute("SET lc_messages = 'C'")
+        yield conn
+
+
+@pytest.fixture(scope="module", params=WRONG_PASSWORD)
+def server(locales: Path, request: pytest.FixtureRequest) -> Iterator[LocalPostgres]:
+    """A server that speaks English or German."""
+    with run_server(locales, request.param) as server:
+        with pytest.raises(
+            psycopg.OperationalError, match=WRONG_PASSWORD[request.param]
+        ):
+            psycopg.connect(conninfo(server, password="wrong"))  # noqa: S106
+        yield server
+
+
+def conninfo(server: LocalPostgres, **changed: str) -> str:
+    """Conninfo of the importer over TCP."""
+    given = {"user": "importer", "password": CANARY_PASSWORD, "dbname": "sales"}
+    return make_conninfo(host="localhost", port=server.port, **given | changed)
+
+
+def failure(server: LocalPostgres, **changed: str) -> StoreError:
+    """The error of a connection that must fail; checks that it names the server."""
+    with pytest.raises(StoreError) as raised:
+        connection.connect(conninfo(server, **changed)).close()
+    text = str(raised.value)
+    assert text.startswith(f"While connecting to Postgres at localhost:{server.port}: ")
+    assert CANARY_PASSWORD not in text
+    assert isinstance(raised.value, StoreRefused | StoreUnavailable)
+    if raised.value.sqlstate:
+        assert text.endswith(f" SQLSTATE {raised.value.sqlstate}.")
+    return raised.value
+
+
+class Reason(NamedTuple):
+    """A reason that Postgres has to refuse a connection.
+
+    Attributes:
+        parameters: of the connection.
+        condition: SQL before, and SQL that undoes it.
+    """
+
+    error: type[StoreError]
+    sqlstate: str | None
+    message: str
+    parameters: dict[str, str]
+    condition: tuple[str, str] | None = None
+
+
+REASONS = {
+    "wrong-password": Reason(StoreRefused, "28P01", ROLE, {"password": "wrong"}),
+    "expired-password": Reason(StoreRefused, "28P01", ROLE, {"user": "expired"}),
+    "no-password": Reason(StoreRefused, None, ROLE, {"password": ""}),
+    "unknown-role": Reason(StoreRefused, "28P01", ROLE, {"user": "not_there"}),
+    "unknown-role-with-trust": Reason(
+        StoreRefused, "28000", LOGIN, {"user": "trusted"}
+    ),
+    "role-without-login": Reason(StoreRefused, "28000", LOGIN, {"user": "nologin"}),
+    "ident-refuses": Reason(StoreRefused, "28000", ROLE, {"user": "identified"}),
+    "no-hba-entry": Reason(StoreRefused, "28000", HBA_ENTRY, {"user": "stranger"}),
+    "hba-rejects": Reason(StoreRefused, "28000", HBA_ENTRY, {"user": "rejected"}),
+    "tls-required": Reason(
+        StoreRefused, "28000", HBA_ENTRY, {"user": "encrypted", "sslmode": "disable"}
+    ),
+    "tls-not-allowed": Reason(
+        StoreRefused, "28000", HBA_ENTRY, {"user": "plain", "sslmode": "require"}
+    ),
+    # libpq tries again without TLS, which has no entry in pg_hba.conf.
+    "wrong-password-with-tls": Reason(
+        StoreRefused, "28P01", ROLE, {"user": "encrypted", "password": "wrong"}
+    ),
+    "other-tls-version": Reason(
+        StoreRefused,
+        None,
+        "no TLS version or cipher in common",
+        {"sslmode": "require", "ssl_max_protocol_version": "TLSv1.2"},
+    ),
+    "other-authentication": Reason(
+        StoreRefused,
+        None,
+        "another authentication method than require_auth",
+        {"require_auth": "md5"},
+    ),
+    "unknown-database": Reason(
+        StoreRefused, "3D000", NO_DATABASE, {"dbname": "not_there"}
+    ),
+    "invalid-database": Reason(
+        StoreRefused, "55000", "The database is invalid", {"dbname": "invalid"}
+    ),
+    "closed-database": Reason(
+        StoreUnavailable,
+        "55000",
+        CLOSED,
+        {},
+        (
+            "ALTER DATABASE sales ALLOW_CONNECTIONS false",
+            "ALTER DATABASE sales ALLOW_CONNECTIONS true",
+        ),
+    ),
+    "no-connect-privilege": Reason(
+        StoreRefused,
+        "42501",
+        "The role lacks a privilege: see the grants",
+        {},
+        (
+            "REVOKE CONNECT ON DATABASE sales FROM PUBLIC",
+            "GRANT CONNECT ON DATABASE sales TO PUBLIC",
+        ),
+    ),
+    "limit-of-the-role": Reason(
+        StoreUnavailable,
+        "53300",
+        FULL,
+        {},
+        (
+            "ALTER ROLE importer CONNECTION LIMIT 0",
+            "ALTER ROLE importer CONNECTION LIMIT -1",
+        ),
+    ),
+    "limit-of-the-database": Reason(
+        StoreUnavailable,
+        "53300",
+        FULL,
+        {},
+        (
+            "ALTER DATABASE sales CONNECTION LIMIT 0",
+            "ALTER DATABASE sales CONNECTION LIMIT -1",
+        ),
+    ),
+    "unknown-parameter": Reason(
+        StoreRefused, "42704", PARAMETER, {"options": "-c not_there=1"}
+    ),
+    "invalid-parameter": Reason(
+        StoreRefused, "22023", PARAMETER, {"options": "-c work_mem=much"}
+    ),
+    "parameter-of-the-server": Reason(
+        StoreRefused, "55P02", PARAMETER, {"options": "-c fsync=off"}
+    ),
+    "invalid-options": Reason(
+        StoreRefused, "42601", PARAMETER, {"options": "-c work_mem"}
+    ),
+    "parameter-of-superusers": Reason(
+        StoreRefused, "42501", "lacks a privilege", {"options": "-c log_statement=all"}
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS.values(), ids=REASONS)
+def test_refused_connection_is_classified_by_code(
+    server: LocalPostgres, reason: Reason
+) -> None:
+    """A server that speaks German could "not be reached" when the password was wrong."""
+    with ExitStack() as stack:
+        if reason.condition is not None:
+            conn = stack.enter_context(admin(server))
+            conn.execute(reason.condition[0].encode())
+            stack.callback(conn.execute, reason.condition[1].encode())
+
+        error = failure(server, **reason.parameters)
+
+    assert type(error) is reason.error
+    assert re.search(reason.message, str(error))
+    assert getattr(error, "sqlstate") == reason.sqlstate  # noqa: B009
+
+
+@pytest.mark.parametrize("role", ["importer", "postgres"])
+def test_full_server_is_retryable(server: LocalPostgres, role: str) -> None:
+    """The last connections are reserved for superusers, whose error is another one."""
+    with admin(server) as watcher, ExitStack() as stack:
+        _wait_for_sessions(watcher, 1)
+        for _ in range(MAX_CONNECTIONS - 1):
+            session = psycopg.connect(server.conninfo)
+            stack.enter_context(closing(session))
+        if role == "importer":
+            session.close()  # free, but reserved
+            _wait_for_sessions(watcher, MAX_CONNECTIONS - 1)
+
+        error = failure(server, user=role)
+
+    assert isinstance(error, StoreUnavailable)
+    assert re.search(FULL, str(error))
+    assert error.sqlstate == "53300"
+
+
+def _wait_for_sessions(watcher: psycopg.Connection, count: int) -> None:
+    """Wait until the server has only this number of sessions: a closed one ends later."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    )
+    give_up_at = time.monotonic() + 30
+    while watcher.execute(query).fetchone() != (count,):
+        assert time.monotonic() < give_up_at, "a session does not end"
+        time.sleep(0.01)
+
+
+def shut_down(server: LocalPostgres) -> AbstractContextManager[object]:
+    """Begin a `smart` shutdown, which an open session keeps waiting."""
+    session = psycopg.connect(server.conninfo)
+    _pg_ctl(server, "stop", "-m", "smart", "-W")
+    return closing(session)
+
+
+def start_up(server: LocalPostgres) -> AbstractContextManager[object]:
+    """Start a recovery that waits for a file of the archive."""
+    return _recover(server, "recovery.signal", "-c restore_command='sleep 600'")
+
+
+def stand_by(server: LocalPostgres) -> AbstractContextManager[object]:
+    """Start a standby that answers no queries."""
+    options = "-c hot_standby=off -c restore_command=false"
+    return _recover(server, "standby.signal", options)
+
+
+def _recover(
+    server: LocalPostgres, file: str, options: str
+) -> AbstractContextManager[object]:
+    _pg_ctl(server, "stop", "-m", "fast", "-w")
+    server.write(file, b"")
+    log = str(server.home / "log")
+    _pg_ctl(server, "start", "-W", "-l", log, "-o", options)
+    return nullcontext()
+
+
+@pytest.mark.parametrize("language", WRONG_PASSWORD)
+@pytest.mark.parametrize("make_closed", [shut_down, start_up, stand_by])
+def test_server_that_accepts_no_connections_is_retryable(
+    locales: Path,
+    language: str,
+    make_closed: Callable[[LocalPostgres], AbstractContextManager[object]],
+) -> None:
+    """During a restart, a recovery, and on a standby that answers no queries."""
+    with run_server(locales, language) as server, make_closed(server):
+        _wait_until_refused(server)
+
+        error = failure(server)
+
+    assert isinstance(error, StoreUnavailable)
+    assert re.search(CLOSED, str(error))
+    assert error.sqlstate == "57P03"
+
+
+def _pg_ctl(server: LocalPostgres, *arguments: str) -> None:
+    subprocess.run(  # noqa: S603 -- Postgres' own program
+        [binaries() / "pg_ctl", "-D", server.home / "data", *arguments],
+        cwd=server.home,
+        env={"LC_ALL": "C", **server.environment},
+        user=server.user,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def _wait_until_refused(server: LocalPostgres) -> None:
+    give_up_at = time.monotonic() + 30
+    while psycopg.pq.PGconn.ping(server.conninfo.encode()) != psycopg.pq.Ping.REJECT:
+        assert time.monotonic() < give_up_at, "the server does not refuse connections"
+        time.sleep(0.01)
