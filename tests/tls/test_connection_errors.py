@@ -1,23 +1,14 @@
-"""Failed connections are classified in any language: each of Postgres' reasons, for real.
-
-The server is Debian's, which has translations.  The German locale is made in a folder of
-the test.  `apt-get install postgresql locales`.
-"""
+"""Failed connections are classified in any language: each of Postgres' reasons, for real."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import (
     AbstractContextManager,
     ExitStack,
     closing,
-    contextmanager,
-    nullcontext,
 )
 from pathlib import Path
 from typing import NamedTuple
@@ -29,39 +20,20 @@ from psycopg.conninfo import make_conninfo
 from salespro_core.errors import StoreError, StoreRefused, StoreUnavailable
 from salespro_core.postgres import connection
 from tests.support.builders import CANARY_PASSWORD
-from tests.support.servers.local_postgres import LocalPostgres, run_postgres
-from tests.support.servers.tls_postgres import Authority, binaries
+from tests.support.servers.local_postgres import LocalPostgres
+from tests.support.servers.translated_postgres import (
+    MAX_CONNECTIONS,
+    WRONG_PASSWORD,
+    admin,
+    german_locale,
+    run_translated_server,
+    shut_down,
+    stand_by,
+    start_up,
+    wait_until_refused,
+)
 
 pytestmark = pytest.mark.tls
-
-GERMAN = "de_DE.UTF-8"
-# What a wrong password is called, to be certain that the server speaks the language.
-WRONG_PASSWORD = {"C": "password authentication", GERMAN: "Passwort-Authentifizierung"}
-MAX_CONNECTIONS = 8
-HBA = """
-local all        postgres                  trust
-host  all        postgres     127.0.0.1/32 trust
-host  all        rejected     127.0.0.1/32 reject
-host  all        trusted      127.0.0.1/32 trust
-host  all        identified   127.0.0.1/32 ident
-hostssl   all    encrypted    127.0.0.1/32 scram-sha-256
-hostnossl all    plain        127.0.0.1/32 scram-sha-256
-host  all        importer     127.0.0.1/32 scram-sha-256
-host  all        nologin      127.0.0.1/32 scram-sha-256
-host  all        expired      127.0.0.1/32 scram-sha-256
-host  all        not_there    127.0.0.1/32 scram-sha-256
-"""
-SET_UP = f"""
-CREATE ROLE importer LOGIN PASSWORD '{CANARY_PASSWORD}';
-CREATE ROLE encrypted LOGIN PASSWORD '{CANARY_PASSWORD}';
-CREATE ROLE plain LOGIN PASSWORD '{CANARY_PASSWORD}';
-CREATE ROLE expired LOGIN PASSWORD '{CANARY_PASSWORD}' VALID UNTIL '2020-01-01';
-CREATE ROLE nologin NOLOGIN PASSWORD '{CANARY_PASSWORD}';
-CREATE ROLE identified LOGIN;
-CREATE DATABASE sales;
-CREATE DATABASE invalid;
-UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'invalid';
-"""  # noqa: S608 -- a constant
 
 ROLE = "Postgres refused the role or its password: check DATABASE_URL or the secret"
 LOGIN = "The role does not exist or may not log in"
@@ -74,57 +46,15 @@ PARAMETER = "does not accept a start-up parameter: check `options`"
 
 @pytest.fixture(scope="module")
 def locales() -> Iterator[Path]:
-    """A folder with the German locale, which the server's account can read."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        program = shutil.which("localedef") or "localedef"
-        done = subprocess.run(  # noqa: S603 -- glibc's own program
-            [program, "-i", "de_DE", "-f", "UTF-8", folder / GERMAN],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"apt-get install locales: {done.stderr}"
+    """A folder with the German locale."""
+    with german_locale() as folder:
         yield folder
-
-
-@contextmanager
-def run_server(locales: Path, language: str) -> Iterator[LocalPostgres]:
-    """Start a server with TLS that speaks the language, and prepare roles and databases."""
-    settings = {
-        "listen_addresses": "127.0.0.1",
-        "max_connections": str(MAX_CONNECTIONS),
-        "superuser_reserved_connections": "3",
-        "max_wal_senders": "0",
-        "lc_messages": language,
-    }
-    environment = {"LOCPATH": str(locales)}
-    programs = binaries()
-    with run_postgres(programs, settings, hba=HBA, environment=environment) as server:
-        server.write("server.key", Authority.new("tests").sign("localhost"))
-        server.write("server.crt", (server.home / "data" / "server.key").read_bytes())
-        with admin(server) as conn:
-            conn.execute("ALTER SYSTEM SET ssl = on")
-            conn.execute("ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1.3'")
-            conn.execute("SELECT pg_reload_conf()")
-            for statement in SET_UP.strip().splitlines():
-                conn.execute(statement.encode())
-        yield server
-
-
-@contextmanager
-def admin(server: LocalPostgres) -> Iterator[psycopg.Connection]:
-    """A connection of the superuser, in English."""
-    with psycopg.connect(server.conninfo, autocommit=True) as conn:
-        conn.execute("SET lc_messages = 'C'")
-        yield conn
 
 
 @pytest.fixture(scope="module", params=WRONG_PASSWORD)
 def server(locales: Path, request: pytest.FixtureRequest) -> Iterator[LocalPostgres]:
     """A server that speaks English or German."""
-    with run_server(locales, request.param) as server:
+    with run_translated_server(locales, request.param) as server:
         with pytest.raises(
             psycopg.OperationalError, match=WRONG_PASSWORD[request.param]
         ):
@@ -312,34 +242,6 @@ def _wait_for_sessions(watcher: psycopg.Connection, count: int) -> None:
         time.sleep(0.01)
 
 
-def shut_down(server: LocalPostgres) -> AbstractContextManager[object]:
-    """Begin a `smart` shutdown, which an open session keeps waiting."""
-    session = psycopg.connect(server.conninfo)
-    _pg_ctl(server, "stop", "-m", "smart", "-W")
-    return closing(session)
-
-
-def start_up(server: LocalPostgres) -> AbstractContextManager[object]:
-    """Start a recovery that waits for a file of the archive."""
-    return _recover(server, "recovery.signal", "-c restore_command='sleep 600'")
-
-
-def stand_by(server: LocalPostgres) -> AbstractContextManager[object]:
-    """Start a standby that answers no queries."""
-    options = "-c hot_standby=off -c restore_command=false"
-    return _recover(server, "standby.signal", options)
-
-
-def _recover(
-    server: LocalPostgres, file: str, options: str
-) -> AbstractContextManager[object]:
-    _pg_ctl(server, "stop", "-m", "fast", "-w")
-    server.write(file, b"")
-    log = str(server.home / "log")
-    _pg_ctl(server, "start", "-W", "-l", log, "-o", options)
-    return nullcontext()
-
-
 @pytest.mark.parametrize("language", WRONG_PASSWORD)
 @pytest.mark.parametrize("make_closed", [shut_down, start_up, stand_by])
 def test_server_that_accepts_no_connections_is_retryable(
@@ -348,29 +250,11 @@ def test_server_that_accepts_no_connections_is_retryable(
     make_closed: Callable[[LocalPostgres], AbstractContextManager[object]],
 ) -> None:
     """During a restart, a recovery, and on a standby that answers no queries."""
-    with run_server(locales, language) as server, make_closed(server):
-        _wait_until_refused(server)
+    with run_translated_server(locales, language) as server, make_closed(server):
+        wait_until_refused(server)
 
         error = failure(server)
 
     assert isinstance(error, StoreUnavailable)
     assert re.search(CLOSED, str(error))
     assert error.sqlstate == "57P03"
-
-
-def _pg_ctl(server: LocalPostgres, *arguments: str) -> None:
-    subprocess.run(  # noqa: S603 -- Postgres' own program
-        [binaries() / "pg_ctl", "-D", server.home / "data", *arguments],
-        cwd=server.home,
-        env={"LC_ALL": "C", **server.environment},
-        user=server.user,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-
-
-def _wait_until_refused(server: LocalPostgres) -> None:
-    give_up_at = time.monotonic() + 30
-    while psycopg.pq.PGconn.ping(server.conninfo.encode()) != psycopg.pq.Ping.REJECT:
-        assert time.monotonic() < give_up_at, "the server does not refuse connections"
-        time.sleep(0.01)

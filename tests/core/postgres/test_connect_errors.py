@@ -1,7 +1,7 @@
 """Failed connections become StoreUnavailable or StoreRefused, by SQLSTATE where there is one.
 
 `tests/tls/test_connection_errors.py` has the errors of a real server, and
-`tests/tls/test_pooler_errors.py` those of a real PgBouncer.  Here are those of other
+`tests/chaos/poolers/test_pooler_errors.py` those of PgBouncer.  Here are those of other
 poolers and of libpq, and texts without SQLSTATE.
 """
 
