@@ -70,9 +70,11 @@ soak: $(VENV)/ready  ## run the simulation with new seeds (make soak MINUTES=30)
 	@SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m simulation -k test_soak $(ARGS)
 
 # The embedded Postgres is built without TLS. Debian's Postgres has it.
-tls: $(VENV)/ready  ## test valid and invalid certificates on Debian's Postgres (installs it if missing)
-	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
-	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends postgresql; }
+# One of its servers speaks German; `locales` has the source of that locale.
+tls: $(VENV)/ready  ## test certificates and refused connections on Debian's Postgres (installs it if missing)
+	@missing=; ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing=postgresql; \
+	  [ -e /usr/share/i18n/locales/de_DE ] || missing="$$missing locales"; [ -z "$$missing" ] \
+	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends $$missing; }
 	@$(BIN)/python -m pytest -n 0 -m tls $(ARGS)
 
 # Debian and the wheel of the embedded Postgres have some versions; npm has the others.
