@@ -11,6 +11,7 @@ import psycopg
 from psycopg import Connection
 
 from salespro_core.errors import SalesProError
+from salespro_core.postgres.session import transaction
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 # When a pooler gives the server session of a client to another client: after a statement,
@@ -40,7 +41,7 @@ def find_pooler(
     of its own, or none.  A pooler that passes on the process id is not found.
 
     Args:
-        conn: in autocommit, outside a transaction.
+        conn: new, in autocommit.
         connect_again: opens a connection to the same address; called only for a pooler.
 
     Raises:
@@ -57,12 +58,13 @@ def find_pooler(
 def _probe_mode(
     conn: Connection, connect_again: Callable[[], Connection]
 ) -> PoolMode | None:
-    """Run short transactions on two connections, and compare the process ids.
+    """Run two transactions each on two connections, and compare the process ids.
 
-    In session mode each connection keeps a session of its own.  Otherwise a connection gets
-    the session of the other if the pool prefers the session that was used last, and another
-    one in the second of two successive transactions if it takes its sessions in turn.
-    Nothing is left behind: the transactions only read.
+    In session mode each connection keeps a session of its own.  In transaction mode the
+    second connection gets the session of the first, or the two transactions of one
+    connection get two sessions: poolers prefer the session that was used last, or use all
+    in turn.  The transactions are those of an import, so that RDS Proxy pins the
+    connections if it pins those of imports.  They only read, and leave nothing behind.
     """
     try:
         other = connect_again()
@@ -71,11 +73,13 @@ def _probe_mode(
     with closing(other):
         try:
             with statement_deadline(other, MIN_TIMEOUT_S):
-                pids = [{_backend_pid(conn)}, {_backend_pid(other)}]
+                _backend_pid(other)  # waits for a server session
                 if not _allows_transaction(other):
                     return "statement"
-                pids[1].update(_backend_pid(other) for _ in range(2))
-                pids[0].update(_backend_pid(conn) for _ in range(2))
+                pids = [
+                    {_pid_in_transaction(each) for _ in range(2)}
+                    for each in (other, conn)
+                ]
         except psycopg.Error:
             if conn.closed:
                 raise
@@ -91,14 +95,18 @@ def _allows_transaction(conn: Connection) -> bool:
         psycopg.Error: no server session became free, or the connection broke.
     """
     try:
-        conn.execute("BEGIN")
-        conn.execute("COMMIT")
+        _pid_in_transaction(conn)
     except psycopg.errors.ProtocolViolation as error:
         # PgBouncer has one SQLSTATE for all its refusals.
         if "query_wait_timeout" in str(error):
             raise
         return False
     return True
+
+
+def _pid_in_transaction(conn: Connection) -> int:
+    with transaction(conn):
+        return _backend_pid(conn)
 
 
 def _backend_pid(conn: Connection) -> int:

@@ -73,16 +73,16 @@ def row_security_notes(conn: Connection) -> Iterator[SetupNote | SetupProblem]:
             )
         elif missing:
             yield SetupProblem(
-                f"row level security of {table} has no policy by which the role may "
-                f"{missing}: imports are refused, which dry runs do not show",
+                f"row-level security of {table} has no policy by which the role may "
+                f"{missing}: imports and dry runs are refused",
                 remedy,
             )
         else:
             yield SetupNote(
-                f"row level security of {table} applies to the role",
-                "an import stops at the first row that a policy hides or refuses "
-                "(SQLSTATE 42501), while a dry run counts it as created; no effect if the "
-                "policies allow the role all rows",
+                f"row-level security of {table} applies to the role",
+                "dry runs are refused, since they cannot copy the policies; an import "
+                "stops at the first row that a policy hides or refuses (SQLSTATE 42501). "
+                f"Without these limits: {remedy}",
             )
 
 
@@ -95,8 +95,7 @@ SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
 # Source: PostgreSQL documentation, pg_policy: polcmd is r, a, w or *; polroles 0 is PUBLIC.
 _ROW_SECURITY = """
 SELECT name, current_setting('row_security')::bool, missing,
-       format('CREATE POLICY salespro_importer ON %%s TO %%I USING (true) WITH CHECK (true);',
-              to_regclass(name), current_user)
+       format('ALTER ROLE %%I BYPASSRLS;', current_user)
   FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
   JOIN pg_class ON pg_class.oid = to_regclass(name)
        CROSS JOIN LATERAL (
@@ -178,7 +177,7 @@ def _setting_notes(conn: Connection) -> Iterator[SetupNote | SetupProblem]:
     }
     # Without this, the log has only the statements, and no row is part of their text.
     logs_rows = found["log_parameter_max_length"].value != "0"
-    for name, rule in _RULES.items():
+    for name, rule in RULES.items():
         if name not in found or (name in _LOGGING and not logs_rows):
             continue
         if result := rule(found[name]):
@@ -242,7 +241,8 @@ def _logs_rows(setting: _Setting) -> SetupNote:
     )
 
 
-_RULES: dict[str, Callable[[_Setting], SetupNote | SetupProblem | None]] = {
+# Setting -> what to say about its value; docs/operations.md has them all.
+RULES: dict[str, Callable[[_Setting], SetupNote | SetupProblem | None]] = {
     "fsync": _not_durable,
     "full_page_writes": _not_durable,
     "session_replication_role": _skips_triggers,
@@ -253,7 +253,7 @@ _RULES: dict[str, Callable[[_Setting], SetupNote | SetupProblem | None]] = {
     "log_min_duration_statement": _logs_slow_statements,
 }
 _LOGGING = ("log_statement", "log_min_duration_statement")
-_NAMES = (*_RULES, "log_parameter_max_length")
+_NAMES = (*RULES, "log_parameter_max_length")
 
 
 def _value(conn: Connection, query: str) -> object:
