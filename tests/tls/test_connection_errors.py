@@ -26,6 +26,7 @@ from tests.support.servers.translated_postgres import (
     WRONG_PASSWORD,
     admin,
     german_locale,
+    make_locale,
     run_translated_server,
     shut_down,
     stand_by,
@@ -210,6 +211,23 @@ def test_refused_connection_is_classified_by_code(
     assert type(error) is reason.error
     assert re.search(reason.message, str(error))
     assert getattr(error, "sqlstate") == reason.sqlstate  # noqa: B009
+
+
+@pytest.mark.parametrize("language", ["ru_RU.UTF-8", "zh_CN.UTF-8"])
+def test_wrong_password_is_refused_if_the_word_fatal_is_translated_too(
+    locales: Path, language: str
+) -> None:
+    """Before the password is checked, Chinese arrives as question marks."""
+    make_locale(locales, language)
+    with run_translated_server(locales, language) as server:
+        with pytest.raises(psycopg.OperationalError) as raw:
+            psycopg.connect(conninfo(server, password="wrong"))  # noqa: S106
+        assert "FATAL" not in str(raw.value)
+
+        error = failure(server, password="wrong")  # noqa: S106
+
+    assert isinstance(error, StoreRefused)
+    assert error.sqlstate == "28P01"
 
 
 @pytest.mark.parametrize("role", ["importer", "postgres"])

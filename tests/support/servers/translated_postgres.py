@@ -51,23 +51,31 @@ UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'invalid';
 
 @contextmanager
 def german_locale() -> Iterator[Path]:
-    """Make the German locale in a new folder, which the server's account can read.
+    """Make the German locale in a new folder, which the server's account can read."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        make_locale(folder, GERMAN)
+        yield folder
+
+
+def make_locale(folder: Path, name: str) -> None:
+    """Make a locale, such as `de_DE.UTF-8`, for servers that have this `LOCPATH`.
 
     Raises:
         AssertionError: glibc's sources of locales are not installed.
     """
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        program = shutil.which("localedef") or "localedef"
-        done = subprocess.run(  # noqa: S603 -- glibc's own program
-            [program, "-i", "de_DE", "-f", "UTF-8", folder / GERMAN],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"apt-get install locales: {done.stderr}"
-        yield folder
+    source, charmap = name.split(".")
+    done = subprocess.run(  # noqa: S603 -- glibc's own program
+        [
+            *(shutil.which("localedef") or "localedef", "-i", source, "-f", charmap),
+            folder / name,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"apt-get install locales: {done.stderr}"
 
 
 @contextmanager
