@@ -12,7 +12,7 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo quick test faults crashes simulation soak browser pictures tls postgres-versions runtime \
+.PHONY: help demo quick test faults crashes simulation poolers soak browser pictures tls postgres-versions runtime \
 	check format bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
@@ -39,7 +39,7 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro import --dry-run events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
 
-SHORT := $(foreach marker,faults crashes simulation browser tls,not $(marker) and) not runtime
+SHORT := $(foreach marker,faults crashes simulation poolers browser tls,not $(marker) and) not runtime
 quick: check  ## check, and test the changed modules, in under a minute
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "$(SHORT)" \
 	  $$(PYTHONPATH=. $(BIN)/python -m tools.changed_tests) $(ARGS)
@@ -58,6 +58,11 @@ crashes: $(VENV)/ready  ## test with killed, frozen and racing importers
 
 simulation: $(VENV)/ready  ## run a thousand seeded schedules (a single one: SIMULATION_SEED=1234 make simulation)
 	@$(BIN)/python $(HARD) -m simulation $(ARGS)
+
+poolers: $(VENV)/ready  ## test behind PgBouncer in all pool modes (installs it if missing; another one: PGBOUNCER=/path)
+	@test -n "$(PGBOUNCER)" || PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null \
+	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends pgbouncer; }
+	@$(BIN)/python $(HARD) -m poolers tests/chaos/poolers $(ARGS)
 
 browser: $(VENV)/ready  ## test the reports in Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS)
