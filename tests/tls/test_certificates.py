@@ -139,7 +139,10 @@ def test_server_with_a_wrong_certificate_does_not_get_the_password(
     ):
         connections.cached()
 
-    assert str(refused.value).startswith(f"While connecting to Postgres: {problem}")
+    address = f"localhost:{server.port}"
+    assert str(refused.value).startswith(
+        f"While connecting to Postgres at {address}: {problem}"
+    )
     assert CANARY_PASSWORD not in str(refused.value)
 
 

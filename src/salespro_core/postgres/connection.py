@@ -11,9 +11,11 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused
+from salespro_core.postgres.connect_errors import connect_errors
 from salespro_core.postgres.schema import schema_script
 from salespro_core.postgres.session import find_home, pin_search_path, transaction
 from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.postgres.verbose_connection import open_connection, server_address
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 # `make postgres-versions` runs the tests on 14 to 18.  Postgres 13 gets no more fixes.
@@ -43,6 +45,7 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
             client_encoding="UTF8",
             fallback_application_name="salespro-importer",
         )
+        address = server_address(conninfo)
     except psycopg.ProgrammingError:
         # The error's text repeats the conninfo, which may contain a password.
         raise StoreRefused(
@@ -50,21 +53,20 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
             "postgresql://user:password@host/database nor keywords such as host=db. "
             "In a URL, percent-encode special characters of the password."
         ) from None
-    with store_errors("connecting to Postgres"):
-        # No named prepared statement: a pooler would give it to other clients.
-        conn = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
-        _refuse_old_server(conn)
+    with connect_errors(address):
+        conn = open_connection(conninfo)
+        _refuse_old_server(conn, address)
         return conn
 
 
-def _refuse_old_server(conn: Connection) -> None:
+def _refuse_old_server(conn: Connection, address: str) -> None:
     """Close the connection and raise StoreRefused if the server is too old."""
     version = conn.info.server_version  # reported while connecting; 0: not reported
     if 0 < version < MIN_SERVER_VERSION:
         conn.close()
         raise StoreRefused(
-            f"While connecting to Postgres: Postgres {version // 10000} is too old: the "
-            f"importer needs {MIN_SERVER_VERSION // 10000} or newer. Upgrade the server, "
+            f"While connecting to Postgres{address}: Postgres {version // 10000} is too old: "
+            f"the importer needs {MIN_SERVER_VERSION // 10000} or newer. Upgrade the server, "
             "or connect to another one."
         )
 

@@ -8,7 +8,9 @@ from typing import LiteralString
 
 from psycopg import Connection
 
+from salespro_core.errors import StoreRefused
 from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import find_home, find_schema, pin_search_path
 
 # Needed on each table, for an import and for a dry run.
 TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
@@ -28,32 +30,65 @@ class SetupProblem:
     remedy: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetupNote:
+    """A property of the setup that is worth knowing, and that imports can live with.
+
+    Attributes:
+        description: the property, as text.
+        meaning: its effect on imports and dry runs.
+    """
+
+    description: str
+    meaning: str
+
+
 def server_problems(conn: Connection) -> Iterator[SetupProblem]:
-    """Whether the server is read-only.
+    """Whether the server is a standby, or read-only for another reason.
 
     Raises:
         psycopg.Error: the query failed.
     """
-    if _column(conn, "SELECT 1 WHERE current_setting('transaction_read_only')::bool"):
+    if _column(conn, "SELECT 1 WHERE pg_is_in_recovery()"):
         yield SetupProblem(
-            "the database is read-only",
-            "connect to the primary (of a cluster: its writer endpoint), and make sure "
-            "that neither the role nor the database sets default_transaction_read_only",
+            "the server is a standby (in recovery): it refuses imports, and dry runs too, "
+            "since a standby cannot have temporary tables",
+            "connect to the primary (of a cluster: its writer endpoint)",
+        )
+    elif _column(conn, "SELECT 1 WHERE current_setting('transaction_read_only')::bool"):
+        yield SetupProblem(
+            "the database is read-only: it refuses imports, and the temporary tables of "
+            "dry runs",
+            "make sure that neither the role nor the database sets "
+            "default_transaction_read_only",
         )
 
 
 def schema_problems(conn: Connection) -> Iterator[SetupProblem]:
-    """What `schema.sql` creates and the role's search_path does not contain.
+    """What `schema.sql` creates and the schema of the tables does not contain.
+
+    Args:
+        conn: in a transaction, in which `pin_home` was not called.
 
     Raises:
-        psycopg.Error: the query failed.
+        StoreRefused: as `pin_home`.
+        psycopg.Error: a query failed.
     """
     expected = expected_schema()
     if hidden := list(_hidden_tables(conn)):
         yield from hidden  # MIGRATE would create a second set of tables
         return
+    pin_home(conn)
+    if missing := _missing(conn, _TABLES, expected.tables):
+        yield SetupProblem(f"table missing: {', '.join(missing)}", MIGRATE)
+        return
+    try:
+        find_schema(conn)
+    except StoreRefused as error:  # a view in place of a table, for example
+        description, _, remedy = str(error).partition(": ")
+        yield SetupProblem(description, remedy)
+        return
     for kind, missing in (
-        ("table", _missing(conn, _TABLES, expected.tables)),
         ("column", _missing(conn, _COLUMNS, _qualified(expected.columns))),
         ("default", _missing(conn, _DEFAULTS, _qualified(expected.defaults))),
         ("index", _missing(conn, _INDEXES, expected.indexes)),
@@ -61,7 +96,17 @@ def schema_problems(conn: Connection) -> Iterator[SetupProblem]:
     ):
         if missing:
             yield SetupProblem(f"{kind} missing: {', '.join(missing)}", MIGRATE)
-            return  # a missing table also lacks all its columns, and so on
+            return  # a missing column also lacks its default, and so on
+
+
+def pin_home(conn: Connection) -> None:
+    """Find tables as an import does, until the transaction ends.
+
+    Raises:
+        StoreRefused: as `find_home`.
+        psycopg.Error: a query failed.
+    """
+    pin_search_path(conn, find_home(conn))
 
 
 def privilege_problems(conn: Connection) -> Iterator[SetupProblem]:
@@ -69,9 +114,14 @@ def privilege_problems(conn: Connection) -> Iterator[SetupProblem]:
 
     Missing tables are not reported here but by `schema_problems`.
 
+    Args:
+        conn: in a transaction.
+
     Raises:
-        psycopg.Error: the query failed.
+        StoreRefused: as `pin_home`.
+        psycopg.Error: a query failed.
     """
+    pin_home(conn)
     for table, privilege, remedy in conn.execute(
         _TABLE_GRANTS, [list(expected_schema().tables), list(TABLE_PRIVILEGES)]
     ):
@@ -86,15 +136,19 @@ def privilege_problems(conn: Connection) -> Iterator[SetupProblem]:
         )
 
 
-# Tables that exist, but in a schema that the role's search_path does not contain.
+# Tables that exist, but in no schema of the role's search_path.
 _HIDDEN = """
 SELECT relname, nspname, has_schema_privilege(pg_namespace.oid, 'USAGE'),
        format('GRANT USAGE ON SCHEMA %%I TO %%I;', nspname, current_user),
        format('ALTER ROLE %%I SET search_path = %%I;', current_user, nspname)
   FROM pg_class
   JOIN pg_namespace ON pg_namespace.oid = relnamespace
- WHERE relname = ANY(%s) AND relkind IN ('r', 'p') AND to_regclass(relname) IS NULL
-   AND nspname NOT LIKE 'pg_temp%%'
+ WHERE relname = ANY(%s) AND relkind IN ('r', 'p') AND nspname NOT LIKE 'pg_temp%%'
+   AND NOT EXISTS (
+       SELECT FROM pg_class AS found
+         JOIN pg_namespace AS home ON home.oid = found.relnamespace
+        WHERE found.relname = pg_class.relname
+          AND home.nspname = ANY(current_schemas(false)))
  ORDER BY relname, nspname
 """
 
@@ -112,7 +166,9 @@ def _hidden_tables(conn: Connection) -> Iterator[SetupProblem]:
 # Each query takes a list of names and returns the missing ones, in the order of the list.
 _TABLES = """
 SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
- WHERE to_regclass(name) IS NULL
+ WHERE NOT EXISTS (SELECT FROM pg_class
+                     JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                    WHERE relname = name AND nspname = current_schema())
  ORDER BY position
 """
 _COLUMNS = """

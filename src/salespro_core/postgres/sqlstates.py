@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import pq
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
 
@@ -25,7 +24,7 @@ _RETRYABLE = (
     "25006",  # read-only: a standby during a failover
 )
 # Prefix of an SQLSTATE -> the fix, for the first prefix that matches.
-_SETUP_FIXES = {
+SETUP_FIXES = {
     "28": "Postgres refused the role or its password: check DATABASE_URL or the secret.",
     "3D000": "The database does not exist: check the name in DATABASE_URL or the secret.",
     "42P01": "A table is missing: run `salespro migrate` against this database.",
@@ -34,73 +33,15 @@ _SETUP_FIXES = {
     "23502": "The file has no value for this column: give it a default or make it nullable.",
     "42": "A table differs from its definition: compare it with schema.sql.",
 }
-_UNKNOWN_VALUE = (
-    "libpq does not accept a value in DATABASE_URL, for example of sslmode or port."
+# PgBouncer's error in statement mode, which has the SQLSTATE of a broken protocol.
+_STATEMENT_MODE = "statement pooling mode"
+_NO_TRANSACTIONS = (
+    "The pooler is in statement mode, which allows no transactions: set its pool_mode to "
+    "transaction or session."
 )
-# Errors of connecting that a retry does not fix: if the text contains all the words, the
-# cause and the fix.  Source: auth.c, postinit.c and fe-auth.c of PostgreSQL.
-_CONNECT_FAILURES = (
-    (("authentication failed",), _SETUP_FIXES["28"]),
-    (("no password supplied",), _SETUP_FIXES["28"]),
-    (('role "', "does not exist"), _SETUP_FIXES["28"]),
-    (("is not permitted to log in",), _SETUP_FIXES["28"]),
-    (
-        ("server does not support SSL",),
-        "The server does not support TLS, which sslmode requires: change sslmode or DB_SSLMODE.",
-    ),
-    (
-        ("root certificate file",),
-        (
-            "The file of DB_SSLROOTCERT or sslrootcert is missing or contains no "
-            "certificates: run `make certificates` before the build, or correct the path."
-        ),
-    ),
-    (
-        ("certificate", "does not match host name"),
-        (
-            "The server's certificate is for another host than DB_HOST or the host of the "
-            "secret: use the host name in the certificate."
-        ),
-    ),
-    (
-        ("certificate verify failed",),
-        (
-            "The server's certificate is not trusted: it has expired, or its issuer is not "
-            "in the bundle of DB_SSLROOTCERT. Renew the certificate or update the bundle."
-        ),
-    ),
-    (
-        ("certificate",),
-        "The server's certificate is not trusted: check DB_SSLROOTCERT and the host.",
-    ),
-    (
-        ("pg_hba.conf",),
-        (
-            "The server does not allow this role to connect from this address, or not "
-            "without TLS: check pg_hba.conf and sslmode."
-        ),
-    ),
-    (('database "', "does not exist"), _SETUP_FIXES["3D000"]),
-    (("permission denied for database",), _SETUP_FIXES["42501"]),
-    (("invalid sslmode value",), _UNKNOWN_VALUE),
-    (("invalid port number",), _UNKNOWN_VALUE),
-    (("invalid integer value",), _UNKNOWN_VALUE),
-)
-_TOO_MANY_CONNECTIONS = (
-    "Postgres answers that no connection is free: the limit of the server, the database "
-    "or the role is reached. A retry may succeed; if not, raise that limit, or lower "
-    "MaximumConcurrency."
-)
-_NOT_ACCEPTING = (
-    "Postgres accepts no connections now: it is starting, stopping, recovering or closed "
-    "for maintenance. A retry may succeed."
-)
-# Errors of connecting after which a retry may succeed: words of the text, and the cause.
-_CONNECT_DELAYS = (
-    ("too many c", _TOO_MANY_CONNECTIONS),
-    ("remaining connection slots", _TOO_MANY_CONNECTIONS),
-    ("the database system is", _NOT_ACCEPTING),
-    ("is not currently accepting connections", _NOT_ACCEPTING),
+UNREACHABLE = (
+    "Postgres could not be reached or the connection broke. "
+    "A retry may succeed; if not, check the host, the port and the network."
 )
 # Errors that psycopg raises itself, without an SQLSTATE.  Any other error without an
 # SQLSTATE means that the connection broke or received an invalid message.
@@ -113,6 +54,11 @@ _REFUSED_BY_PSYCOPG = (
 # Prefixes of SQLSTATEs that a row causes: invalid data, a constraint, a row too large for
 # its index, RAISE in a trigger.
 _CAUSED_BY_ROW = ("22", "23", "54000", "P0")
+
+
+def is_retryable(sqlstate: str) -> bool:
+    """Whether a retry may succeed after an error with this SQLSTATE."""
+    return sqlstate.startswith(_RETRYABLE)
 
 
 def is_row_error(error: psycopg.Error) -> bool:
@@ -131,11 +77,11 @@ def row_error_text(error: psycopg.Error) -> str:
 def store_errors(activity: str) -> Iterator[None]:
     """Map the psycopg errors of this block to StoreError, by SQLSTATE.
 
-    The class is not enough: psycopg raises OperationalError both for a wrong password and
-    for a broken connection.  Both come without an SQLSTATE, so their text decides.
+    The class is not enough: psycopg raises OperationalError for most of them.  For errors of
+    opening a connection see `connect_errors`.
 
     Args:
-        activity: for the message, after "While": `connecting to Postgres`.
+        activity: for the message, after "While": `reading the history`.
 
     Raises:
         StoreUnavailable: a retry may succeed.
@@ -145,42 +91,19 @@ def store_errors(activity: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         state = error.sqlstate
-        if state is None and (cause := _connect_failure(error)):
-            raise StoreRefused(f"While {activity}: {cause}") from error
         if state is None and not isinstance(error, _REFUSED_BY_PSYCOPG):
-            raise StoreUnavailable(
-                f"While {activity}: {_connection_error(error)}"
+            raise StoreUnavailable(f"While {activity}: {UNREACHABLE}") from error
+        if _STATEMENT_MODE in (error.diag.message_primary or ""):
+            raise StoreRefused(
+                f"While {activity}: {_NO_TRANSACTIONS}", state
             ) from error
-        if state is not None and state.startswith(_RETRYABLE):
+        if state is not None and is_retryable(state):
             raise StoreUnavailable(
                 f"While {activity}: Postgres failed with {_name(error)}. "
                 "A retry may succeed.",
                 state,
             ) from error
         raise StoreRefused(f"While {activity}: {_refused(error)}", state) from error
-
-
-def _connect_failure(error: psycopg.Error) -> str | None:
-    """The cause and the fix, if connecting failed in a way that a retry does not fix.
-
-    For errors of connecting, libpq reports only the text and no SQLSTATE.
-    """
-    if error.pgconn is not None and error.pgconn.status == pq.ConnStatus.OK:
-        return None
-    text = str(error)
-    return next(
-        (cause for words, cause in _CONNECT_FAILURES if all(w in text for w in words)),
-        None,
-    )
-
-
-def _connection_error(error: psycopg.Error) -> str:
-    """Why the connection failed or broke, and that a retry may succeed."""
-    return next(
-        (cause for words, cause in _CONNECT_DELAYS if words in str(error)),
-        "Postgres could not be reached or the connection broke. "
-        "A retry may succeed; if not, check the host, the port and the network.",
-    )
 
 
 def _refused(error: psycopg.Error) -> str:
@@ -192,7 +115,7 @@ def _refused(error: psycopg.Error) -> str:
             "The server's log has the details."
         )
     state = error.sqlstate or ""
-    fixes = (fix for prefix, fix in _SETUP_FIXES.items() if state.startswith(prefix))
+    fixes = (fix for prefix, fix in SETUP_FIXES.items() if state.startswith(prefix))
     fix = next(fixes, "The server's log has the details.")
     # Safe for class 42: the message names tables and columns, and all values are parameters.
     text = f": {error.diag.message_primary}" if state.startswith("42") else ""

@@ -16,8 +16,10 @@ from salespro_core.postgres.preflight import (
     server_problems,
 )
 from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import transaction
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.earlier_system import Variant, earlier_system
+from tests.support.servers.private_postgres import run_private_server
 from tests.support.table_contents import TABLES
 
 Check = Callable[[Connection], Iterator[SetupProblem]]
@@ -27,7 +29,11 @@ GRANTS = [f"{p} ON {t}" for t in TABLES for p in ("SELECT", "INSERT", "UPDATE")]
 
 def problems(conn: Connection) -> list[SetupProblem]:
     """Return the problems of all checks."""
-    return [problem for check in CHECKS for problem in check(conn)]
+    found: list[SetupProblem] = []
+    for check in CHECKS:
+        with transaction(conn):
+            found += check(conn)
+    return found
 
 
 def test_migrated_database_has_no_problems(conn: Connection) -> None:
@@ -96,6 +102,27 @@ def test_missing_object_is_named_and_created_by_a_migration(
 
     assert problem.description == description
     assert problems(conn) == []
+
+
+def test_view_in_place_of_a_table_is_named_with_a_remedy(conn: Connection) -> None:
+    conn.execute("ALTER TABLE salespro_users RENAME TO users")
+    conn.execute("CREATE VIEW salespro_users AS SELECT * FROM users")
+
+    [problem] = problems(conn)
+
+    assert problem.description.startswith("public.salespro_users is a view.")
+    assert problem.remedy == "give this one another name, and run `salespro migrate`."
+
+
+def test_temporary_table_of_another_client_of_a_pooler_hides_no_problem(
+    conn: Connection,
+) -> None:
+    conn.execute("ALTER TABLE salespro_users RENAME TO users")
+    conn.execute("CREATE TEMPORARY TABLE salespro_users (LIKE users INCLUDING ALL)")
+
+    [problem] = problems(conn)
+
+    assert problem.description == "table missing: salespro_users"
 
 
 def test_tables_in_a_schema_outside_the_search_path_are_not_called_missing(
@@ -195,9 +222,24 @@ def test_missing_privilege_on_the_sequence_of_a_serial_is_reported(
 
 
 def test_read_only_database_is_reported(conn: Connection) -> None:
-    """For example the reader endpoint of a cluster."""
     conn.execute("SET default_transaction_read_only = on")
 
     [problem] = problems(conn)
 
-    assert problem.description == "the database is read-only"
+    assert problem.description.startswith(
+        "the database is read-only: it refuses imports"
+    )
+    assert "default_transaction_read_only" in problem.remedy
+
+
+def test_standby_is_reported_as_one() -> None:
+    """For example the reader endpoint of a cluster."""
+    with run_private_server() as server:
+        server.stop("fast")
+        server.become_standby()
+        server.ensure_up()
+        with connection.connect(server.conninfo) as conn:
+            [problem] = server_problems(conn)
+
+    assert problem.description.startswith("the server is a standby (in recovery)")
+    assert "connect to the primary" in problem.remedy

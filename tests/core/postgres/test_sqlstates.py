@@ -136,64 +136,6 @@ def test_idle_transaction_timeout_is_retryable(
     assert "SQLSTATE 25P03" in message
 
 
-# --- failed connections ---------------------------------------------------------------
-
-PREFIX = 'connection to server at "10.0.0.1", port 5432 failed: FATAL:  '
-
-
-@pytest.mark.parametrize(
-    ("text", "error", "message"),
-    [
-        pytest.param(
-            f'{PREFIX}password authentication failed for user "{PRIVATE}"',
-            StoreRefused,
-            "check DATABASE_URL or the secret",
-            id="wrong-password",
-        ),
-        pytest.param(
-            'connection to server at "h", port 5432 failed: fe_sendauth: '
-            "no password supplied",
-            StoreRefused,
-            "check DATABASE_URL or the secret",
-            id="no-password",
-        ),
-        pytest.param(
-            f'{PREFIX}no pg_hba.conf entry for host "10.0.0.9", user "{PRIVATE}", '
-            'database "d", no encryption',
-            StoreRefused,
-            "check pg_hba.conf and sslmode",
-            id="address-not-allowed",
-        ),
-        pytest.param(
-            f"{PREFIX}sorry, too many clients already",
-            StoreUnavailable,
-            "A retry may succeed",
-            id="too-many-clients",
-        ),
-        pytest.param(
-            f"{PREFIX}the database system is starting up",
-            StoreUnavailable,
-            "A retry may succeed",
-            id="starting-up",
-        ),
-        pytest.param(
-            'could not translate host name "db.internal" to address',
-            StoreUnavailable,
-            "check the host",
-            id="unknown-host",
-        ),
-    ],
-)
-def test_failed_connection_is_classified_by_its_text(
-    text: str, error: type[Exception], message: str
-) -> None:
-    """Libpq reports only the text; the server of the tests cannot produce these errors."""
-    with pytest.raises(error, match=message) as raised, store_errors("connecting"):
-        raise psycopg.OperationalError(text)
-
-    assert PRIVATE not in str(raised.value)
-
-
 # --- refused --------------------------------------------------------------------------
 
 

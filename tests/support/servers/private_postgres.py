@@ -50,6 +50,13 @@ class PrivateServer:
             assert time.monotonic() < give_up_at, "the server does not stop"
             time.sleep(0.01)
 
+    def become_standby(self) -> None:
+        """Make the stopped server a standby, without a primary, from its next start on."""
+        signal_file = self.pgdata / "standby.signal"
+        signal_file.touch()
+        owner = self.pgdata.resolve().stat()
+        os.chown(signal_file, owner.st_uid, owner.st_gid)
+
     def start_soon(self, delay_s: float) -> None:
         """Start the server in the background after a delay."""
 

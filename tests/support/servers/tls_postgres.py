@@ -5,13 +5,9 @@ The embedded Postgres is built without TLS.  Debian's has TLS: `apt-get install 
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
 from tests.support.builders import CANARY_PASSWORD
+from tests.support.servers.local_postgres import LocalPostgres, run_postgres
 
 ROLE = "importer"
+CERTIFICATE = "server.pem"  # certificate and key, in the data folder
 
 
 def binaries() -> Path:
@@ -105,10 +103,10 @@ def _certificate(
 class TlsServer:
     """A server on a port of localhost with the database `sales` of role `importer`."""
 
-    def __init__(self, home: Path, port: int) -> None:
-        self._certificate_file = home / "server.pem"
-        self._admin = f"host={home} port={port} user=postgres dbname=postgres"
-        self.port = port
+    def __init__(self, postgres: LocalPostgres) -> None:
+        self._postgres = postgres
+        self._admin = postgres.conninfo
+        self.port = postgres.port
 
     def prepare(self) -> None:
         """Create the role and the database."""
@@ -123,7 +121,7 @@ class TlsServer:
     def use_certificate(self, certificate: bytes | None) -> None:
         """Use this certificate for new connections; None turns TLS off."""
         if certificate is not None:
-            self._certificate_file.write_bytes(certificate)
+            self._postgres.write(CERTIFICATE, certificate)
         state = "on" if certificate is not None else "off"
         with psycopg.connect(self._admin, autocommit=True) as admin:
             admin.execute(f"ALTER SYSTEM SET ssl = {state}".encode())
@@ -140,54 +138,15 @@ class TlsServer:
 @contextmanager
 def run_tls_server() -> Iterator[TlsServer]:
     """Start a server in a new folder; stop and delete it at the end."""
-    programs = binaries()
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
-        home = Path(folder)
-        user = "nobody" if os.geteuid() == 0 else None  # root may not run Postgres
-        if user:
-            shutil.chown(home, user)
-            home.chmod(0o755)
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-
-        def run(program: str, *arguments: str) -> None:
-            done = subprocess.run(  # noqa: S603 -- Postgres' own programs
-                [programs / program, *arguments],
-                cwd=home,
-                user=user,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            log = home / "log"
-            said = log.read_text(encoding="utf-8") if log.exists() else ""
-            assert done.returncode == 0, done.stdout + done.stderr + said
-
-        data = str(home / "data")
-        run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
-        (home / "server.pem").write_bytes(Authority.new("first").sign("localhost"))
-        if user:
-            shutil.chown(home / "server.pem", user)
-        (home / "server.pem").chmod(0o600)
-        (home / "data" / "pg_hba.conf").write_text(
-            "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        )
-        settings = {
-            "listen_addresses": "localhost",
-            "port": str(port),
-            "unix_socket_directories": str(home),
-            "ssl": "on",
-            "ssl_cert_file": str(home / "server.pem"),
-            "ssl_key_file": str(home / "server.pem"),
-            "fsync": "off",
-            "password_encryption": "scram-sha-256",
-        }
-        # In the file and not on the command line, which ALTER SYSTEM cannot override.
-        with (home / "data" / "postgresql.conf").open("a") as conf:
-            conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-        run("pg_ctl", "-D", data, "-l", str(home / "log"), "-w", "start")
-        stack.callback(run, "pg_ctl", "-D", data, "-m", "immediate", "stop")
-        server = TlsServer(home, port)
+    settings = {
+        "listen_addresses": "localhost",
+        "ssl_cert_file": CERTIFICATE,
+        "ssl_key_file": CERTIFICATE,
+        "password_encryption": "scram-sha-256",
+    }
+    hba = "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+    with run_postgres(binaries(), settings, hba=hba) as postgres:
+        server = TlsServer(postgres)
         server.prepare()
+        server.use_certificate(Authority.new("first").sign("localhost"))
         yield server

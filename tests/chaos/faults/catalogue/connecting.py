@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.chaos.faults.catalogue.setup_mistakes import CONNECTING
 from tests.chaos.faults.fault import Fault, FaultCase, Recovery
 from tests.chaos.faults.injectors.connections import (
     accept_without_reply,
@@ -83,7 +84,7 @@ FAULTS = (
         reaction="the attempt ends before its deadline",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
-        error_patterns=("While connecting to Postgres: ", GONE),
+        error_patterns=(CONNECTING, GONE),
         is_reachable=False,
         cases=(
             FaultCase(
@@ -97,7 +98,7 @@ FAULTS = (
         reaction="the attempt stops; the error names sslmode",
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
-        error_patterns=("While connecting to Postgres: ", "TLS.*sslmode"),
+        error_patterns=(CONNECTING, "TLS.*sslmode"),
         cases=(FaultCase(name="the first connection", inject=require_tls),),
     ),
     Fault(
@@ -107,7 +108,7 @@ FAULTS = (
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
         error_patterns=(
-            "While connecting to Postgres: ",
+            CONNECTING,
             "certificate.*DB_SSLROOTCERT",
         ),
         cases=(FaultCase(name="the first connection", inject=untrusted_certificate),),
@@ -146,7 +147,7 @@ FAULTS = (
         reaction="the attempt ends before its deadline; the error names the limit",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
-        error_patterns=("While connecting to Postgres: ", FULL),
+        error_patterns=(CONNECTING, FULL),
         cases=tuple(
             FaultCase(
                 name=f"of the {name}",
@@ -168,9 +169,7 @@ FAULTS = (
         reaction="the attempt ends before its deadline; the error says so",
         recovery=Recovery.NEXT_DELIVERY,
         error_type="StoreUnavailable",
-        error_patterns=(
-            "While connecting to Postgres: Postgres accepts no connections now",
-        ),
+        error_patterns=(f"{CONNECTING}Postgres accepts no connections now",),
         cases=(
             FaultCase(name="the first connection", inject=close_database, seconds=4),
         ),

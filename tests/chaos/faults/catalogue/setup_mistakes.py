@@ -18,7 +18,9 @@ from tests.chaos.faults.injectors.strike_points import (
 from tests.chaos.faults.injectors.triggers import change_database
 
 STOPS = "the attempt stops at once; the error says what to correct"
-ROLE = "While connecting to Postgres: .*the role or its password: check DATABASE_URL"
+CONNECTING = "While connecting to Postgres at .*:[0-9]+: "
+ROLE = f"{CONNECTING}.*the role or its password: check DATABASE_URL"
+LOGIN = f"{CONNECTING}The role does not exist or may not log in: check DATABASE_URL"
 GRANTS = (
     "SQLSTATE 42501: .*. The role lacks a privilege: see the grants in docs/deploy.md"
 )
@@ -38,7 +40,7 @@ FAULTS = (
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
-        error_patterns=(ROLE,),
+        error_patterns=(LOGIN,),
         cases=(
             FaultCase(
                 name="at the first connection",
@@ -52,7 +54,7 @@ FAULTS = (
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
-        error_patterns=(ROLE,),
+        error_patterns=(LOGIN,),
         is_reachable=False,
         cases=(
             FaultCase(
@@ -78,9 +80,7 @@ FAULTS = (
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
-        error_patterns=(
-            "While connecting to Postgres: The database does not exist: check the name",
-        ),
+        error_patterns=(f"{CONNECTING}The database does not exist: check the name",),
         cases=(
             FaultCase(
                 name="at the first connection",
@@ -94,9 +94,7 @@ FAULTS = (
         reaction=STOPS,
         recovery=Recovery.AFTER_REPAIR,
         error_type="StoreRefused",
-        error_patterns=(
-            "While connecting to Postgres: The role lacks a privilege: see the grants",
-        ),
+        error_patterns=(f"{CONNECTING}The role lacks a privilege: see the grants",),
         cases=(
             FaultCase(
                 name="at the first connection",

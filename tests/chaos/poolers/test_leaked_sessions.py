@@ -1,0 +1,141 @@
+"""Another client of the pool has left its settings and objects on the server sessions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+
+from tests.chaos.poolers.leaks import (
+    LEAKS,
+    READ_ONLY,
+    TEMPORARY_TABLES,
+    create_decoys,
+    decoy_rows,
+    leak,
+)
+from tests.chaos.poolers.pooled_world import OpenPool, PooledWorld
+from tests.chaos.poolers.server_sessions import SessionState, session_states
+from tests.support.servers.pgbouncer import PoolMode, PoolSettings
+from tests.support.world.uploads import DAYS, Rows, rows
+from tests.support.world.world import World
+
+pytestmark = pytest.mark.poolers
+
+MODES: list[PoolMode] = ["transaction", "session"]
+FILE = rows(25, bad=11, day=5)
+EDITED: Rows = [(key, DAYS[6], "2.00") for key, _, _ in FILE] + rows(30, day=4)[25:]
+USERS = [(f"U-{i:03}", "", f"{i % 5}.00") for i in range(12)]
+
+
+@pytest.fixture
+def other_role(world: World) -> Iterator[str]:
+    """A role without privileges of which the function's role is a member."""
+    name = f"other_{uuid.uuid4().hex}"
+    other = sql.Identifier(name)
+    world.conn.execute(sql.SQL("CREATE ROLE {}").format(other))
+    world.conn.execute(
+        sql.SQL("GRANT {} TO {}").format(other, sql.Identifier(world.role))
+    )
+    yield name
+    world.conn.execute(sql.SQL("DROP ROLE {}").format(other))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("left", LEAKS)
+def test_imports_and_dry_runs_on_sessions_with_leaked_state_match_the_model(
+    open_pool: OpenPool, other_role: str, left: str, mode: PoolMode
+) -> None:
+    """They use the real tables, and what the other client has left stays as it was."""
+    pooled = open_pool(without_reset(mode))
+    world = pooled.world
+    create_decoys(world.conn, world.role)
+    before = leaked_states(pooled, LEAKS[left], other_role)
+
+    pooled.check_dry_run(FILE)
+    assert pooled.import_file(FILE).created == 24
+    pooled.check_dry_run(EDITED)
+    assert pooled.import_file(EDITED, "edited.csv").updated == 24
+    assert pooled.import_file(USERS, "users.csv", of_users=True).created == 12
+    assert pooled.run_action("migrate")["ok"]
+
+    world.check_all_done()
+    assert world.logged_errors() == []
+    assert decoy_rows(world.conn) == 0
+    check_unchanged(pooled, before)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "search_path", [[], ["SET search_path = pg_temp, public"]], ids=["default", "first"]
+)
+def test_import_on_sessions_with_temporary_tables_of_our_names_is_right(
+    open_pool: OpenPool, search_path: list[str], mode: PoolMode
+) -> None:
+    """A dry run, which needs these names for its own, is refused."""
+    pooled = open_pool(without_reset(mode))
+    world = pooled.world
+    before = leaked_states(pooled, [*TEMPORARY_TABLES, *search_path])
+
+    assert pooled.import_file(FILE).created == 24
+    assert pooled.import_file(EDITED, "edited.csv").updated == 24
+    assert pooled.import_file(USERS, "users.csv", of_users=True).created == 12
+    assert world.logged_errors() == []
+    tried = world.upload(EDITED, "dryrun/SalesPro.csv")
+    world.invoke(tried)
+
+    assert not tried.is_acknowledged
+    [error] = world.logged_errors()
+    assert error.startswith("While doing a dry run: ")
+    assert 'relation "salespro_appointment" already exists' in error
+    world.uploads.remove(tried)
+    world.check_all_done()
+    check_unchanged(pooled, before)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_import_and_dry_run_on_read_only_sessions_are_refused_and_nothing_is_written(
+    open_pool: OpenPool, mode: PoolMode
+) -> None:
+    pooled = open_pool(without_reset(mode))
+    world = pooled.world
+    before = leaked_states(pooled, READ_ONLY)
+    uploads = [world.upload(FILE), world.upload(FILE, "dryrun/SalesPro.csv")]
+
+    for upload in uploads:
+        world.invoke(upload, seconds=4)
+
+    assert [upload.is_acknowledged for upload in uploads] == [False, False]
+    assert len(world.logged_errors()) == 2
+    for error in world.logged_errors():
+        assert "ReadOnlySqlTransaction, SQLSTATE 25006" in error
+    world.check_promises()
+    check_unchanged(pooled, before)
+
+
+def without_reset(mode: PoolMode) -> PoolSettings:
+    """A pool whose sessions go from client to client as they are."""
+    # In session mode the action `check` opens two connections beside the function's.
+    return PoolSettings(mode=mode, size=3, reset_query="")
+
+
+def leaked_states(
+    pooled: PooledWorld, statements: list[str], other_role: str = ""
+) -> dict[int, SessionState]:
+    """Leak the state to all sessions of the pool; return what a client then finds."""
+    leak(pooled.pooler, statements, other_role)
+    states = session_states(pooled.pooler)
+    assert len(states) == pooled.pooler.settings.size
+    assert all(state.differences(pooled.new_session) for state in states.values())
+    return states
+
+
+def check_unchanged(pooled: PooledWorld, before: dict[int, SessionState]) -> None:
+    """Check that a client finds the same state on each session as before the imports."""
+    pooled.world.start_cold()
+    after = session_states(pooled.pooler)
+    assert after.keys() == before.keys()
+    for pid, state in after.items():
+        assert state.differences(before[pid]) == {}

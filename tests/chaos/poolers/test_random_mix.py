@@ -1,0 +1,89 @@
+"""Several clients of one pool import, dry-run and migrate at random, at the same time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+import pytest
+
+from tests.chaos.poolers.applications import Application
+from tests.chaos.poolers.disturbances import disturb_at_random
+from tests.chaos.poolers.pooled_world import OpenPool, PooledWorld
+from tests.chaos.poolers.pools import name
+from tests.support.servers.pgbouncer import PoolSettings
+from tests.support.world import promises
+from tests.support.world.model import Model
+
+pytestmark = pytest.mark.poolers
+
+CLIENTS = 4
+RUNS = 500
+DISTURBED_RUNS = 80
+
+
+def test_500_imports_and_dry_runs_through_a_transaction_pool_end_as_in_the_model(
+    open_pool: OpenPool,
+) -> None:
+    pooled = open_pool(PoolSettings(size=2))
+
+    clients = run_clients(pooled, seed=1, runs=RUNS)
+
+    assert sum(client.runs for client in clients) == RUNS
+    assert [client.failures for client in clients] == [0] * CLIENTS
+    check_end(pooled, clients)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PoolSettings(size=1),
+        PoolSettings(size=20),
+        PoolSettings(mode="session", size=5, reset_query=""),
+    ],
+    ids=name,
+)
+def test_random_imports_through_a_pool_that_breaks_lose_and_repeat_no_row(
+    open_pool: OpenPool, settings: PoolSettings
+) -> None:
+    pooled = open_pool(settings)
+
+    with disturb_at_random(pooled.pooler, seed=2) as strikes:
+        clients = run_clients(pooled, seed=3, runs=DISTURBED_RUNS)
+
+    assert len(strikes) > 5
+    assert sum(client.failures for client in clients) > 0
+    check_end(pooled, clients)
+
+
+def run_clients(pooled: PooledWorld, *, seed: int, runs: int) -> list[Application]:
+    """Let the clients work at the same time; return them."""
+    clients = [
+        Application(
+            f"C{number}",
+            pooled.pooler.conninfo,
+            pooled.world.conninfo,
+            Random(f"{seed}/{number}"),
+        )
+        for number in range(CLIENTS)
+    ]
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        started = [threads.submit(each.work, runs // CLIENTS) for each in clients]
+    for future in started:
+        future.result()
+    return clients
+
+
+def check_end(pooled: PooledWorld, clients: list[Application]) -> None:
+    """Check the tables, the history and what is left on the server sessions."""
+    conn = pooled.world.conn
+    models = [model for each in clients for model in (each.appointments, each.users)]
+    promises.check_tables(
+        conn, Model({key: row for model in models for key, row in model.table.items()})
+    )
+    for client in clients:
+        for file in client.files:
+            assert file.state.is_acknowledged
+            assert file.state.counts.processed == len(file.state.rows)
+    promises.check_no_leftovers(conn)
+    pooled.check_sessions()
