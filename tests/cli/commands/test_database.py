@@ -50,7 +50,7 @@ def test_missing_tables_are_an_error_until_migrate_creates_them(
     terminal.write("one.csv", csv_bytes(appointment()))
 
     for command in (["import", "one.csv"], ["history"]):
-        assert "run `salespro migrate`" in terminal.run(*command).error
+        assert "Run `salespro migrate`" in terminal.run(*command).error
     migrated = terminal.run("migrate"), terminal.run("migrate")
 
     database = f"{parts['dbname']} on {parts.get('host', 'localhost')}"
