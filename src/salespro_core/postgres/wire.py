@@ -60,7 +60,7 @@ class Pipeline:
         """
         self._pgconn.pipeline_sync()
         # Otherwise the server would wait for the rest until the results are fetched.
-        self._conn.wait(_flush(self._pgconn))
+        self._conn.wait(flush(self._pgconn))
         return self
 
     def fetch(self) -> list[PGresult]:
@@ -73,7 +73,7 @@ class Pipeline:
         error: psycopg.Error | None = None
         try:
             while True:
-                result = self._conn.wait(_fetch(self._pgconn))
+                result = self._conn.wait(fetch(self._pgconn))
                 if result is None:  # the end of one statement's results
                     _check_alive(self._pgconn)
                     continue
@@ -98,7 +98,7 @@ class Pipeline:
             self._conn.close()
 
 
-def _flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
+def flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
     """Pass everything that libpq has buffered to the operating system.
 
     Source: PostgreSQL documentation, section 32.4, PQflush.
@@ -108,7 +108,8 @@ def _flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
             pgconn.consume_input()
 
 
-def _fetch(pgconn: PGconn) -> Generator[Wait, Ready | int, PGresult | None]:
+def fetch(pgconn: PGconn) -> Generator[Wait, Ready | int, PGresult | None]:
+    """The next result; None at the end of one statement's results."""
     while pgconn.is_busy():
         if (yield Wait.R):
             pgconn.consume_input()

@@ -26,7 +26,7 @@ STATEMENT_NAMES = {
     "SET lease_expires_at = NULL": "the release",
     'FROM "public"."salespro_sync_history"\n WHERE id =': "the checkpoint",
     "pg_advisory_xact_lock": "the advisory lock",
-    "set_config": "the session settings",
+    "SELECT nspname": "the tables",
     "ceil(": "the lease",
 }
 

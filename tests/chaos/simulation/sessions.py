@@ -21,8 +21,8 @@ SELECT pid, pg_blocking_pids(pid), state,
  WHERE datname = current_database()
    AND application_name = 'salespro-importer'
    AND pid <> pg_backend_pid()
-   -- a session that is being set up has no effect yet, and its attempt has no pid
-   AND (query NOT LIKE '%%set_config%%' OR pid = ANY(%s))
+   -- a session without a statement has no effect yet, and its attempt has no pid
+   AND (query <> '' OR pid = ANY(%s))
 """
 # Process id of a session -> those of the sessions for which it waits.
 _Blockers = Mapping[int, Sequence[int]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -13,7 +13,9 @@ from psycopg import Connection
 
 from salespro_core.csv_reader import decoding
 from salespro_core.postgres import connection, retry, watchdog
+from salespro_core.upsert import pipeline
 from tests.chaos.simulation.files import APPOINTMENTS, REFUSED_AMOUNT, USERS
+from tests.chaos.simulation.stepwise_pipeline import StepwisePipeline
 from tests.support.servers.tcp_proxy import Proxy, postgres_proxy
 
 # Constraints that refuse some rows, and triggers that raise transient errors: a fault sets
@@ -140,9 +142,7 @@ def open_testbed(conninfo: str) -> Iterator[SimulationTestbed]:
         conn.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 1'.encode())
         monkeypatch.setattr(retry, "time", Clock())
         monkeypatch.setattr(retry, "random", Jitter())
-        # Without pipelines each statement is a breakpoint, in the same order each time.
-        # The faults and the crashes test the pipelines.
-        monkeypatch.setattr(Connection, "pipeline", lambda _: nullcontext())
+        monkeypatch.setattr(pipeline, "Pipeline", StepwisePipeline)
         monkeypatch.setattr(watchdog, "MIN_TIMEOUT_S", 3600.0)
         monkeypatch.setattr(decoding, "HEAD_BYTES", 512)
         yield SimulationTestbed(conninfo, conn, environments)
