@@ -9,13 +9,14 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from salespro_cli.local_postgres.binaries import VERSION
 from salespro_core.postgres import connection, server_notes
 from salespro_core.postgres.preflight import SetupNote, SetupProblem
 from salespro_core.postgres.server_notes import row_security_notes, table_notes
 from salespro_core.postgres.session import transaction
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.servers.local_postgres import run_postgres
-from tests.support.servers.tls_postgres import binaries
+from tools.postgres_binaries import find_in_wheel
 
 Results = list[SetupNote | SetupProblem]
 Query = Callable[[Connection], Iterator[SetupNote | SetupProblem]]
@@ -181,9 +182,11 @@ def test_value_that_another_client_of_a_pooler_left_is_seen(conn: Connection) ->
 
 
 def test_server_that_may_lose_commits_in_a_power_cut_is_noted() -> None:
+    binaries = find_in_wheel(VERSION)
+    assert binaries is not None
     settings = {"fsync": "off", "full_page_writes": "off"}
     with (
-        run_postgres(binaries(), settings) as server,
+        run_postgres(binaries, settings) as server,
         connection.connect(server.conninfo) as conn,
         transaction(conn),
     ):
