@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from handler.admin import preflight
 from salespro_cli.sandbox import UPLOADS
 from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud, open_cloud
 from tests.support.servers.keyless_proxy import keyless_proxy
 from tests.support.servers.pgbouncer import PoolSettings, run_pgbouncer
@@ -20,8 +21,6 @@ from tests.support.servers.pgbouncer import PoolSettings, run_pgbouncer
 pytestmark = pytest.mark.poolers
 
 Answer = dict[str, Any]
-# The test server may have these off: it is faster and keeps nothing.
-OF_THE_TEST_SERVER = ("fsync", "full_page_writes")
 
 
 @pytest.fixture
@@ -49,20 +48,6 @@ def check(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Answ
     return run
 
 
-def of_database(answer: Answer) -> Answer:
-    """The check of the database."""
-    return next(c for c in answer["checks"] if c["check"] == "database")
-
-
-def notes(answer: Answer) -> list[dict[str, str]]:
-    """The notes of the database, without those of the test server."""
-    return [
-        note
-        for note in of_database(answer)["notes"]
-        if not note["says"].startswith(OF_THE_TEST_SERVER)
-    ]
-
-
 @pytest.mark.parametrize("size", [1, 2, 20])
 def test_transaction_pool_is_noted_and_ok(
     check: Callable[[str], Answer], role_url: str, size: int
@@ -71,8 +56,8 @@ def test_transaction_pool_is_noted_and_ok(
         answer = check(pooler.conninfo)
 
     assert answer["ok"] is True
-    assert of_database(answer)["says"].endswith("through a pooler in transaction mode")
-    [note] = notes(answer)
+    assert check_of(answer)["says"].endswith("through a pooler in transaction mode")
+    [note] = check_of(answer)["notes"]
     assert note["says"].startswith(
         "the connection leads through a pooler in transaction mode"
     )
@@ -86,7 +71,7 @@ def test_session_pool_is_noted_and_ok(
         answer = check(pooler.conninfo)
 
     assert answer["ok"] is True
-    [note] = notes(answer)
+    [note] = check_of(answer)["notes"]
     assert (
         "session mode: each connection keeps a server session of its own"
         in note["says"]
@@ -101,7 +86,7 @@ def test_session_pool_of_one_session_is_noted_with_an_unknown_mode(
         answer = check(pooler.conninfo)
 
     assert answer["ok"] is True
-    [note] = notes(answer)
+    [note] = check_of(answer)["notes"]
     assert "its mode is not known" in note["says"]
     assert "wait for a session" in note["means"]
 
@@ -121,7 +106,7 @@ def test_statement_pool_is_a_problem_and_the_buckets_are_still_checked(
         "report bucket": True,
         "upload bucket": True,
     }
-    [problem] = of_database(answer)["problems"]
+    [problem] = check_of(answer)["problems"]
     assert "no import and no dry run is possible" in problem["says"]
     assert "pool_mode" in problem["remedy"]
 
@@ -138,8 +123,8 @@ def test_pool_that_others_use_up_is_a_problem_of_the_database(
         holder.execute("SELECT")
         answer = check(pooler.conninfo)
 
-    assert of_database(answer)["ok"] is False
-    [problem] = of_database(answer)["problems"]
+    assert check_of(answer)["ok"] is False
+    [problem] = check_of(answer)["problems"]
     assert "of a pooler, the size of its pool" in problem["remedy"]
 
 
@@ -150,7 +135,7 @@ def test_pooler_without_cancel_requests_is_noted(
         run_pgbouncer(role_url, PoolSettings()) as pooler,
         keyless_proxy(pooler.conninfo) as url,
     ):
-        _, note = notes(check(url))
+        _, note = check_of(check(url))["notes"]
 
     assert note["says"] == "the pooler takes no cancel requests"
     assert "keeps its locks" in note["means"]

@@ -15,20 +15,21 @@ from salespro_core.postgres.preflight import SetupNote, SetupProblem
 from salespro_core.postgres.server_notes import row_security_notes, table_notes
 from salespro_core.postgres.session import transaction
 from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.function.check_answers import SETTINGS_OF_THE_TEST_SERVER
 from tests.support.servers.local_postgres import run_postgres
 from tools.postgres_binaries import find_in_wheel
 
 Results = list[SetupNote | SetupProblem]
 Query = Callable[[Connection], Iterator[SetupNote | SetupProblem]]
-# The test server may have these off: it is faster and keeps nothing.
-OF_THE_TEST_SERVER = ("fsync", "full_page_writes")
 
 
 def results(url: str, query: Query) -> Results:
     """Results of a query on a new connection, without those of the test server."""
     with connection.connect(url) as conn, transaction(conn):
         found = list(query(conn))
-    return [r for r in found if not r.description.startswith(OF_THE_TEST_SERVER)]
+    return [
+        r for r in found if not r.description.startswith(SETTINGS_OF_THE_TEST_SERVER)
+    ]
 
 
 def one(url: str, query: Query) -> SetupNote | SetupProblem:

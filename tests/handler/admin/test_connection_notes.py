@@ -12,29 +12,21 @@ from salespro_cli.local_postgres.binaries import VERSION
 from salespro_cli.sandbox import UPLOADS
 from salespro_core.postgres import connection
 from salespro_core.postgres.pooler import Pooler, PoolMode
+from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud
 from tests.support.servers.local_postgres import run_postgres
 from tests.support.servers.tcp_proxy import postgres_proxy
 from tools.postgres_binaries import find_in_wheel
 
 RDS_PROXY = "sales.proxy-cz3qfpk4nsdd.eu-central-1.rds.amazonaws.com"
-# The test server may have these off: it is faster and keeps nothing.
-OF_THE_TEST_SERVER = ("fsync", "full_page_writes")
 
 
 def check_database(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> dict[str, Any]:
-    """The check of the database, without the notes of the test server."""
+    """The check of the database by a function that connects to this conninfo."""
     monkeypatch.setenv("DATABASE_URL", url)
-    answer = cloud.run_action("check", bucket=UPLOADS)
-    found: dict[str, Any] = next(
-        check for check in answer["checks"] if check["check"] == "database"
-    )
-    notes = found["notes"]
-    return found | {
-        "notes": [n for n in notes if not n["says"].startswith(OF_THE_TEST_SERVER)]
-    }
+    return check_of(cloud.run_action("check", bucket=UPLOADS))
 
 
 def test_direct_connection_leads_through_no_pooler(
