@@ -109,7 +109,7 @@ def test_view_in_place_of_a_table_is_named_with_a_remedy(
     conn: Connection, table: str
 ) -> None:
     conn.execute(f"ALTER TABLE {table} RENAME TO other".encode())
-    conn.execute(f"CREATE VIEW {table} AS SELECT * FROM other".encode())
+    conn.execute(f"CREATE VIEW {table} AS TABLE other".encode())
 
     [problem] = problems(conn)
 
