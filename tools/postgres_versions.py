@@ -31,7 +31,7 @@ AT_ONCE: Final = 2  # versions that are tested at the same time
 SETTINGS: Final = {"full_page_writes": "off", "synchronous_commit": "off"}
 FULL: Final = (
     *("tests/core/postgres", "tests/core/sync_history", "tests/core/upsert"),
-    *("tests/core/importer", "tests/handler/admin"),
+    *("tests/core/importer", "tests/core/preflight", "tests/handler/admin"),
     # The first measures the client's memory; the second has a server of its own.
     "--ignore=tests/core/importer/test_memory.py",
     "--ignore=tests/core/importer/test_unchanged.py",
@@ -42,7 +42,7 @@ _QUICK: Final = """
 postgres/test_schema.py::test_empty_database_gets_exactly_the_four_tables
 postgres/test_schema.py::test_schema_parsed_from_the_script_is_what_the_script_creates
 postgres/test_schema_adoption.py::test_imports_and_dry_runs_work_on_adopted_tables
-postgres/test_preflight.py::test_migrated_database_has_no_problems
+preflight/test_database.py::test_migrated_database_has_no_problems
 postgres/test_grants.py::test_role_with_the_grants_can_import_and_dry_run
 sync_history/test_concurrent_claims.py::test_of_eight_concurrent_claims_exactly_one_succeeds
 sync_history/test_queries.py::test_import_has_all_fields_of_its_history_row

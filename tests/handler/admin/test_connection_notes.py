@@ -11,7 +11,7 @@ from handler.admin.connection_notes import describe_pooler, pooler_notes, proxy_
 from salespro_cli.local_postgres.binaries import VERSION
 from salespro_cli.sandbox import UPLOADS
 from salespro_core.postgres import connection
-from salespro_core.postgres.pooler import Pooler, PoolMode
+from salespro_core.preflight.pooler import Pooler, PoolMode
 from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud
 from tests.support.servers.local_postgres import run_postgres

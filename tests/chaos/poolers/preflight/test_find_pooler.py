@@ -11,8 +11,8 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.postgres import connection
-from salespro_core.postgres.pooler import Pooler, PoolMode, find_pooler
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S
+from salespro_core.preflight.pooler import Pooler, PoolMode, find_pooler
 from tests.support.databases import temporary_role
 from tests.support.servers.keyless_proxy import keyless_proxy
 from tests.support.servers.pgbouncer import PgBouncer, PoolSettings, run_pgbouncer

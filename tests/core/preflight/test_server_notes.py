@@ -10,10 +10,11 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from salespro_cli.local_postgres.binaries import VERSION
-from salespro_core.postgres import connection, server_notes
-from salespro_core.postgres.preflight import SetupNote, SetupProblem
-from salespro_core.postgres.server_notes import row_security_notes, table_notes
+from salespro_core.postgres import connection
 from salespro_core.postgres.session import transaction
+from salespro_core.preflight import server_notes
+from salespro_core.preflight.database import SetupNote, SetupProblem
+from salespro_core.preflight.server_notes import row_security_notes, table_notes
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.function.check_answers import SETTINGS_OF_THE_TEST_SERVER
 from tests.support.servers.local_postgres import run_postgres

@@ -9,14 +9,14 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.postgres import connection
-from salespro_core.postgres.preflight import (
+from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import transaction
+from salespro_core.preflight.database import (
     SetupProblem,
     privilege_problems,
     schema_problems,
     server_problems,
 )
-from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.session import transaction
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.earlier_system import Variant, earlier_system
 from tests.support.servers.private_postgres import run_private_server
