@@ -9,10 +9,18 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tests.chaos.settings.sweep import Scope, TrialResult
+from tests.chaos.settings.values import POWERFUL, POWERLESS, TABLESPACE
 
 # Test cases that share the trials.
 SHARES = 40
-_ACTIVITY = re.compile(r"While [^:]+: ")
+_ACTIVITY = re.compile(r"While [^:]+(?::\d+)?: ")
+# Values that code marks cannot show.
+_SHOWN = {
+    "": "an empty text",
+    POWERLESS: "a role without privileges",
+    POWERFUL: "another role with the privileges",
+    TABLESPACE: "an existing tablespace",
+}
 
 
 class _Result(NamedTuple):
@@ -66,7 +74,7 @@ def markdown(passed: Counter[str]) -> str | None:
         "|---|---|---|",
     ]
     lines += [
-        f"| `{name}` | {', '.join(f'`{value}`' for value in values)} | {error} |"
+        f"| `{name}` | {', '.join(map(_shown, values))} | {error} |"
         for (name, error), values in _refused(results).items()
     ]
     never = sorted(
@@ -77,6 +85,10 @@ def markdown(passed: Counter[str]) -> str | None:
         names = ", ".join(f"`{name}`" for name in never)
         lines += ["", f"Postgres accepts no other value of {names}."]
     return "\n".join(lines)
+
+
+def _shown(value: str) -> str:
+    return _SHOWN.get(value, f"`{value}`")
 
 
 def _parsed(texts: Iterable[str]) -> list[_Result]:

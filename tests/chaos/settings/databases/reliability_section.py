@@ -21,7 +21,7 @@ ENCODINGS = {
 }
 # Event before which a trigger skips rows -> the row's key in the file of edited rows.
 SKIPPED = {"INSERT": "is added", "UPDATE": "is edited"}
-_ACTIVITY = re.compile(r"While [^:]+: ")
+_ACTIVITY = re.compile(r"While [^:]+(?::\d+)?: ")
 
 
 def encoding_name(encoding: str) -> str:
