@@ -12,7 +12,7 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo quick test faults crashes simulation poolers soak browser pictures tls postgres-versions runtime \
+.PHONY: help demo quick test faults crashes simulation settings poolers soak browser pictures tls postgres-versions runtime \
 	check format bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
@@ -39,7 +39,7 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro import --dry-run events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
 
-SHORT := $(foreach marker,faults crashes simulation poolers browser tls,not $(marker) and) not runtime
+SHORT := $(foreach marker,faults crashes simulation settings poolers browser tls,not $(marker) and) not runtime
 quick: check  ## check, and test the changed modules, in under a minute
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "$(SHORT)" \
 	  $$(PYTHONPATH=. $(BIN)/python -m tools.changed_tests) $(ARGS)
@@ -58,6 +58,12 @@ crashes: $(VENV)/ready  ## test with killed, frozen and racing importers
 
 simulation: $(VENV)/ready  ## run a thousand seeded schedules (a single one: SIMULATION_SEED=1234 make simulation)
 	@$(BIN)/python $(HARD) -m simulation $(ARGS)
+
+# Some of its databases are on Debian's Postgres, which has ICU, citext and postgres_fdw.
+settings: $(VENV)/ready  ## test under each setting of Postgres, and in unusual databases (one setting: SETTING=array_nulls)
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
+	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends postgresql; }
+	@$(BIN)/python $(HARD) -m settings tests/chaos/settings $(ARGS)
 
 poolers: $(VENV)/ready  ## test behind PgBouncer in all pool modes (installs it if missing; another one: PGBOUNCER=/path)
 	@test -n "$(PGBOUNCER)" || PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null \

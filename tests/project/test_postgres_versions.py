@@ -138,22 +138,22 @@ def test_unknown_version_is_refused_before_any_server_starts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "summary"),
+    ("last_line", "summary"),
     [
-        ('tests="9" failures="2" errors="1" skipped="0"', "6 passed, 3 failed"),
+        ("2 failed, 6 passed, 1 error in 3.10s", "6 passed, 3 failed"),
         (
-            'tests="9" failures="0" errors="0" skipped="2"',
-            "7 passed, 0 failed, 2 skipped",
+            "780 passed, 2 skipped in 83.20s (0:01:23)",
+            "780 passed, 0 failed, 2 skipped",
         ),
+        ("no tests ran in 0.01s", "0 passed, 0 failed"),
     ],
 )
 def test_errors_of_fixtures_count_as_failed_and_skips_are_named(
-    tmp_path: Path, counts: str, summary: str
+    last_line: str, summary: str
 ) -> None:
-    report = tmp_path / "report.xml"
-    report.write_text(f"<testsuites><testsuite {counts}/></testsuites>", "utf-8")
+    output = f"FAILED test_a.py::test_a - assert 9 errors\n{last_line}\n"
 
-    assert postgres_versions.summarise(report) == summary
+    assert postgres_versions.summarise(output) == summary
 
 
 # --- packages of npm ------------------------------------------------------------------

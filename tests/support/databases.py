@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -18,18 +19,21 @@ IMPORTER_GRANT = (
 
 
 @contextmanager
-def new_database(server: str, template: str) -> Iterator[str]:
+def new_database(
+    server: str, template: str, options: LiteralString = ""
+) -> Iterator[str]:
     """Create a database; yield its name; drop it with all its sessions.
 
     Args:
         server: conninfo of a superuser.
         template: name of the database to clone.
+        options: of CREATE DATABASE, such as `ENCODING 'LATIN1'`; needs `template0`.
     """
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.SQL(options)
             )
         )
     try:

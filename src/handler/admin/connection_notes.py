@@ -7,9 +7,9 @@ from ipaddress import ip_address
 
 from psycopg import Connection
 
-from salespro_core.postgres.pooler import Pooler
-from salespro_core.postgres.preflight import SetupNote, SetupProblem
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S
+from salespro_core.preflight.database import SetupNote, SetupProblem
+from salespro_core.preflight.pooler import Pooler
 
 # Source: RDS User Guide, "Connecting to a database through RDS Proxy".
 _RDS_PROXY_HOST = (".proxy-", ".rds.amazonaws.com")

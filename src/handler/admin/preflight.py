@@ -16,24 +16,24 @@ from handler.aws.db_connection import Connections
 from handler.settings import Settings
 from salespro_core.errors import ConfigError, SalesProError
 from salespro_core.postgres.connection import CONNECT_TIMEOUT_S
-from salespro_core.postgres.pooler import Pooler, find_pooler
-from salespro_core.postgres.preflight import (
+from salespro_core.postgres.retry import RESPONSE_TIMEOUT_S
+from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import transaction
+from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
+from salespro_core.preflight.database import (
     SetupNote,
     SetupProblem,
     privilege_problems,
     schema_problems,
     server_problems,
 )
-from salespro_core.postgres.retry import RESPONSE_TIMEOUT_S
-from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.server_notes import (
+from salespro_core.preflight.pooler import Pooler, find_pooler
+from salespro_core.preflight.server_notes import (
     row_security_notes,
     server_notes,
     table_notes,
 )
-from salespro_core.postgres.session import transaction
-from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

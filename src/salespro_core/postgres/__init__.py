@@ -2,5 +2,6 @@
 
 In: a libpq URL. Out: a connection, and `StoreError` instead of psycopg's errors.
 May import: `errors`.
-Start at `connection.py`; `sqlstates.py` decides which errors are retryable.
+Start at `connection.py`; `sqlstates.py` decides which errors are retryable, `connect_errors.py`
+for a connection that fails.
 """

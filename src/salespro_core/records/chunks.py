@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from operator import attrgetter, lt
 from typing import Self
 
@@ -89,12 +89,14 @@ class Chunk:
 
     The records are sorted by key across all batches: sorted only within each batch,
     concurrent imports deadlock (19 to 22 of 24 did; sorted across the commit, none).
-    In lenient mode, records that omit different columns need different statements; then
-    only the records of one statement are sorted, and `is_in_order` is false.
+    In lenient mode, records that omit different columns need different statements, and a
+    key may be sent more than once; then only the records of one statement are sorted, and
+    `is_in_order` is false.
 
     Attributes:
         rows: number of rows of the file.
-        batches: at least one; together they count each row of the chunk once.
+        batches: at least one, in the order of writing; together they count each row of
+            the chunk once.  Of two records of one key, the older is in an earlier batch.
     """
 
     rows: int
@@ -102,8 +104,9 @@ class Chunk:
 
     @property
     def is_in_order(self) -> bool:
-        """Whether the records of all batches together are sorted by key."""
-        return len({batch.omitted for batch in self.batches}) <= 1
+        """Whether the records of all batches together are sorted by key, each key once."""
+        keys = [batch.columns[0] for batch in self.batches if batch]
+        return all(str(a[-1]) < str(b[0]) for a, b in pairwise(keys))
 
 
 def make_chunk(layout: Layout, part: ParsedRows, *, batch_size: int) -> Chunk:
@@ -120,8 +123,11 @@ def make_chunk(layout: Layout, part: ParsedRows, *, batch_size: int) -> Chunk:
         batch = Batch(part.lines, part.columns, part.cells, arrays=part.arrays)
         batches = list(batch.split(batch_size))
     else:
-        newest = _newest(layout, part.records())
-        batches = list(_batches(newest, batch_size))
+        batches = [
+            batch
+            for round_ in _rounds(layout, part.records())
+            for batch in _batches(round_, batch_size)
+        ]
     # A chunk without records still has rows to count.
     first, *others = batches or [Batch()]
     first = replace(
@@ -137,31 +143,57 @@ def _are_ascending(keys: Values) -> bool:
     return all(map(lt, keys, islice(keys, 1, None)))  # type: ignore[arg-type]
 
 
-def _newest(layout: Layout, records: Iterable[Record]) -> list[Record]:
-    """One record per key, the newest; of equally new records the last."""
-    by_key: dict[str | None, Record] = {}
-    for record in records:
-        rival = by_key.get(record.values[0])
-        if rival is None:
-            by_key[record.values[0]] = record
-        elif _version(layout, record) >= _version(layout, rival):
-            by_key[record.values[0]] = _completed(record, rival)
-    return [by_key[key] for key in sorted(by_key, key=str)]
+def _rounds(layout: Layout, records: Iterable[Record]) -> list[list[Record]]:
+    """The records to send, in rounds that are written one after the other.
 
+    The newest record of each key is sent.  If it omits columns, it is preceded by the
+    older records that have values for them, so that the table is the same as if every
+    record had been committed on its own: the statement decides for each record whether it
+    is stale.  Values cannot be merged here, because only the table knows which of the
+    records are older than the stored row.
 
-def _completed(record: Record, older: Record) -> Record:
-    """The record, with the older record's values in the columns that it omits.
+    Each round is sorted by key.  It contains a key twice only if the newer record belongs
+    to a later batch of the round; see `_batches`.
 
-    The result is what would be stored if the older record had been committed before.
+    Args:
+        layout: has the positions of the key and of the version column.
+        records: in the order of the file; of equally new records the last is the newest.
     """
-    if not record.omitted:
-        return record
-    values = tuple(
-        older.values[column_index] if column_index in record.omitted else value
-        for column_index, value in enumerate(record.values)
-    )
-    both = tuple(index for index in record.omitted if index in older.omitted)
-    return record._replace(values=values, omitted=both)
+    by_key: dict[str | None, tuple[Record, ...]] = {}
+    for record in records:
+        older = by_key.get(record.values[0], ())
+        if not older or _version(layout, record) >= _version(layout, older[-1]):
+            by_key[record.values[0]] = (*_completing(record, older), record)
+    rounds: list[list[Record]] = []
+    for key in sorted(by_key, key=str):
+        index = 0
+        previous: Record | None = None
+        for record in by_key[key]:
+            if previous and record.omitted <= previous.omitted:
+                index += 1
+            if index == len(rounds):
+                rounds.append([])
+            rounds[index].append(record)
+            previous = record
+    return rounds
+
+
+def _completing(record: Record, older: Sequence[Record]) -> tuple[Record, ...]:
+    """The older records that have a value for a column that all newer records omit.
+
+    At most as many as the record omits columns.
+
+    Args:
+        record: is newer than the older ones.
+        older: of the same key, the newest last.
+    """
+    completing: list[Record] = []
+    missing = set(record.omitted)
+    for candidate in reversed(older):
+        if not missing.issubset(candidate.omitted):
+            completing.append(candidate)
+            missing.intersection_update(candidate.omitted)
+    return tuple(reversed(completing))
 
 
 def _version(layout: Layout, record: Record) -> tuple[bool, datetime]:
@@ -175,7 +207,7 @@ def _version(layout: Layout, record: Record) -> tuple[bool, datetime]:
 
 
 def _batches(records: Sequence[Record], batch_size: int) -> Iterator[Batch]:
-    """Batches of records that omit the same columns.
+    """Batches of records that omit the same columns, in the order of `omitted`.
 
     Cutting in the order of all keys instead would make tiny batches in lenient mode: with
     an invalid cell in half of the rows, the import takes more than ten times as long.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.core.records.readers import (
-    BAD,
     make_chunks,
     read_chunks,
     sent_records,
@@ -92,22 +91,3 @@ def test_records_with_one_key_in_two_chunks_are_both_sent() -> None:
 
     assert [sent_records(chunk) for chunk in chunks] == [[[("A", 2)]], [[("A", 3)]]]
     assert [skipped_rows(chunk) for chunk in chunks] == [(0, 0), (0, 0)]
-
-
-@pytest.mark.parametrize("checkpoint_rows", [1, 5])
-def test_omitted_value_is_taken_from_the_older_duplicate(
-    checkpoint_rows: int,
-) -> None:
-    """The stored value must not depend on where a chunk ends."""
-    chunks = make_chunks(
-        appointment("A", _updated_at="2025-06-07T10:00:00Z", saleAmount="100"),
-        appointment("A", _updated_at="2025-06-07T11:00:00Z", saleAmount=BAD),
-        checkpoint_rows=checkpoint_rows,
-        is_lenient=True,
-    )
-
-    last = chunks[-1].batches[-1]
-    is_alone = checkpoint_rows == 1
-    assert list(last.lines) == [3]
-    assert list(last.columns[11]) == [None if is_alone else "100.0"]
-    assert last.omitted == ((11,) if is_alone else ())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from salespro_core.csv_reader import row_blocks
 from salespro_core.exports.catalogue import APPOINTMENTS
 from salespro_core.records import file_reader
-from salespro_core.records.chunks import Batch, Chunk, _newest
+from salespro_core.records.chunks import Batch, Chunk, _rounds
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.upsert.batch_upsert import array_parameters
@@ -59,8 +58,11 @@ def test_chunk_without_duplicate_keys_has_the_batches_of_the_general_case(
 
     chunks = make_chunks(*rows, batch_size=size) if rows else []
 
-    newest = _newest(layout, all_records)
-    others = [Batch.of(newest[i : i + size]) for i in range(0, len(newest), size)]
+    others = [
+        Batch.of(round_[i : i + size])
+        for round_ in _rounds(layout, all_records)
+        for i in range(0, len(round_), size)
+    ]
     assert [as_lists(batch) for chunk in chunks for batch in chunk.batches] == [
         as_lists(batch) for batch in others
     ]
@@ -145,6 +147,7 @@ def test_records_are_sorted_across_all_batches_of_a_chunk() -> None:
     [chunk] = make_chunks(*(appointment(key) for key in "FBDAEC"), batch_size=2)
 
     assert sent_records(chunk) == [[("A", 5), ("B", 3)], [("C", 7), ("D", 4)], [("E", 6), ("F", 2)]]  # fmt: skip
+    assert chunk.is_in_order
 
 
 def test_chunk_size_counts_all_rows_of_the_file_including_duplicates_and_rejects() -> (
@@ -211,78 +214,10 @@ def test_chunk_is_yielded_before_the_next_one_is_read() -> None:
     assert stream.tell() < 2_000_000
 
 
-def test_records_of_a_batch_omit_the_same_columns() -> None:
-    """A statement names its columns, and must not write the omitted ones."""
-    [chunk] = make_chunks(
-        appointment("C"),
-        appointment("A"),
-        appointment("B", saleAmount=BAD),
-        appointment("E", saleAmount=BAD),
-        appointment("D", saleAmount=BAD, isSale="perhaps"),
-        appointment("F", saleAmount=BAD),
-        is_lenient=True,
-    )
+def test_chunk_of_rejects_only_is_in_order() -> None:
+    [chunk] = make_chunks(appointment(saleAmount=BAD))
 
-    assert sent_records(chunk) == [[("A", 3), ("C", 2)], [("D", 6)], [("B", 4), ("E", 5), ("F", 7)]]  # fmt: skip
-    assert [batch.omitted for batch in chunk.batches] == [(), (3, 11), (11,)]
-
-
-drawn_rows = st.lists(
-    st.tuples(
-        st.sampled_from("ABC"),
-        st.sampled_from([None, "2025-06-07 10:00", "2025-06-07 11:00"]),
-        st.sampled_from(["1", BAD]),
-        st.sampled_from(["TRUE", "x"]),
-    ),
-    max_size=20,
-)
-
-
-@settings(deadline=None, max_examples=200)
-@given(drawn_rows, st.integers(1, 6), st.integers(1, 4), st.booleans())
-def test_every_row_is_in_one_chunk_and_sent_or_counted_once(
-    drawn: list[tuple[str, str | None, str, str]],
-    checkpoint_rows: int,
-    batch_size: int,
-    is_lenient: bool,  # noqa: FBT001 -- drawn
-) -> None:
-    chunks = make_chunks(
-        appointment("", saleAmount=BAD),
-        *(
-            appointment(key, _updated_at=f"{time}:00Z" if time else "", saleAmount=amount, isSale=sale)
-            for key, time, amount, sale in drawn
-        ),
-        checkpoint_rows=checkpoint_rows,
-        batch_size=batch_size,
-        is_lenient=is_lenient,
-    )  # fmt: skip
-
-    rows = [("", None, BAD, "x"), *drawn]
-    for n, chunk in enumerate(chunks):
-        newest_by_key: dict[str, tuple[str, int]] = {}
-        valid = 0
-        part = list(enumerate(rows, start=2))[n * checkpoint_rows :][:checkpoint_rows]
-        for line, (key, time, amount, sale) in part:
-            if key and (is_lenient or (amount != BAD and sale != "x")):
-                valid += 1
-                newest_by_key[key] = max(
-                    newest_by_key.get(key, ("", 0)), (time or "", line)
-                )
-        newest = [(key, newest_by_key[key][1]) for key in sorted(newest_by_key)]
-        assert (
-            sorted(record for batch in sent_records(chunk) for record in batch)
-            == newest
-        )
-        assert all(batch == sorted(batch) for batch in sent_records(chunk))
-        assert chunk.rows == len(part)
-        assert skipped_rows(chunk) == (valid - len(newest), len(part) - valid)
-        assert all(len(batch) <= batch_size for batch in chunk.batches)
-        assert all(map(len, chunk.batches)) or not newest
-        assert all(
-            len(a) == batch_size or a.omitted != b.omitted
-            for a, b in pairwise(chunk.batches)
-        )
-    assert sum(chunk.rows for chunk in chunks) == len(rows)
+    assert chunk.is_in_order
 
 
 def test_chunk_of_very_large_rows_is_short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from handler.admin.actions import ACTIONS, ScheduledActionFailed, UnknownAction
 from salespro_cli.sandbox import UPLOADS
 from salespro_core.postgres import connection
-from salespro_core.postgres.preflight import schema_problems
+from salespro_core.preflight.database import schema_problems
 from tests.support.builders import CANARY_PASSWORD
 from tests.support.databases import temporary_role
 from tests.support.function.cloud import Cloud

@@ -13,6 +13,7 @@ from salespro_cli.sandbox import REPORTS, UPLOADS
 from salespro_core.postgres.schema import expected_schema
 from tests.support.builders import CANARY_PASSWORD
 from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud
 from tests.support.function.iam import run_action_with_permissions
 from tests.support.table_contents import number
@@ -59,6 +60,41 @@ def test_role_with_the_grants_of_the_readme_passes_all_checks(
     assert says["schema"] == f"complete (version {expected_schema().version})"
     assert says["report bucket"] == f"{REPORTS} is writable"
     assert says["upload bucket"] == f"{UPLOADS} is readable"
+
+
+def test_each_check_has_its_result_problems_and_notes(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = cloud.run_action("check")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://importer@127.0.0.1:1/sales")
+    unreachable = cloud.run_action("check")
+
+    for answer in (complete, unreachable):
+        assert set(answer) == {"action", "ok", "checks"}
+        for check in answer["checks"]:
+            assert list(check) == ["check", "ok", "says", "problems", "notes"]
+
+
+def test_notes_on_tables_and_policies_leave_the_checks_ok(
+    cloud: Cloud,
+    conn: Connection,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    conn.execute("ALTER TABLE salespro_appointment SET UNLOGGED")
+    conn.execute("ALTER TABLE salespro_users ENABLE ROW LEVEL SECURITY")
+    conn.execute("CREATE POLICY everything ON salespro_users USING (true)")
+    with temporary_role(database_url, IMPORTER_GRANT) as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        answer = cloud.run_action("check", bucket=UPLOADS)
+
+    assert answer["ok"] is True
+    [on_table] = check_of(answer, "schema")["notes"]
+    [on_policy] = check_of(answer, "privileges")["notes"]
+    assert on_table["says"] == "salespro_appointment is UNLOGGED"
+    assert "a crash of the server empties it" in on_table["means"]
+    assert on_policy["says"].startswith("row-level security of salespro_users applies")
+    assert "dry runs are refused" in on_policy["means"]
 
 
 def test_check_writes_only_its_probe_object(cloud: Cloud, conn: Connection) -> None:

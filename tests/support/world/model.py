@@ -45,24 +45,49 @@ class Model:
     def commit(self, chunk: list[Row]) -> Counts:
         """Apply the rows of one commit and return their counts."""
         results: Counter[str] = Counter()
-        newest: dict[str, Row] = {}
+        rows_by_key: dict[str, list[Row]] = {}
         for row in chunk:
             if row.values is None:
                 results["rejected"] += 1
                 continue
-            results["duplicate"] += row.key in newest
-            newest[row.key] = _merge(newest.get(row.key), row)
-        for row in newest.values():
-            stored = self.table.get(row.key)
-            new = _merge(stored or row._replace(version="", values=self.defaults), row)
-            result = _result(stored, row, new)
-            if result in ("created", "updated") and self.refuses(new.values or {}):
-                result = "rejected"
-                self.refused.append(row)
+            rows = rows_by_key.setdefault(row.key, [])
+            if rows and rows[-1].version > row.version:
+                results["duplicate"] += 1
             else:
-                self.table[row.key] = new
-            results[result] += 1
+                rows.append(row)
+        for rows in rows_by_key.values():
+            sent = _without_replaced(rows)
+            results["duplicate"] += len(rows) - len(sent)
+            for row in sent:
+                results[self._write(row)] += 1
         return Counts(**results)
+
+    def _write(self, row: Row) -> str:
+        """Apply a row and return its result."""
+        stored = self.table.get(row.key)
+        new = _merge(stored or row._replace(version="", values=self.defaults), row)
+        result = _result(stored, row, new)
+        if result in ("created", "updated") and self.refuses(new.values or {}):
+            self.refused.append(row)
+            return "rejected"
+        self.table[row.key] = new
+        return result
+
+
+def _without_replaced(rows: list[Row]) -> list[Row]:
+    """The rows without those whose columns all have a value in newer rows.
+
+    Args:
+        rows: of one key, the newest last.
+    """
+    return [
+        row
+        for index, row in enumerate(rows)
+        if row is rows[-1]
+        or set(row.values or ()).difference(
+            *(newer.values or () for newer in rows[index + 1 :])
+        )
+    ]
 
 
 def _merge(old: Row | None, new: Row) -> Row:

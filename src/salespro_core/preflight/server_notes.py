@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from salespro_core.postgres.preflight import SetupNote, SetupProblem, pin_home
 from salespro_core.postgres.schema import expected_schema
+from salespro_core.preflight.database import SetupNote, SetupProblem, pin_home
 
 # `make postgres-versions` runs the tests on these.
 NEWEST_TESTED_VERSION = 18

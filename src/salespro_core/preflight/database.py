@@ -10,7 +10,12 @@ from psycopg import Connection
 
 from salespro_core.errors import StoreRefused
 from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.session import find_home, find_schema, pin_search_path
+from salespro_core.postgres.session import (
+    check_tables,
+    find_home,
+    find_schema,
+    pin_search_path,
+)
 
 # Needed on each table, for an import and for a dry run.
 TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
@@ -83,9 +88,10 @@ def schema_problems(conn: Connection) -> Iterator[SetupProblem]:
         yield SetupProblem(f"table missing: {', '.join(missing)}", MIGRATE)
         return
     try:
-        find_schema(conn)
+        check_tables(conn, find_schema(conn), expected.tables)
     except StoreRefused as error:  # a view in place of a table, for example
-        description, _, remedy = str(error).partition(": ")
+        _, _, text = str(error).partition(": ")
+        description, _, remedy = text.partition(". ")
         yield SetupProblem(description, remedy)
         return
     for kind, missing in (

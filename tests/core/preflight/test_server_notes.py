@@ -9,25 +9,28 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from salespro_core.postgres import connection, server_notes
-from salespro_core.postgres.preflight import SetupNote, SetupProblem
-from salespro_core.postgres.server_notes import row_security_notes, table_notes
+from salespro_cli.local_postgres.binaries import VERSION
+from salespro_core.postgres import connection
 from salespro_core.postgres.session import transaction
+from salespro_core.preflight import server_notes
+from salespro_core.preflight.database import SetupNote, SetupProblem
+from salespro_core.preflight.server_notes import row_security_notes, table_notes
 from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.function.check_answers import SETTINGS_OF_THE_TEST_SERVER
 from tests.support.servers.local_postgres import run_postgres
-from tests.support.servers.tls_postgres import binaries
+from tools.postgres_binaries import find_in_wheel
 
 Results = list[SetupNote | SetupProblem]
 Query = Callable[[Connection], Iterator[SetupNote | SetupProblem]]
-# The test server may have these off: it is faster and keeps nothing.
-OF_THE_TEST_SERVER = ("fsync", "full_page_writes")
 
 
 def results(url: str, query: Query) -> Results:
     """Results of a query on a new connection, without those of the test server."""
     with connection.connect(url) as conn, transaction(conn):
         found = list(query(conn))
-    return [r for r in found if not r.description.startswith(OF_THE_TEST_SERVER)]
+    return [
+        r for r in found if not r.description.startswith(SETTINGS_OF_THE_TEST_SERVER)
+    ]
 
 
 def one(url: str, query: Query) -> SetupNote | SetupProblem:
@@ -181,9 +184,11 @@ def test_value_that_another_client_of_a_pooler_left_is_seen(conn: Connection) ->
 
 
 def test_server_that_may_lose_commits_in_a_power_cut_is_noted() -> None:
+    binaries = find_in_wheel(VERSION)
+    assert binaries is not None
     settings = {"fsync": "off", "full_page_writes": "off"}
     with (
-        run_postgres(binaries(), settings) as server,
+        run_postgres(binaries, settings) as server,
         connection.connect(server.conninfo) as conn,
         transaction(conn),
     ):

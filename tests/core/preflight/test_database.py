@@ -9,14 +9,14 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.postgres import connection
-from salespro_core.postgres.preflight import (
+from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import transaction
+from salespro_core.preflight.database import (
     SetupProblem,
     privilege_problems,
     schema_problems,
     server_problems,
 )
-from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.session import transaction
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.earlier_system import Variant, earlier_system
 from tests.support.servers.private_postgres import run_private_server
@@ -104,14 +104,17 @@ def test_missing_object_is_named_and_created_by_a_migration(
     assert problems(conn) == []
 
 
-def test_view_in_place_of_a_table_is_named_with_a_remedy(conn: Connection) -> None:
-    conn.execute("ALTER TABLE salespro_users RENAME TO users")
-    conn.execute("CREATE VIEW salespro_users AS SELECT * FROM users")
+@pytest.mark.parametrize("table", TABLES)
+def test_view_in_place_of_a_table_is_named_with_a_remedy(
+    conn: Connection, table: str
+) -> None:
+    conn.execute(f"ALTER TABLE {table} RENAME TO other".encode())
+    conn.execute(f"CREATE VIEW {table} AS TABLE other".encode())
 
     [problem] = problems(conn)
 
-    assert problem.description.startswith("public.salespro_users is a view.")
-    assert problem.remedy == "give this one another name, and run `salespro migrate`."
+    assert problem.description == f"public.{table} is a view"
+    assert "give this one another name, and run `salespro migrate`" in problem.remedy
 
 
 def test_temporary_table_of_another_client_of_a_pooler_hides_no_problem(

@@ -1,0 +1,6 @@
+"""Checks whether a database is ready for imports, and what is unusual about it.
+
+In: a connection. Out: problems with their remedies, and notes with their meanings.
+May import: `errors`, `postgres`.
+Start at `database.py`; `server_notes.py` knows settings, `pooler.py` finds a pooler.
+"""

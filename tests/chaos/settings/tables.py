@@ -1,0 +1,115 @@
+"""The tables as text, to compare the results of two environments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from psycopg import Connection, sql
+
+from salespro_core.postgres.schema import expected_schema
+from tests.support.table_contents import (
+    APPOINTMENT_TABLE,
+    HISTORY_TABLE,
+    SEEN_TABLE,
+    TABLES,
+    USERS_TABLE,
+)
+
+# Table -> its rows, each as column -> text.
+TableText = dict[str, list[dict[str, str | None]]]
+
+# Columns with the time of an import: compared with the clock, and not as text.
+_IMPORT_TIMES = {
+    APPOINTMENT_TABLE: ("imported_at",),
+    USERS_TABLE: ("created_at", "updated_at"),
+    SEEN_TABLE: (),
+    HISTORY_TABLE: ("started_at", "completed_at"),
+}
+_KEYS = {
+    APPOINTMENT_TABLE: ("id",),
+    USERS_TABLE: ("user_object_id",),
+    SEEN_TABLE: ("user_object_id",),
+    HISTORY_TABLE: ("object_key", "object_version"),
+}
+# Columns of the history that differ after a failed attempt.
+_OF_ATTEMPTS = ("id", "attempts")
+
+
+def database_time(conn: Connection) -> datetime:
+    """Return the server's time."""
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    time = row[0]
+    assert isinstance(time, datetime)
+    return time
+
+
+def read_tables(
+    conn: Connection, since: datetime, *, schema: str = "public"
+) -> TableText:
+    """Return all rows, with the columns of the importer.
+
+    Args:
+        conn: in a session with the server's defaults.
+        since: the time of an import is replaced by whether it is between this and now.
+        schema: of the tables.
+    """
+    return {table: _rows(conn, schema, table, since) for table in TABLES}
+
+
+def without_attempts(tables: TableText) -> TableText:
+    """Return the tables without the columns that differ after a failed attempt."""
+    history = [
+        {name: text for name, text in row.items() if name not in _OF_ATTEMPTS}
+        for row in tables[HISTORY_TABLE]
+    ]
+    return {**tables, HISTORY_TABLE: history}
+
+
+def differences(expected: TableText, found: TableText) -> list[str]:
+    """Return a text for each row that is missing, additional or different."""
+    texts = []
+    for table in TABLES:
+        old, new = _by_key(table, expected), _by_key(table, found)
+        texts += [f"{table}: {key} is missing" for key in old if key not in new]
+        texts += [f"{table}: {key} is there as well" for key in new if key not in old]
+        for key in old.keys() & new.keys():
+            changed = [
+                f"{name} is {_shortened(new[key][name])}"
+                f" and not {_shortened(old[key][name])}"
+                for name in old[key]
+                if old[key][name] != new[key][name]
+            ]
+            if changed:
+                texts.append(f"{table}: {key}: {', '.join(changed)}")
+    return texts
+
+
+def _by_key(table: str, tables: TableText) -> dict[str, dict[str, str | None]]:
+    rows = tables[table]
+    names = _KEYS[table]
+    keyed = {" ".join(str(row[name]) for name in names): row for row in rows}
+    assert len(keyed) == len(rows), f"a key of {table} is stored twice"
+    return keyed
+
+
+def _shortened(text: str | None) -> str:
+    return repr(text[:60]) if text is not None else "NULL"
+
+
+def _rows(
+    conn: Connection, schema: str, table: str, since: datetime
+) -> list[dict[str, str | None]]:
+    names = [column for of, column in expected_schema().columns if of == table]
+    columns = [
+        sql.SQL("({} BETWEEN {} AND clock_timestamp())::text").format(
+            sql.Identifier(name), sql.Literal(since)
+        )
+        if name in _IMPORT_TIMES[table]
+        else sql.SQL("{}::text").format(sql.Identifier(name))
+        for name in names
+    ]
+    query = sql.SQL("SELECT {} FROM {}").format(
+        sql.SQL(", ").join(columns), sql.Identifier(schema, table)
+    )
+    return [dict(zip(names, row, strict=True)) for row in conn.execute(query)]
