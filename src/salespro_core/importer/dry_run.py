@@ -120,6 +120,10 @@ def _steps(
         ):
             for batch in chunk.batches:
                 shadows.copy_stored(batch)
+            # A chunk out of order may send a key twice: then the newer record hides how old
+            # the row was for the older one.
+            if not chunk.is_in_order:
+                shadows.add_stale(layout, chunk, uploaded_at)
             result = write_chunk(
                 conn,
                 layout,
@@ -130,7 +134,8 @@ def _steps(
             for reject in result.refused:
                 rejects.add(layout, reject)
             outcome = outcome.with_counts(result.counts)
-            if result.counts.stale:
+            # Most chunks have no stale rows, and are not searched for them.
+            if chunk.is_in_order and result.counts.stale:
                 shadows.add_stale(layout, chunk, uploaded_at)
             yield outcome
         outcome = replace(

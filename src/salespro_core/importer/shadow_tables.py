@@ -71,9 +71,10 @@ class Shadows:
             )
 
     def add_stale(self, layout: Layout, chunk: Chunk, uploaded_at: datetime) -> None:
-        """Keep the first stale rows of a chunk that was just written to the shadows.
+        """Keep the first stale rows of a chunk: those that are older than the shadow rows.
 
-        A shadow row that is still newer than the file's row was not written by it.
+        Before or after the chunk is written, these are the same rows if it sends each key
+        once: a shadow row that is still newer was not written by it.
         """
         for batch in chunk.batches:
             if batch and len(self.stale) < SAMPLE:

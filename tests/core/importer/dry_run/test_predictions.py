@@ -30,6 +30,7 @@ from tests.support.import_runs import (
 from tests.support.table_contents import clear
 
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
+LATER = "2025-06-09T10:00:00.000Z"
 
 
 STORED = [
@@ -269,4 +270,24 @@ def test_dry_run_shows_the_first_changes_in_the_order_of_the_keys(
     assert [(change.key, change.is_new) for change in outcome.changes] == [
         *((key, False) for key in keys[:SAMPLE]),
         *((key, True) for key in keys[30 : 30 + SAMPLE]),
+    ]
+
+
+def test_dry_run_of_a_lenient_file_does_not_show_the_older_row_of_a_key_as_stale(
+    database_url: str, conn: Connection
+) -> None:
+    """Both rows of "edited" are written, the newer one without the invalid value."""
+    run_counts(conn, csv_bytes(*STORED))
+    data = csv_bytes(
+        appointment("edited", saleAmount="99"),
+        appointment("edited", saleAmount="a lot", _updated_at=NEW),
+        appointment("newer", _updated_at=OLD),
+        appointment("newer", _updated_at=LATER, saleAmount="a lot", isSale="no"),
+    )
+
+    outcome = dry_run(database_url, data, options=Options(is_lenient=True))
+
+    assert outcome.counts == Counts(updated=3, stale=1)
+    assert [(row.key, row.incoming) for row in outcome.stale] == [
+        ("newer", "2025-06-07 09:00:00+00")
     ]

@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from salespro_core.errors import OutOfTime
 from salespro_core.importer.callbacks import ImportCallbacks
+from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
@@ -94,6 +95,7 @@ def test_dry_run_of_any_file_has_the_result_of_the_import_with_the_same_sizes(
 
     result = import_file(conn, case, cut)
     assert replace(result_of(conn, predicted, rejects), tables=result.tables) == result
+    assert len(predicted.stale) == min(SAMPLE, predicted.counts.stale)
 
 
 @each_export
