@@ -138,6 +138,11 @@ def settings_query(
             "set_config('synchronous_commit', replace("
             "current_setting('synchronous_commit'), 'off', 'on'), true)"
         )
+    # Otherwise a function `now` in another schema could be found first.
+    columns.append(
+        "set_config('search_path', concat_ws(', ', 'pg_catalog', "
+        "nullif(current_setting('search_path'), '')), true)"
+    )
     if lock:
         columns.append(lock)
     return f"SELECT {', '.join(columns)}".encode()
@@ -157,33 +162,60 @@ def pin_search_path(conn: Connection, schema: str) -> None:
 _HOME = f"""
 SELECT nspname
   FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (nspname, position)
-  JOIN pg_catalog.pg_namespace USING (nspname)
-  JOIN pg_catalog.pg_class ON relnamespace = pg_namespace.oid AND relname = '{HISTORY}'
+  JOIN pg_namespace USING (nspname)
+  JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = '{HISTORY}'
  WHERE left(nspname, 7) <> 'pg_temp'
  ORDER BY position
  LIMIT 1
 """  # noqa: S608 -- a constant
 
 
-# `key_is_exact` is false if two different keys may count as equal.
+_HOME_OR_FIRST = f"""
+SELECT coalesce(({_HOME}), (
+    SELECT nspname
+      FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (nspname, position)
+     WHERE nspname <> 'pg_catalog' AND left(nspname, 7) <> 'pg_temp'
+     ORDER BY position
+     LIMIT 1))
+"""  # noqa: S608 -- a constant
+# What keeps the importer from writing to a table, as far as the catalogue tells.
 _RELATIONS = """
-SELECT nspname, relname, relkind::text,
-       NOT EXISTS (SELECT FROM pg_catalog.pg_index
-                     JOIN pg_catalog.pg_collation ON pg_collation.oid = ANY (indcollation)
-                    WHERE indrelid = pg_class.oid AND indisunique
-                      AND NOT collisdeterministic) AS key_is_exact
-  FROM pg_catalog.pg_class
-  JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
+SELECT nspname, relname,
+       CASE WHEN relkind = 'v' THEN 'is a view'
+            WHEN relkind = 'm' THEN 'is a materialized view'
+            WHEN relkind = 'f' THEN 'is a foreign table'
+            WHEN relkind = 'p' THEN 'is a partitioned table'
+            WHEN relkind <> 'r' THEN 'is not a table'
+            WHEN EXISTS (SELECT FROM pg_rewrite WHERE ev_class = pg_class.oid)
+            THEN 'has a rule'
+            WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = pg_class.oid)
+            THEN 'has tables that inherit from it'
+            ELSE (SELECT min(CASE WHEN NOT collisdeterministic
+                                  THEN 'has the nondeterministic collation ' || collname
+                                  ELSE 'has the type ' || format_type(pg_type.oid, NULL)
+                             END || ' in its key, by which different ids are equal')
+                    FROM pg_attribute
+                    JOIN pg_type ON pg_type.oid = atttypid
+                    LEFT JOIN pg_index ON indrelid = attrelid AND indisunique
+                                      AND attnum = ANY (indkey)
+                    LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+                                           OR pg_collation.oid = ANY (indcollation)
+                   WHERE attrelid = pg_class.oid
+                     AND attname IN ('id', 'user_object_id',
+                                     'bucket', 'object_key', 'object_version')
+                     -- citext, for example; built-in types have smaller ids
+                     AND (NOT collisdeterministic
+                          OR pg_type.oid >= 16384 AND typtype = 'b'
+                          OR typbasetype >= 16384))
+       END
+  FROM pg_class
+  JOIN pg_namespace ON pg_namespace.oid = relnamespace
 """
-_HISTORY = f"{_RELATIONS} WHERE nspname = ({_HOME}) AND relname = '{HISTORY}'"
+_HISTORY = f"""
+SELECT relations.*, current_setting('session_replication_role')
+  FROM ({_RELATIONS} WHERE nspname = ({_HOME}) AND relname = '{HISTORY}') AS relations
+"""  # noqa: S608 -- constants
 _NAMED = f"{_RELATIONS} WHERE nspname = %s AND relname = ANY (%s)"
-# Kinds of relations in which the upsert is impossible, or its counts would be wrong.
-_REFUSED_KINDS = {
-    "v": "a view",
-    "m": "a materialized view",
-    "f": "a foreign table",
-    "p": "a partitioned table",
-}
 
 
 def find_schema(conn: Connection) -> str:
@@ -203,8 +235,16 @@ def find_schema(conn: Connection) -> str:
             "search_path.",
             "42P01",
         )
-    _check_relation(*row)
-    return str(row[0])
+    schema, name, problem, replication_role = row
+    _check_relation(schema, name, problem)
+    if replication_role == "replica":
+        raise StoreRefused(
+            "While looking for the tables: session_replication_role is `replica`, with "
+            "which triggers and foreign keys do not apply. Reset it for this role and "
+            "this database.",
+            "55000",
+        )
+    return str(schema)
 
 
 def check_tables(conn: Connection, schema: str, names: Sequence[str]) -> None:
@@ -226,20 +266,13 @@ def check_tables(conn: Connection, schema: str, names: Sequence[str]) -> None:
         _check_relation(*row)
 
 
-def _check_relation(schema: str, name: str, kind: str, key_is_exact: bool) -> None:  # noqa: FBT001 -- a column
-    if kind != "r":
+def _check_relation(schema: str, name: str, problem: str | None) -> None:
+    if problem is not None:
         raise StoreRefused(
-            f"While looking for the tables: {schema}.{name} is "
-            f"{_REFUSED_KINDS.get(kind, 'not a table')}. The importer writes to plain "
-            "tables only: give this one another name, and run `salespro migrate`.",
+            f"While looking for the tables: {schema}.{name} {problem}. The importer "
+            "writes to plain tables only: change this one, or give it another name and "
+            "run `salespro migrate`.",
             "42809",
-        )
-    if not key_is_exact:
-        raise StoreRefused(
-            f"While looking for the tables: a key of {schema}.{name} has a "
-            "nondeterministic collation, by which different ids are equal. Give the "
-            "column a deterministic one.",
-            "42P21",
         )
 
 
@@ -250,8 +283,7 @@ def find_home(conn: Connection) -> str:
         StoreRefused: the search_path has no schema.
         psycopg.Error: as `Connection.execute`.
     """
-    query = f"SELECT coalesce(({_HOME}), current_schema())"
-    (schema,) = conn.execute(query.encode()).fetchone() or (None,)
+    (schema,) = conn.execute(_HOME_OR_FIRST.encode()).fetchone() or (None,)
     if schema is None:
         raise StoreRefused(
             "While looking for the tables: no schema of the role's search_path exists. "

@@ -61,7 +61,7 @@ def test_transaction_has_our_settings_and_leaves_the_session_as_it_was(
     assert inside.pop("idle_in_transaction_session_timeout") == "1min"
     assert inside.pop("DateStyle").startswith("ISO")
     assert inside.pop("role") == "none"
-    assert inside.pop("search_path") == '"$user", public'
+    assert inside.pop("search_path") == 'pg_catalog, "$user", public'
     assert inside.pop("synchronous_commit") == "on"
     assert inside == {name: SETTINGS[name] for name in inside}
     assert len(inside) == len(SETTINGS) - 4
@@ -75,7 +75,7 @@ def test_failed_transaction_is_rolled_back_and_leaves_the_session_as_it_was(
     before = session_state(conn)
 
     with pytest.raises(psycopg.errors.DivisionByZero), transaction(conn):
-        conn.execute("CREATE TABLE other AS SELECT 1; SELECT 1 / 0")
+        conn.execute("CREATE TABLE public.other AS SELECT 1; SELECT 1 / 0")
 
     assert conn.info.transaction_status is TransactionStatus.IDLE
     assert session_state(conn) == before
