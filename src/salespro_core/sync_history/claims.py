@@ -78,7 +78,9 @@ _STORED = """
 SELECT id, status, attempts, sync_type,
        records_created, records_updated, records_unchanged,
        records_stale, records_duplicate, records_rejected, refused_rows,
-       ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s
+       ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s,
+       status <> 'completed'
+           AND coalesce(lease_expires_at < clock_timestamp(), true) AS is_free
   FROM {history}
  WHERE (bucket, object_key, object_version)
      = (%(bucket)s, %(object_key)s, %(version)s)
@@ -109,8 +111,13 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         "lease": lease,
     }
     with conn.cursor(row_factory=dict_row) as cur:
-        row = cur.execute(on_history(_CLAIM, schema), parameters).fetchone()
-        row = row or cur.execute(on_history(_STORED, schema), parameters).fetchone()
+        stored = on_history(_STORED, schema)
+        # Looking first, because _CLAIM locks the row even if it may not change it: the
+        # attempt that has the claim would wait for this one.
+        row = cur.execute(stored, parameters).fetchone()
+        if row is None or row["is_free"]:
+            row = cur.execute(on_history(_CLAIM, schema), parameters).fetchone()
+            row = row or cur.execute(stored, parameters).fetchone()
     if row is None or (row["status"] != "completed" and "lease_s" in row):
         # No row: it existed a moment ago, so another session deletes from the history.
         retry_after_s = max(1, (row and row["lease_s"]) or 1)

@@ -45,6 +45,8 @@ class Attempt:
         transaction: its open transaction.
         is_blocked: it waits for a lock that a paused attempt holds.
         faults: the faults that were injected into it.
+        statement: name of its last statement.
+        is_release_cancelled: the statement that ends its lease waited for too long.
         sqlstates: errors that Postgres has returned, without those of the `busy` fault.
         refusals: how many more connections are refused.
         reported_lines: lines of the rejects in its report.
@@ -73,6 +75,8 @@ class Attempt:
         self.is_blocked = self.is_out_of_time = self.is_dead = self.is_over = False
         self.is_object_gone = file.is_gone
         self.faults: set[str] = set()
+        self.statement = ""
+        self.is_release_cancelled = False
         self.sqlstates: set[str] = set()
         self.refusals = 0
         self.reported_lines: list[int] = []
@@ -206,6 +210,7 @@ class Attempt:
 
     def _plan(self, moment: Moment) -> Action | None:
         name = statement_name(moment.text)
+        self.statement = name
         ended: Transaction | None = None
         self.file.claims += name == "the claim" and not moment.is_answered
         if moment.error and not moment.error.endswith("busy"):

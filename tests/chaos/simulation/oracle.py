@@ -221,7 +221,11 @@ class Oracle:
         else:
             is_explained = isinstance(attempt.error, tuple(_possible_errors(attempt)))
             assert is_explained, "no fault explains its error"
-        is_reached = not attempt.is_dead and not attempt.faults & CONNECTION_FAULTS
+        is_reached = not (
+            attempt.is_dead
+            or attempt.is_release_cancelled
+            or attempt.faults & CONNECTION_FAULTS
+        )
         if row and row["attempts"] == attempt.number and is_reached:
             assert row["lease_expires_at"] is None, "I6: a lease is left"
 

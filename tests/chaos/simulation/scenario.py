@@ -287,6 +287,10 @@ class Scenario:
                 f"{by or 'an abandoned session'} has waited too long for a lock"
             )
             if by is not None:
+                by.is_release_cancelled |= by.statement in (
+                    "the release",
+                    "the failure",
+                )
                 inject(by, "cancel", self._random, self._testbed.conn)
             else:
                 self._testbed.conn.execute("SELECT pg_cancel_backend(%s)", [pid])
