@@ -50,7 +50,7 @@ def possible_faults(attempt: Attempt) -> Iterator[str]:
         yield from ("interrupt", "bug")
     if now.name == "reading":
         yield from ("object unreadable",) * 6
-        yield from ("object deleted",) * 2
+        yield from ("object deleted",) * 4
     if now.name == "publishing":
         yield from ("report not stored",) * 6
 
