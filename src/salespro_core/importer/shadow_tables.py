@@ -30,6 +30,7 @@ from salespro_core.postgres.session import (
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.parser import Values
 from salespro_core.sync_history.claims import LEASE, Claim
+from salespro_core.upsert.sql import exact_values
 
 # Updated, created and stale rows that a report shows, of each.
 SAMPLE = 20
@@ -103,11 +104,8 @@ class Shadows:
             for name in names
             for side in ("stored", "shadow")
         ]
-        differs = sql.SQL(" OR ").join(
-            sql.SQL("{} IS DISTINCT FROM {}").format(
-                sql.Identifier("stored", name), sql.Identifier("shadow", name)
-            )
-            for name in names
+        differs = sql.SQL("({}) IS DISTINCT FROM ({})").format(
+            *(exact_values(self.export, names, of=of) for of in ("stored", "shadow"))
         )
         query = sql.SQL("""
             SELECT {columns}, shadow.{key} AS key

@@ -122,7 +122,7 @@ def _conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
         new=_identifiers(updated, of="excluded"),
         written_at=written_at,
         not_stale=not_stale,
-        differs=_differs(updated, new="excluded"),
+        differs=_differs(export, updated, new="excluded"),
     )
 
 
@@ -147,7 +147,7 @@ def _compared_by_column(
              WHERE stored.is_stale OR stored.is_equal IS NOT TRUE
         ),""").format(
         is_stale=_is_stale(version, updated, new="incoming"),
-        differs=_differs(updated, new="incoming"),
+        differs=_differs(export, updated, new="incoming"),
         table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
     )
@@ -227,12 +227,32 @@ def _is_stale(version: str, carried: Sequence[str], *, new: str) -> sql.Composed
     )
 
 
-def _differs(updated: Sequence[str], *, new: str) -> sql.Composable:
+def _differs(export: Export, updated: Sequence[str], *, new: str) -> sql.Composable:
     """Whether the stored row has another value in one of these columns."""
     if not updated:
         return sql.SQL("(false)")
     return sql.SQL("(({}) IS DISTINCT FROM ({}))").format(
-        _identifiers(updated, of="stored"), _identifiers(updated, of=new)
+        *(exact_values(export, updated, of=side) for side in ("stored", new))
+    )
+
+
+def exact_values(export: Export, names: Sequence[str], *, of: str) -> sql.Composed:
+    """Expressions for these columns, separated by commas, that compare texts by bytes.
+
+    The warehouse may have made a column citext, or given it a collation that ignores case:
+    then its own `=` would hide an edit by case only.  The plan has no step for the cast.
+
+    Args:
+        export: has the types of the columns.
+        names: of columns of the export.
+        of: the table, or its alias.
+    """
+    texts = {column.name for column in export.columns if column.column_type.is_text}
+    return sql.SQL(", ").join(
+        sql.SQL('{}::text COLLATE "C"' if name in texts else "{}").format(
+            sql.Identifier(of, name)
+        )
+        for name in names
     )
 
 
