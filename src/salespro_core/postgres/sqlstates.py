@@ -54,6 +54,8 @@ _REFUSED_BY_PSYCOPG = (
 # Prefixes of SQLSTATEs that a row causes: invalid data, a constraint, a row too large for
 # its index, RAISE in a trigger.
 _CAUSED_BY_ROW = ("22", "23", "54000", "P0")
+# In the text of the error that the upsert raises itself, in a server of any language.
+SKIPPED_BY_TRIGGER = "salespro: a trigger has skipped a row"
 
 
 def is_retryable(sqlstate: str) -> bool:
@@ -70,6 +72,8 @@ def is_row_error(error: psycopg.Error) -> bool:
 
 def row_error_text(error: psycopg.Error) -> str:
     """The reason of a reject, without the error's own text, which quotes values."""
+    if SKIPPED_BY_TRIGGER in (error.diag.message_primary or ""):
+        return "is skipped by a trigger of the table"
     return f"is refused by Postgres ({_name(error)}{_of_object(error)})"
 
 

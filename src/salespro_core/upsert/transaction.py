@@ -34,7 +34,7 @@ class ChunkResult:
     Attributes:
         counts: of all rows.
         refused: records that Postgres refused (by a constraint or a trigger of the
-            warehouse, for example); counted as rejected.
+            warehouse, for example) or a trigger skipped; counted as rejected.
     """
 
     counts: Counts = field(default_factory=Counts)
