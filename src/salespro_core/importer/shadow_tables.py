@@ -6,7 +6,7 @@ is READ ONLY, in which Postgres allows writes to temporary tables only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import StoreRefused
 from salespro_core.exports.columns import Export
+from salespro_core.importer.shadow_creation import create_shadow
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Stale
 from salespro_core.postgres.session import (
@@ -43,6 +44,7 @@ class Shadows:
     Attributes:
         schema: the schema of the real tables.
         claim: of the only row of the shadow history.
+        copied: table -> its columns without the generated ones, separated by commas.
         stale: the first rows of the file that are older than the stored ones.
     """
 
@@ -50,6 +52,7 @@ class Shadows:
     export: Export
     schema: str
     claim: Claim
+    copied: Mapping[str, sql.Composed]
     stale: list[Stale] = field(default_factory=list)
 
     def copy_stored(self, batch: Batch) -> None:
@@ -60,10 +63,11 @@ class Shadows:
         for table in self.export.tables:
             self.conn.execute(
                 sql.SQL("""
-                INSERT INTO {shadow}
-                SELECT * FROM {real} WHERE {key} = ANY(%(keys)s::text[])
+                INSERT INTO {shadow} ({columns}) OVERRIDING SYSTEM VALUE
+                SELECT {columns} FROM {real} WHERE {key} = ANY(%(keys)s::text[])
                     ON CONFLICT DO NOTHING
                 """).format(
+                    columns=self.copied[table],
                     shadow=sql.Identifier("pg_temp", table),
                     real=sql.Identifier(self.schema, table),
                     key=sql.Identifier(self.export.key),
@@ -154,16 +158,10 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
         schema = find_schema(conn)
         check_tables(conn, schema, export.tables)
         _check_access(conn, export, schema)
-        for table in (*export.tables, HISTORY):
-            conn.execute(
-                # Values of generated columns are copied like others.
-                sql.SQL("""
-                    CREATE TEMPORARY TABLE {}
-                        (LIKE {} INCLUDING ALL EXCLUDING GENERATED) ON COMMIT DROP
-                    """).format(
-                    sql.Identifier("pg_temp", table), sql.Identifier(schema, table)
-                )
-            )
+        copied = {
+            table: create_shadow(conn, schema, table)
+            for table in (*export.tables, HISTORY)
+        }
         conn.execute("""
             INSERT INTO pg_temp.salespro_sync_history
                    (id, sync_type, started_at, status, attempts)
@@ -178,7 +176,7 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
             lease=LEASE,
             schema="pg_temp",
         )
-        yield Shadows(conn, export, schema, claim)
+        yield Shadows(conn, export, schema, claim, copied)
     finally:
         roll_back(conn)
 
