@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from psycopg import Connection, sql
+from psycopg.errors import UntranslatableCharacter
 from psycopg.rows import dict_row
 
 from salespro_core.csv_reader.header import Layout
@@ -59,7 +60,7 @@ class Shadows:
         """Copy the stored rows with the keys of this batch, unless copied before."""
         if not batch:
             return
-        keys = list(batch.columns[0])
+        keys = _storable(self.conn, batch.columns[0])
         for table in self.export.tables:
             self.conn.execute(
                 sql.SQL("""
@@ -223,9 +224,11 @@ def _stale_rows(
         limit: number of rows, at most.
     """
     export = layout.export
-    keys, versions = list(batch.columns[0]), _versions(layout, batch)
+    keys, versions = batch.columns[0], _versions(layout, batch)
     if export.seen_table is not None:
         versions = (uploaded_at.isoformat(),) * len(keys)
+    storable = set(_storable(conn, keys))
+    sent = [(k, v) for k, v in zip(keys, versions, strict=True) if k in storable]
     table, version = export.table, export.version
     if export.seen_table is not None:
         table, version = export.seen_table, "uploaded_at"
@@ -244,10 +247,29 @@ def _stale_rows(
         shadow=sql.Identifier("pg_temp", table),
     )
     found = conn.execute(
-        query, {"keys": keys, "versions": list(versions), "limit": limit}
+        query,
+        {
+            "keys": [key for key, _ in sent],
+            "versions": [version for _, version in sent],
+            "limit": limit,
+        },
     )
     for key, stored, incoming in found:
         yield Stale(key=key, stored=stored, incoming=incoming)
+
+
+def _storable(conn: Connection, keys: Values) -> list[str | None]:
+    """The keys that the database's encoding can hold; rows with others are rejected."""
+    if conn.info.parameter_status("server_encoding") in {"UTF8", "SQL_ASCII"}:
+        return list(keys)
+    try:
+        with conn.transaction():  # a savepoint
+            conn.execute("SELECT %s::text[]", [list(keys)])
+    except UntranslatableCharacter:
+        middle = len(keys) // 2
+        halves = (keys[:middle], keys[middle:]) if middle else ()
+        return [key for half in halves for key in _storable(conn, half)]
+    return list(keys)
 
 
 def _versions(layout: Layout, batch: Batch) -> Values:

@@ -70,10 +70,19 @@ def is_row_error(error: psycopg.Error) -> bool:
     return (error.sqlstate or "").startswith(_CAUSED_BY_ROW) and not is_history
 
 
-def row_error_text(error: psycopg.Error) -> str:
-    """The reason of a reject, without the error's own text, which quotes values."""
+def row_error_text(error: psycopg.Error, encoding: str | None) -> str:
+    """The reason of a reject, without the error's own text, which quotes values.
+
+    Args:
+        error: caused by the row.
+        encoding: of the database, as Postgres names it; None if it is not known.
+    """
     if SKIPPED_BY_TRIGGER in (error.diag.message_primary or ""):
         return "is skipped by a trigger of the table"
+    is_untranslatable = isinstance(error, psycopg.errors.UntranslatableCharacter)
+    # UTF8 has all characters; there, a function of the warehouse raised the error.
+    if is_untranslatable and encoding not in (None, "UTF8"):
+        return f"has a character that {encoding}, the database's encoding, lacks"
     return f"is refused by Postgres ({_name(error)}{_of_object(error)})"
 
 
