@@ -33,6 +33,7 @@ from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.pipeline import write_chunks
+from salespro_core.upsert.trigger_skips import has_before_triggers
 
 # How often Postgres may lose commits during one attempt.
 MOST_LOSSES = 3
@@ -134,7 +135,7 @@ def _import_after_checkpoint(
                 outcome, sync_type=layout.export.sync_type, ignored=layout.ignored
             )
             callbacks.on_commit(outcome)
-            connection.run(
+            claim = connection.run(
                 "storing the type of the export",
                 partial(_set_export, claim=claim, export=layout.export),
             )
@@ -209,9 +210,14 @@ def _import_after_checkpoint(
     yield outcome
 
 
-def _set_export(conn: Connection, claim: Claim, export: Export) -> None:
+def _set_export(conn: Connection, claim: Claim, export: Export) -> Claim:
+    """Store the type of the export; return the claim with what its table has."""
     check_tables(conn, claim.schema, export.tables)
     claims.set_sync_type(conn, claim, export.sync_type)
+    return replace(
+        claim,
+        has_before_triggers=has_before_triggers(conn, claim.schema, export.table),
+    )
 
 
 def _then(

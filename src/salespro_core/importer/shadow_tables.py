@@ -6,17 +6,19 @@ is READ ONLY, in which Postgres allows writes to temporary tables only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from psycopg import Connection, sql
+from psycopg.errors import UntranslatableCharacter
 from psycopg.rows import dict_row
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import StoreRefused
 from salespro_core.exports.columns import Export
+from salespro_core.importer.shadow_creation import create_shadow
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Stale
 from salespro_core.postgres.session import (
@@ -30,6 +32,7 @@ from salespro_core.postgres.session import (
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.parser import Values
 from salespro_core.sync_history.claims import LEASE, Claim
+from salespro_core.upsert.sql import exact_values
 
 # Updated, created and stale rows that a report shows, of each.
 SAMPLE = 20
@@ -42,6 +45,7 @@ class Shadows:
     Attributes:
         schema: the schema of the real tables.
         claim: of the only row of the shadow history.
+        copied: table -> its columns without the generated ones, separated by commas.
         stale: the first rows of the file that are older than the stored ones.
     """
 
@@ -49,20 +53,22 @@ class Shadows:
     export: Export
     schema: str
     claim: Claim
+    copied: Mapping[str, sql.Composed]
     stale: list[Stale] = field(default_factory=list)
 
     def copy_stored(self, batch: Batch) -> None:
         """Copy the stored rows with the keys of this batch, unless copied before."""
         if not batch:
             return
-        keys = list(batch.columns[0])
+        keys = _storable(self.conn, batch.columns[0])
         for table in self.export.tables:
             self.conn.execute(
                 sql.SQL("""
-                INSERT INTO {shadow}
-                SELECT * FROM {real} WHERE {key} = ANY(%(keys)s::text[])
+                INSERT INTO {shadow} ({columns}) OVERRIDING SYSTEM VALUE
+                SELECT {columns} FROM {real} WHERE {key} = ANY(%(keys)s::text[])
                     ON CONFLICT DO NOTHING
                 """).format(
+                    columns=self.copied[table],
                     shadow=sql.Identifier("pg_temp", table),
                     real=sql.Identifier(self.schema, table),
                     key=sql.Identifier(self.export.key),
@@ -103,11 +109,8 @@ class Shadows:
             for name in names
             for side in ("stored", "shadow")
         ]
-        differs = sql.SQL(" OR ").join(
-            sql.SQL("{} IS DISTINCT FROM {}").format(
-                sql.Identifier("stored", name), sql.Identifier("shadow", name)
-            )
-            for name in names
+        differs = sql.SQL("({}) IS DISTINCT FROM ({})").format(
+            *(exact_values(self.export, names, of=of) for of in ("stored", "shadow"))
         )
         query = sql.SQL("""
             SELECT {columns}, shadow.{key} AS key
@@ -156,16 +159,10 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
         schema = find_schema(conn)
         check_tables(conn, schema, export.tables)
         _check_access(conn, export, schema)
-        for table in (*export.tables, HISTORY):
-            conn.execute(
-                # Values of generated columns are copied like others.
-                sql.SQL("""
-                    CREATE TEMPORARY TABLE {}
-                        (LIKE {} INCLUDING ALL EXCLUDING GENERATED) ON COMMIT DROP
-                    """).format(
-                    sql.Identifier("pg_temp", table), sql.Identifier(schema, table)
-                )
-            )
+        copied = {
+            table: create_shadow(conn, schema, table)
+            for table in (*export.tables, HISTORY)
+        }
         conn.execute("""
             INSERT INTO pg_temp.salespro_sync_history
                    (id, sync_type, started_at, status, attempts)
@@ -180,7 +177,7 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
             lease=LEASE,
             schema="pg_temp",
         )
-        yield Shadows(conn, export, schema, claim)
+        yield Shadows(conn, export, schema, claim, copied)
     finally:
         roll_back(conn)
 
@@ -227,9 +224,11 @@ def _stale_rows(
         limit: number of rows, at most.
     """
     export = layout.export
-    keys, versions = list(batch.columns[0]), _versions(layout, batch)
+    keys, versions = batch.columns[0], _versions(layout, batch)
     if export.seen_table is not None:
         versions = (uploaded_at.isoformat(),) * len(keys)
+    storable = set(_storable(conn, keys))
+    sent = [(k, v) for k, v in zip(keys, versions, strict=True) if k in storable]
     table, version = export.table, export.version
     if export.seen_table is not None:
         table, version = export.seen_table, "uploaded_at"
@@ -248,10 +247,29 @@ def _stale_rows(
         shadow=sql.Identifier("pg_temp", table),
     )
     found = conn.execute(
-        query, {"keys": keys, "versions": list(versions), "limit": limit}
+        query,
+        {
+            "keys": [key for key, _ in sent],
+            "versions": [version for _, version in sent],
+            "limit": limit,
+        },
     )
     for key, stored, incoming in found:
         yield Stale(key=key, stored=stored, incoming=incoming)
+
+
+def _storable(conn: Connection, keys: Values) -> list[str | None]:
+    """The keys that the database's encoding can hold; rows with others are rejected."""
+    if conn.info.parameter_status("server_encoding") in {"UTF8", "SQL_ASCII"}:
+        return list(keys)
+    try:
+        with conn.transaction():  # a savepoint
+            conn.execute("SELECT %s::text[]", [list(keys)])
+    except UntranslatableCharacter:
+        middle = len(keys) // 2
+        halves = (keys[:middle], keys[middle:]) if middle else ()
+        return [key for half in halves for key in _storable(conn, half)]
+    return list(keys)
 
 
 def _versions(layout: Layout, batch: Batch) -> Values:

@@ -54,6 +54,8 @@ _REFUSED_BY_PSYCOPG = (
 # Prefixes of SQLSTATEs that a row causes: invalid data, a constraint, a row too large for
 # its index, RAISE in a trigger.
 _CAUSED_BY_ROW = ("22", "23", "54000", "P0")
+# In the text of the error that the upsert raises itself, in a server of any language.
+SKIPPED_BY_TRIGGER = "salespro: a trigger has skipped a row"
 
 
 def is_retryable(sqlstate: str) -> bool:
@@ -68,8 +70,19 @@ def is_row_error(error: psycopg.Error) -> bool:
     return (error.sqlstate or "").startswith(_CAUSED_BY_ROW) and not is_history
 
 
-def row_error_text(error: psycopg.Error) -> str:
-    """The reason of a reject, without the error's own text, which quotes values."""
+def row_error_text(error: psycopg.Error, encoding: str | None) -> str:
+    """The reason of a reject, without the error's own text, which quotes values.
+
+    Args:
+        error: caused by the row.
+        encoding: of the database, as Postgres names it; None if it is not known.
+    """
+    if SKIPPED_BY_TRIGGER in (error.diag.message_primary or ""):
+        return "is skipped by a trigger of the table"
+    is_untranslatable = isinstance(error, psycopg.errors.UntranslatableCharacter)
+    # UTF8 has all characters; there, a function of the warehouse raised the error.
+    if is_untranslatable and encoding not in (None, "UTF8"):
+        return f"has a character that {encoding}, the database's encoding, lacks"
     return f"is refused by Postgres ({_name(error)}{_of_object(error)})"
 
 

@@ -38,6 +38,8 @@ class Claim:
         sync_type: None if the file has not been recognised yet.
         lease: time that each commit adds before another attempt may take over.
         schema: of the importer's tables.
+        has_before_triggers: the export's table has triggers that can skip rows; False
+            until the attempt has looked.
     """
 
     import_id: int
@@ -48,6 +50,7 @@ class Claim:
     schema: str
     refused: Mapping[int, str] = field(default_factory=dict)
     sync_type: str | None = None
+    has_before_triggers: bool = False
 
 
 _CLAIM = """

@@ -61,10 +61,10 @@ def upsert_batch(
         ValueError: the columns of the batch differ in length.
         ClaimLost: another attempt took over, or this batch was written before.  Nothing
             was written.
-        psycopg.Error: as `Connection.execute`.
+        psycopg.Error: as `Connection.execute`; or a trigger has skipped a record.
     """
     statement = batch_statement(
-        layout, batch, claim.schema, compare_before_insert=compare_before_insert
+        layout, batch, claim, compare_before_insert=compare_before_insert
     )
     parameters = batch_parameters(
         statement,
@@ -80,19 +80,23 @@ def upsert_batch(
 
 
 def batch_statement(
-    layout: Layout, batch: Batch, schema: str, *, compare_before_insert: bool = True
+    layout: Layout, batch: Batch, claim: Claim, *, compare_before_insert: bool = True
 ) -> Statement:
     """The statement for the columns that the batch has values for.
 
     Args:
         layout: the columns of the batch.
         batch: omits some of them.
-        schema: as in `upsert_statement`.
+        claim: has the schema, and whether the table has triggers that can skip rows.
         compare_before_insert: as in `upsert_statement`.
     """
     columns = _carried(layout.columns, batch.omitted)
     return _numbered_statement(
-        layout.export, columns, schema, compare_before_insert=compare_before_insert
+        layout.export,
+        columns,
+        claim.schema,
+        compare_before_insert=compare_before_insert,
+        has_before_triggers=claim.has_before_triggers,
     )
 
 
@@ -186,9 +190,14 @@ def _numbered_statement(
     schema: str,
     *,
     compare_before_insert: bool,
+    has_before_triggers: bool,
 ) -> Statement:
     composed = upsert_statement(
-        export, columns, schema, compare_before_insert=compare_before_insert
+        export,
+        columns,
+        schema,
+        compare_before_insert=compare_before_insert,
+        has_before_triggers=has_before_triggers,
     )
     # Named parameters would be parsed again for each batch, which takes as long as
     # parsing a column.

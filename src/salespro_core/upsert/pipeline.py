@@ -244,7 +244,7 @@ class InFlightChunk:
                 statement = batch_statement(
                     layout,
                     batch,
-                    claim.schema,
+                    claim,
                     compare_before_insert=self._compare_before_insert,
                 )
                 if statement is not prepared:

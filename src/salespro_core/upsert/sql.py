@@ -8,6 +8,7 @@ from psycopg import sql
 
 from salespro_core.exports.columns import Column, Export
 from salespro_core.postgres.session import HISTORY
+from salespro_core.upsert import trigger_skips
 
 
 def upsert_statement(
@@ -16,6 +17,7 @@ def upsert_statement(
     schema: str,
     *,
     compare_before_insert: bool = True,
+    has_before_triggers: bool = False,
 ) -> sql.Composed:
     """The statement that writes a batch of these columns.
 
@@ -37,6 +39,8 @@ def upsert_statement(
         compare_before_insert: for exports with a version column: compare with the stored
             rows before any of them is locked.  Otherwise all of them are locked, which
             is faster if all are written anyway.
+        has_before_triggers: the statement fails if a BEFORE ROW trigger of the table has
+            skipped a record; see `trigger_skips`.  It compares before it inserts.
     """
     updated = [column.name for column in columns if column.name != export.key]
     compared: sql.Composable = sql.SQL("")
@@ -44,11 +48,24 @@ def upsert_statement(
     stale: sql.Composable = sql.SQL("(SELECT count(*) FROM compared WHERE is_stale)")
     if export.version is None:
         compared = _compared_by_upload(export, schema)
-    elif compare_before_insert:
+    elif compare_before_insert or has_before_triggers:
         compared = _compared_by_column(export, export.version, updated, schema)
     else:
         source = sql.SQL("incoming")
         stale = _stale_among_unwritten(export, export.version, columns, schema)
+    claimed: sql.Composable = sql.SQL("")
+    action = _conflict_action(export, updated)
+    if has_before_triggers:
+        claimed = sql.SQL("WHERE {}").format(trigger_skips.RESET)
+        action = _counted_conflict_action(export, updated)
+        stale = sql.SQL("{} + {}").format(
+            stale,
+            trigger_skips.error_if_skipped(
+                table=sql.Identifier(schema, export.table),
+                key=sql.Identifier(export.key),
+                differs=_differs(export, updated, new="incoming"),
+            ),
+        )
     return sql.SQL("""
         WITH claim AS MATERIALIZED (
             SELECT FROM {history}
@@ -58,7 +75,7 @@ def upsert_statement(
                FOR UPDATE
         ), incoming AS (
             SELECT {values}
-             WHERE EXISTS (SELECT FROM claim)
+             WHERE EXISTS (SELECT FROM claim {claimed})
         ), {compared} written AS (
             INSERT INTO {table} AS stored ({columns})
             SELECT {columns}
@@ -95,7 +112,8 @@ def upsert_statement(
         history=sql.Identifier(schema, HISTORY),
         table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
-        action=_conflict_action(export, updated),
+        action=action,
+        claimed=claimed,
     )
 
 
@@ -103,11 +121,36 @@ def _conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
     """What to do if the key is stored; it is decided on the latest version of the row."""
     if not updated:
         return sql.SQL("DO NOTHING")
+    return _do_update(export, updated, _is_update(export, updated))
+
+
+def _counted_conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
+    """The same action, which also counts the conflicts and the updates."""
+    # Without columns to update, the condition is always false.
+    is_update = trigger_skips.counted(_is_update(export, updated))
+    return _do_update(export, updated or [export.key], is_update)
+
+
+def _do_update(
+    export: Export, updated: Sequence[str], is_update: sql.Composable
+) -> sql.Composed:
     written_at = (
         sql.SQL(", {} = now()").format(sql.Identifier(export.written_at))
         if export.written_at
         else sql.SQL("")
     )
+    return sql.SQL(
+        "DO UPDATE SET ({updated}) = ROW ({new}){written_at} WHERE {is_update}"
+    ).format(
+        updated=_identifiers(updated),
+        new=_identifiers(updated, of="excluded"),
+        written_at=written_at,
+        is_update=is_update,
+    )
+
+
+def _is_update(export: Export, updated: Sequence[str]) -> sql.Composed:
+    """Whether the record is neither older than the stored row nor equal to it."""
     not_stale = (
         sql.SQL("NOT {} AND ").format(
             _is_stale(export.version, updated, new="excluded")
@@ -115,14 +158,8 @@ def _conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
         if export.version
         else sql.SQL("")
     )
-    return sql.SQL(
-        "DO UPDATE SET ({updated}) = ROW ({new}){written_at} WHERE {not_stale}{differs}"
-    ).format(
-        updated=_identifiers(updated),
-        new=_identifiers(updated, of="excluded"),
-        written_at=written_at,
-        not_stale=not_stale,
-        differs=_differs(updated, new="excluded"),
+    return sql.SQL("{not_stale}{differs}").format(
+        not_stale=not_stale, differs=_differs(export, updated, new="excluded")
     )
 
 
@@ -147,7 +184,7 @@ def _compared_by_column(
              WHERE stored.is_stale OR stored.is_equal IS NOT TRUE
         ),""").format(
         is_stale=_is_stale(version, updated, new="incoming"),
-        differs=_differs(updated, new="incoming"),
+        differs=_differs(export, updated, new="incoming"),
         table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
     )
@@ -227,12 +264,32 @@ def _is_stale(version: str, carried: Sequence[str], *, new: str) -> sql.Composed
     )
 
 
-def _differs(updated: Sequence[str], *, new: str) -> sql.Composable:
+def _differs(export: Export, updated: Sequence[str], *, new: str) -> sql.Composable:
     """Whether the stored row has another value in one of these columns."""
     if not updated:
         return sql.SQL("(false)")
     return sql.SQL("(({}) IS DISTINCT FROM ({}))").format(
-        _identifiers(updated, of="stored"), _identifiers(updated, of=new)
+        *(exact_values(export, updated, of=side) for side in ("stored", new))
+    )
+
+
+def exact_values(export: Export, names: Sequence[str], *, of: str) -> sql.Composed:
+    """Expressions for these columns, separated by commas, that compare texts by bytes.
+
+    The warehouse may have made a column citext, or given it a collation that ignores case:
+    then its own `=` would hide an edit by case only.  The plan has no step for the cast.
+
+    Args:
+        export: has the types of the columns.
+        names: of columns of the export.
+        of: the table, or its alias.
+    """
+    texts = {column.name for column in export.columns if column.column_type.is_text}
+    return sql.SQL(", ").join(
+        sql.SQL('{}::text COLLATE "C"' if name in texts else "{}").format(
+            sql.Identifier(of, name)
+        )
+        for name in names
     )
 
 

@@ -34,7 +34,7 @@ class ChunkResult:
     Attributes:
         counts: of all rows.
         refused: records that Postgres refused (by a constraint or a trigger of the
-            warehouse, for example); counted as rejected.
+            warehouse, for example) or a trigger skipped; counted as rejected.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -183,7 +183,8 @@ def _write_bisecting(
     except psycopg.Error as error:
         if not _is_row_refused(error, layout) or not batch:
             raise
-        reason = row_error_text(error)
+        encoding = conn.info.parameter_status("server_encoding")
+        reason = row_error_text(error, encoding)
     if len(batch) == 1:
         reject = refused_by_postgres(batch.lines[0], batch.cells[0], reason)
         skipped = Batch(duplicate=batch.duplicate, rejected=batch.rejected + 1)

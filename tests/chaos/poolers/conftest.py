@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.poolers import reliability_section
-from tests.chaos.poolers.pooled_world import OpenPool, pool_opener
+from tests.chaos.poolers.harness.pooled_world import OpenPool, pool_opener
 from tests.support.servers import pgbouncer
 from tests.support.world.world import World
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.chaos.faults.injectors.strike_points import StrikePoint, reply_to
 from tests.chaos.faults.standard_upload import STANDARD_ROWS, STORED_ROWS
-from tests.chaos.poolers.disturbances import DISTURBANCES
-from tests.chaos.poolers.pooled_world import OpenPool
-from tests.chaos.poolers.pools import name
+from tests.chaos.poolers.harness.disturbances import DISTURBANCES
+from tests.chaos.poolers.harness.pooled_world import OpenPool
+from tests.chaos.poolers.harness.pools import name
 from tests.support.servers.pgbouncer import PoolSettings
 from tests.support.servers.tcp_proxy import Moment, Proxy
 from tests.support.table_contents import contents, number, wait_until_quiet
@@ -29,8 +29,9 @@ POINTS = (CLAIM, UPSERT, reply_to(UPSERT), COMMIT, reply_to(COMMIT), COMPLETING)
 TRANSACTION_POOL = PoolSettings()
 SESSION_POOL = PoolSettings(mode="session", size=2, reset_query="")
 CASES = [
-    *((TRANSACTION_POOL, point) for point in POINTS),
-    *((SESSION_POOL, point) for point in (UPSERT, reply_to(COMMIT))),
+    pytest.param(settings, point, id=f"{name(settings)}, {point.name}")
+    for settings, points in ((TRANSACTION_POOL, POINTS), (SESSION_POOL, (UPSERT,)))
+    for point in points
 ]
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -38,11 +39,7 @@ WAITING = (
 )
 
 
-@pytest.mark.parametrize(
-    ("settings", "point"),
-    CASES,
-    ids=lambda it: it.name if hasattr(it, "nth") else name(it),
-)
+@pytest.mark.parametrize(("settings", "point"), CASES)
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
 def test_import_whose_pool_breaks_at_a_statement_loses_and_repeats_no_row(
     open_pool: OpenPool, disturbance: str, point: StrikePoint, settings: PoolSettings

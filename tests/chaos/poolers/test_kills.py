@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from tests.chaos.poolers.pooled_world import OpenPool, PooledWorld
-from tests.chaos.poolers.pools import name
+from tests.chaos.poolers.harness.pooled_world import OpenPool, PooledWorld
+from tests.chaos.poolers.harness.pools import name
 from tests.support.servers.pgbouncer import PoolSettings
 from tests.support.table_contents import contents_and_versions, wait_until_quiet
 from tests.support.world.children import Child, Children, barrier
@@ -28,15 +28,14 @@ POOLS = [PoolSettings(), PoolSettings(size=20), PoolSettings(mode="session", siz
 
 
 @pytest.mark.parametrize("settings", POOLS, ids=name)
-@pytest.mark.parametrize("seed", range(2))
 def test_import_through_a_pool_killed_at_random_moments_loses_no_row(
-    open_pool: OpenPool, children: Children, settings: PoolSettings, seed: int
+    open_pool: OpenPool, children: Children, settings: PoolSettings
 ) -> None:
     """PgBouncer closes the server session of a client that has died in a transaction."""
     pooled = open_pool(settings)
     world = pooled.world
     upload = upload_twenty_batches(world)
-    dice = random.Random(seed)
+    dice = random.Random(settings.size)
     world.postgres_proxy.latency_s = 0.004
     kills = 0
     while kills < 6 and (victim := children.invoke(world, upload)).is_busy_after(
@@ -74,9 +73,9 @@ def test_frozen_import_that_keeps_a_session_writes_nothing_after_a_takeover(
     world.check_promises()
 
     world.simulate_redelivery_delay()  # the server ends the transaction
+    strike.released.set()  # the proxy tells the pooler
     world.deliver_until_done(upload)
     before = contents_and_versions(world.conn)
-    strike.released.set()
     frozen.thaw()
     response = frozen.response()
 

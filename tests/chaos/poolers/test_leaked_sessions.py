@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from tests.chaos.poolers.leaks import (
+from tests.chaos.poolers.harness.leaks import (
     LEAKS,
+    LEAKS_IN_SESSION_POOLS,
     READ_ONLY,
-    TEMPORARY_TABLES,
     create_decoys,
     decoy_rows,
     leak,
 )
-from tests.chaos.poolers.pooled_world import OpenPool, PooledWorld
-from tests.chaos.poolers.server_sessions import SessionState, session_states
+from tests.chaos.poolers.harness.pooled_world import OpenPool, PooledWorld
+from tests.chaos.poolers.harness.server_sessions import SessionState, session_states
 from tests.support.servers.pgbouncer import PoolMode, PoolSettings
 from tests.support.world.uploads import DAYS, Rows, rows
 from tests.support.world.world import World
@@ -43,8 +43,13 @@ def other_role(world: World) -> Iterator[str]:
     world.conn.execute(sql.SQL("DROP ROLE {}").format(other))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("left", LEAKS)
+@pytest.mark.parametrize(
+    ("mode", "left"),
+    [
+        *(("transaction", left) for left in LEAKS),
+        *(("session", left) for left in LEAKS_IN_SESSION_POOLS),
+    ],
+)
 def test_imports_and_dry_runs_on_sessions_with_leaked_state_match_the_model(
     open_pool: OpenPool, other_role: str, left: str, mode: PoolMode
 ) -> None:
@@ -64,34 +69,6 @@ def test_imports_and_dry_runs_on_sessions_with_leaked_state_match_the_model(
     world.check_all_done()
     assert world.logged_errors() == []
     assert decoy_rows(world.conn) == 0
-    check_unchanged(pooled, before)
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "search_path", [[], ["SET search_path = pg_temp, public"]], ids=["default", "first"]
-)
-def test_import_on_sessions_with_temporary_tables_of_our_names_is_right(
-    open_pool: OpenPool, search_path: list[str], mode: PoolMode
-) -> None:
-    """A dry run, which needs these names for its own, is refused."""
-    pooled = open_pool(without_reset(mode))
-    world = pooled.world
-    before = leaked_states(pooled, [*TEMPORARY_TABLES, *search_path])
-
-    assert pooled.import_file(FILE).created == 24
-    assert pooled.import_file(EDITED, "edited.csv").updated == 24
-    assert pooled.import_file(USERS, "users.csv", of_users=True).created == 12
-    assert world.logged_errors() == []
-    tried = world.upload(EDITED, "dryrun/SalesPro.csv")
-    world.invoke(tried)
-
-    assert not tried.is_acknowledged
-    [error] = world.logged_errors()
-    assert error.startswith("While doing a dry run: ")
-    assert 'relation "salespro_appointment" already exists' in error
-    world.uploads.remove(tried)
-    world.check_all_done()
     check_unchanged(pooled, before)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.poolers.pooled_world import OpenPool
-from tests.chaos.poolers.pools import (
+from tests.chaos.poolers.harness.pooled_world import OpenPool
+from tests.chaos.poolers.harness.pools import (
     STATEMENT_POOL,
     name,
     session_pools,

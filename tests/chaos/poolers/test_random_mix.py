@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from tests.chaos.poolers.applications import Application
-from tests.chaos.poolers.disturbances import disturb_at_random
-from tests.chaos.poolers.pooled_world import OpenPool, PooledWorld
-from tests.chaos.poolers.pools import name
+from tests.chaos.poolers.harness.applications import Application
+from tests.chaos.poolers.harness.disturbances import disturb_at_random
+from tests.chaos.poolers.harness.pooled_world import OpenPool, PooledWorld
+from tests.chaos.poolers.harness.pools import name
 from tests.support.servers.pgbouncer import PoolSettings
 from tests.support.world import promises
 from tests.support.world.model import Model

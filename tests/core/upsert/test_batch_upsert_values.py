@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -10,10 +10,13 @@ import pytest
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
+from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.sync_history import claims
+from salespro_core.sync_history.claims import Claim
 from tests.core.upsert.writers import BatchWriter
-from tests.support.builders import appointment, upload, user
+from tests.support.builders import CsvRow, appointment, upload, user
+from tests.support.case_insensitive_type import ignore_case
 from tests.support.databases import new_database
 from tests.support.table_contents import APPOINTMENT_TABLE, USERS_TABLE, clear, stored
 
@@ -146,3 +149,32 @@ def test_cell_of_a_user_is_stored_as_its_value(
 
     (row,) = stored(shared_conn, USERS_TABLE).values()
     assert row[column] == value
+
+
+@pytest.mark.parametrize(
+    ("make_row", "label", "table", "column"),
+    [
+        (appointment, "customer.nameLast", APPOINTMENT_TABLE, "customer_last_name"),
+        (user, "Last Name", USERS_TABLE, "last_name"),
+    ],
+    ids=["appointments", "users"],
+)
+def test_edit_by_case_only_is_stored_in_a_column_that_ignores_case(
+    conn: Connection,
+    write: BatchWriter,
+    claim: Claim,
+    make_row: Callable[..., CsvRow],
+    label: str,
+    table: str,
+    column: str,
+) -> None:
+    """Previously it was counted as unchanged, whenever the file came again."""
+    ignore_case(conn, table, column)
+
+    counts = [
+        write(conn, claim, make_row("A", **{label: name}))
+        for name in ("Lee", "LEE", "LEE")
+    ]
+
+    assert counts == [Counts(created=1), Counts(updated=1), Counts(unchanged=1)]
+    assert stored(conn, table)["A"][column] == "LEE"

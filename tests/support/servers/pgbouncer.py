@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -150,13 +149,19 @@ class PgBouncer:
             else:
                 return
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Stop it with a signal and wait for its end; all its connections close.
+    def stop(self, *, kills: bool = False) -> None:
+        """Stop it in the middle of transactions, and wait for its end.
 
-        SIGTERM stops it at once, in the middle of transactions too.
+        Args:
+            kills: by SIGKILL; otherwise by SHUTDOWN, since SIGTERM waits for all clients
+                from PgBouncer 1.23 on.
         """
         assert self._process is not None
-        self._process.send_signal(number)
+        if kills:
+            self._process.kill()
+        else:
+            with suppress(psycopg.OperationalError):  # it closes the console too
+                self.console("SHUTDOWN")
         try:
             self._process.wait(_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -164,9 +169,9 @@ class PgBouncer:
             self._process.wait()
             raise AssertionError("PgBouncer does not stop") from None
 
-    def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Stop it with a signal and start it again on the same port."""
-        self.stop(number)
+    def restart(self, *, kills: bool = False) -> None:
+        """Stop it, and start it again on the same port."""
+        self.stop(kills=kills)
         self.start()
 
     def console(self, command: str) -> list[dict[str, Any]]:
@@ -223,6 +228,7 @@ class PgBouncer:
             "auth_type": "md5",
             "auth_file": str(self._home / "users.txt"),
             "admin_users": _ADMIN,
+            "server_tls_sslmode": behind.get("sslmode", "prefer"),
             "max_client_conn": "200",
             # After a failed connection to the server, all clients get an error for 15 s.
             "server_login_retry": "0.2",
@@ -258,7 +264,7 @@ def run_pgbouncer(server: str, settings: PoolSettings) -> Iterator[PgBouncer]:
         try:
             yield pooler
         finally:
-            pooler.stop(signal.SIGKILL)
+            pooler.stop(kills=True)
 
 
 def _account() -> str | None:

@@ -86,6 +86,10 @@ _HINTS = (
         "Shorten the cell, or look for a missing quote.",
     ),
     (
+        r"has a character that .*, the database's encoding, lacks",
+        "Replace the character, or have the tables moved to a database in UTF8.",
+    ),
+    (
         r"is refused by Postgres .*",
         (
             "The row breaks a rule of the table: ask the administrator of the database for "

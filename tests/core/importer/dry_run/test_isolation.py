@@ -168,7 +168,7 @@ def test_broken_stream_ends_the_dry_run_and_leaves_the_session_idle(
 
 def test_dry_run_without_tables_says_to_run_migrate(empty_database_url: str) -> None:
     """Usually DATABASE_URL names another database than the migrated one."""
-    with pytest.raises(StoreRefused, match="run `salespro migrate`") as refused:
+    with pytest.raises(StoreRefused, match="Run `salespro migrate`") as refused:
         dry_run(empty_database_url, csv_bytes(appointment()))
 
     assert refused.value.sqlstate == "42P01"

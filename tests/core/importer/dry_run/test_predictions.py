@@ -17,6 +17,7 @@ from salespro_core.model.outcome import Change, Outcome, Stale
 from salespro_core.model.rejects import Problem, Reject
 from tests.core.importer.dry_run.database_state import database_state
 from tests.support.builders import MORNING, CsvRow, appointment, csv_bytes, upload, user
+from tests.support.case_insensitive_type import ignore_case
 from tests.support.import_runs import (
     CHUNKS_OF_4,
     FILES,
@@ -27,7 +28,7 @@ from tests.support.import_runs import (
     run,
     run_counts,
 )
-from tests.support.table_contents import clear
+from tests.support.table_contents import APPOINTMENT_TABLE, clear
 
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
 LATER = "2025-06-09T10:00:00.000Z"
@@ -290,4 +291,19 @@ def test_dry_run_of_a_lenient_file_does_not_show_the_older_row_of_a_key_as_stale
     assert outcome.counts == Counts(updated=3, stale=1)
     assert [(row.key, row.incoming) for row in outcome.stale] == [
         ("newer", "2025-06-07 09:00:00+00")
+    ]
+
+
+def test_edit_by_case_only_is_shown_for_a_column_that_ignores_case(
+    database_url: str, conn: Connection
+) -> None:
+    ignore_case(conn, APPOINTMENT_TABLE, "customer_last_name")
+    run(conn, csv_bytes(appointment("A", customer_nameLast="Lee")))
+    data = csv_bytes(appointment("A", customer_nameLast="LEE"))
+
+    outcome = dry_run(database_url, data)
+
+    assert outcome.counts == run_counts(conn, data) == Counts(updated=1)
+    assert [change.fields for change in outcome.changes] == [
+        {"customer_last_name": ("Lee", "LEE")}
     ]

@@ -65,6 +65,7 @@ REASONS = [
     "has 2 cells where the header has 12",
     "is not UTF-8 text",
     "is refused by Postgres (check_violation, sale_amount_check)",
+    "has a character that LATIN1, the database's encoding, lacks",
 ]
 
 

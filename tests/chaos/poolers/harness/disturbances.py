@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
@@ -40,7 +39,7 @@ DISTURBANCES: Mapping[str, Callable[[PgBouncer], None]] = {
     "RECONNECT": PgBouncer.reconnect,
     "KILL": PgBouncer.kill,
     "restarted": PgBouncer.restart,
-    "killed and started": lambda pooler: pooler.restart(signal.SIGKILL),
+    "killed and started": lambda pooler: pooler.restart(kills=True),
 }
 # PAUSE waits for the end of all transactions, so it cannot strike inside one.
 _AT_RANDOM = {**DISTURBANCES, "PAUSE and RESUME": _pause}

@@ -26,15 +26,22 @@ _PLANNER = (
 # PgBouncer itself restores a few settings for each client: client_encoding, DateStyle,
 # TimeZone, standard_conforming_strings and application_name.
 READ_ONLY = ["SET default_transaction_read_only = on"]
-TEMPORARY_TABLES = [
-    f"CREATE TEMPORARY TABLE {table} (LIKE public.{table} INCLUDING ALL)"
-    for table in TABLES
-]
 LEAKS: dict[str, list[str]] = {
     "search_path with other tables of our names": [
         f"SET search_path = {DECOY_SCHEMA}, public"
     ],
     "empty search_path": ["SET search_path = ''"],
+    "temporary tables of our names": [
+        f"CREATE TEMPORARY TABLE {table} (LIKE public.{table} INCLUDING ALL)"
+        for table in TABLES
+    ],
+    "temporary tables first in the search_path": [
+        *(
+            f"CREATE TEMPORARY TABLE {t} (LIKE public.{t} INCLUDING ALL)"
+            for t in TABLES
+        ),
+        "SET search_path = pg_temp, public",
+    ],
     "role": [f"SET ROLE {OTHER_ROLE}"],
     "formats": [
         "SET DateStyle = 'SQL, DMY'",
@@ -76,6 +83,15 @@ LEAKS: dict[str, list[str]] = {
         "SELECT pg_advisory_lock_shared(77)",
     ],
 }
+
+
+# The sessions are the same, but each connection keeps one of them.
+LEAKS_IN_SESSION_POOLS = (
+    "search_path with other tables of our names",
+    "temporary tables of our names",
+    "role",
+    "formats",
+)
 
 
 def leak(pooler: PgBouncer, statements: list[str], other_role: str) -> None:
