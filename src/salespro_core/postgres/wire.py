@@ -8,14 +8,18 @@ ends with the transaction or with the next one.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import Self
 
 import psycopg
 from psycopg import Connection
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
+
+from salespro_core.postgres.session import roll_back
+from salespro_core.postgres.watchdog import statement_deadline
 
 Parameters = Sequence[bytes | None]
 
@@ -31,6 +35,7 @@ class Pipeline:
         self._conn = conn
         self._pgconn = conn.pgconn
         self._statements = 0
+        self._is_complete = False
         self._pgconn.enter_pipeline_mode()
 
     def execute(self, statement: bytes, parameters: Parameters | None = None) -> int:
@@ -58,7 +63,9 @@ class Pipeline:
         Raises:
             psycopg.OperationalError: the connection broke.
         """
-        self._pgconn.pipeline_sync()
+        if not self._is_complete:
+            self._pgconn.pipeline_sync()
+            self._is_complete = True
         # Otherwise the server would wait for the rest until the results are fetched.
         self._conn.wait(flush(self._pgconn))
         return self
@@ -85,17 +92,21 @@ class Pipeline:
                 results.append(result)
             self._pgconn.exit_pipeline_mode()
         except psycopg.Error as later:
+            self._conn.close()
             raise error or later from None
-        finally:
-            self.close()
         if error is not None:
             raise error
         return results
 
-    def close(self) -> None:
-        """Close the connection if results are still due: it cannot be used any more."""
-        if self._pgconn.pipeline_status != PipelineStatus.OFF:
-            self._conn.close()
+    def abandon(self, timeout_s: float) -> None:
+        """End the pipeline early, in any state, without its results.
+
+        The connection is closed if that takes too long.
+        """
+        with suppress(psycopg.Error), statement_deadline(self._conn, timeout_s):
+            self._conn.cancel_safe(timeout=timeout_s)
+            self.send().fetch()
+        roll_back(self._conn)
 
 
 def flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
@@ -104,7 +115,8 @@ def flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
     Source: PostgreSQL documentation, section 32.4, PQflush.
     """
     while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
+        # After an interrupt psycopg resumes the generator without a value.
+        if ((yield Wait.RW) or 0) & Ready.R:
             pgconn.consume_input()
 
 

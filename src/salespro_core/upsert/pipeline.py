@@ -8,7 +8,7 @@ the chunk the careful way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -203,7 +203,11 @@ class InFlightChunk:
         )
         if self._pipeline is None:
             return
-        with statement_deadline(self._conn, timeout_s), self._failure_recorded():
+        with (
+            statement_deadline(self._conn, timeout_s),
+            self._failure_recorded(),
+            _abandoned_on_interrupt(self._pipeline),
+        ):
             results = self._pipeline.fetch()
             # The reply to COMMIT has arrived.
             counts = self._counts(results, is_interrupted=exc_type is not None)
@@ -232,7 +236,7 @@ class InFlightChunk:
         layout, claim, chunk = self._layout, self._claim, self._ready.chunk
         version = self._conn.info.server_version
         pipeline = Pipeline(self._conn)
-        with self._closed_on_error(pipeline):
+        with _abandoned_on_interrupt(pipeline):
             for command in (BEGIN, *RESETS):
                 pipeline.execute(command)
             pipeline.execute(
@@ -273,17 +277,15 @@ class InFlightChunk:
             self.failure = error
             roll_back(self._conn)
 
-    @contextmanager
-    def _closed_on_error(self, pipeline: Pipeline) -> Iterator[None]:
-        """Cancel the statement and close the connection: its results will not be read."""
-        try:
-            yield
-        except BaseException:
-            if not self._conn.closed:
-                with suppress(psycopg.Error):
-                    self._conn.cancel_safe(timeout=MIN_TIMEOUT_S)
-            pipeline.close()
-            raise
+
+@contextmanager
+def _abandoned_on_interrupt(pipeline: Pipeline) -> Iterator[None]:
+    """On a signal, do not wait for the server."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        pipeline.abandon(MIN_TIMEOUT_S)
+        raise
 
 
 def _first_row(result: PGresult) -> list[int] | None:

@@ -7,7 +7,9 @@ import pytest
 from psycopg import Connection
 from psycopg.pq import PipelineStatus, TransactionStatus
 
+from salespro_core.postgres import connection
 from salespro_core.postgres.wire import Pipeline
+from tests.support.servers.tcp_proxy import postgres_proxy
 from tests.support.table_contents import number
 
 
@@ -65,10 +67,30 @@ def test_session_that_ends_raises_an_error_and_closes_the_connection(
     assert conn.closed
 
 
-def test_pipeline_that_is_not_fetched_closes_the_connection(conn: Connection) -> None:
-    """Its results would be taken for those of the next statement."""
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_abandoned_pipeline_leaves_an_idle_connection(
+    conn: Connection, *, is_sent: bool
+) -> None:
     pipeline = Pipeline(conn)
-    pipeline.execute(b"SELECT 1")
-    pipeline.close()
+    for statement in (b"BEGIN", b"SELECT pg_sleep(60)", b"COMMIT"):
+        pipeline.execute(statement)
+    if is_sent:
+        pipeline.send()
 
-    assert conn.closed
+    pipeline.abandon(2.0)
+
+    assert number(conn, "SELECT 1") == 1
+    assert conn.info.transaction_status is TransactionStatus.IDLE
+
+
+def test_abandoned_pipeline_on_a_dead_network_closes_the_connection(
+    database_url: str,
+) -> None:
+    with postgres_proxy(database_url) as (url, proxy), connection.connect(url) as conn:
+        proxy.plan = lambda _: "blackhole"
+        pipeline = Pipeline(conn)
+        pipeline.execute(b"SELECT 1")
+
+        pipeline.abandon(2.0)
+
+        assert conn.closed
