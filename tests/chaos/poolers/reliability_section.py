@@ -50,7 +50,7 @@ ROWS = {
         1,
         "four clients make 500 imports, lenient imports, dry runs, redeliveries and "
         "migrations at random, at the same time, through a pool of 2",
-        "each result and the tables match the model; no client has to reconnect",
+        "each result and the tables match the model; no connection breaks",
     ),
     "test_random_imports_through_a_pool_that_breaks_lose_and_repeat_no_row": Row(
         3,

@@ -19,15 +19,23 @@ from tests.chaos.poolers.harness.leaks import (
 from tests.chaos.poolers.harness.pooled_world import OpenPool, PooledWorld
 from tests.chaos.poolers.harness.server_sessions import SessionState, session_states
 from tests.support.servers.pgbouncer import PoolMode, PoolSettings
+from tests.support.table_contents import number
 from tests.support.world.uploads import DAYS, Rows, rows
 from tests.support.world.world import World
 
 pytestmark = pytest.mark.poolers
 
 MODES: list[PoolMode] = ["transaction", "session"]
-FILE = rows(25, bad=11, day=5)
+# Some rows have no timestamp: NULL in an array of timestamps.
+FILE: Rows = [
+    (key, "" if i % 6 == 2 else time_, amount)
+    for i, (key, time_, amount) in enumerate(rows(25, bad=11, day=5))
+]
 EDITED: Rows = [(key, DAYS[6], "2.00") for key, _, _ in FILE] + rows(30, day=4)[25:]
 USERS = [(f"U-{i:03}", "", f"{i % 5}.00") for i in range(12)]
+
+# An empty cell whose NULL was taken for a text.
+TEXT_NULLS = "SELECT count(*) FROM salespro_users WHERE unique_identifier IS NOT NULL"
 
 
 @pytest.fixture
@@ -68,6 +76,7 @@ def test_imports_and_dry_runs_on_sessions_with_leaked_state_match_the_model(
 
     world.check_all_done()
     assert world.logged_errors() == []
+    assert number(world.conn, TEXT_NULLS) == 0
     assert decoy_rows(world.conn) == 0
     check_unchanged(pooled, before)
 

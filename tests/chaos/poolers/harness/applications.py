@@ -69,7 +69,7 @@ class Application:
         admin_conninfo: of an administrator; does not lead through the pool.
         files: those that it has imported.
         runs: how many imports and dry runs it has made.
-        failures: how often the pool has failed it.
+        failures: SQLSTATE of each failure, or None for a broken connection.
         appointments, users: the expected rows of its keys.
     """
 
@@ -79,7 +79,7 @@ class Application:
     random: Random
     files: list[RandomFile] = field(default_factory=list)
     runs: int = 0
-    failures: int = 0
+    failures: list[str | None] = field(default_factory=list)
     appointments: Model = field(
         default_factory=lambda: Model(defaults={"time": None, "amount": None})
     )
@@ -142,8 +142,8 @@ class Application:
                     options=file.options,
                     callbacks=ImportCallbacks(reconnect=self._reconnect),
                 )
-            except (StoreUnavailable, ClaimHeld):
-                self._give_up_connection()
+            except (StoreUnavailable, ClaimHeld) as error:
+                self._note_failure(error)
                 self._follow_history(file, ends_lease=True)
                 continue
             assert outcome.error is None, outcome.error
@@ -177,8 +177,8 @@ class Application:
         for _ in range(MOST_TRIES):
             try:
                 return action(self._connect())
-            except StoreUnavailable:
-                self._give_up_connection()
+            except StoreUnavailable as error:
+                self._note_failure(error)
         raise AssertionError(f"failed {MOST_TRIES} times")
 
     def _model(self, file: RandomFile) -> Model:
@@ -190,12 +190,12 @@ class Application:
         return self._conn
 
     def _reconnect(self) -> Connection:
-        self.failures += 1
+        self.failures.append(None)
         self._disconnect()
         return self._connect()
 
-    def _give_up_connection(self) -> None:
-        self.failures += 1
+    def _note_failure(self, error: StoreUnavailable | ClaimHeld) -> None:
+        self.failures.append(getattr(error, "sqlstate", None))
         self._disconnect()
         time.sleep(PAUSE_S)
 
