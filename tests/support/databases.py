@@ -1,4 +1,4 @@
-"""Temporary databases and roles on the test server."""
+"""Temporary databases and roles on the test server, and a column that ignores case."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import LiteralString
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
 # The privileges that grants.sql gives to the function's role.
@@ -16,6 +16,22 @@ IMPORTER_GRANT = (
     "SELECT, INSERT, UPDATE ON salespro_appointment, salespro_users,"
     " salespro_users_seen, salespro_sync_history"
 )
+# For servers without citext.
+_CASELESS = """
+CREATE TYPE caseless;
+CREATE FUNCTION caseless_in(cstring) RETURNS caseless
+    LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+CREATE FUNCTION caseless_out(caseless) RETURNS cstring
+    LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+CREATE TYPE caseless
+    (INPUT = caseless_in, OUTPUT = caseless_out, LIKE = text, COLLATABLE = true);
+CREATE CAST (caseless AS text) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (text AS caseless) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE CAST (varchar AS caseless) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE FUNCTION caseless_eq(caseless, caseless) RETURNS boolean
+    LANGUAGE sql IMMUTABLE AS 'SELECT lower($1::text) = lower($2::text)';
+CREATE OPERATOR = (LEFTARG = caseless, RIGHTARG = caseless, FUNCTION = caseless_eq);
+"""
 
 
 @contextmanager
@@ -73,3 +89,17 @@ def temporary_role(conninfo: str, *grants: str) -> Iterator[str]:
             )
             admin.execute(sql.SQL("DROP OWNED BY {}").format(identifier))
             admin.execute(sql.SQL("DROP ROLE {}").format(identifier))
+
+
+def ignore_case(conn: Connection, table: str, column: str) -> None:
+    """Give the column a type by which `Lee` and `LEE` are equal.
+
+    Args:
+        conn: of a superuser.
+        table: with the column; its name needs no quotes.
+        column: of type text or varchar.
+    """
+    conn.execute(_CASELESS)
+    conn.execute(f"ALTER TABLE {table} ALTER {column} TYPE caseless".encode())
+    row = conn.execute("SELECT 'Lee'::caseless = 'LEE'::caseless").fetchone()
+    assert row == (True,)

@@ -16,8 +16,7 @@ from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
 from tests.core.upsert.writers import BatchWriter
 from tests.support.builders import CsvRow, appointment, upload, user
-from tests.support.case_insensitive_type import ignore_case
-from tests.support.databases import new_database
+from tests.support.databases import ignore_case, new_database
 from tests.support.table_contents import APPOINTMENT_TABLE, USERS_TABLE, clear, stored
 
 

@@ -17,7 +17,7 @@ from salespro_core.model.outcome import Change, Outcome, Stale
 from salespro_core.model.rejects import Problem, Reject
 from tests.core.importer.dry_run.database_state import database_state
 from tests.support.builders import MORNING, CsvRow, appointment, csv_bytes, upload, user
-from tests.support.case_insensitive_type import ignore_case
+from tests.support.databases import ignore_case
 from tests.support.import_runs import (
     CHUNKS_OF_4,
     FILES,
