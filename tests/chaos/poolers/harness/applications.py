@@ -87,14 +87,15 @@ class Application:
     _conn: Connection | None = None
 
     def work(self, runs: int) -> None:
-        """Make this many imports and dry runs, and now and then a migration.
+        """Make this many more imports and dry runs, and now and then a migration.
 
         Raises:
             AssertionError: a result differs from the model.
         """
         actions = (self._import, self._dry_run, self._redeliver, self._migrate)
+        until = self.runs + runs
         try:
-            while self.runs < runs:
+            while self.runs < until:
                 [action] = self.random.choices(actions, [10, 9, 1, 0.3])
                 action()
                 if self.random.random() < 0.1:

@@ -47,7 +47,7 @@ _AT_RANDOM = {**DISTURBANCES, "PAUSE and RESUME": _pause}
 
 @contextmanager
 def disturb_at_random(pooler: PgBouncer, *, seed: int) -> Iterator[list[str]]:
-    """Disturb the pool again and again until the end of the block.
+    """Disturb the pool again and again, in each way in turn, until the end of the block.
 
     Yields:
         The names of the disturbances so far.
@@ -57,9 +57,11 @@ def disturb_at_random(pooler: PgBouncer, *, seed: int) -> Iterator[list[str]]:
     is_over = Event()
 
     def disturb() -> None:
+        names: list[str] = []
         while not is_over.wait(random.uniform(0.05, 0.4)):
-            strikes.append(random.choice(list(_AT_RANDOM)))
-            _AT_RANDOM[strikes[-1]](pooler)
+            names = names or random.sample(list(_AT_RANDOM), len(_AT_RANDOM))
+            _AT_RANDOM[names[-1]](pooler)
+            strikes.append(names.pop())
 
     thread = Thread(target=disturb)
     thread.start()
