@@ -213,11 +213,10 @@ def _import_after_checkpoint(
 def _set_export(conn: Connection, claim: Claim, export: Export) -> Claim:
     """Store the type of the export; return the claim with what its table has."""
     check_tables(conn, claim.schema, export.tables)
+    has_triggers = has_before_triggers(conn, claim.schema, export.table)
+    # Last, because it locks the row of the history.
     claims.set_sync_type(conn, claim, export.sync_type)
-    return replace(
-        claim,
-        has_before_triggers=has_before_triggers(conn, claim.schema, export.table),
-    )
+    return replace(claim, has_before_triggers=has_triggers)
 
 
 def _then(

@@ -30,7 +30,7 @@ from tests.support.world.world import World
 pytestmark = pytest.mark.crashes
 
 # The transactions of the claim, of the export type, of a chunk, of the lease's release.
-MOST_STATEMENTS_AFTER = 5 + 4 + 8 + 3
+MOST_STATEMENTS_AFTER = 5 + 5 + 8 + 3
 EXIT_CODE = 128 + signal.SIGTERM
 LEASES = "SELECT count(lease_expires_at) FROM salespro_sync_history"
 

@@ -34,6 +34,10 @@ from tests.support.world.world import World
 
 pytestmark = pytest.mark.crashes
 
+ADVISORY_LOCKS = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database
+     WHERE datname = current_database() AND locktype = 'advisory' AND granted
+"""
 # (statement, before or after it, whether its transaction holds row locks then)
 MOMENTS: list[tuple[int, When, bool]] = [
     (CLAIM_COMMIT, "after", False),
@@ -68,6 +72,8 @@ def test_thawed_attempt_writes_nothing_after_another_took_over(
     with striking(world, strike, partial(children.invoke, world, upload)) as zombie:
         strike.wait()
     if has_locks:
+        # The server may not have read what the proxy has forwarded.
+        wait_until(world.conn, ADVISORY_LOCKS)
         world.simulate_redelivery_delay()  # the server ends its transaction
     else:
         expire_leases(world.conn)

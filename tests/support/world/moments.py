@@ -1,6 +1,6 @@
 """A file of twenty batches, the statements of its import, and ways to stop at each.
 
-A clean import sends 67 statements. `Strike` acts on the importing process at one of them;
+A clean import sends 68 statements. `Strike` acts on the importing process at one of them;
 `StatementGate` makes the server wait in the middle of a statement.
 """
 
@@ -22,17 +22,17 @@ from tests.support.world.uploads import DAYS, Rows, TrackedUpload
 from tests.support.world.world import World
 
 # Numbers of the statements of a clean import: six chunks of three batches, one of two.
-# The transactions of the claim (BEGIN and the settings, the schema, the stored row, the
-# claim, COMMIT), of the sync type (BEGIN, the tables, the type, COMMIT), of each chunk (BEGIN, two resets, the settings and the lock, …) and of the
-# completion.
-FIRST, CLAIM, CLAIM_COMMIT, SET_SYNC_TYPE, SYNC_TYPE_COMMIT = 0, 3, 4, 7, 8
-_CHUNKS = [range(start, start + 8) for start in range(9, 57, 8)] + [range(57, 64)]
+# The transactions: the claim (BEGIN and the settings, the schema, the stored row, the claim,
+# COMMIT); the sync type (BEGIN, the tables, their triggers, the type, COMMIT); each chunk
+# (BEGIN, two resets, the settings and the lock, the batches, COMMIT); the completion.
+FIRST, CLAIM, CLAIM_COMMIT, SET_SYNC_TYPE, SYNC_TYPE_COMMIT = 0, 3, 4, 8, 9
+_CHUNKS = [range(start, start + 8) for start in range(10, 58, 8)] + [range(58, 65)]
 BEGINS = [chunk[0] for chunk in _CHUNKS]
 ADVISORY_LOCKS = [chunk[3] for chunk in _CHUNKS]
 BATCHES = [batch for chunk in _CHUNKS for batch in chunk[4:-1]]
 COMMITS = [chunk[-1] for chunk in _CHUNKS]
-COMPLETE, COMPLETE_COMMIT = 65, 66
-STATEMENTS = 67
+COMPLETE, COMPLETE_COMMIT = 66, 67
+STATEMENTS = 68
 
 # Number of sessions whose claim waits for a lock on the history row.
 WAITING_CLAIMS = """
