@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -23,7 +23,12 @@ def _record_result(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def open_pool(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPool]:
+def open_pool(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> Iterator[OpenPool]:
     """Starts a pooler before the database of `world`, for the function."""
+    record_property("postgres", str(world.conn.info.server_version // 10_000))
     with pool_opener(world, monkeypatch) as open_:
         yield open_

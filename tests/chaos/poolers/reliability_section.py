@@ -25,7 +25,7 @@ VERSION = "PgBouncer "
 # Test -> its row. `conftest.py` records the name of each of these tests that runs.
 ROWS = {
     "test_imports_dry_runs_and_migrations_through_a_pool_match_the_model": Row(
-        12,
+        8,
         "dry runs, imports, a lenient import and a migration, through transaction and "
         "session pools of 1, 2 and 20, with and without `server_reset_query`",
         "each matches the model",
@@ -59,7 +59,7 @@ ROWS = {
         "attempts reconnect or are repeated; each result and the tables match the model",
     ),
     "test_import_whose_pool_breaks_at_a_statement_loses_and_repeats_no_row": Row(
-        35,
+        23,
         "one of these at the claim, an upsert, a COMMIT, the completion, or the reply to "
         "one of them",
         "the attempt resumes after the last commit, or the next delivery does",
@@ -100,9 +100,9 @@ ROWS = {
         "one process imports the file",
     ),
     "test_imports_and_dry_runs_on_sessions_with_leaked_state_match_the_model": Row(
-        16,
+        14,
         "another client has left on the sessions: other tables or temporary tables of our "
-        "names in front, a role, formats, isolation levels, planner settings, timeouts, prepared "
+        "names in front, a role, formats, isolation level, planner settings, timeouts, prepared "
         "statements, cursors, locks",
         "the real tables are used, and each result matches the model; the other client "
         "finds its state as it was",

@@ -25,13 +25,26 @@ UPSERT = StrikePoint("an upsert", "WITH claim", 5)
 # The claim and the type of the export have a COMMIT each.
 COMMIT = StrikePoint("COMMIT", "COMMIT", 4)
 COMPLETING = StrikePoint("the completion", "SET status = 'completed'")
-POINTS = (CLAIM, UPSERT, reply_to(UPSERT), COMMIT, reply_to(COMMIT), COMPLETING)
 TRANSACTION_POOL = PoolSettings()
 SESSION_POOL = PoolSettings(mode="session", size=2, reset_query="")
 CASES = [
-    pytest.param(settings, point, id=f"{name(settings)}, {point.name}")
-    for settings, points in ((TRANSACTION_POOL, POINTS), (SESSION_POOL, (UPSERT,)))
+    pytest.param(
+        settings,
+        point,
+        disturbance,
+        id=f"{point.name}, {disturbance}, {name(settings)}",
+    )
+    for settings, points, disturbances in (
+        (TRANSACTION_POOL, (UPSERT, reply_to(COMMIT)), DISTURBANCES),
+        (SESSION_POOL, (UPSERT,), DISTURBANCES),
+        (
+            TRANSACTION_POOL,
+            (CLAIM, reply_to(UPSERT), COMMIT, COMPLETING),
+            ("sessions terminated", "killed and started"),
+        ),
+    )
     for point in points
+    for disturbance in disturbances
 ]
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -39,10 +52,9 @@ WAITING = (
 )
 
 
-@pytest.mark.parametrize(("settings", "point"), CASES)
-@pytest.mark.parametrize("disturbance", DISTURBANCES)
+@pytest.mark.parametrize(("settings", "point", "disturbance"), CASES)
 def test_import_whose_pool_breaks_at_a_statement_loses_and_repeats_no_row(
-    open_pool: OpenPool, disturbance: str, point: StrikePoint, settings: PoolSettings
+    open_pool: OpenPool, settings: PoolSettings, point: StrikePoint, disturbance: str
 ) -> None:
     pooled = open_pool(settings)
     world = pooled.world

@@ -38,7 +38,7 @@ def test_import_through_a_pool_killed_at_random_moments_loses_no_row(
     dice = random.Random(settings.size)
     world.postgres_proxy.latency_s = 0.004
     kills = 0
-    while kills < 6 and (victim := children.invoke(world, upload)).is_busy_after(
+    while kills < 4 and (victim := children.invoke(world, upload)).is_busy_after(
         dice.uniform(0.1, 0.6)
     ):
         victim.kill()

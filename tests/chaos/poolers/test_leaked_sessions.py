@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
+from salespro_core.postgres import connection
+from salespro_core.sync_history.queries import recent_imports
 from tests.chaos.poolers.harness.leaks import (
     LEAKS,
     LEAKS_IN_SESSION_POOLS,
@@ -76,6 +78,8 @@ def test_imports_and_dry_runs_on_sessions_with_leaked_state_match_the_model(
 
     world.check_all_done()
     assert world.logged_errors() == []
+    with connection.connect(pooled.pooler.conninfo) as conn:
+        assert len(recent_imports(conn, limit=9)) == 3
     assert number(world.conn, TEXT_NULLS) == 0
     assert decoy_rows(world.conn) == 0
     check_unchanged(pooled, before)

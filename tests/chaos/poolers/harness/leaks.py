@@ -60,21 +60,18 @@ LEAKS: dict[str, list[str]] = {
         "SET default_transaction_isolation = 'serializable'",
         "SET default_transaction_deferrable = on",
     ],
-    "repeatable read": ["SET default_transaction_isolation = 'repeatable read'"],
-    "planner": [
+    "planner, row_security and synchronous_commit": [
         *(f"SET enable_{name} = off" for name in _PLANNER),
         "SET plan_cache_mode = 'force_generic_plan'",
         "SET jit_above_cost = 0",
         "SET work_mem = '64kB'",
+        "SET row_security = off",
+        "SET synchronous_commit = off",
     ],
     "timeouts": [
         "SET statement_timeout = '1s'",
         "SET lock_timeout = '100ms'",
         "SET idle_in_transaction_session_timeout = '1s'",
-    ],
-    "row_security and synchronous_commit": [
-        "SET row_security = off",
-        "SET synchronous_commit = off",
     ],
     "prepared statements, cursor, channel and advisory lock": [
         *_PREPARED,

@@ -24,23 +24,17 @@ def transaction_pools() -> list[PoolSettings]:
 
     `server_reset_query` matters there only with `server_reset_query_always`.
     """
-    pools = [
-        PoolSettings(size=size, always_resets=always)
-        for size in SIZES
-        for always in (False, True)
-    ]
+    pools = [PoolSettings(size=size) for size in SIZES]
+    pools.append(PoolSettings(always_resets=True))
     if pgbouncer.is_at_least(*KEEPS_PREPARED_STATEMENTS):
         pools += [PoolSettings(size=size, max_prepared_statements=10) for size in SIZES]
     return pools
 
 
 def session_pools() -> list[PoolSettings]:
-    """Return session pools of all sizes, with `server_reset_query` and without."""
-    return [
-        PoolSettings(mode="session", size=size, reset_query=query)
-        for size in SIZES
-        for query in ("DISCARD ALL", "")
-    ]
+    """Return session pools of all sizes, and one without `server_reset_query`."""
+    pools = [PoolSettings(mode="session", size=size) for size in SIZES]
+    return [*pools, PoolSettings(mode="session", size=2, reset_query="")]
 
 
 STATEMENT_POOL = PoolSettings(mode="statement")
