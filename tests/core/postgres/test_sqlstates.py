@@ -145,7 +145,7 @@ def test_missing_table_is_refused_with_the_command_to_run(
     """The most likely mistake of a first deployment."""
     with (
         connection.connect(empty_database_url) as conn,
-        pytest.raises(StoreRefused, match="run `salespro migrate`") as refused,
+        pytest.raises(StoreRefused, match="Run `salespro migrate`") as refused,
     ):
         run(conn, csv_bytes(appointment()))
 

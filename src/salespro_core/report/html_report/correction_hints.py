@@ -90,6 +90,13 @@ _HINTS = (
         "Replace the character, or have the tables moved to a database in UTF8.",
     ),
     (
+        r"is skipped by a trigger of the table",
+        (
+            "A trigger of the warehouse decides which rows are stored: ask the "
+            "administrator of the database for its rule, and correct the row."
+        ),
+    ),
+    (
         r"is refused by Postgres .*",
         (
             "The row breaks a rule of the table: ask the administrator of the database for "

@@ -64,6 +64,7 @@ REASONS = [
     *constant_reasons(),
     "has 2 cells where the header has 12",
     "is not UTF-8 text",
+    "is skipped by a trigger of the table",
     "is refused by Postgres (check_violation, sale_amount_check)",
     "has a character that LATIN1, the database's encoding, lacks",
 ]
