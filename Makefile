@@ -46,7 +46,7 @@ quick: check  ## check, and test the changed modules, in under a minute
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SHORT)" $(ARGS)
-	@echo "Not included: the tests of the browser, TLS, other versions of Postgres, the runtime, faults, crashes and simulation. Each has a target; see make help."
+	@echo "Not included: the tests of the browser, TLS, other versions of Postgres, the runtime, faults, crashes, simulation, settings and poolers. Each has a target; see make help."
 
 # The long test runs. Each writes its section of docs/reliability.md after a complete pass.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
