@@ -184,15 +184,13 @@ class Importer:
         # Imported here: an import does not need it at its cold start.
         from salespro_core.importer.dry_run import dry_run_upload  # noqa: PLC0415
 
-        timeout_s = min(CONNECT_TIMEOUT_S, callbacks.remaining_s())
-        with self._connections.connect(timeout_s=timeout_s) as conn:
-            return dry_run_upload(
-                conn,
-                upload,
-                source,
-                options=self._settings.options,
-                callbacks=callbacks,
-            )
+        return dry_run_upload(
+            _connect(callbacks),
+            upload,
+            source,
+            options=self._settings.options,
+            callbacks=callbacks,
+        )
 
     def _log_interruption(
         self,

@@ -84,7 +84,7 @@ def conditions(statements: list[str]) -> set[str]:
         (
             "dryrun/",
             SETS_IN_TRANSACTION
-            | {"SET TRANSACTION", "SET CONSTRAINTS", "temporary object"},
+            | {"SET TRANSACTION", "SET CONSTRAINTS", "temporary object", "sequence"},
         ),
     ],
     ids=["import", "dry-run"],

@@ -114,7 +114,7 @@ def test_view_in_place_of_a_table_is_named_with_a_remedy(
     [problem] = problems(conn)
 
     assert problem.description == f"public.{table} is a view"
-    assert "give this one another name, and run `salespro migrate`" in problem.remedy
+    assert "give it another name and run `salespro migrate`" in problem.remedy
 
 
 def test_temporary_table_of_another_client_of_a_pooler_hides_no_problem(

@@ -71,10 +71,6 @@ class PooledWorld:
     def check_dry_run(self, rows: Rows, *, of_users: bool = False) -> None:
         """Dry-run a file through the function; it must predict the counts of the model."""
         world = self.world
-        settings = self.pooler.settings
-        if (settings.mode, settings.size) == ("session", 1):
-            # A dry run opens a connection beside the one that a warm environment keeps.
-            world.start_cold()
         data = csv_bytes(*(cells(row, of_users=of_users) for row in rows))
         bucket, key = world.upload_bucket, "dryrun/SalesPro.csv"
         version = world.s3_client.put_object(Bucket=bucket, Key=key, Body=data)[
