@@ -44,8 +44,7 @@ def possible_faults(attempt: Attempt) -> Iterator[str]:
     yield from ("Postgres unreachable", "Postgres briefly unreachable")
     if now.is_in_transit:
         yield from ("cut", "reset") * 2
-        if "session" not in now.name:  # a connection being set up is not kept yet
-            yield from ("silence", "silence", "crash during a statement") * 2
+        yield from ("silence", "silence", "crash during a statement") * 2
     if now.name in CALLBACKS:
         yield from ("interrupt", "bug")
     if now.name == "reading":

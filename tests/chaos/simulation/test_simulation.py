@@ -56,10 +56,10 @@ def test_seed_gives_the_same_log_twice(testbed: SimulationTestbed, seed: int) ->
     assert again.log.lines == first.log.lines
 
 
-def test_hundred_scenarios_inject_every_fault(testbed: SimulationTestbed) -> None:
+def test_two_hundred_scenarios_inject_every_fault(testbed: SimulationTestbed) -> None:
     """A simulation without faults would prove nothing."""
     statistics: Counter[str] = Counter()
-    for seed in range(5100, 5200):
+    for seed in range(5100, 5300):
         statistics += scenario.run(seed, testbed).statistics
 
     assert [fault for fault in FAULTS if not statistics[f"fault: {fault}"]] == []
