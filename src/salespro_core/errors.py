@@ -4,7 +4,7 @@ SalesProError                      retryable = False
 ├─ ConfigError                     a setting is missing or invalid
 ├─ InputError                      the file cannot be imported; a retry fails again
 │  ├─ UnknownExport                the header matches no known export
-│  ├─ HeaderMismatch               two labels of the header mean the same column
+│  ├─ HeaderMismatch               two labels mean the same column, or one is damaged
 │  ├─ UnreadableObject             not CSV text in UTF-8, or damaged gzip
 │  ├─ TooManyRejects               the rejected rows exceed the error budget
 │  └─ ObjectGone                   deleted or replaced before it was read
@@ -64,7 +64,7 @@ class UnknownExport(InputError):
 
 
 class HeaderMismatch(InputError):
-    """Two or more labels of the header mean the same column.
+    """Two labels of the header mean the same column, or a label is damaged.
 
     Attributes:
         sync_type: of the recognised export.

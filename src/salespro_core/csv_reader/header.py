@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from textwrap import shorten
 from typing import NoReturn
 
 from salespro_core.csv_reader.csv_injection import unescape_formula
+from salespro_core.csv_reader.labels import (
+    clean_label,
+    fold_label,
+    is_near_miss,
+    label_parts,
+    printable_label,
+)
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Column, Export
 
@@ -21,7 +30,6 @@ _DELIMITERS = {
     "^": "carets",
     ":": "colons",
 }
-_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,8 @@ class Layout:
         columns: the columns that the file has, in the order of `export.columns`.
         column_indexes: for each of `columns`, the index of its cell in a row.
         ignored: labels that belong to no column, each once, without blank labels.
-        is_rejects_file: whether the first labels are `REJECT_LABELS`; its cells are
-            escaped, see `csv_injection`.
+        reject_indexes: of the labels of a rejects file, `REJECT_LABELS`, in the order of
+            the file; a person may have moved them or removed some.
     """
 
     export: Export
@@ -42,7 +50,12 @@ class Layout:
     columns: tuple[Column, ...]
     column_indexes: tuple[int, ...]
     ignored: tuple[str, ...]
-    is_rejects_file: bool = False
+    reject_indexes: tuple[int, ...] = ()
+
+    @property
+    def is_rejects_file(self) -> bool:
+        """Whether the cells are escaped, see `csv_injection`."""
+        return bool(self.reject_indexes)
 
 
 def read_header(
@@ -50,8 +63,8 @@ def read_header(
 ) -> Layout:
     """Recognise the export by its labels.
 
-    An exact match of a label comes first; then a match without regard to case,
-    surrounding space and a byte order mark.  If the keys of two exports are present, the
+    Labels are compared without quotes and invisible characters, see `clean_label`: first
+    exactly, then without regard to case.  If the keys of two exports are present, the
     export with more columns in the file is chosen.
 
     Args:
@@ -61,33 +74,64 @@ def read_header(
 
     Raises:
         UnknownExport: no export has its key among the labels.
-        HeaderMismatch: a label is repeated, or two labels name the same column.
+        HeaderMismatch: a label is repeated, two labels name the same column, or a label
+            is nearly that of a column which the file lacks otherwise.
         UnreadableObject: the labels are not UTF-8 text, or not separated by commas.
     """
     _check_text(labels)
-    is_rejects_file = tuple(labels[: len(REJECT_LABELS)]) == REJECT_LABELS
-    if is_rejects_file:
+    reject_indexes = _find_reject_labels(labels)
+    if reject_indexes:
         labels = [unescape_formula(label) for label in labels]
-    matches = [(export, _find_columns(labels, export)) for export in exports]
+    matches = [(export, find_columns(labels, export)) for export in exports]
     complete = [match for match in matches if match[0].columns[0] in match[1]]
     if not complete:
         _raise_unknown_export(labels, matches, line)
     export, found = max(complete, key=lambda match: len(match[1]))
     _check_repeated(labels, export, found)
     column_indexes = tuple(indexes[0] for indexes in found.values())
-    ignored = dict.fromkeys(
+    unknown = dict.fromkeys(
         label.strip()
         for index, label in enumerate(labels)
-        if index not in column_indexes
-        and _normalized(label) not in ("", *REJECT_LABELS)
+        if index not in (*column_indexes, *reject_indexes) and clean_label(label)
     )
+    _check_swallowed(labels, export, line)
+    _check_near_misses(tuple(unknown), export, found, line)
     return Layout(
         export=export,
         labels=tuple(labels),
         columns=tuple(found),
         column_indexes=column_indexes,
-        ignored=tuple(ignored),
-        is_rejects_file=is_rejects_file,
+        ignored=tuple(unknown),
+        reject_indexes=reject_indexes,
+    )
+
+
+def find_columns(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
+    """The indexes of each column's labels; more than one index is an error."""
+    exact: dict[str, list[int]] = {}
+    folded: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):
+        exact.setdefault(clean_label(label), []).append(index)
+        folded.setdefault(fold_label(label), []).append(index)
+    found = {}
+    for column in export.columns:
+        indexes = [i for label in column.labels for i in exact.get(label, ())] or [
+            i for label in column.labels for i in folded.get(fold_label(label), ())
+        ]
+        if indexes:
+            found[column] = indexes
+    return found
+
+
+def _find_reject_labels(labels: Sequence[str]) -> tuple[int, ...]:
+    """The indexes of `REJECT_LABELS`: one is enough, since no export has any of them."""
+    return tuple(
+        index
+        for index, label in enumerate(labels)
+        if any(
+            fold_label(label) == ours or is_near_miss(label, ours)
+            for ours in REJECT_LABELS
+        )
     )
 
 
@@ -96,17 +140,76 @@ def _check_repeated(
 ) -> None:
     """Refuse two labels of one column: either could have the right values."""
     indexes = next((indexes for indexes in found.values() if len(indexes) > 1), ())
-    repeated = tuple(labels[index].strip() for index in indexes)
+    repeated = tuple(labels[index] for index in indexes)
     if not repeated:
         # A repeated label of no column would lose nothing, but the file is broken.
         counts = Counter(label for label in labels if label.strip())
         repeated = next(((name, name) for name, n in counts.items() if n > 1), ())
     if repeated:
         raise HeaderMismatch(
-            f"The header names one column twice: {' and '.join(repeated)}. "
+            "The header names one column twice: "
+            f"{' and '.join(map(printable_label, repeated))}. "
             "Remove one of the two and upload the file again.",
             export.sync_type,
         )
+
+
+def _check_near_misses(
+    unknown: Sequence[str], export: Export, found: Mapping[Column, object], line: int
+) -> None:
+    """Refuse labels that seem to be damaged: ignored, they would lose a column."""
+    known = [label for c in export.columns if c not in found for label in c.labels]
+    mistakes = list(_mistakes(unknown, list(dict.fromkeys(known))))
+    if mistakes:
+        raise HeaderMismatch(
+            f"The header in line {line} is damaged: {'; '.join(mistakes[:5])}. "
+            "Correct the header and upload the file again.",
+            export.sync_type,
+        )
+
+
+def _mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    folded = {fold_label(label): label for label in known}
+    for label in unknown:
+        shown = printable_label(label)
+        if parts := label_parts(label, folded):
+            yield f"{shown!r} contains {_listed(parts, folded)}: a comma or a quote is missing"
+        elif near := next((name for name in known if is_near_miss(label, name)), None):
+            yield f"{shown!r} is not a known label, but nearly {near!r}"
+
+
+def _check_joined_labels(labels: Sequence[str], export: Export, line: int) -> None:
+    """Refuse labels in one cell, of which one is the key."""
+    folded = {fold_label(label): label for c in export.columns for label in c.labels}
+    for label in labels:
+        # A single one may be text of a file without a header.
+        if len(parts := label_parts(label, folded)) > 1:
+            raise HeaderMismatch(
+                f"The header in line {line} is damaged: {_listed(parts, folded)} are in one "
+                "cell, so a comma or a quote is missing. Correct the header and upload the "
+                "file again.",
+                export.sync_type,
+            )
+
+
+def _listed(parts: Sequence[str], labels: Mapping[str, str]) -> str:
+    return " and ".join(repr(labels[part]) for part in parts)
+
+
+def _check_swallowed(labels: Sequence[str], export: Export, line: int) -> None:
+    """Refuse a label that holds rows: a quote was opened in the header, and closed later."""
+    for index, label in enumerate(labels):
+        first, *others = label.splitlines() or [""]
+        # As many commas as the header has up to the end of its first line.
+        commas = max(1, index + first.count(","))
+        # Text has a space after a comma.
+        if any(len(re.findall(r",(?! )", other)) >= commas for other in others):
+            raise HeaderMismatch(
+                f"The header in line {line} has a quote that is opened in label "
+                f"{index + 1} and closed in a later row. Remove the quote and upload the "
+                "file again.",
+                export.sync_type,
+            )
 
 
 def _check_text(labels: Sequence[str]) -> None:
@@ -118,27 +221,6 @@ def _check_text(labels: Sequence[str]) -> None:
         )
 
 
-def _find_columns(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
-    """The indexes of each column's labels; more than one index is an error."""
-    exact: dict[str, list[int]] = {}
-    normalized: dict[str, list[int]] = {}
-    for index, label in enumerate(labels):
-        exact.setdefault(label, []).append(index)
-        normalized.setdefault(_normalized(label), []).append(index)
-    found = {}
-    for column in export.columns:
-        indexes = [i for label in column.labels for i in exact.get(label, ())] or [
-            i for label in column.labels for i in normalized.get(_normalized(label), ())
-        ]
-        if indexes:
-            found[column] = indexes
-    return found
-
-
-def _normalized(label: str) -> str:
-    return label.strip().strip(_BYTE_ORDER_MARK).strip().casefold()
-
-
 def _raise_unknown_export(
     labels: Sequence[str],
     matches: Sequence[tuple[Export, dict[Column, list[int]]]],
@@ -147,6 +229,8 @@ def _raise_unknown_export(
     nearest, found = max(matches, key=lambda match: len(match[1]))
     _check_delimiter(labels, [export for export, _ in matches], len(found))
     known = {index for indexes in found.values() for index in indexes}
+    unknown = [label for index, label in enumerate(labels) if index not in known]
+    _check_joined_labels(unknown, nearest, line)
     if len(known) < 2:  # noqa: PLR2004 -- a single cell may equal a label by chance
         # This may be a row of a file without a header: personal data, never repeated.
         wanted = "; ".join(
@@ -160,11 +244,14 @@ def _raise_unknown_export(
             f"{wanted}."
         )
     missing = ", ".join(_missing_labels(nearest, found))
-    labels_found = shorten(", ".join(labels), 300)
+    labels_found = shorten(", ".join(map(printable_label, labels)), 300)
+    mistakes = "".join(
+        f" {it}." for it in islice(_mistakes(unknown, nearest.columns[0].labels), 1)
+    )
     raise UnknownExport(
         f"Line {line} looks like a header of {nearest.sync_type}, but its required label "
         f"{nearest.columns[0].label!r} is missing. "
-        f"Missing: {missing}. Found: {labels_found}.",
+        f"Missing: {missing}. Found: {labels_found}.{mistakes}",
         nearest.sync_type,
     )
 
@@ -187,7 +274,7 @@ def _check_delimiter(
     for delimiter, name in _DELIMITERS.items():
         cells = line.split(delimiter)
         if len(cells) > 1 and any(
-            len(_find_columns(cells, export)) > columns_found for export in exports
+            len(find_columns(cells, export)) > columns_found for export in exports
         ):
             raise UnreadableObject(
                 f"The cells are separated by {name}; export the file with commas."

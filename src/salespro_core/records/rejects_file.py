@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, Self
@@ -40,7 +40,6 @@ class Rejects:
         self.count = 0
         self.reasons = Reasons()
         self._file: IO[str] | None = None
-        self._skip = 0
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +73,7 @@ class Rejects:
                 str(reject.line),
                 "; ".join(columns),
                 "; ".join(str(problem) for problem in reject.problems),
-                *reject.cells[self._skip :],
+                *_original(layout, reject.cells),
             ]
         )
 
@@ -83,7 +82,7 @@ class Rejects:
         if self._file is not None:
             self._file.close()
         self.sample, self.count, self.reasons = [], 0, Reasons()
-        self._file, self._skip = None, 0
+        self._file = None
 
     def open(self) -> IO[bytes] | None:
         """The file from its start, as bytes; None without rejects.
@@ -104,17 +103,23 @@ class Rejects:
                 "w+", encoding="utf-8", errors="surrogateescape", newline=""
             )
         self._file = file
-        # A rejects file that was uploaded again has our labels already.
-        if layout.is_rejects_file:
-            self._skip = len(REJECT_LABELS)
         with _storage_errors():
             file.write(BYTE_ORDER_MARK)
-        self._write([*REJECT_LABELS, *layout.labels[self._skip :]])
+        self._write([*REJECT_LABELS, *_original(layout, layout.labels)])
         return file
 
     def _write(self, cells: list[str]) -> None:
         with _storage_errors():
             csv.writer(self._file).writerow(map(escape_formula, cells))  # type: ignore[arg-type]
+
+
+def _original(layout: Layout, cells: Sequence[str]) -> Sequence[str]:
+    """The cells without ours, which a rejects file that was uploaded again has."""
+    ours = layout.reject_indexes
+    # In a row with a comma too many, cells after the comma are no longer ours.
+    if len(cells) != len(layout.labels):
+        ours = tuple(index for count, index in enumerate(ours) if index == count)
+    return [cell for index, cell in enumerate(cells) if index not in ours]
 
 
 @contextmanager

@@ -116,7 +116,6 @@ def test_label_is_matched_without_case_space_and_byte_order_mark(
         pytest.param("id", id="without-the-underscore"),
         pytest.param("_ id", id="space-inside"),
         pytest.param("_id2", id="longer"),
-        pytest.param("'_id'", id="quoted"),
         pytest.param("_\N{LATIN SMALL LETTER DOTLESS I}d", id="dotless-i"),
     ],
 )
