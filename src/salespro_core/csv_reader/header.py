@@ -107,16 +107,24 @@ def read_header(
 
 
 def find_columns(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
-    """The indexes of each column's labels; more than one index is an error."""
-    exact: dict[str, list[int]] = {}
+    """The indexes of each column's labels; more than one index is an error.
+
+    A label in other case counts only if the exact label is missing.
+    """
+    clean: dict[str, list[int]] = {}
     folded: dict[str, list[int]] = {}
     for index, label in enumerate(labels):
-        exact.setdefault(clean_label(label), []).append(index)
+        clean.setdefault(clean_label(label), []).append(index)
         folded.setdefault(fold_label(label), []).append(index)
     found = {}
     for column in export.columns:
-        indexes = [i for label in column.labels for i in exact.get(label, ())] or [
-            i for label in column.labels for i in folded.get(fold_label(label), ())
+        is_exact = any(label in labels for label in column.labels)
+        indexes = [
+            index
+            for label in column.labels
+            for index in (
+                clean.get(label, ()) if is_exact else folded.get(fold_label(label), ())
+            )
         ]
         if indexes:
             found[column] = indexes

@@ -10,6 +10,7 @@ from salespro_core.csv_reader.csv_injection import unescape_block
 from salespro_core.csv_reader.header import read_header
 from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import Block, concatenate, read_blocks
+from salespro_core.csv_reader.row_screening import screened
 from salespro_core.errors import UnreadableObject
 from salespro_core.exports.columns import Export
 from salespro_core.model.file_summary import FileSummary
@@ -52,15 +53,16 @@ class ExportReader:
         Raises:
             InputError: the file is not readable, or not a known export.
         """
-        self._blocks = read_blocks(stream)
+        blocks = read_blocks(stream)
         self._rest: Block | None = None
         self._rejects = rejects
         self._is_lenient = is_lenient
-        header = next(self._blocks, None)
+        header = next(blocks, None)
         if header is None:
             raise UnreadableObject("The file holds only blank lines. Export it again.")
         [first] = header
         self.layout = read_header(first.cells, exports, line=first.line)
+        self._blocks = screened(blocks, self.layout, exports)
         self.warnings: Counter[str] = Counter()
         self._summary = FileSummaryBuilder(self.layout)
         self._rows = 0

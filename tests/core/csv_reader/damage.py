@@ -122,6 +122,12 @@ def written(export: str, quoting: str) -> list[str]:
     return [",".join(map(quote, cells)) for cells in TABLES[export]]
 
 
+def file_with(export: str, added: str, place: int) -> bytes:
+    """A file of all rows, with lines added after `place` rows."""
+    rows = written(export, "minimal")
+    return file_of(export, [*rows[:place], added, *rows[place:]], "\n")
+
+
 def keys(export: str) -> list[str]:
     """The keys of the table's rows."""
     return [cells[0] for cells in TABLES[export]]

@@ -1,0 +1,233 @@
+"""Rows that are no data: blank rows, the header again, and rows that the header does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from operator import itemgetter
+
+from salespro_core.csv_reader.header import Layout, find_columns
+from salespro_core.csv_reader.labels import fold_label
+from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
+from salespro_core.csv_reader.row_blocks import Block
+from salespro_core.errors import HeaderMismatch, SalesProError
+from salespro_core.exports.columns import Column, Export
+
+REPEATED_HEADER = "repeats the header"
+# Rows that show whether the header fits; fewer are kept until one of them fits.
+FIRST_ROWS = 100
+_FIRST_CHARACTERS = 8 * 1024 * 1024
+# Longer cells are no labels.
+_LABEL_CHARACTERS = 100
+# Every label has one of them; timestamps, dates and amounts have none.
+_IN_LABELS = frozenset("aeiouAEIOU_")
+# Keys that are surely no damaged label.
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
+
+
+def screened(
+    blocks: Iterator[Block], layout: Layout, exports: Sequence[Export]
+) -> Iterator[Block]:
+    """The rows without blank ones; a row that repeats the header has a problem.
+
+    What is left out depends on the file only, so every attempt counts the same rows.
+
+    Args:
+        blocks: the rows after the header.
+        layout: of the header.
+        exports: the known exports.
+
+    Raises:
+        HeaderMismatch: the rows have another number of cells than the header; or another
+            header follows, and the rows before it were yielded.
+    """
+    screen = _Screen(layout, exports)
+    yield from _fitting(chain.from_iterable(map(screen.blocks, blocks)), layout)
+
+
+def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
+    """The same blocks, if the header fits one of the first rows.
+
+    Otherwise each row would be rejected, and the person would not learn why.
+    """
+    width = len(layout.labels)
+    first: list[Block] = []
+    widths: Counter[int] = Counter()
+    seen = characters = 0
+    try:
+        for block in filter(len, blocks):
+            first.append(block)
+            seen += len(block)
+            characters += block.characters
+            widths.update(len(row.cells) for row in block if not row.problem)
+            if width in widths or seen >= FIRST_ROWS or characters >= _FIRST_CHARACTERS:
+                break
+    except SalesProError:
+        yield from first
+        raise
+    [(cells, rows)] = widths.most_common(1) or [(width, 0)]
+    # One row may be damaged itself.
+    if width not in widths and rows > max(1, widths.total() // 2):
+        raise HeaderMismatch(
+            f"The header has {width} label{'s' if width > 1 else ''}, but the rows have "
+            f"{cells} cell{'s' if cells > 1 else ''} each. A comma may be "
+            f"{'missing in the header or surplus' if cells > width else 'surplus in the header or missing'}"
+            " in the rows. Correct the header or the rows and upload the file again.",
+            layout.export.sync_type,
+        )
+    yield from first
+    yield from blocks
+
+
+class _Screen:
+    """Finds the rows of one file that are no data."""
+
+    def __init__(self, layout: Layout, exports: Sequence[Export]) -> None:
+        self._layout = layout
+        self._key_index = layout.column_indexes[0]
+        self._key = layout.export.columns[0].label
+        self._columns = {
+            column: [index]
+            for column, index in zip(layout.columns, layout.column_indexes, strict=True)
+        }
+        # A column without words: a header has a word there, in whatever order it is.  If
+        # there is none, the key's column makes every row a suspect that has a letter.
+        self._number_index = next(
+            (
+                index
+                for column, index in zip(
+                    layout.columns, layout.column_indexes, strict=True
+                )
+                if not _is_valid(column, "TRUE")
+            ),
+            self._key_index,
+        )
+        self._known = [
+            (
+                fold_label(export.columns[0].label),
+                {fold_label(label) for c in export.columns for label in c.labels},
+            )
+            for export in exports
+        ]
+
+    def blocks(self, block: Block) -> Iterator[Block]:
+        """The block without blank rows.
+
+        Raises:
+            HeaderMismatch: another header follows; the rows before it were yielded.
+        """
+        blank: set[int] = set()
+        repeated: dict[int, str] = {}
+        for index in sorted(self._suspects(block)):
+            cells = block.rows[index]
+            if not any(map(str.strip, cells)):
+                blank.add(index)
+            elif not self._is_header(cells, block.problems.get(index)):
+                continue
+            elif find_columns(cells, self._layout.export) == self._columns:
+                repeated[index] = REPEATED_HEADER
+            elif self._has_typed_value(cells):
+                if self._is_key_label(cells):
+                    repeated[index] = f"has the label {self._key} as its id"
+            else:
+                yield _without(block.split(index)[0], blank, repeated)
+                raise self._other_header(block.line_numbers[index])
+        yield _without(block, blank, repeated) if blank or repeated else block
+
+    def _suspects(self, block: Block) -> Iterable[int]:
+        """The indexes of all rows that are no data, and of some others: a fast choice."""
+        try:
+            keys = list(map(itemgetter(self._key_index), block.rows))
+            numbers = "".join(map(itemgetter(self._number_index), block.rows))
+        except IndexError:  # a row is short
+            pass
+        else:
+            # As bytes, ten times as fast.
+            is_plain = all(keys) and "".join(keys).encode(errors="replace").isalnum()
+            if is_plain and not any(map(numbers.__contains__, _IN_LABELS)):
+                return block.problems
+        found = (i for i, cells in enumerate(block.rows) if self._is_suspect(cells))
+        return {*block.problems, *found}
+
+    def _is_suspect(self, cells: Sequence[str]) -> bool:
+        return (
+            len(cells) != len(self._layout.labels)
+            or not _PLAIN_KEY.fullmatch(cells[self._key_index])
+            or not _IN_LABELS.isdisjoint(cells[self._number_index])
+        )
+
+    def _is_header(self, cells: Sequence[str], problem: str | None) -> bool:
+        # The cells of a damaged row that has swallowed a header are not its labels.
+        if problem in TRUNCATION_PROBLEMS or (problem and "\n" in "".join(cells)):
+            return False
+        if self._is_key_label(cells):
+            return True
+        folded = [
+            fold_label(cell) if len(cell) <= _LABEL_CHARACTERS else ""
+            for index, cell in enumerate(cells)
+            # The reasons of a rejects file name labels.
+            if index not in self._layout.reject_indexes
+        ]
+        filled = sum(map(bool, folded))
+        for key, known in self._known:
+            hits = sum(map(known.__contains__, folded))
+            if key in folded:
+                if hits > 1 or filled <= 2:  # noqa: PLR2004 -- a key and an unknown label
+                    return True
+            elif hits > 2 and hits * 2 >= filled:  # noqa: PLR2004 -- two may be names
+                return True
+        return False
+
+    def _is_key_label(self, cells: Sequence[str]) -> bool:
+        return [
+            fold_label(cell[:_LABEL_CHARACTERS])
+            for cell in cells[self._key_index : self._key_index + 1]
+        ] == [fold_label(self._key)]
+
+    def _has_typed_value(self, cells: Sequence[str]) -> bool:
+        """Whether a cell is a valid amount, date and so on, so that the row is no header."""
+        for column, index in zip(
+            self._layout.columns, self._layout.column_indexes, strict=True
+        ):
+            cell = cells[index] if index < len(cells) else ""
+            if (
+                cell.strip()
+                and not column.column_type.is_text
+                and _is_valid(column, cell)
+            ):
+                return True
+        return False
+
+    def _other_header(self, line: int) -> HeaderMismatch:
+        return HeaderMismatch(
+            f"Line {line} is another header, with other labels or in another order: several "
+            "exports are in one file. Split the file there, and upload each part with its "
+            "own header. Rows before that line may be imported already; they can be "
+            "imported again.",
+            self._layout.export.sync_type,
+        )
+
+
+def _is_valid(column: Column, cell: str) -> bool:
+    try:
+        column.parse_cell(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _without(block: Block, dropped: set[int], problems: dict[int, str]) -> Block:
+    """The block with more problems and without some rows."""
+    problems = {**block.problems, **problems}
+    kept = [index for index in range(len(block)) if index not in dropped]
+    return replace(
+        block,
+        line_numbers=[block.line_numbers[index] for index in kept],
+        rows=[block.rows[index] for index in kept],
+        problems={
+            new: problems[old] for new, old in enumerate(kept) if old in problems
+        },
+    )

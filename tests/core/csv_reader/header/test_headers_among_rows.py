@@ -1,0 +1,169 @@
+"""Headers among the rows: exports that were put into one file."""
+
+from __future__ import annotations
+
+import io
+from itertools import product
+
+import pytest
+
+from salespro_core.csv_reader.row_screening import REPEATED_HEADER
+from salespro_core.errors import HeaderMismatch
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.model.rejects import Problem, Reject
+from salespro_core.records.file_reader import ExportReader
+from salespro_core.records.rejects_file import Rejects
+from tests.core.csv_reader.damage import LABELS, file_with, imported, keys
+
+EXPORTS = ("appointments", "users")
+OTHER = {"appointments": "users", "users": "appointments"}
+# Rows before the added line: none, some, all.
+files = pytest.mark.parametrize(
+    ("export", "place"),
+    [
+        pytest.param(export, place, id=f"{export}-after-{place}-rows")
+        for export, place in product(EXPORTS, (0, 17, 40))
+    ],
+)
+
+
+def headers(export: str) -> dict[str, str]:
+    """The header of an export as it may appear again."""
+    labels = LABELS[export]
+    return {
+        "as-it-is": ",".join(labels),
+        "quoted": ",".join(f'"{label}"' for label in labels),
+        "byte-order-mark": "\ufeff" + ",".join(labels),
+        "byte-order-mark-and-quotes": "\ufeff"
+        + ",".join(f'"{label}"' for label in labels),
+        "spaces-and-quotes": ", ".join(f'"{label}"' for label in labels),
+        "spaces": " , ".join(labels),
+        "upper-case": ",".join(labels).upper(),
+        "lower-case": ",".join(labels).lower(),
+        "invisible-characters": ",".join(f"\u200b{label}\u00ad" for label in labels),
+        "no-break-spaces": ",".join(f"\u00a0{label}" for label in labels),
+        "trailing-comma": ",".join(labels) + ",",
+    }
+
+
+@files
+@pytest.mark.parametrize("form", headers("users"))
+def test_repeated_header_is_rejected_as_that(
+    export: str, place: int, form: str
+) -> None:
+    """Exports were put into one file; the header would be a row with the id `_id`."""
+    found, rejects, _ = imported(file_with(export, headers(export)[form], place))
+
+    assert found == keys(export)
+    assert [reject.problems for reject in rejects] == [
+        (Problem(None, REPEATED_HEADER),)
+    ]
+
+
+@pytest.mark.parametrize("lines", [1, 3, 150])
+def test_header_may_be_repeated_often(lines: int) -> None:
+    body = b"_id,Notes\n" + b"_id,Notes\na1,x\n" * lines
+
+    found, rejects, _ = imported(body)
+
+    assert found == ["a1"] * lines
+    assert [reject.problems for reject in rejects] == [
+        (Problem(None, REPEATED_HEADER),)
+    ] * lines
+
+
+def test_reject_of_a_repeated_header_has_its_cells() -> None:
+    assert imported(b"_id,Notes\n_id,Notes\n")[1] == [
+        Reject(2, (Problem(None, REPEATED_HEADER),), ("_id", "Notes"))
+    ]
+
+
+def other_headers(export: str) -> dict[str, str]:
+    """Headers under which the rows have another meaning."""
+    labels = LABELS[export]
+    return {
+        "other-order": ",".join(reversed(labels)),
+        "two-swapped": ",".join([labels[0], labels[2], labels[1], *labels[3:]]),
+        "key-last": ",".join([*labels[1:], labels[0]]),
+        "key-last-and-upper-case": ",".join([*labels[1:], labels[0]]).upper(),
+        "key-last-and-quoted": ", ".join(f'"{it}"' for it in [*labels[1:], labels[0]]),
+        "unknown-label-first": ",".join(["Notes", *labels[:-1]]),
+        "one-column-missing": ",".join([*labels[:3], *labels[4:]]),
+        "one-column-more": ",".join([labels[0], "Notes", *labels[1:]]),
+        "one-column-renamed": ",".join([*labels[:-1], "Notes"]),
+        "key-only": labels[0] + ",Notes" * (len(labels) - 1),
+        "without-key": ",".join(labels[1:]),
+        "other-export": ",".join(LABELS[OTHER[export]]),
+        "other-export-and-byte-order-mark": "\ufeff" + ",".join(LABELS[OTHER[export]]),
+    }
+
+
+@files
+@pytest.mark.parametrize("form", other_headers("users"))
+def test_other_header_among_the_rows_refuses_the_file_from_there(
+    export: str, place: int, form: str
+) -> None:
+    """The rows below it would be stored in wrong columns."""
+    header = other_headers(export)[form]
+    body = file_with(export, header, place)
+    line = body[: body.index(f"\n{header}\n".encode())].count(b"\n") + 2
+
+    with Rejects() as rejects:
+        reader = ExportReader(
+            io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
+        )
+        before = [reader.read_rows(1) for _ in range(place)]
+        with pytest.raises(HeaderMismatch) as refused:
+            reader.read_rows(1)
+
+    assert all(before)
+    assert rejects.count == 0
+    assert str(refused.value).startswith(f"Line {line} is another header")
+    assert "Split the file" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"_id,resultFullString\na1,x\nNotes,_id\ny,a2\n",
+        b"_id,Notes\na1,x\nNotes,_id\ny,a2\n",
+        b"_id,isSale\na1,TRUE\nisSale,_id\nTRUE,a2\n",
+        b"_id,isSale,resultFullString\na1,TRUE,x\nresultFullString,_id,isSale\nx,a2,TRUE\n",
+        b"_id,customerLastName\na1,x\nUser Object ID,Last Name\nu1,y\n",
+        b"User Object ID,Last Name\na1,x\n_id,customerLastName\nu1,y\n",
+    ],
+)
+def test_other_header_in_a_file_of_text_is_found(body: bytes) -> None:
+    """Each of its cells is a valid text."""
+    with pytest.raises(HeaderMismatch, match="Line 3 is another header"):
+        imported(body)
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "reason"),
+    [
+        pytest.param("_id,x,5", [], "has the label _id as its id", id="data-after-the-label"),
+        pytest.param("a2,_id,5", ["a2"], None, id="key-as-text"),
+        pytest.param("a2,saleAmount,5", ["a2"], None, id="label-as-text"),
+        pytest.param("Email,isSale,5", ["Email"], None, id="label-as-key"),
+    ],
+)  # fmt: skip
+def test_row_of_data_with_a_label_is_no_header(
+    row: str, found: list[str], reason: str | None
+) -> None:
+    imported_keys, rejects, _ = imported(
+        f"_id,resultFullString,saleAmount\na1,x,5\n{row}\na3,x,5\n".encode()
+    )
+
+    assert imported_keys == ["a1", *found, "a3"]
+    assert [r.problems for r in rejects] == (
+        [(Problem(None, reason),)] if reason else []
+    )
+
+
+def test_repeated_header_that_is_cut_off_is_a_truncated_row() -> None:
+    body = b"_id,_created_at,saleAmount\na1,,5\n_id,_crea"
+
+    found, [reject], warnings = imported(body)
+
+    assert (found, reject.line, warnings.total()) == (["a1"], 3, 1)

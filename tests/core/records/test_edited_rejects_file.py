@@ -1,0 +1,202 @@
+"""A rejects file that was edited in a spreadsheet: recognised, or refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from itertools import combinations, permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from salespro_core.csv_reader.header import REJECT_LABELS
+from salespro_core.errors import UnreadableObject
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.model.rejects import Record, Reject
+from salespro_core.records.file_reader import ExportReader
+from salespro_core.records.rejects_file import Rejects
+from tests.support.builders import items_of
+
+PURE = settings(deadline=None, max_examples=150)
+# As rejects.csv has them: cells that begin like a formula are escaped.
+OURS = [
+    [*REJECT_LABELS],
+    ["2", "saleAmount", "saleAmount is not an amount"],
+    ["5", "", "-"],
+]
+ORIGINAL = [
+    ["_id", "customer.nameLast", "Notes", "saleAmount"],
+    ["a1", "'=1+1", "'-", "'-5"],
+    ["a2", "''@x", "'+1 555", "6"],
+]
+VALUES = [("a1", "=1+1", "-5.0"), ("a2", "'@x", "6.0")]
+
+
+def table(*, ours_at: tuple[int, ...] = (0, 1, 2), kept: tuple[int, ...] = (0, 1, 2)) -> list[list[str]]:  # fmt: skip
+    """The rejects file, with our columns (or some of them) at other places."""
+    rows = []
+    for ours, original in zip(OURS, ORIGINAL, strict=True):
+        cells = list(original)
+        for index, column in sorted(zip(ours_at, kept, strict=False)):
+            cells.insert(index, ours[column])
+        rows.append(cells)
+    return rows
+
+
+def body_of(rows: list[list[str]], delimiter: str = ",") -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def read(body: bytes) -> tuple[list[Record | Reject], tuple[str, ...], str]:
+    """The records and rejects, the ignored labels, and the new rejects file."""
+    with Rejects() as rejects:
+        reader = ExportReader(
+            io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
+        )
+        items = items_of(reader)
+        file = rejects.open()
+        return items, reader.layout.ignored, file.read().decode() if file else ""
+
+
+def assert_recognised(rows: list[list[str]]) -> None:
+    items, ignored, _ = read(body_of(rows))
+
+    assert [tuple(i.values) for i in items if isinstance(i, Record)] == VALUES
+    assert len(items) == len(VALUES)
+    assert ignored == ("Notes",)
+
+
+FORMS = {
+    "space-before": " {}",
+    "space-after": "{} ",
+    "second-byte-order-mark": "\ufeff{}",
+    "mark-and-space": "\ufeff \ufeff{}",
+    "misread-byte-order-mark": "ï»¿{}",
+    "no-break-space": "\u00a0{}",
+    "zero-width-space": "\u200b{}",
+    "soft-hyphen": "reject\u00ad_{}",
+    "quotes": '"{}"',
+    "apostrophe": "'{}",
+    "text-formula": '="{}"',
+    "plural": "{}s",
+    "tab": "\t{}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("which", [(0,), (1,), (2,), (0, 1, 2)])
+def test_changed_label_is_recognised(form: str, which: tuple[int, ...]) -> None:
+    """Otherwise the apostrophes of the escape would be stored."""
+    header, *rows = table()
+    for index in which:
+        header[index] = form.format(header[index].removeprefix("reject_") if "reject" in form else header[index])  # fmt: skip
+
+    assert_recognised([header, *rows])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(str.upper, id="upper-case"),
+        pytest.param(str.title, id="title-case"),
+        pytest.param(lambda label: label.replace("_", " "), id="space"),
+        pytest.param(lambda label: label.replace("_", "-"), id="hyphen"),
+        pytest.param(lambda label: label.replace("_", ""), id="no-underscore"),
+    ],
+)
+def test_labels_in_another_style_are_recognised(change: type[str]) -> None:
+    header, *rows = table()
+
+    assert_recognised([[*map(change, header[:3]), *header[3:]], *rows])
+
+
+@pytest.mark.parametrize("places", [*permutations(range(3)), (4, 5, 6), (0, 5, 6), (0, 2, 4), (6, 1, 3)])  # fmt: skip
+def test_moved_columns_are_recognised(places: tuple[int, ...]) -> None:
+    assert_recognised(table(ours_at=places))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [*combinations(range(3), 1), *combinations(range(3), 2)],
+    ids=lambda kept: "-".join(REJECT_LABELS[index] for index in kept),
+)
+@pytest.mark.parametrize("at_end", [False, True], ids=["at-start", "at-end"])
+def test_file_with_some_of_our_columns_is_recognised(
+    kept: tuple[int, ...],
+    at_end: bool,  # noqa: FBT001 -- a parameter of a test
+) -> None:
+    places = tuple(range(4, 7)) if at_end else tuple(range(3))
+
+    assert_recognised(table(ours_at=places, kept=kept))
+
+
+@PURE
+@given(
+    st.lists(st.sampled_from(range(3)), min_size=1, max_size=3, unique=True),
+    st.lists(st.integers(0, 4), min_size=3, max_size=3),
+    st.sampled_from([*FORMS.values()][:4]),
+)
+def test_columns_moved_removed_and_renamed_at_once_are_recognised(
+    kept: list[int], places: list[int], form: str
+) -> None:
+    header, *rows = table(ours_at=tuple(places), kept=tuple(kept))
+    header = [form.format(it) if it in REJECT_LABELS else it for it in header]
+
+    assert_recognised([header, *rows])
+
+
+@pytest.mark.parametrize("places", [(0, 1, 2), (4, 5, 6), (0, 2, 4)])
+def test_rejects_of_an_edited_file_have_our_columns_first_and_once(
+    places: tuple[int, ...],
+) -> None:
+    rows = table(ours_at=places)
+    rows[2] = [cell.replace("6", "six") for cell in rows[2]]
+
+    _, _, out = read(body_of(rows))
+
+    assert out == (
+        "\ufeffreject_line,reject_column,reject_reason,_id,customer.nameLast,Notes,saleAmount\r\n"
+        "3,saleAmount,saleAmount is not an amount such as 23245.09,a2,''@x,'+1 555,six\r\n"
+    )
+
+
+def test_row_with_a_cell_too_many_keeps_all_its_cells() -> None:
+    """Behind the surplus comma it is unknown which cells are ours."""
+    rows = table(ours_at=(4, 5, 6))
+    rows[1].insert(1, "=surplus")
+
+    _, _, out = read(body_of(rows))
+
+    assert out.splitlines()[1] == (
+        "2,,has 8 cells where the header has 7,"
+        "a1,'=surplus,'=1+1,'-,'-5,2,saleAmount,saleAmount is not an amount"
+    )
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")]
+)
+@pytest.mark.parametrize("places", [(0, 1, 2), (4, 5, 6)], ids=["first", "last"])
+def test_file_saved_with_another_delimiter_is_refused_with_the_fix(
+    delimiter: str, name: str, places: tuple[int, ...]
+) -> None:
+    """European spreadsheets save semicolons."""
+    with pytest.raises(UnreadableObject) as refused:
+        read(body_of(table(ours_at=places), delimiter))
+
+    assert f"The cells are separated by {name}" in str(refused.value)
+    assert "with commas" in str(refused.value)
+
+
+@pytest.mark.parametrize("label", ["reject", "rejected", "reject_date", "rejection_reason_code", "line", "column", "reason", "project_line"])  # fmt: skip
+def test_label_that_is_not_ours_makes_no_rejects_file(label: str) -> None:
+    """An apostrophe in an export is part of the cell."""
+    items, ignored, _ = read(f"_id,customer.nameLast,{label}\na1,'=x,y\n".encode())
+
+    assert [item.values for item in items if isinstance(item, Record)] == [
+        ("a1", "'=x")
+    ]
+    assert ignored == (label,)
