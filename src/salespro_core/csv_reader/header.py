@@ -14,8 +14,8 @@ from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.csv_reader.labels import (
     clean_label,
     fold_label,
-    is_near_miss,
     label_parts,
+    near_miss,
     printable_label,
 )
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
@@ -136,10 +136,7 @@ def _find_reject_labels(labels: Sequence[str]) -> tuple[int, ...]:
     return tuple(
         index
         for index, label in enumerate(labels)
-        if any(
-            fold_label(label) == ours or is_near_miss(label, ours)
-            for ours in REJECT_LABELS
-        )
+        if fold_label(label) in REJECT_LABELS or near_miss(label, REJECT_LABELS)
     )
 
 
@@ -182,7 +179,7 @@ def _mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]:
         shown = printable_label(label)
         if parts := label_parts(label, folded):
             yield f"{shown!r} contains {_listed(parts, folded)}: a comma or a quote is missing"
-        elif near := next((name for name in known if is_near_miss(label, name)), None):
+        elif near := near_miss(label, known):
             yield f"{shown!r} is not a known label, but nearly {near!r}"
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
 
 # Characters of the categories Pi, Pf and Cf are added in `_is_dropped`.
 _QUOTES = (
@@ -30,9 +33,12 @@ _LOOK_ALIKES = str.maketrans(
 _BRACKETED = re.compile(r"[(\[{].*?[)\]}]")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _SEPARATORS = re.compile(r"[,;\t|^:~\r\n]")
+# Longer text is no label.
+_LONGEST = 300
 # A typo in a shorter word makes another word: is, id, at.
 _SHORTEST_MISSPELLED = 4
 _SHORTEST_ABBREVIATION = 3
+_SHORTEST_CUT_OFF = 5
 # In a longer word with the same first letter two typos are accepted.
 _SHORTEST_WITH_TWO_TYPOS = 8
 
@@ -60,28 +66,32 @@ def printable_label(label: str, max_characters: int = 100) -> str:
     """The label for a message, with escapes for characters that cannot be seen."""
     shown = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in label.strip(" ")
+        for char in label.strip(" ")[: max_characters + 1]
     )
     return shown if len(shown) <= max_characters else shown[:max_characters] + "…"
 
 
-def is_near_miss(label: str, known: str) -> bool:
-    """Whether a label that is not `known` was probably meant as it.
+def near_miss(label: str, known: Collection[str]) -> str | None:
+    """The known label that this unknown label was probably meant as.
 
-    Other punctuation, other case, another order of the words, a unit in brackets, an
-    abbreviation or one typo in a word (two in a long word).  A label with another word
-    is another column: `saleAmountTax`, `customer.nameMiddle`, `_created_by`.
+    Other punctuation, a number or a unit in brackets beside it, another order of the
+    words, an abbreviation, one typo in a word (two in a long word), or a label that is
+    cut off.  A label with another word is another column: `saleAmountTax`,
+    `customer.nameMiddle`, `_created_by`.
     """
-    wanted = _letters(known)
-    if wanted in (_letters(label), _letters(_BRACKETED.sub("", label))):
-        return True
-    if len(wanted) > _SHORTEST_MISSPELLED and _distance(_letters(label), wanted) <= 1:
-        return True
-    words, wanted_words = _words(label), _words(known)
-    return sorted(words) == sorted(wanted_words) or (
-        len(words) == len(wanted_words)
-        and all(map(_is_misspelled, words, wanted_words))
-    )
+    if len(label) > _LONGEST:
+        return None
+    meant = _Spelling.of(label)
+    without_brackets = _Spelling.of(_BRACKETED.sub("", label)).letters
+    for name in known:
+        spelling = _known_spelling(name)
+        if (
+            spelling.letters in (meant.letters.strip("0123456789"), without_brackets)
+            or meant.is_misspelled(spelling)
+            or _is_cut_off(clean_label(label), name)
+        ):
+            return name
+    return None
 
 
 def label_parts(label: str, known: Collection[str]) -> list[str]:
@@ -94,7 +104,8 @@ def label_parts(label: str, known: Collection[str]) -> list[str]:
     parts = [fold_label(part) for part in _SEPARATORS.split(label)]
     if len(parts) > 1 and (found := [part for part in parts if part in known]):
         return found
-    return _joined_labels(fold_label(label), known)
+    folded = fold_label(label)
+    return _joined_labels(folded, known) if len(folded) <= _LONGEST else []
 
 
 def _joined_labels(text: str, known: Collection[str]) -> list[str]:
@@ -126,13 +137,47 @@ def _plain(label: str) -> str:
     ).translate(_LOOK_ALIKES)
 
 
-def _letters(label: str) -> str:
-    folded = _plain(label).casefold().translate(_LOOK_ALIKES)
-    return "".join(filter(str.isalnum, folded))
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """A label as its letters and digits, and as its words."""
+
+    letters: str
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, label: str) -> Self:
+        plain = _plain(label)
+        folded = plain.casefold().translate(_LOOK_ALIKES)
+        return cls(
+            "".join(filter(str.isalnum, folded)),
+            tuple(word.casefold() for word in _WORD.findall(plain)),
+        )
+
+    def is_misspelled(self, known: _Spelling) -> bool:
+        if len(known.letters) > _SHORTEST_MISSPELLED and _has_one_typo(
+            self.letters, known.letters
+        ):
+            return True
+        return sorted(self.words) == sorted(known.words) or (
+            len(self.words) == len(known.words)
+            and all(map(_is_misspelled, self.words, known.words))
+        )
 
 
-def _words(label: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(_plain(label))]
+@lru_cache(maxsize=256)
+def _known_spelling(label: str) -> _Spelling:
+    return _Spelling.of(label)
+
+
+def _is_cut_off(label: str, known: str) -> bool:
+    """Whether a label ends in the middle of a word of a known label."""
+    end = len(label)
+    return (
+        end >= max(_SHORTEST_CUT_OFF, len(known) / 2)
+        and known.startswith(label)
+        and label[-1:].isalpha()
+        and known[end : end + 1].islower()
+    )
 
 
 def _is_misspelled(word: str, known: str) -> bool:
@@ -150,12 +195,33 @@ def _is_misspelled(word: str, known: str) -> bool:
             return True
         if len(known) >= _SHORTEST_WITH_TWO_TYPOS and _distance(word, known) <= 2:  # noqa: PLR2004
             return True
-    return _distance(word, known) <= 1
+    return _has_one_typo(word, known)
 
 
 def _is_abbreviation(word: str, known: str) -> bool:
     rest = iter(known)
     return all(char in rest for char in word)
+
+
+def _has_one_typo(text: str, known: str) -> bool:
+    """Whether one letter is missing, added, replaced, or swapped with the next."""
+    if abs(len(text) - len(known)) > 1:
+        return False
+    start = _equal_letters(text, known)
+    text, known = text[start:], known[start:]
+    end = _equal_letters(text[::-1], known[::-1])
+    text, known = text[: len(text) - end], known[: len(known) - end]
+    return max(len(text), len(known)) <= 1 or (
+        len(text) == 2 and text == known[::-1]  # noqa: PLR2004
+    )
+
+
+def _equal_letters(text: str, other: str) -> int:
+    """The number of equal letters at the start."""
+    pairs = zip(text, other, strict=False)
+    return next(
+        (i for i, (a, b) in enumerate(pairs) if a != b), min(len(text), len(other))
+    )
 
 
 def _distance(text: str, known: str) -> int:

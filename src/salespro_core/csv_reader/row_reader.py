@@ -49,7 +49,7 @@ def read_header_row(text: Iterable[str]) -> tuple[Row | None, int]:
         for cells in csv.reader(source):
             if cells and may_contain_other_rows(source.taken):
                 raise csv.Error("a quote is not closed, or text follows it")
-            if cells:
+            if any(map(str.strip, cells)):  # a row of commas is a blank line
                 return Row(line, cells), line + len(source.taken)
             line += len(source.taken)
             source.taken.clear()

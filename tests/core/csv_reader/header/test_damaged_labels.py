@@ -171,6 +171,11 @@ def test_label_with_one_typo_is_never_ignored(export: Export, label: str) -> Non
         ("sаleAmount", "saleAmount"),  # noqa: RUF001 -- a Cyrillic letter
         ("salé Amount", "saleAmount"),
         ("resultFullStr", "resultFullString"),
+        ("saleAm", "saleAmount"),
+        ("salesrep.nameF", "salesrep.nameFirst"),
+        ("12. saleAmount", "saleAmount"),
+        ("saleAmount.1", "saleAmount"),
+        ("*saleAmount*", "saleAmount"),
         ("costumer.nameLast", "customer.nameLast"),
         ("customer.lastName", "customer.nameLast"),
         ("created_at", "_created_at"),

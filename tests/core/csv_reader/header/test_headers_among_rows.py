@@ -72,6 +72,22 @@ def test_header_may_be_repeated_often(lines: int) -> None:
     ] * lines
 
 
+def test_lenient_mode_rejects_a_repeated_header_too() -> None:
+    """Its labels are invalid cells, which lenient mode leaves out."""
+    body = b"_id,isSale,saleAmount\na1,TRUE,5\n_id,isSale,saleAmount\n"
+    with Rejects() as rejects:
+        reader = ExportReader(
+            io.BytesIO(body), (APPOINTMENTS,), rejects, is_lenient=True
+        )
+        part = reader.read_rows(10)
+
+    assert part is not None
+    assert [record.values[0] for record in part.records()] == ["a1"]
+    assert [reject.problems for reject in part.rejects] == [
+        (Problem(None, REPEATED_HEADER),)
+    ]
+
+
 def test_reject_of_a_repeated_header_has_its_cells() -> None:
     assert imported(b"_id,Notes\n_id,Notes\n")[1] == [
         Reject(2, (Problem(None, REPEATED_HEADER),), ("_id", "Notes"))
