@@ -89,19 +89,20 @@ def read_header(
     export, found = max(complete, key=lambda match: len(match[1]))
     _check_repeated(labels, export, found)
     column_indexes = tuple(indexes[0] for indexes in found.values())
-    unknown = dict.fromkeys(
+    _check_swallowed(labels, export, line)
+    unknown = [label for i, label in enumerate(labels) if i not in column_indexes]
+    _check_near_misses(unknown, export, found, line)
+    ignored = dict.fromkeys(
         label.strip()
         for index, label in enumerate(labels)
         if index not in (*column_indexes, *reject_indexes) and clean_label(label)
     )
-    _check_swallowed(labels, export, line)
-    _check_near_misses(tuple(unknown), export, found, line)
     return Layout(
         export=export,
         labels=tuple(labels),
         columns=tuple(found),
         column_indexes=column_indexes,
-        ignored=tuple(unknown),
+        ignored=tuple(ignored),
         reject_indexes=reject_indexes,
     )
 
@@ -136,7 +137,7 @@ def _find_reject_labels(labels: Sequence[str]) -> tuple[int, ...]:
     return tuple(
         index
         for index, label in enumerate(labels)
-        if fold_label(label) in REJECT_LABELS or near_miss(label, REJECT_LABELS)
+        if near_miss(label, REJECT_LABELS) or label_parts(label, REJECT_LABELS)
     )
 
 
@@ -185,7 +186,8 @@ def _mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]:
 
 def _check_joined_labels(labels: Sequence[str], export: Export, line: int) -> None:
     """Refuse labels in one cell, of which one is the key."""
-    folded = {fold_label(label): label for c in export.columns for label in c.labels}
+    known = [label for column in export.columns for label in column.labels]
+    folded = {fold_label(label): label for label in (*known, *REJECT_LABELS)}
     for label in labels:
         # A single one may be text of a file without a header.
         if len(parts := label_parts(label, folded)) > 1:

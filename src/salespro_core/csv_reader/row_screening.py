@@ -10,7 +10,7 @@ from itertools import chain
 from operator import itemgetter
 
 from salespro_core.csv_reader.header import Layout, find_columns
-from salespro_core.csv_reader.labels import fold_label
+from salespro_core.csv_reader.labels import fold_label, near_miss
 from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import Block
 from salespro_core.errors import HeaderMismatch, SalesProError
@@ -105,6 +105,12 @@ class _Screen:
             ),
             self._key_index,
         )
+        # In a rejects file, these cells may name a label.
+        self._naming_indexes = [
+            index
+            for index in layout.reject_indexes
+            if near_miss(layout.labels[index], ("reject_column",))
+        ]
         self._known = [
             (
                 fold_label(export.columns[0].label),
@@ -168,8 +174,7 @@ class _Screen:
         folded = [
             fold_label(cell) if len(cell) <= _LABEL_CHARACTERS else ""
             for index, cell in enumerate(cells)
-            # The reasons of a rejects file name labels.
-            if index not in self._layout.reject_indexes
+            if index not in self._naming_indexes
         ]
         filled = sum(map(bool, folded))
         for key, known in self._known:

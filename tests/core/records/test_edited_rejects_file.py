@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salespro_core.csv_reader.header import REJECT_LABELS
-from salespro_core.errors import UnreadableObject
+from salespro_core.errors import HeaderMismatch, InputError, UnreadableObject
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Record, Reject
 from salespro_core.records.file_reader import ExportReader
@@ -189,6 +189,66 @@ def test_file_saved_with_another_delimiter_is_refused_with_the_fix(
 
     assert f"The cells are separated by {name}" in str(refused.value)
     assert "with commas" in str(refused.value)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_our_columns_joined_by_another_delimiter_are_recognised(delimiter: str) -> None:
+    rows = [
+        [delimiter.join(ours), *original]
+        for ours, original in zip(OURS, ORIGINAL, strict=True)
+    ]
+
+    assert_recognised(rows)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("reject_line;reject_column;reject_reason;_id,customer.nameLast", "'reject_reason' and '_id' are in one cell"),
+        ("reject_line,reject_column,reject_reason;saleAmount,_id", "'reject_reason;saleAmount' contains 'saleAmount'"),
+        ("reject_line,reject_column,reject_reasonsaleAmount,_id", None),
+    ],
+)  # fmt: skip
+def test_our_label_joined_with_a_label_of_the_export_refuses_the_file(
+    header: str, said: str | None
+) -> None:
+    rows = b"\n2,,x,a1,'=x\n3,,x,a2,'=y\n"
+
+    with pytest.raises(InputError) as refused:
+        read(header.encode() + rows)
+
+    assert (said or "but the rows have 5 cells") in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "_id,Notes,isSale,saleAmount,customer.nameLast",
+        "Notes,_id,isSale,saleAmount,customer.nameLast",
+        "_id,customer.nameLast",
+    ],
+)
+def test_rows_of_an_export_below_a_rejects_file_are_not_imported(header: str) -> None:
+    body = (
+        "reject_line,reject_column,reject_reason,_id,customer.nameLast\n"
+        "2,_id,_id is empty,a1,x\n"
+        f"{header}\n"
+    )
+    row = ",".join(f"cell{n}" for n in range(len(header.split(","))))
+
+    try:
+        items, _, _ = read(f"{body}{row}\n".encode())
+    except HeaderMismatch as refused:
+        assert "Line 3 is another header" in str(refused)  # noqa: PT017 -- either is right
+    else:
+        assert [type(item) for item in items] == [Record, Reject, Reject]
+
+
+def test_rejects_that_name_labels_are_no_headers() -> None:
+    rows = table()
+    rows[1][1], rows[2][1] = "_id", "customer.nameLast"
+
+    assert_recognised(rows)
 
 
 @pytest.mark.parametrize("label", ["reject", "rejected", "reject_date", "rejection_reason_code", "line", "column", "reason", "project_line"])  # fmt: skip

@@ -22,6 +22,7 @@ from tests.support.import_runs import (
     CHUNKS_OF_10,
     PiecewiseStream,
     comparable,
+    dry_run,
     new_version,
     newest_import,
     run,
@@ -158,6 +159,40 @@ def test_truncated_gzip_file_fails_and_committed_rows_stay(
     assert run_counts(conn, data) == Counts(
         created=400 - broken.counts.created, unchanged=broken.counts.created
     )
+
+
+def test_other_header_among_the_rows_fails_and_committed_rows_stay(
+    conn: Connection, database_url: str
+) -> None:
+    """Two exports in one file; the parts are then imported one by one."""
+    first = csv_bytes(*[appointment(f"A-{i:04}") for i in range(25)])
+    second = csv_bytes(
+        *[appointment(f"B-{i:04}") for i in range(5)],
+        header=[*reversed(appointment())],
+    )
+
+    tried = dry_run(database_url, first + second, options=CHUNKS_OF_10)
+    refused = run(conn, first + second, options=CHUNKS_OF_10)
+
+    assert refused.error is not None
+    assert refused.error.startswith("Line 27 is another header")
+    assert (refused.status, refused.counts) == ("failed", Counts(created=20))
+    assert (tried.status, tried.error) == ("failed", refused.error)
+    assert run_counts(conn, first) == Counts(created=5, unchanged=20)
+    assert run_counts(conn, second) == Counts(created=5)
+
+
+def test_header_that_fits_no_row_fails_before_any_row_is_written(
+    conn: Connection, database_url: str
+) -> None:
+    data = PLAIN.replace(b"saleAmount\r\n", b"saleAmount,\r\n", 1)
+
+    tried, refused = dry_run(database_url, data), run(conn, data)
+
+    assert refused.error is not None
+    assert "has 13 labels, but the rows have 12 cells" in refused.error
+    assert (refused.status, refused.counts) == ("failed", Counts())
+    assert (tried.status, tried.error) == ("failed", refused.error)
 
 
 def test_deleted_object_is_a_refused_file(conn: Connection) -> None:
