@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, tzinfo
 
 from salespro_core.exports.columns import ColumnType
+from salespro_core.exports.spreadsheet_damage import (
+    INVISIBLE,
+    check_identifier,
+    has_invisible,
+    is_scientific,
+    strip_invisible,
+)
 
 # A closed list: any other value is an error in the file and is never guessed.
 _BOOLEANS = {
@@ -37,6 +44,8 @@ _DATE = re.compile(
     r"|(?P<us_m>[0-9]{2})(?P<us_sep>[-/])(?P<us_d>[0-9]{2})(?P=us_sep)(?P<us_y>[0-9]{4})"
 )
 _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
+_MAILTO = re.compile(r"\A\s*mailto:\s*", re.IGNORECASE)
+_PARENTHESES = re.compile(r"\(([^()]*)\)")
 _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
 
@@ -65,16 +74,84 @@ def key(limit: int) -> ColumnType:
     """Text that identifies a row; surrounding space is removed."""
     parse_text = text(limit).parse
 
-    def all_canonical(cells: Sequence[str]) -> bool:
-        longest = max(map(len, cells), default=0)
-        return longest <= limit and "".join(cells).isalnum()
+    def parse(cell: str) -> str:
+        value = parse_text(cell.strip())
+        if not strip_invisible(value):
+            raise ValueError("is empty")
+        if has_invisible(value):
+            raise ValueError(INVISIBLE)
+        check_identifier(value)
+        return value
 
-    return ColumnType(
-        "varchar",
-        lambda cell: parse_text(cell.strip()),
-        is_text=True,
-        all_canonical=all_canonical,
-    )
+    def all_canonical(cells: Sequence[str]) -> bool:
+        joined = "".join(cells)
+        # Some letters outside ASCII are invisible.
+        return (
+            joined.isalnum()
+            and joined.isascii()
+            and max(map(len, cells), default=0) <= limit
+        )
+
+    return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)
+
+
+def identifier(limit: int) -> ColumnType:
+    """An id of another system; space and invisible characters around it are removed."""
+    join_text = _join_text(limit)
+
+    def parse(cell: str) -> str:
+        value = join_text(cell)
+        check_identifier(value)
+        return value
+
+    def all_canonical(cells: Sequence[str]) -> bool:
+        joined = "".join(cells)
+        return (
+            joined.replace("-", "").isalnum()
+            and joined.isascii()
+            and "e-" not in joined.lower()  # 1E-05 is for `parse`
+            and max(map(len, cells), default=0) <= limit
+        )
+
+    return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)
+
+
+def address(limit: int) -> ColumnType:
+    """An email address or the name of an account, by which tables are joined.
+
+    Space and invisible characters around it and `mailto:` are removed.
+    """
+    join_text = _join_text(limit)
+
+    def parse(cell: str) -> str:
+        return join_text(_MAILTO.sub("", strip_invisible(cell)))
+
+    def all_canonical(cells: Sequence[str]) -> bool:
+        joined = "".join(cells)
+        return (
+            joined.isascii()
+            and joined.isprintable()
+            and " " not in joined
+            and ":" not in joined
+            and max(map(len, cells), default=0) <= limit
+        )
+
+    return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)
+
+
+def _join_text(limit: int) -> Callable[[str], str]:
+    """The parser of text that is compared with other columns."""
+    parse_text = text(limit).parse
+
+    def parse(cell: str) -> str:
+        # NUL is an error of its own, also at the ends.
+        value = strip_invisible(cell) if "\0" not in cell else cell
+        value = parse_text(value)
+        if has_invisible(value):
+            raise ValueError(INVISIBLE)
+        return value
+
+    return parse
 
 
 def instant(source_timezone: tzinfo = UTC) -> ColumnType:
@@ -166,6 +243,13 @@ def _parse_date(cell: str) -> str:
 
 def _parse_office_id(cell: str) -> str:
     """Return the id in the last parentheses of `Baltimore ( a1B2c3D4e5 )`, or ""."""
+    for inside in _PARENTHESES.findall(cell):
+        office = inside.strip()
+        if is_scientific(office):
+            raise ValueError("holds an office id that a spreadsheet has changed")
+        visible = "".join(char for char in office if not has_invisible(char))
+        if visible != office and visible.isascii() and visible.isalnum():
+            raise ValueError("holds an office id with an invisible character")
     ids: list[str] = _OFFICE_ID.findall(cell)
     if not ids:
         return ""

@@ -7,6 +7,12 @@ from hypothesis import HealthCheck, settings
 
 from salespro_core.exports.column_types import instant, money
 from salespro_core.exports.columns import ColumnType
+from salespro_core.exports.spreadsheet_damage import (
+    ERROR_VALUE,
+    FORMULA,
+    INVISIBLE,
+    SCIENTIFIC,
+)
 
 INSTANT = instant()
 AMOUNT = money(12, 2)
@@ -23,6 +29,10 @@ NOT_A_DATE = "is not a date such as 2025-06-18 or 06/18/2025"
 NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
 TOO_LONG = "is longer than 5 characters"
 NUL = "contains a NUL character"
+EMPTY = "is empty"
+KEY_REASONS = {EMPTY, INVISIBLE, SCIENTIFIC, ERROR_VALUE, FORMULA, TOO_LONG, NUL}
+OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
+OFFICE_ID_INVISIBLE = "holds an office id with an invisible character"
 OFFICE_ID_TOO_LONG = "holds an office id of more than 50 characters"
 
 PURE = settings(deadline=None, max_examples=200)

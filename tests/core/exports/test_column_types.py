@@ -9,11 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salespro_core.exports.column_types import BOOLEAN, DATE, OFFICE_ID, key, text
+from salespro_core.exports.column_types import (
+    BOOLEAN,
+    DATE,
+    OFFICE_ID,
+    address,
+    identifier,
+    key,
+    text,
+)
 from salespro_core.exports.columns import ColumnType
+from salespro_core.exports.spreadsheet_damage import INVISIBLE
 from tests.core.exports.parsing import (
     AMOUNT,
+    EMPTY,
     INSTANT,
+    KEY_REASONS,
     NOT_A_BOOLEAN,
     NOT_A_DATE,
     NOT_A_DAY,
@@ -21,6 +32,8 @@ from tests.core.exports.parsing import (
     NOT_A_US_DAY,
     NOT_AN_AMOUNT,
     NUL,
+    OFFICE_ID_CHANGED,
+    OFFICE_ID_INVISIBLE,
     OFFICE_ID_TOO_LONG,
     OUTSIDE_YEARS,
     PURE,
@@ -35,8 +48,13 @@ REASONS = {
     "boolean": (BOOLEAN, {NOT_A_BOOLEAN}),
     "date": (DATE, {NOT_A_DATE, NOT_A_US_DAY}),
     "text": (text(5), {TOO_LONG, NUL}),
-    "key": (key(5), {TOO_LONG, NUL}),
-    "office-id": (OFFICE_ID, {OFFICE_ID_TOO_LONG}),
+    "key": (key(5), KEY_REASONS),
+    "identifier": (identifier(5), KEY_REASONS - {EMPTY}),
+    "address": (address(5), {INVISIBLE, TOO_LONG, NUL}),
+    "office-id": (
+        OFFICE_ID,
+        {OFFICE_ID_TOO_LONG, OFFICE_ID_CHANGED, OFFICE_ID_INVISIBLE},
+    ),
 }
 
 

@@ -7,7 +7,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from salespro_core.exports.column_types import instant, key, money, text
+from salespro_core.exports.column_types import (
+    address,
+    identifier,
+    instant,
+    key,
+    money,
+    text,
+)
 from salespro_core.exports.columns import Column, ColumnType
 
 COLUMNS = {
@@ -64,6 +71,10 @@ def test_column_parsed_at_once_gives_the_same_values_as_cell_by_cell(
         pytest.param(instant(), ["2025-06-06T00:16:45.538Z"] * 2, id="instants"),
         pytest.param(text(100), ["Müller", "x y"], id="text"),
         pytest.param(key(50), ["xWMyZ4YEGZ"], id="keys"),
+        pytest.param(identifier(50), ["EMP-10000", "4000"], id="identifiers"),
+        pytest.param(
+            address(254), ["ann.lee+sales@example.com", "ann"], id="addresses"
+        ),
         pytest.param(money(12), ["23245.09", "0.5", "1234567890.12"], id="amounts"),
     ],
 )

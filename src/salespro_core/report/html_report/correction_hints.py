@@ -23,6 +23,21 @@ _HINTS = (
         "Delete the NUL character, or export again.",
     ),
     (
+        r"contains an invisible character.*",
+        "Type the cell again by hand: copied text may contain characters without ink.",
+    ),
+    (
+        r"is a number such as 1\.23457E\+18.*|is an error value of a spreadsheet.*",
+        (
+            "A spreadsheet has changed it, and the original is lost: export the file again, "
+            "and upload it without opening it in a spreadsheet."
+        ),
+    ),
+    (
+        r"has an = or ' before it.*",
+        "Write only the id, without =, quotes and apostrophe.",
+    ),
+    (
         r"is not a timestamp .*",
         (
             "Write it as 2025-06-06T00:16:45.538Z. If a spreadsheet changed it, copy the cell "
