@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from textwrap import shorten
 from typing import NoReturn
 
 from salespro_core.csv_reader.csv_injection import unescape_formula
+from salespro_core.csv_reader.header_damage import (
+    check_joined_labels,
+    check_near_misses,
+    check_style,
+    check_swallowed_rows,
+    find_mistakes,
+)
 from salespro_core.csv_reader.labels import (
     clean_label,
     fold_label,
@@ -89,9 +95,9 @@ def read_header(
     export, found = max(complete, key=lambda match: len(match[1]))
     _check_repeated(labels, export, found)
     column_indexes = tuple(indexes[0] for indexes in found.values())
-    _check_swallowed(labels, export, line)
+    check_swallowed_rows(labels, export, line)
     unknown = [label for i, label in enumerate(labels) if i not in column_indexes]
-    _check_near_misses(unknown, export, found, line)
+    check_near_misses(unknown, export, found, line)
     ignored = dict.fromkeys(
         label.strip()
         for index, label in enumerate(labels)
@@ -160,65 +166,6 @@ def _check_repeated(
         )
 
 
-def _check_near_misses(
-    unknown: Sequence[str], export: Export, found: Mapping[Column, object], line: int
-) -> None:
-    """Refuse labels that seem to be damaged: ignored, they would lose a column."""
-    known = [label for c in export.columns if c not in found for label in c.labels]
-    mistakes = list(_mistakes(unknown, list(dict.fromkeys(known))))
-    if mistakes:
-        raise HeaderMismatch(
-            f"The header in line {line} is damaged: {'; '.join(mistakes[:5])}. "
-            "Correct the header and upload the file again.",
-            export.sync_type,
-        )
-
-
-def _mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]:
-    folded = {fold_label(label): label for label in known}
-    for label in unknown:
-        shown = printable_label(label)
-        if parts := label_parts(label, folded):
-            yield f"{shown!r} contains {_listed(parts, folded)}: a comma or a quote is missing"
-        elif near := near_miss(label, known):
-            yield f"{shown!r} is not a known label, but nearly {near!r}"
-
-
-def _check_joined_labels(labels: Sequence[str], export: Export, line: int) -> None:
-    """Refuse labels in one cell, of which one is the key."""
-    known = [label for column in export.columns for label in column.labels]
-    folded = {fold_label(label): label for label in (*known, *REJECT_LABELS)}
-    for label in labels:
-        # A single one may be text of a file without a header.
-        if len(parts := label_parts(label, folded)) > 1:
-            raise HeaderMismatch(
-                f"The header in line {line} is damaged: {_listed(parts, folded)} are in one "
-                "cell, so a comma or a quote is missing. Correct the header and upload the "
-                "file again.",
-                export.sync_type,
-            )
-
-
-def _listed(parts: Sequence[str], labels: Mapping[str, str]) -> str:
-    return " and ".join(repr(labels[part]) for part in parts)
-
-
-def _check_swallowed(labels: Sequence[str], export: Export, line: int) -> None:
-    """Refuse a label that holds rows: a quote was opened in the header, and closed later."""
-    for index, label in enumerate(labels):
-        first, *others = label.splitlines() or [""]
-        # As many commas as the header has up to the end of its first line.
-        commas = max(1, index + first.count(","))
-        # Text has a space after a comma.
-        if any(len(re.findall(r",(?! )", other)) >= commas for other in others):
-            raise HeaderMismatch(
-                f"The header in line {line} has a quote that is opened in label "
-                f"{index + 1} and closed in a later row. Remove the quote and upload the "
-                "file again.",
-                export.sync_type,
-            )
-
-
 def _check_text(labels: Sequence[str]) -> None:
     """Labels are stored in Postgres and in reports, which need valid text."""
     text = "".join(labels)
@@ -237,8 +184,10 @@ def _raise_unknown_export(
     _check_delimiter(labels, [export for export, _ in matches], len(found))
     known = {index for indexes in found.values() for index in indexes}
     unknown = [label for index, label in enumerate(labels) if index not in known]
-    _check_joined_labels(unknown, nearest, line)
+    own = [label for column in nearest.columns for label in column.labels]
+    check_joined_labels(unknown, [*own, *REJECT_LABELS], nearest, line)
     if len(known) < 2:  # noqa: PLR2004 -- a single cell may equal a label by chance
+        check_style(labels, matches, line)
         # This may be a row of a file without a header: personal data, never repeated.
         wanted = "; ".join(
             f"{export.sync_type} needs {export.columns[0].label!r}, and may have "
@@ -253,7 +202,7 @@ def _raise_unknown_export(
     missing = ", ".join(_missing_labels(nearest, found))
     labels_found = shorten(", ".join(map(printable_label, labels)), 300)
     mistakes = "".join(
-        f" {it}." for it in islice(_mistakes(unknown, nearest.columns[0].labels), 1)
+        f" {it}." for it in islice(find_mistakes(unknown, nearest.columns[0].labels), 1)
     )
     raise UnknownExport(
         f"Line {line} looks like a header of {nearest.sync_type}, but its required label "

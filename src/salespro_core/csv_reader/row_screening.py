@@ -22,8 +22,8 @@ FIRST_ROWS = 100
 _FIRST_CHARACTERS = 8 * 1024 * 1024
 # Longer cells are no labels.
 _LABEL_CHARACTERS = 100
-# Every label has one of them; timestamps, dates and amounts have none.
-_IN_LABELS = frozenset("aeiouAEIOU_")
+# Timestamps, dates and amounts have no other characters; a label has some.
+_IN_NUMBERS = "0123456789-+:./$, TZtz"
 # Keys that are surely no damaged label.
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 
@@ -88,13 +88,12 @@ class _Screen:
     def __init__(self, layout: Layout, exports: Sequence[Export]) -> None:
         self._layout = layout
         self._key_index = layout.column_indexes[0]
-        self._key = layout.export.columns[0].label
         self._columns = {
             column: [index]
             for column, index in zip(layout.columns, layout.column_indexes, strict=True)
         }
         # A column without words: a header has a word there, in whatever order it is.  If
-        # there is none, the key's column makes every row a suspect that has a letter.
+        # there is none, the key makes every row a suspect.
         self._number_index = next(
             (
                 index
@@ -136,8 +135,8 @@ class _Screen:
             elif find_columns(cells, self._layout.export) == self._columns:
                 repeated[index] = REPEATED_HEADER
             elif self._has_typed_value(cells):
-                if self._is_key_label(cells):
-                    repeated[index] = f"has the label {self._key} as its id"
+                if label := self._key_label(cells):
+                    repeated[index] = f"has the label {label} as its id"
             else:
                 yield _without(block.split(index)[0], blank, repeated)
                 raise self._other_header(block.line_numbers[index])
@@ -153,7 +152,10 @@ class _Screen:
         else:
             # As bytes, ten times as fast.
             is_plain = all(keys) and "".join(keys).encode(errors="replace").isalnum()
-            if is_plain and not any(map(numbers.__contains__, _IN_LABELS)):
+            words = numbers.encode(errors="replace").translate(
+                None, _IN_NUMBERS.encode()
+            )
+            if is_plain and not words:
                 return block.problems
         found = (i for i, cells in enumerate(block.rows) if self._is_suspect(cells))
         return {*block.problems, *found}
@@ -162,35 +164,31 @@ class _Screen:
         return (
             len(cells) != len(self._layout.labels)
             or not _PLAIN_KEY.fullmatch(cells[self._key_index])
-            or not _IN_LABELS.isdisjoint(cells[self._number_index])
+            or cells[self._number_index].strip(_IN_NUMBERS) != ""
         )
 
     def _is_header(self, cells: Sequence[str], problem: str | None) -> bool:
         # The cells of a damaged row that has swallowed a header are not its labels.
         if problem in TRUNCATION_PROBLEMS or (problem and "\n" in "".join(cells)):
             return False
-        if self._is_key_label(cells):
-            return True
         folded = [
             fold_label(cell) if len(cell) <= _LABEL_CHARACTERS else ""
             for index, cell in enumerate(cells)
             if index not in self._naming_indexes
         ]
         filled = sum(map(bool, folded))
-        for key, known in self._known:
-            hits = sum(map(known.__contains__, folded))
-            if key in folded:
-                if hits > 1 or filled <= 2:  # noqa: PLR2004 -- a key and an unknown label
-                    return True
-            elif hits > 2 and hits * 2 >= filled:  # noqa: PLR2004 -- two may be names
-                return True
-        return False
+        return any(
+            key in folded
+            # Two cells of a row may be labels by chance.
+            or 2 < sum(map(known.__contains__, folded)) >= filled / 2  # noqa: PLR2004
+            for key, known in self._known
+        )
 
-    def _is_key_label(self, cells: Sequence[str]) -> bool:
-        return [
-            fold_label(cell[:_LABEL_CHARACTERS])
-            for cell in cells[self._key_index : self._key_index + 1]
-        ] == [fold_label(self._key)]
+    def _key_label(self, cells: Sequence[str]) -> str | None:
+        """The label of a key that the row has as its id."""
+        cell = "".join(cells[self._key_index : self._key_index + 1])
+        folded = fold_label(cell[:_LABEL_CHARACTERS])
+        return folded if folded in dict(self._known) else None
 
     def _has_typed_value(self, cells: Sequence[str]) -> bool:
         """Whether a cell is a valid amount, date and so on, so that the row is no header."""

@@ -151,6 +151,15 @@ def test_rows_of_other_widths_are_rejected_one_by_one(rows: list[str]) -> None:
     assert len(found) == ("a2,5" in rows)
 
 
+def test_only_the_first_rows_decide_whether_the_header_fits() -> None:
+    """They are kept until one fits, so there must be a limit."""
+    long = "x" * 100_000  # more than a block
+    rows = [*[f"a1,{long},5,"] * FIRST_ROWS, "a2,x,5"]
+
+    with pytest.raises(HeaderMismatch, match="3 labels, but the rows have 4 cells"):
+        imported("\n".join(["_id,Notes,saleAmount", *rows, ""]).encode())
+
+
 def test_damaged_rows_do_not_hide_that_the_header_does_not_fit() -> None:
     rows = [f"a{n},x,5" for n in range(20)]
     rows[3], rows[7] = 'a3,"x,5', 'a7,x" y,5'

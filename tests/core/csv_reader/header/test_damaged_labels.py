@@ -298,6 +298,29 @@ def test_key_with_a_typo_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("user_object_id,first_name,last_name,email", "'user_object_id' is not a known label, but nearly 'User Object ID'; 'first_name' is not"),
+        ("id,created_at,sale_amount,Notes", "'id' is not a known label, but nearly '_id'; 'created_at' is not"),
+    ],
+)  # fmt: skip
+def test_header_in_another_style_is_refused_with_its_labels(
+    line: str, said: str
+) -> None:
+    with pytest.raises(HeaderMismatch) as refused:
+        layout(line + "\n")
+
+    assert f"The header in line 1 is damaged: {said}" in str(refused.value)
+
+
+def test_row_with_names_like_labels_is_not_in_the_message() -> None:
+    with pytest.raises(UnknownExport) as refused:
+        layout("a1,Emil,Usernam\n")
+
+    assert "Emil" not in str(refused.value)
+
+
 @PURE
 @given(
     st.sampled_from(LABELS),

@@ -143,6 +143,9 @@ def test_other_header_among_the_rows_refuses_the_file_from_there(
     [
         b"_id,resultFullString\na1,x\nNotes,_id\ny,a2\n",
         b"_id,Notes\na1,x\nNotes,_id\ny,a2\n",
+        b"_id,resultFullString,A\na1,x,y\nB,_id,C\nz,a2,z\n",
+        b"_id,resultFullString,saleAmount\na1,x,5\nB,_id,C\nz,a2,5\n",
+        b"_id,resultFullString,A\na1,x,y\nUser Object ID,B,C\na2,z,z\n",
         b"_id,isSale\na1,TRUE\nisSale,_id\nTRUE,a2\n",
         b"_id,isSale,resultFullString\na1,TRUE,x\nresultFullString,_id,isSale\nx,a2,TRUE\n",
         b"_id,customerLastName\na1,x\nUser Object ID,Last Name\nu1,y\n",
@@ -159,6 +162,7 @@ def test_other_header_in_a_file_of_text_is_found(body: bytes) -> None:
     ("row", "found", "reason"),
     [
         pytest.param("_id,x,5", [], "has the label _id as its id", id="data-after-the-label"),
+        pytest.param("User Object ID,x,5", [], "has the label user object id as its id", id="data-after-the-other-label"),
         pytest.param("a2,_id,5", ["a2"], None, id="key-as-text"),
         pytest.param("a2,saleAmount,5", ["a2"], None, id="label-as-text"),
         pytest.param("Email,isSale,5", ["Email"], None, id="label-as-key"),
