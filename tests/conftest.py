@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,11 @@ from tests.support.databases import new_database
 from tests.support.servers.private_postgres import PrivateServer, run_private_server
 from tests.support.world.children import Children, fork_server
 from tests.support.world.world import World, open_world
+
+
+# A shell that runs the tests in the background makes them ignore Ctrl-C, and child processes
+# inherit that. The tests of Ctrl-C need Python's default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
