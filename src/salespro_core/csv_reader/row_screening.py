@@ -59,6 +59,8 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     seen = characters = 0
     try:
         for block in filter(len, blocks):
+            if not first:
+                _check_broken_label(block.rows[0], layout)
             first.append(block)
             seen += len(block)
             characters += block.characters
@@ -80,6 +82,24 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
         )
     yield from first
     yield from blocks
+
+
+def _check_broken_label(first_row: Sequence[str], layout: Layout) -> None:
+    """Refuse a header whose last label continues in the next line."""
+    if len(first_row) != 1 or len(layout.labels) == 1:
+        return
+    missing = [
+        label
+        for column in layout.export.columns
+        if column not in layout.columns
+        for label in column.labels
+    ]
+    if label := near_miss(layout.labels[-1] + first_row[0], missing):
+        raise HeaderMismatch(
+            f"The header has a line break in its last label, which seems to be {label!r}. "
+            "Remove the line break and upload the file again.",
+            layout.export.sync_type,
+        )
 
 
 class _Screen:
