@@ -12,6 +12,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, tzinfo
 
 from salespro_core.exports.columns import ColumnType
+from salespro_core.exports.foreign_forms import (
+    DAY_FIRST,
+    OTHER_LANGUAGE,
+    SAVED_TIMESTAMP,
+    date_reason,
+    is_foreign_boolean,
+    is_saved_timestamp,
+)
 from salespro_core.exports.spreadsheet_damage import (
     INVISIBLE,
     check_identifier,
@@ -39,10 +47,17 @@ _INSTANT = re.compile(
     r"((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?)"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
+# Spreadsheets leave out zeros, and may add midnight to a date.
 _DATE = re.compile(
-    r"(?P<y>[0-9]{4})(?P<sep>[-/])(?P<m>[0-9]{2})(?P=sep)(?P<d>[0-9]{2})"
-    r"|(?P<us_m>[0-9]{2})(?P<us_sep>[-/])(?P<us_d>[0-9]{2})(?P=us_sep)(?P<us_y>[0-9]{4})"
+    r"(?:(?P<y>[0-9]{4})(?P<sep>[-/])(?P<m>[0-9]{2})(?P=sep)(?P<d>[0-9]{2})"
+    r"|(?P<short_y>[0-9]{4})/(?P<short_m>[0-9]{1,2})/(?P<short_d>[0-9]{1,2})"
+    r"|(?P<us_m>[0-9]{1,2})(?P<us_sep>[-/])(?P<us_d>[0-9]{1,2})(?P=us_sep)(?P<us_y>[0-9]{4}))"
+    r"(?: (?:00?:00(?::00(?:\.0{1,6})?)?|12:00(?::00)?[ \u202f]?[Aa][Mm]))?"
 )
+_NOT_A_TIMESTAMP = "is not a timestamp such as 2025-06-06T00:16:45.538Z"
+_NOT_A_DATE = "is not a date such as 2025-06-18 or 06/18/2025"
+_NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
+_NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
 _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
 _MAILTO = re.compile(r"\A\s*mailto:\s*", re.IGNORECASE)
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
@@ -165,7 +180,9 @@ def instant(source_timezone: tzinfo = UTC) -> ColumnType:
         exported = _EXPORTED_INSTANT.fullmatch(cell)
         match = exported or _INSTANT.fullmatch(cell)
         if not match:
-            raise ValueError("is not a timestamp such as 2025-06-06T00:16:45.538Z")
+            if is_saved_timestamp(cell):
+                raise ValueError(f"{_NOT_A_TIMESTAMP}: {SAVED_TIMESTAMP}")
+            raise ValueError(_NOT_A_TIMESTAMP)
         try:
             if exported:
                 datetime.fromisoformat(cell)
@@ -224,21 +241,33 @@ def _parse_boolean(cell: str) -> str:
     try:
         return _BOOLEANS[cell.lower()]
     except KeyError:
-        raise ValueError("is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)") from None
+        if is_foreign_boolean(cell):
+            raise ValueError(f"{_NOT_A_BOOLEAN}: {OTHER_LANGUAGE}") from None
+        raise ValueError(_NOT_A_BOOLEAN) from None
 
 
 def _parse_date(cell: str) -> str:
     if not (match := _DATE.fullmatch(cell)):
-        raise ValueError("is not a date such as 2025-06-18 or 06/18/2025")
+        reason = date_reason(cell)
+        raise ValueError(f"{_NOT_A_DATE}: {reason}" if reason else _NOT_A_DATE)
     groups = match.groupdict()
+    year = int(groups["y"] or groups["short_y"] or groups["us_y"])
+    month = int(groups["m"] or groups["short_m"] or groups["us_m"])
+    day = int(groups["d"] or groups["short_d"] or groups["us_d"])
     try:
-        return date(
-            int(groups["y"] or groups["us_y"]),
-            int(groups["m"] or groups["us_m"]),
-            int(groups["d"] or groups["us_d"]),
-        ).isoformat()
+        return date(year, month, day).isoformat()
     except ValueError:
-        raise ValueError("is not a day of the calendar (read as month, day)") from None
+        if groups["us_y"] and _exists(year, day, month):
+            raise ValueError(f"{_NOT_A_US_DAY}: {DAY_FIRST}") from None
+        raise ValueError(_NOT_A_US_DAY) from None
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
 
 
 def _parse_office_id(cell: str) -> str:

@@ -7,6 +7,16 @@ from hypothesis import HealthCheck, settings
 
 from salespro_core.exports.column_types import instant, money
 from salespro_core.exports.columns import ColumnType
+from salespro_core.exports.foreign_forms import (
+    DAY_FIRST,
+    HAS_TIME,
+    HIDDEN,
+    OTHER_DATE,
+    OTHER_LANGUAGE,
+    SAVED_TIMESTAMP,
+    SERIAL_DATE,
+    TWO_DIGIT_YEAR,
+)
 from salespro_core.exports.spreadsheet_damage import (
     ERROR_VALUE,
     FORMULA,
@@ -27,6 +37,18 @@ TOO_MANY_DIGITS = "has more than 10 digits before the point"
 NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
 NOT_A_DATE = "is not a date such as 2025-06-18 or 06/18/2025"
 NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
+SAVED_BY_SPREADSHEET = f"{NOT_A_TIMESTAMP}: {SAVED_TIMESTAMP}"
+IN_OTHER_LANGUAGE = f"{NOT_A_BOOLEAN}: {OTHER_LANGUAGE}"
+DAY_BEFORE_MONTH = f"{NOT_A_US_DAY}: {DAY_FIRST}"
+WITH_TWO_DIGIT_YEAR = f"{NOT_A_DATE}: {TWO_DIGIT_YEAR}"
+IN_OTHER_FORM = f"{NOT_A_DATE}: {OTHER_DATE}"
+AS_DAY_NUMBER = f"{NOT_A_DATE}: {SERIAL_DATE}"
+WITH_TIME = f"{NOT_A_DATE}: {HAS_TIME}"
+AS_HASHES = f"{NOT_A_DATE}: {HIDDEN}"
+DATE_REASONS = {
+    NOT_A_DATE, NOT_A_US_DAY, DAY_BEFORE_MONTH, WITH_TWO_DIGIT_YEAR, IN_OTHER_FORM,
+    AS_DAY_NUMBER, WITH_TIME, AS_HASHES,
+}  # fmt: skip
 TOO_LONG = "is longer than 5 characters"
 NUL = "contains a NUL character"
 EMPTY = "is empty"

@@ -22,14 +22,14 @@ from salespro_core.exports.columns import ColumnType
 from salespro_core.exports.spreadsheet_damage import INVISIBLE
 from tests.core.exports.parsing import (
     AMOUNT,
+    DATE_REASONS,
     EMPTY,
+    IN_OTHER_LANGUAGE,
     INSTANT,
     KEY_REASONS,
     NOT_A_BOOLEAN,
-    NOT_A_DATE,
     NOT_A_DAY,
     NOT_A_TIMESTAMP,
-    NOT_A_US_DAY,
     NOT_AN_AMOUNT,
     NUL,
     OFFICE_ID_CHANGED,
@@ -37,16 +37,20 @@ from tests.core.exports.parsing import (
     OFFICE_ID_TOO_LONG,
     OUTSIDE_YEARS,
     PURE,
+    SAVED_BY_SPREADSHEET,
     TOO_LONG,
     TOO_MANY_DIGITS,
     is_accepted,
 )
 
 REASONS = {
-    "instant": (INSTANT, {NOT_A_TIMESTAMP, NOT_A_DAY, OUTSIDE_YEARS}),
+    "instant": (
+        INSTANT,
+        {NOT_A_TIMESTAMP, NOT_A_DAY, OUTSIDE_YEARS, SAVED_BY_SPREADSHEET},
+    ),
     "amount": (AMOUNT, {NOT_AN_AMOUNT, TOO_MANY_DIGITS}),
-    "boolean": (BOOLEAN, {NOT_A_BOOLEAN}),
-    "date": (DATE, {NOT_A_DATE, NOT_A_US_DAY}),
+    "boolean": (BOOLEAN, {NOT_A_BOOLEAN, IN_OTHER_LANGUAGE}),
+    "date": (DATE, DATE_REASONS),
     "text": (text(5), {TOO_LONG, NUL}),
     "key": (key(5), KEY_REASONS),
     "identifier": (identifier(5), KEY_REASONS - {EMPTY}),

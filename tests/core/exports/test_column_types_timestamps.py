@@ -20,6 +20,7 @@ from tests.core.exports.parsing import (
     ON_POSTGRES,
     OUTSIDE_YEARS,
     PURE,
+    SAVED_BY_SPREADSHEET,
     is_accepted,
     parse_error,
 )
@@ -57,7 +58,7 @@ def test_accepted_timestamp_is_read_as_utc(cell: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
-        pytest.param("2025-06-06", NOT_A_TIMESTAMP, id="date-only"),
+        pytest.param("2025-06-06", SAVED_BY_SPREADSHEET, id="date-only"),
         pytest.param("00:16:45Z", NOT_A_TIMESTAMP, id="time-only"),
         pytest.param("2025-06-06T00:16Z", NOT_A_TIMESTAMP, id="no-seconds"),
         pytest.param("2025-06-06T00Z", NOT_A_TIMESTAMP, id="no-minutes"),
@@ -84,11 +85,11 @@ def test_accepted_timestamp_is_read_as_utc(cell: str, value: str) -> None:
         pytest.param("12025-06-06T00:16:45Z", NOT_A_TIMESTAMP, id="year-of-five-digits"),
         pytest.param("-2025-06-06T00:16:45Z", NOT_A_TIMESTAMP, id="negative-year"),
         pytest.param("2025-06-06 00:16:45 BC", NOT_A_TIMESTAMP, id="before-christ"),
-        pytest.param("06/06/2025 00:16:45", NOT_A_TIMESTAMP, id="american"),
-        pytest.param("Jun 6, 2025 00:16:45", NOT_A_TIMESTAMP, id="month-name"),
+        pytest.param("06/06/2025 00:16:45", SAVED_BY_SPREADSHEET, id="american"),
+        pytest.param("Jun 6, 2025 00:16:45", SAVED_BY_SPREADSHEET, id="month-name"),
         pytest.param("2025-06-06T12:16:45 AM", NOT_A_TIMESTAMP, id="twelve-hours"),
         pytest.param("1749168000", NOT_A_TIMESTAMP, id="seconds-since-1970"),
-        pytest.param("45814.0116", NOT_A_TIMESTAMP, id="spreadsheet-serial"),
+        pytest.param("45814.0116", SAVED_BY_SPREADSHEET, id="spreadsheet-serial"),
         pytest.param("now", NOT_A_TIMESTAMP, id="now"),
         pytest.param("today", NOT_A_TIMESTAMP, id="today"),
         pytest.param("epoch", NOT_A_TIMESTAMP, id="epoch"),

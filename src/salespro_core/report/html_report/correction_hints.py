@@ -40,8 +40,8 @@ _HINTS = (
     (
         r"is not a timestamp .*",
         (
-            "Write it as 2025-06-06T00:16:45.538Z. If a spreadsheet changed it, copy the cell "
-            "from the original export, because the seconds are lost."
+            "Write it as 2025-06-06T00:16:45.538Z. If a spreadsheet changed it, the seconds "
+            "are lost: copy the cell from the original export, or export the file again."
         ),
     ),
     (
@@ -49,7 +49,7 @@ _HINTS = (
         "Write it as 2025-06-18, or with the month first as 06/18/2025.",
     ),
     (
-        r"is not a day of the calendar \(read as month, day\)",
+        r"is not a day of the calendar \(read as month, day\).*",
         (
             "Correct the day. If the day comes first in your file, write the date as "
             "2025-06-18."
