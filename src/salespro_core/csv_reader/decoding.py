@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
+from salespro_core.csv_reader.dos_end import WithoutDosEnd
+from salespro_core.csv_reader.file_formats import check_format
 from salespro_core.errors import UnreadableObject
 
 HEAD_BYTES = 4096
@@ -14,20 +16,12 @@ READ_BYTES = 128 * 1024
 # A file without line ends must not be read into memory as one line.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
-# (first bytes, format, remedy) of the files that people rename to .csv.
-_OTHER_FORMATS = (
-    (b"{\\rtf", "rich text", "export the list as CSV instead"),
-    (b"PK\x05\x06", "an empty zip archive", "export the list as CSV"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", "open it and export it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "open it and export it as CSV"),
-    (b"%PDF", "a PDF", "export the list as CSV instead"),
-    (b"<", "HTML or XML, perhaps a login or error page", "download the export again"),
-    (b"{", "JSON", "export the list as CSV instead"),
-    (b"[", "JSON", "export the list as CSV instead"),
-)  # fmt: skip
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+# Each level is read as a stream; deeper ones are no accident.
+MAX_GZIP_LEVELS = 3
 _UTF8_BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
+
+_Readable: TypeAlias = BinaryIO | gzip.GzipFile | WithoutDosEnd
 
 
 def open_text(stream: BinaryIO) -> io.TextIOWrapper:
@@ -40,17 +34,29 @@ def open_text(stream: BinaryIO) -> io.TextIOWrapper:
         UnreadableObject: the file is empty, has another format or is broken gzip.  Reading
             the text raises it for broken gzip and for a line over `MAX_LINE_BYTES`.
     """
-    content: BinaryIO | _GzipReader = stream
+    content: BinaryIO | gzip.GzipFile = stream
     head = _read_fully(stream, HEAD_BYTES)
-    if head.startswith(_GZIP_MAGIC):
-        content = _GzipReader(_buffered(head, stream))
+    levels = 0
+    while head.startswith(_GZIP_MAGIC):
+        levels += 1
+        if levels > MAX_GZIP_LEVELS:
+            raise UnreadableObject(
+                f"The file is compressed with gzip more than {MAX_GZIP_LEVELS} times; "
+                "unpack it and upload the CSV file."
+            )
+        content = _GzipReader(_buffered(head, content))
         head = content.read(HEAD_BYTES)
-    _check_format(head)
-    lines = _buffered(head.removeprefix(_UTF8_BOM), content)
+    check_format(head)
+    if (
+        not head.removeprefix(_UTF8_BOM).strip(b"\x1a \t\r\n")
+        and len(head) < HEAD_BYTES
+    ):
+        raise UnreadableObject("The file is empty: it has no header. Export it again.")
+    lines = _buffered(b"", WithoutDosEnd(head.removeprefix(_UTF8_BOM), content))
     return io.TextIOWrapper(lines, "utf-8", "surrogateescape", newline="")
 
 
-def _buffered(head: bytes, rest: BinaryIO | gzip.GzipFile) -> io.BufferedReader:
+def _buffered(head: bytes, rest: _Readable) -> io.BufferedReader:
     return io.BufferedReader(_ConcatenatedStream(head, rest), READ_BYTES)
 
 
@@ -62,24 +68,10 @@ def _read_fully(stream: BinaryIO, size_bytes: int) -> bytes:
     return head
 
 
-def _check_format(head: bytes) -> None:
-    text = head.removeprefix(_UTF8_BOM).lstrip()
-    for magic, file_format, remedy in _OTHER_FORMATS:
-        if text.startswith(magic):
-            raise UnreadableObject(f"This is {file_format}, not a CSV file: {remedy}.")
-    # Checked after the formats: the head of a workbook is full of zero bytes, too.
-    if head.startswith(_UTF16_BOMS) or head[:64].count(0) > len(head[:64]) // 4:
-        raise UnreadableObject(
-            "The file is UTF-16 text; save it as CSV UTF-8 and upload it again."
-        )
-    if not text and len(head) < HEAD_BYTES:
-        raise UnreadableObject("The file is empty: it has no header. Export it again.")
-
-
 class _ConcatenatedStream(io.RawIOBase):
     """A head that was read already, then the rest of its stream; limits line lengths."""
 
-    def __init__(self, head: bytes, rest: BinaryIO | gzip.GzipFile) -> None:
+    def __init__(self, head: bytes, rest: _Readable) -> None:
         self._head = head
         self._rest = rest
         self._line_bytes = 0

@@ -132,6 +132,8 @@ def valid_files(draw: st.DrawFn) -> str:
         text += draw(st.sampled_from(line_ends_in)) * draw(
             st.sampled_from([1, 1, 1, 2])
         )
+    # 0x1A at the end of a file is left out, see test_dos_end.
+    text = text.replace("\x1a", "")
     return text.rstrip("\r\n") if draw(st.booleans()) else text
 
 
@@ -159,7 +161,8 @@ def test_valid_file_is_read_like_pythons_csv_module(
 @given(st.text('ab,"\r\n ') | st.text())
 @example('a,b,"\n"c')
 def test_file_without_problems_is_read_like_pythons_csv_module(text: str) -> None:
-    body = "_id,b\n" + text
+    # 0x1A at the end of a file is left out, see test_dos_end.
+    body = "_id,b\n" + text.replace("\x1a", "")
 
     found = read(body.encode())
 

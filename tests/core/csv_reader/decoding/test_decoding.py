@@ -26,9 +26,11 @@ OLD_WORKBOOK = (
 )
 PDF = "This is a PDF, not a CSV file: export the list as CSV instead."
 HTML = (
-    "This is HTML or XML, perhaps a login or error page, not a CSV file: "
+    "This is an HTML page, perhaps a login or error page, not a CSV file: "
     "download the export again."
 )
+XML = "This is XML or HTML, perhaps an error page, not a CSV file: download the export again."
+UTF32 = UTF16.replace("16", "32")
 JSON = "This is JSON, not a CSV file: export the list as CSV instead."
 BROKEN_GZIP = "The gzip file is broken or cut off; compress and upload it again."
 
@@ -66,7 +68,7 @@ def gzipped(body: bytes) -> bytes:
         pytest.param("a,b\n1,2\n".encode("utf-16-le"), UTF16, id="utf-16-le-without-mark"),
         pytest.param("a,b\n1,2\n".encode("utf-16-be"), UTF16, id="utf-16-be-without-mark"),
         pytest.param(b"\xfe\xff" + "a,b\n".encode("utf-16-be"), UTF16, id="utf-16-be"),
-        pytest.param("a,b\n1,2\n".encode("utf-32"), UTF16, id="utf-32"),
+        pytest.param("a,b\n1,2\n".encode("utf-32"), UTF32, id="utf-32"),
         pytest.param(gzipped("a,b\n1,2\n".encode("utf-16")), UTF16, id="gzip-of-utf-16"),
         pytest.param(b"PK\x03\x04\x14\x00\x08\x08\x08\x00[Content_Types].xml", WORKBOOK, id="xlsx"),
         pytest.param(b"PK\x03\x04\x14\x00\x00\x00\x00\x00a.csv" + b"a,b\n" * 99, WORKBOOK, id="zip"),
@@ -74,7 +76,7 @@ def gzipped(body: bytes) -> bytes:
         pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", PDF, id="pdf"),
         pytest.param(b"<!DOCTYPE html><html><title>Sign in</title>", HTML, id="html"),
         pytest.param(b"\r\n\r\n <html>", HTML, id="html-after-blank-lines"),
-        pytest.param(b'<?xml version="1.0"?><Error><Code>AccessDenied</Code>', HTML, id="xml"),
+        pytest.param(b'<?xml version="1.0"?><Error><Code>AccessDenied</Code>', XML, id="xml"),
         pytest.param(BOM + b"<html>", HTML, id="html-with-a-byte-order-mark"),
         pytest.param(b'{"results": []}', JSON, id="json-object"),
         pytest.param(b'[\n  {"_id": "a"}]', JSON, id="json-array"),

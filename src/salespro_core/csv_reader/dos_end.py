@@ -1,0 +1,55 @@
+"""0x1A at the end of a file, which marks the end of text in DOS, is left out."""
+
+from __future__ import annotations
+
+import gzip
+from typing import BinaryIO
+
+_DOS_END = b"\x1a"
+_LINE_ENDS = b"\r\n"
+# More of it is text, so that memory stays bounded.
+_MAX_BYTES = 64 * 1024
+
+
+class WithoutDosEnd:
+    """A stream without the 0x1A at its end; a line end may follow them.
+
+    The last line is complete if 0x1A follows it, so it gets its line end.
+    """
+
+    def __init__(self, head: bytes, rest: BinaryIO | gzip.GzipFile) -> None:
+        self._rest = rest
+        self._ready = b""
+        self._held = b""
+        self._is_line_end = True
+        self._add(head)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+        while not self._ready:
+            if piece := self._rest.read(size):
+                self._add(piece)
+            else:
+                self._end()
+                break
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        piece, self._ready = self._ready[:size], self._ready[size:]
+        return piece
+
+    def _end(self) -> None:
+        line_ends = self._held.replace(_DOS_END, b"")
+        if self._held and not line_ends and not self._is_line_end:
+            line_ends = b"\n"
+        self._ready, self._held = line_ends, b""
+
+    def _add(self, piece: bytes) -> None:
+        piece = self._held + piece
+        text_end = len(piece.rstrip(_DOS_END + _LINE_ENDS))
+        end = piece.find(_DOS_END, text_end)
+        if end < 0 or len(piece) - end > _MAX_BYTES:
+            end = len(piece)
+        self._ready, self._held = self._ready + piece[:end], piece[end:]
+        if end:
+            self._is_line_end = piece[end - 1] in _LINE_ENDS
