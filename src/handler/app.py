@@ -16,16 +16,10 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler import shutdown
-from handler.aws.message_visibility import set_retry_delay
+from handler.aws.message_visibility import receive_count, set_retry_delay
 from handler.aws.s3_object import CLIENT_CONFIG
 from handler.events import (
     Ignored,
@@ -37,6 +31,7 @@ from handler.events import (
 from handler.settings import Settings, log_level
 from handler.upload_import import Importer
 from salespro_core.errors import ConfigError, SalesProError
+from salespro_core.model.object_key import loggable
 
 gc.freeze()
 gc.enable()
@@ -78,7 +73,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         UnknownAction: the action does not exist.
         ScheduledActionFailed: an action that a schedule started has failed.
     """
-    if "action" in event:
+    if isinstance(event, Mapping) and "action" in event:
         # Imported here: an import does not need it at its cold start.
         from handler.admin import actions  # noqa: PLC0415
 
@@ -94,37 +89,64 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return {"imports": _import_uploads(notifications, context)}
 
 
-def _is_from_queue(event: Mapping[str, Any]) -> bool:
+def _is_from_queue(event: object) -> bool:
     match event:
-        case {"Records": [{"eventSource": "aws:sqs"}, *_]}:
+        case {"Records": [*records]}:
+            return any(map(_is_message, records))
+        case _:
+            return False
+
+
+def _is_message(record: object) -> bool:
+    match record:
+        case {"eventSource": "aws:sqs"} | {"messageId": _, "receiptHandle": _}:
             return True
         case _:
             return False
 
 
-def _import_messages(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Import the messages one by one, so that a failed message does not block the others."""
+def _import_messages(
+    event: Mapping[str, Any], context: LambdaContext
+) -> dict[str, Any]:
+    """Import the messages one by one, so that a failed message does not block the others.
 
-    def import_message(record: SQSRecord) -> None:
+    Returns:
+        The failed messages: only they are delivered again.
+
+    Raises:
+        Exception: of a failed message without an id, after all others were tried; the
+            whole batch is delivered again, and completed imports are not repeated.
+    """
+    failed: list[dict[str, str]] = []
+    without_id: list[Exception] = []
+    for record in event["Records"]:
+        message = record if isinstance(record, Mapping) else {}
         try:
-            receive_count = int(record.attributes.approximate_receive_count)
             _import_uploads(
-                _read(record), context, is_first_delivery=receive_count == 1
+                _read(message), context, is_first_delivery=receive_count(message) == 1
             )
-        except Exception as error:  # re-raised for Powertools
-            set_retry_delay(record, error)
-            raise
+        except Exception as error:  # noqa: BLE001 -- logged where it was raised
+            set_retry_delay(message, error)
+            match message:
+                case {"messageId": str(message_id)} if message_id:
+                    failed.append({"itemIdentifier": message_id})
+                case _:
+                    without_id.append(error)
+    if without_id:
+        raise without_id[0]
+    return {"batchItemFailures": failed}
 
-    # A failed invocation would redeliver the completed messages too.
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return dict(process_partial_response(event, import_message, processor, context))
 
-
-def _read(record: SQSRecord) -> list[Notification | Ignored]:
+def _read(message: Mapping[str, Any]) -> list[Notification | Ignored]:
     try:
-        return read_message(record.body)
+        if not _is_message(message):
+            return read_notifications({"Records": [message]})
+        body = message.get("body")
+        if not isinstance(body, str):
+            raise MalformedNotification("expected the body of an SQS message")
+        return read_message(body)
     except MalformedNotification as error:
-        _log_nothing_imported(error, {"message_id": record.message_id})
+        _log_nothing_imported(error, {"message_id": message.get("messageId")})
         raise
 
 
@@ -146,9 +168,9 @@ def _import_uploads(
     failures: list[Exception] = []
     for notification in notifications:
         if isinstance(notification, Ignored):
-            logger.info(
-                "ignored", reason=notification.reason, key=notification.object_key
-            )
+            log = logger.warning if notification.needs_action else logger.info
+            key = notification.object_key
+            log("ignored", reason=notification.reason, key=key and loggable(key))
             continue
         try:
             imports.append(
@@ -172,7 +194,7 @@ def _import_upload(
     """
     upload: dict[str, Any] = {
         "bucket": notification.bucket,
-        "key": notification.object_key,
+        "key": loggable(notification.object_key),
     }
     try:
         run = importer().run

@@ -1,22 +1,30 @@
 """Parse every form of "an object was created" into notifications; pure functions.
 
     S3           {"Records": [{"eventSource": "aws:s3", ...}]} ─┐
-    S3           {"Event": "s3:TestEvent", ...}                 ├─► Notification | Ignored
-    EventBridge  {"source": "aws.s3", "detail-type": ..., ...}  │
-    SNS          {"Type": "Notification", "Message": any above} ┘
+    S3           {"Event": "s3:TestEvent", ...}                 │
+    EventBridge  {"source": "aws.s3", "detail-type": ..., ...}  ├─► Notification | Ignored
+    SNS          {"Type": "Notification", "Message": any above} │
+    SNS          {"Type": "SubscriptionConfirmation", ...}      ┘
 
 Any other event raises MalformedNotification: a notification that cannot be read must reach
 the dead-letter queue, where it is noticed, and must not count as a success.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-DRY_RUN_PREFIX = "dryrun/"
+from salespro_core.model import object_key as keys
+
+_BUCKET = re.compile(r"[!-~]{1,255}")  # S3 says whether the name is valid
+_TOPIC = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+", re.ASCII)
+_SUBSCRIBE_URL = re.compile(
+    r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/\?[\w=&:%.-]{1,2000}", re.ASCII
+)
 SUFFIXES = (".csv", ".csv.gz")  # compared without case: Windows tools write SALES.CSV
 
 
@@ -33,6 +41,8 @@ class Notification:
         version_id: None also for "null", which S3 uses for an object without a version.
         sequencer: orders notifications of one object key: pad on the right with zeros,
             compare as text.
+        written_key: the key as it was written in the message, if decoding changed it and it
+            could be an object key too.
     """
 
     bucket: str
@@ -41,19 +51,30 @@ class Notification:
     etag: str | None
     size_bytes: int | None
     sequencer: str | None
+    written_key: str | None = field(default=None, compare=False)
+
+    @property
+    def location(self) -> str:
+        """`s3://bucket/key`, for messages."""
+        return keys.loggable(f"s3://{self.bucket}/{self.object_key}")
 
     @property
     def is_dry_run(self) -> bool:
         """Whether the upload is only reported on, without writing to the tables."""
-        return self.object_key.startswith(DRY_RUN_PREFIX)
+        return keys.is_dry_run(self.object_key)
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A notification that is not an upload; `reason` is a sentence for the log."""
+    """A notification that is not an upload; `reason` is a sentence for the log.
+
+    Attributes:
+        needs_action: of a person, who finds it in the log.
+    """
 
     reason: str
     object_key: str | None
+    needs_action: bool = False
 
 
 def read_message(body: str) -> list[Notification | Ignored]:
@@ -90,6 +111,8 @@ def read_notifications(event: Mapping[str, Any]) -> list[Notification | Ignored]
             return [item for record in records for item in _read_record(record)]
         case {"Type": "Notification", "Message": str(message)}:
             return read_message(message)
+        case {"Type": "SubscriptionConfirmation" | "UnsubscribeConfirmation" as name}:
+            return [_read_confirmation(name, event)]
         case {"source": "aws.s3", "detail-type": str(name), "detail": entry}:
             created = name == "Object Created"
             # EventBridge, unlike S3, does not encode the key.
@@ -110,6 +133,24 @@ def _read_record(record: object) -> list[Notification | Ignored]:
     raise MalformedNotification("expected a record of S3 with its event name")
 
 
+def _read_confirmation(name: str, event: Mapping[str, Any]) -> Ignored:
+    topic, url = str(event.get("TopicArn")), str(event.get("SubscribeURL"))
+    topic = topic if _TOPIC.fullmatch(topic) else "unknown"
+    if name == "UnsubscribeConfirmation":
+        reason = (
+            f"SNS ended the subscription to the topic {topic}, which now announces no "
+            "uploads here: if that is a mistake, subscribe again"
+        )
+    else:
+        # The link only if it leads to AWS: people open it from the log.
+        open_ = f"open {url}" if _SUBSCRIBE_URL.fullmatch(url) else "subscribe again"
+        reason = (
+            f"SNS asks to confirm the subscription to the topic {topic}, which announces "
+            f"no uploads until then: to confirm it, {open_}"
+        )
+    return Ignored(reason, None, needs_action=True)
+
+
 def _read_entry(
     name: str, entry: object, *, created: bool, decode: Callable[[str], str]
 ) -> Notification | Ignored:
@@ -117,16 +158,18 @@ def _read_entry(
         case {
             "bucket": {"name": str(bucket)},
             "object": {"key": str(key), **details},
-        } if bucket and key:
+        } if _BUCKET.fullmatch(bucket) and key:
             object_key = decode(key)
         case _:
             raise MalformedNotification("expected the names of a bucket and an object")
     if not created:
+        name = keys.loggable(name)[:100]
         return Ignored(f"{name} does not announce an upload", object_key)
     if reason := reason_to_ignore(object_key):
         return Ignored(reason, object_key)
     size = details.get("size")
-    if not (size is None or isinstance(size, int)):
+    # type(): isinstance() accepts a bool as an int.
+    if not (size is None or (type(size) is int and size >= 0)):
         raise MalformedNotification("expected the size as a whole number")
     # S3 writes versionId and eTag, EventBridge version-id and etag.
     version_id = _optional_text(details, "versionId", "version-id")
@@ -137,6 +180,7 @@ def _read_entry(
         etag=_optional_text(details, "eTag", "etag"),
         size_bytes=size,
         sequencer=_optional_text(details, "sequencer"),
+        written_key=None if key == object_key or reason_to_ignore(key) else key,
     )
 
 
@@ -185,12 +229,15 @@ def _decode_key(key: str) -> str:
     # Form-encoded: Amazon S3 User Guide, "Event message structure".
     try:
         return unquote_plus(key, errors="strict")
-    except UnicodeDecodeError:
-        raise MalformedNotification("expected an object key in UTF-8") from None
+    except UnicodeDecodeError:  # keys are UTF-8: this one was not encoded
+        return key
 
 
 def _optional_text(details: Mapping[Any, object], *names: str) -> str | None:
     value = next((details[name] for name in names if name in details), None)
-    if not (value is None or isinstance(value, str)):
+    if value is None:
+        return None
+    # They become headers and parameters of requests to S3.
+    if not (isinstance(value, str) and value.isascii() and value.isprintable()):
         raise MalformedNotification(f"expected {names[0]} as text")
     return value or None

@@ -26,6 +26,7 @@ NAMES = (
     "DB_SSLMODE",
     "DB_SSLROOTCERT",
     "REPORT_BUCKET",
+    "UPLOAD_BUCKETS",
     "BATCH_SIZE",
     "CHECKPOINT_ROWS",
     "SOURCE_TIMEZONE",
@@ -36,6 +37,8 @@ NAMES = (
     "LOG_LEVEL",
 )
 _TOPIC_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+")
+# Old buckets in us-east-1 may have capitals and underscores.
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -55,7 +58,9 @@ class Settings:
     Attributes:
         ssl_mode: libpq's `sslmode`, for the second and the third way.
         ssl_root_cert: path of the certificates that the verifying modes trust.
-        report_bucket: not the upload bucket, or reports would be imported.
+        report_bucket: nothing is imported from it.
+        upload_buckets: the only buckets to import from; empty for all but the report bucket,
+            so that a function without the setting goes on importing.
         notify_topic_arn: SNS topic for failures and rejects; None for no messages.
     """
 
@@ -69,6 +74,7 @@ class Settings:
     ssl_root_cert: str | None
     report_bucket: str
     options: Options
+    upload_buckets: tuple[str, ...] = ()
     notify_topic_arn: str | None = None
 
     @classmethod
@@ -98,6 +104,7 @@ class Settings:
             ssl_root_cert=values.get("DB_SSLROOTCERT"),
             report_bucket=values["REPORT_BUCKET"],
             options=options,
+            upload_buckets=_bucket_names(values),
             notify_topic_arn=values.get("NOTIFY_TOPIC_ARN"),
         )
 
@@ -152,12 +159,30 @@ def _report_problems(values: Mapping[str, str]) -> list[str]:
         problems.append(
             "REPORT_BUCKET is missing: the bucket for reports and rejected rows"
         )
+    buckets = _bucket_names(values)
+    if not all(map(_BUCKET.fullmatch, buckets)) or (
+        "UPLOAD_BUCKETS" in values and not buckets
+    ):
+        problems.append(
+            "UPLOAD_BUCKETS must be names of buckets, separated by commas, such as "
+            "salespro-uploads"
+        )
+    if values.get("REPORT_BUCKET") in buckets:
+        problems.append(
+            "REPORT_BUCKET must not be one of UPLOAD_BUCKETS, or its rejects.csv files "
+            "would be imported"
+        )
     if (topic := values.get("NOTIFY_TOPIC_ARN")) and not _TOPIC_ARN.fullmatch(topic):
         problems.append(
             "NOTIFY_TOPIC_ARN must be the ARN of an SNS topic, "
             "arn:aws:sns:region:account:name"
         )
     return problems
+
+
+def _bucket_names(values: Mapping[str, str]) -> tuple[str, ...]:
+    names = values.get("UPLOAD_BUCKETS", "").split(",")
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def _is_conninfo(text: str) -> bool:

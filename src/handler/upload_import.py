@@ -18,7 +18,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from psycopg import Connection
 
 from handler import shutdown
+from handler.admission import (
+    RefusedStream,
+    check_bucket,
+    check_storable,
+    reason_to_ignore_bucket,
+    refusal_of_key,
+)
 from handler.aws.db_connection import Connections
+from handler.aws.object_lookup import open_notified_object
 from handler.aws.report_store import prepare_report, put_report
 from handler.aws.s3_object import ObjectStream
 from handler.events import Notification
@@ -30,14 +38,16 @@ from handler.observability.import_log import (
 )
 from handler.observability.sns_notices import Notices
 from handler.settings import Settings
-from salespro_core.errors import ObjectGone, SalesProError, StoreError
+from salespro_core.errors import KeyRefused, ObjectGone, SalesProError, StoreError
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.run import import_upload
+from salespro_core.model.object_key import loggable
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.connection import CONNECT_TIMEOUT_S
 from salespro_core.postgres.retry import RetryingConnection, retry_while_unavailable
 from salespro_core.records.rejects_file import Rejects
+from salespro_core.report.folder_names import bucket_folder
 from salespro_core.sync_history.completion import abandon
 
 if TYPE_CHECKING:
@@ -89,20 +99,27 @@ class Importer:
         """
         started = time.monotonic()
         remaining_s = context.get_remaining_time_in_millis() / 1000
-        upload_fields = {
+        upload_fields: dict[str, Any] = {
             "bucket": notification.bucket,
-            "key": notification.object_key,
+            "key": loggable(notification.object_key),
             "version": notification.version_id or notification.etag,
             "dry_run": notification.is_dry_run,
         }
+        if reason := reason_to_ignore_bucket(notification, self._settings):
+            self._logger.info("ignored", reason=reason, **upload_fields)
+            return upload_fields | {"status": "ignored"}
         progress = ProgressLog(self._logger, upload_fields)
         callbacks = self._callbacks(progress, remaining_s)
         read_s = max(remaining_s - READ_RESERVE_S, remaining_s / 2, MIN_READ_S)
         try:
+            check_bucket(notification, self._settings)
             try:
-                stream = ObjectStream(
+                check_storable(notification)
+                notification, stream = open_notified_object(
                     self._s3, notification, give_up_at=started + read_s
                 )
+            except KeyRefused as error:
+                return self._log_failure(notification, error, upload_fields)
             except ObjectGone as error:
                 return self._end_missing(notification, error, callbacks, upload_fields)
             with closing(stream):
@@ -152,7 +169,8 @@ class Importer:
         Raises:
             SalesProError: as `import_upload` and `dry_run_upload`.
         """
-        folder = f"{notification.object_key}/{stream.version_id or stream.etag}/"
+        version = stream.version_id or stream.etag
+        folder = bucket_folder(notification.object_key, version)
         reports: list[str] = []
 
         def publish(outcome: Outcome, rejects: Rejects) -> str:
@@ -161,7 +179,9 @@ class Importer:
             return reports[-1]
 
         callbacks = replace(callbacks, publish=publish, prepare_report=prepare_report)
-        source = BufferedReader(stream, READ_BUFFER_BYTES)
+        reason = refusal_of_key(notification)
+        raw = RefusedStream(reason) if reason else stream
+        source = BufferedReader(raw, READ_BUFFER_BYTES)
         if notification.is_dry_run:
             outcome = self._dry_run(stream.upload, source, callbacks)
         else:
@@ -248,6 +268,15 @@ class Importer:
             self._logger.info("imported before", **fields)
             emit_metrics("FilesImportedBefore")
             return fields
+        return self._log_failure(notification, error, upload_fields)
+
+    def _log_failure(
+        self,
+        notification: Notification,
+        error: SalesProError,
+        upload_fields: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Log and publish an upload that failed before it was read; return the fields."""
         fields = {**upload_fields, "status": "failed", "error": str(error)}
         self._logger.error("import failed", **fields)
         emit_metrics("FilesFailed")

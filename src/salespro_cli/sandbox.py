@@ -81,7 +81,11 @@ def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) 
                 grant_container_access(conn, host)
         # Before DATABASE_URL is set to the conninfo of the embedded Postgres.
         database = describe_database()
-        os.environ |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}
+        os.environ |= {
+            "DATABASE_URL": url,
+            "REPORT_BUCKET": REPORTS,
+            "UPLOAD_BUCKETS": UPLOADS,
+        }
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue_url = create_resources(s3, sqs)
         click.echo(_welcome_text(endpoint, has_function=has_function))

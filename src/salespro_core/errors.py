@@ -7,6 +7,7 @@ SalesProError                      retryable = False
 │  ├─ HeaderMismatch               two labels mean the same column, or one is damaged
 │  ├─ UnreadableObject             not CSV text in UTF-8, or damaged gzip
 │  ├─ TooManyRejects               the rejected rows exceed the error budget
+│  ├─ KeyRefused                   the object key is a mistyped dry run, or not storable
 │  └─ ObjectGone                   deleted or replaced before it was read
 ├─ ObjectError                     S3 failed; the client's error is __cause__
 │  ├─ ObjectUnavailable            retryable: timeout, connection error, truncated body
@@ -81,6 +82,10 @@ class UnreadableObject(InputError):
 
 class TooManyRejects(InputError):
     """The rejected rows exceed the error budget; no row was written."""
+
+
+class KeyRefused(InputError):
+    """The object key is a mistyped dry run, or the history cannot store it."""
 
 
 class ObjectGone(InputError):

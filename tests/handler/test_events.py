@@ -120,6 +120,10 @@ def test_key_of_eventbridge_is_not_decoded(stem: str) -> None:
         pytest.param("a%20b.csv", "a b.csv", id="percent-20"),
         pytest.param("50%2525.csv", "50%25.csv", id="encoded-twice"),
         pytest.param("a/b%2Fc.csv", "a/b/c.csv", id="slashes"),
+        pytest.param("50%.csv", "50%.csv", id="percent-alone"),
+        pytest.param("50%zz.csv", "50%zz.csv", id="percent-not-hexadecimal"),
+        pytest.param("50%FF.csv", "50%FF.csv", id="percent-not-utf-8"),
+        pytest.param("Müller 1.csv", "Müller 1.csv", id="not-encoded"),
     ],
 )
 def test_encoded_key_of_s3_has_this_key(encoded: str, key: str) -> None:
@@ -253,7 +257,11 @@ def test_event_with_uploads_and_a_folder_keeps_the_order() -> None:
             {"Records": [{"eventSource": "aws:s3"}]}, id="record-without-fields"
         ),
         pytest.param(s3_event(""), id="empty-key"),
-        pytest.param(s3_event("%FF.csv"), id="key-not-utf-8"),
+        pytest.param(s3_event(size=True), id="size-as-bool"),
+        pytest.param(s3_event(size=-1), id="size-negative"),
+        pytest.param(s3_event(versionId="v\0"), id="version-with-nul"),
+        pytest.param(s3_event(eTag="e\r\nX: y"), id="etag-with-line-end"),
+        pytest.param(s3_event(eTag="\ud800"), id="etag-with-surrogate"),
         pytest.param(s3_event(size="1024"), id="size-as-text"),
         pytest.param(s3_event(versionId=1), id="version-as-number"),
         pytest.param(eventbridge_event(etag=["e"]), id="etag-as-list"),
@@ -272,7 +280,6 @@ def test_event_with_uploads_and_a_folder_keeps_the_order() -> None:
             },
             id="cloudtrail",
         ),
-        pytest.param({"Type": "SubscriptionConfirmation", "Message": "m"}, id="sns"),
         pytest.param({"Type": "Notification", "Message": "hello"}, id="sns-of-text"),
     ],
 )
@@ -287,6 +294,86 @@ def test_event_of_unknown_form_is_malformed(event: dict[str, Any]) -> None:
 def test_body_that_is_not_a_notification_is_malformed(body: str) -> None:
     with pytest.raises(MalformedNotification, match=EXPECTED):
         read_message(body)
+
+
+@pytest.mark.parametrize(
+    ("key", "written_key"),
+    [
+        ("p+q.csv", "p+q.csv"),
+        ("p%2Bq.csv", "p%2Bq.csv"),
+        ("a.csv", None),
+        ("50%.csv", None),
+        ("Müller 1.csv", None),
+        ("a%2Ecsv", None),  # as it is written, it has no suffix of an export
+    ],
+)
+def test_key_as_written_is_kept_if_decoding_changed_it(
+    key: str, written_key: str | None
+) -> None:
+    [parsed] = read_notifications(s3_event(key))
+
+    assert isinstance(parsed, Notification)
+    assert parsed.written_key == written_key
+
+
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:uploads"
+LINK = (
+    "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn="
+    f"{TOPIC}&Token=2336412f37fb687f"
+)
+
+
+def test_request_to_confirm_a_subscription_is_ignored_with_what_to_do() -> None:
+    event = {
+        "Type": "SubscriptionConfirmation",
+        "TopicArn": TOPIC,
+        "SubscribeURL": LINK,
+    }
+
+    assert read_message(json.dumps(event)) == [
+        Ignored(
+            f"SNS asks to confirm the subscription to the topic {TOPIC}, which announces "
+            f"no uploads until then: to confirm it, open {LINK}",
+            None,
+            needs_action=True,
+        )
+    ]
+
+
+def test_end_of_a_subscription_is_ignored_with_what_to_do() -> None:
+    event = {"Type": "UnsubscribeConfirmation", "TopicArn": TOPIC, "SubscribeURL": LINK}
+
+    [result] = read_notifications(event)
+
+    assert isinstance(result, Ignored)
+    assert result.needs_action
+    assert result.reason.startswith(f"SNS ended the subscription to the topic {TOPIC},")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://example.com/?Action=ConfirmSubscription",
+        "https://sns.eu-central-1.amazonaws.com.example.com/?Token=1",
+        "https://sns.evil.example/x.amazonaws.com/?Token=1",
+        "http://sns.eu-central-1.amazonaws.com/?Token=1",
+        f"{LINK}\x1b[2J",
+        None,
+        7,
+    ],
+)
+def test_link_that_does_not_lead_to_aws_is_not_logged(link: object) -> None:
+    event = {
+        "Type": "SubscriptionConfirmation",
+        "TopicArn": "x\n",
+        "SubscribeURL": link,
+    }
+
+    [result] = read_notifications(event)
+
+    assert isinstance(result, Ignored)
+    assert result.reason.endswith("to confirm it, subscribe again")
+    assert "the topic unknown," in result.reason
 
 
 def test_event_with_one_malformed_record_is_malformed_as_a_whole() -> None:

@@ -214,6 +214,39 @@ def test_all_problems_are_in_one_error() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "buckets"),
+    [
+        ("a-bucket", ("a-bucket",)),
+        (" a-bucket , b.bucket,, Old_Bucket ", ("a-bucket", "b.bucket", "Old_Bucket")),
+        ("", ()),
+    ],
+)
+def test_upload_buckets_are_names_separated_by_commas(
+    text: str, buckets: tuple[str, ...]
+) -> None:
+    environ = REPORTS | {"DATABASE_URL": URL, "UPLOAD_BUCKETS": text}
+
+    assert Settings.from_env(environ).upload_buckets == buckets
+
+
+@pytest.mark.parametrize(
+    "text", [",", "s3://a-bucket", "a-bucket b-bucket", "a/b", "*"]
+)
+def test_malformed_upload_buckets_are_an_error(text: str) -> None:
+    [problem] = problems(**REPORTS, DATABASE_URL=URL, UPLOAD_BUCKETS=text)
+
+    assert problem.startswith("UPLOAD_BUCKETS must be names of buckets")
+
+
+def test_report_bucket_among_the_upload_buckets_is_an_error() -> None:
+    names = f"a-bucket,{REPORTS['REPORT_BUCKET']}"
+
+    [problem] = problems(**REPORTS, DATABASE_URL=URL, UPLOAD_BUCKETS=names)
+
+    assert problem.startswith("REPORT_BUCKET must not be one of UPLOAD_BUCKETS")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_error_quotes_no_value(name: str) -> None:
     """Somebody may paste a password into the wrong setting; errors are logged."""

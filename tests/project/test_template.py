@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from handler.events import DRY_RUN_PREFIX, SUFFIXES
+from handler.events import SUFFIXES
 from handler.settings import NAMES, Settings
 from salespro_core.errors import ConfigError
 from salespro_core.importer.options import Options
+from salespro_core.model.object_key import DRY_RUN_PREFIX
 from tests.support.sam_template import ROOT, evaluate, properties, template, variables
 
 NO_VALUE = {"Ref": "AWS::NoValue"}

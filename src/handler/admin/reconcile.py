@@ -16,12 +16,7 @@ from psycopg import Connection
 
 from handler.aws.errors import aws_errors
 from handler.aws.object_versions import Version, pages_of_versions
-from handler.events import (
-    DRY_RUN_PREFIX,
-    Notification,
-    reason_to_ignore,
-    write_message,
-)
+from handler.events import Notification, reason_to_ignore, write_message
 from salespro_core.errors import ObjectUnavailable
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.queries import ImportState, import_states
@@ -147,8 +142,8 @@ def _unimported(
     """Count the versions of a page, and return those whose import is not completed."""
     candidates = []
     for version in page:
-        key = version.notification.object_key
-        if key.startswith(DRY_RUN_PREFIX) or reason_to_ignore(key):
+        notification = version.notification
+        if notification.is_dry_run or reason_to_ignore(notification.object_key):
             tally.ignored += 1
         elif (since and version.uploaded_at < since) or (
             until and version.uploaded_at >= until

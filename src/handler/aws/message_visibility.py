@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 # If Postgres or S3 is unavailable: after the first delivery; doubled after each further one.
 FIRST_RETRY_S = 15
 MAX_RETRY_S = 900
+_QUEUE_ARN = re.compile(
+    r"arn:(?P<partition>[\w-]+):sqs:(?P<region>[\w-]+):(?P<account>\d{12}):(?P<name>[\w.-]+)",
+    re.ASCII,
+)
 
 
 @cache
@@ -37,7 +42,17 @@ def sqs_client() -> SQSClient:
     return client
 
 
-def set_retry_delay(record: SQSRecord, error: Exception) -> None:
+def receive_count(record: Mapping[str, Any]) -> int:
+    """How often the message was delivered; 1 if the record does not say it."""
+    match record:
+        case {"attributes": {"ApproximateReceiveCount": str(text)}} if (
+            text.isascii() and text.isdigit() and len(text) < 10  # noqa: PLR2004
+        ):
+            return max(1, int(text))
+    return 1
+
+
+def set_retry_delay(record: Mapping[str, Any], error: Exception) -> None:
     """Set how long SQS waits before it delivers a failed message again.
 
     Without a delay of its own, a message returns after the queue's visibility timeout, six
@@ -45,29 +60,39 @@ def set_retry_delay(record: SQSRecord, error: Exception) -> None:
     people need time to correct, and harmless if SQS cannot be reached.
 
     Args:
-        record: the message.
+        record: the message; without a receipt handle or the ARN of its queue, as in a
+            record written by hand, nothing is set.
         error: why its import failed.
     """
-    delay_s = _delay_s(error, int(record.attributes.approximate_receive_count))
-    if delay_s is None:
+    delay_s = _delay_s(error, receive_count(record))
+    queue_url = _queue_url(record.get("eventSourceARN"))
+    receipt_handle = record.get("receiptHandle")
+    if delay_s is None or queue_url is None or not isinstance(receipt_handle, str):
         return
     try:
         sqs_client().change_message_visibility(
-            QueueUrl=record.queue_url,
-            ReceiptHandle=record.receipt_handle,
+            QueueUrl=queue_url,
+            ReceiptHandle=receipt_handle,
             VisibilityTimeout=delay_s,
         )
     except (ClientError, BotoCoreError):
         return
 
 
-def _delay_s(error: Exception, receive_count: int) -> int | None:
+def _queue_url(arn: object) -> str | None:
+    if not (isinstance(arn, str) and (parts := _QUEUE_ARN.fullmatch(arn))):
+        return None
+    suffix = "amazonaws.com.cn" if parts["partition"] == "aws-cn" else "amazonaws.com"
+    return f"https://sqs.{parts['region']}.{suffix}/{parts['account']}/{parts['name']}"
+
+
+def _delay_s(error: Exception, received: int) -> int | None:
     match error:
         case OutOfTime() | CommitsLost():
             return 0
         case ClaimHeld():
             return error.retry_after_s + 1
         case StoreUnavailable() | ObjectUnavailable():
-            return int(min(MAX_RETRY_S, FIRST_RETRY_S * 2 ** min(receive_count - 1, 9)))
+            return int(min(MAX_RETRY_S, FIRST_RETRY_S * 2 ** min(received - 1, 9)))
         case _:
             return None

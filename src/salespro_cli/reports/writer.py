@@ -12,6 +12,7 @@ from salespro_cli.local_postgres.database_url import HOME
 from salespro_core.errors import ObjectRefused
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
+from salespro_core.report.folder_names import folder_name
 from salespro_core.report.json_report import as_json
 from salespro_core.report.text_report import as_text
 
@@ -47,7 +48,7 @@ def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
     Raises:
         ObjectRefused: the files could not be written, or not completely.
     """
-    name = PurePosixPath(outcome.upload.object_key).name
+    name = folder_name(PurePosixPath(outcome.upload.object_key).name)
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     folder = parent / name / stamp
     try:
