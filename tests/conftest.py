@@ -25,7 +25,6 @@ from tests.support.servers.private_postgres import PrivateServer, run_private_se
 from tests.support.world.children import Children, fork_server
 from tests.support.world.world import World, open_world
 
-
 # A shell that runs the tests in the background makes them ignore Ctrl-C, and child processes
 # inherit that. The tests of Ctrl-C need Python's default.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -111,6 +111,19 @@ def test_object_under_dryrun_is_only_reported_on(
     assert stored(conn, APPOINTMENT_TABLE) == {}
 
 
+def test_object_under_a_mistyped_dryrun_is_refused_except_with_dry_run(
+    bucket: Bucket, conn: Connection
+) -> None:
+    uri = bucket.put("Dryrun/a.csv", csv_bytes(appointment("A1")))
+
+    refused = bucket.terminal.run("import", uri)
+    tried = bucket.terminal.run("import", "--dry-run", uri, "--json")
+
+    assert "a key that starts with dryrun/ in exactly this spelling" in refused.error
+    assert tried.counts == {"created": 1}
+    assert stored(conn, APPOINTMENT_TABLE) == {}
+
+
 def test_object_above_its_error_budget_is_refused_and_a_larger_budget_imports_it(
     bucket: Bucket, conn: Connection
 ) -> None:

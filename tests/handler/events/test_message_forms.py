@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from handler.events import Ignored, MalformedNotification, Notification
 from salespro_core.sync_history.queries import recent_imports
-from tests.handler.test_events_corpus import CORPUS
+from tests.handler.events.test_events_corpus import CORPUS
 from tests.support import paths
 from tests.support.builders import appointment, csv_bytes
 from tests.support.function.cloud import Cloud

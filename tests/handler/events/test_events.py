@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from handler.events import (
     Ignored,
@@ -93,79 +90,6 @@ def test_sample_event_of_sqs_contains_the_sample_event_of_s3() -> None:
         message["md5OfBody"]
         == hashlib.md5(message["body"].encode(), usedforsecurity=False).hexdigest()
     )
-
-
-@given(stem=st.text())
-def test_encoded_key_of_s3_is_decoded_once(stem: str) -> None:
-    """A key that looks encoded keeps its percent signs."""
-    key = f"{stem}.csv"
-
-    (result,) = read_message(json.dumps(s3_event(quote_plus(key))))
-
-    assert result == notification(key)
-
-
-@given(stem=st.text())
-def test_key_of_eventbridge_is_not_decoded(stem: str) -> None:
-    key = f"{stem}.csv"
-
-    assert read_notifications(eventbridge_event(key)) == [notification(key)]
-
-
-@pytest.mark.parametrize(
-    ("encoded", "key"),
-    [
-        pytest.param("a+b.csv", "a b.csv", id="plus"),
-        pytest.param("a%2Bb.csv", "a+b.csv", id="encoded-plus"),
-        pytest.param("a%20b.csv", "a b.csv", id="percent-20"),
-        pytest.param("50%2525.csv", "50%25.csv", id="encoded-twice"),
-        pytest.param("a/b%2Fc.csv", "a/b/c.csv", id="slashes"),
-        pytest.param("50%.csv", "50%.csv", id="percent-alone"),
-        pytest.param("50%zz.csv", "50%zz.csv", id="percent-not-hexadecimal"),
-        pytest.param("50%FF.csv", "50%FF.csv", id="percent-not-utf-8"),
-        pytest.param("Müller 1.csv", "Müller 1.csv", id="not-encoded"),
-    ],
-)
-def test_encoded_key_of_s3_has_this_key(encoded: str, key: str) -> None:
-    assert read_notifications(s3_event(encoded)) == [notification(key)]
-
-
-@pytest.mark.parametrize(
-    ("key", "reason"),
-    [
-        pytest.param("exports/", FOLDER, id="folder"),
-        pytest.param("exports.csv/", FOLDER, id="folder-with-a-suffix"),
-        pytest.param("sales.xlsx", NOT_CSV, id="spreadsheet"),
-        pytest.param("sales.csv.bak", NOT_CSV, id="suffix-not-last"),
-        pytest.param("sales.gz", NOT_CSV, id="gz-only"),
-        pytest.param("csv", NOT_CSV, id="no-suffix"),
-    ],
-)
-def test_object_that_is_not_an_export_is_ignored_with_a_reason(
-    key: str, reason: str
-) -> None:
-    assert read_notifications(s3_event(key)) == [Ignored(reason, key)]
-
-
-@pytest.mark.parametrize("key", ["A.CSV", "a.Csv", "a.csv.gz", "a.CSV.GZ", "x/.csv"])
-def test_suffix_in_any_case_is_an_upload(key: str) -> None:
-    assert read_notifications(s3_event(key)) == [notification(key)]
-
-
-@pytest.mark.parametrize(
-    ("key", "is_dry_run"),
-    [
-        ("dryrun/a.csv", True),
-        ("dryrun/june/a.csv", True),
-        ("dryrun.csv", False),
-        ("june/dryrun/a.csv", False),
-    ],
-)
-def test_key_under_dryrun_is_a_dry_run(
-    key: str,
-    is_dry_run: bool,  # noqa: FBT001
-) -> None:
-    assert notification(key).is_dry_run is is_dry_run
 
 
 @pytest.mark.parametrize(
@@ -294,86 +218,6 @@ def test_event_of_unknown_form_is_malformed(event: dict[str, Any]) -> None:
 def test_body_that_is_not_a_notification_is_malformed(body: str) -> None:
     with pytest.raises(MalformedNotification, match=EXPECTED):
         read_message(body)
-
-
-@pytest.mark.parametrize(
-    ("key", "written_key"),
-    [
-        ("p+q.csv", "p+q.csv"),
-        ("p%2Bq.csv", "p%2Bq.csv"),
-        ("a.csv", None),
-        ("50%.csv", None),
-        ("Müller 1.csv", None),
-        ("a%2Ecsv", None),  # as it is written, it has no suffix of an export
-    ],
-)
-def test_key_as_written_is_kept_if_decoding_changed_it(
-    key: str, written_key: str | None
-) -> None:
-    [parsed] = read_notifications(s3_event(key))
-
-    assert isinstance(parsed, Notification)
-    assert parsed.written_key == written_key
-
-
-TOPIC = "arn:aws:sns:eu-central-1:123456789012:uploads"
-LINK = (
-    "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn="
-    f"{TOPIC}&Token=2336412f37fb687f"
-)
-
-
-def test_request_to_confirm_a_subscription_is_ignored_with_what_to_do() -> None:
-    event = {
-        "Type": "SubscriptionConfirmation",
-        "TopicArn": TOPIC,
-        "SubscribeURL": LINK,
-    }
-
-    assert read_message(json.dumps(event)) == [
-        Ignored(
-            f"SNS asks to confirm the subscription to the topic {TOPIC}, which announces "
-            f"no uploads until then: to confirm it, open {LINK}",
-            None,
-            needs_action=True,
-        )
-    ]
-
-
-def test_end_of_a_subscription_is_ignored_with_what_to_do() -> None:
-    event = {"Type": "UnsubscribeConfirmation", "TopicArn": TOPIC, "SubscribeURL": LINK}
-
-    [result] = read_notifications(event)
-
-    assert isinstance(result, Ignored)
-    assert result.needs_action
-    assert result.reason.startswith(f"SNS ended the subscription to the topic {TOPIC},")
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        "https://example.com/?Action=ConfirmSubscription",
-        "https://sns.eu-central-1.amazonaws.com.example.com/?Token=1",
-        "https://sns.evil.example/x.amazonaws.com/?Token=1",
-        "http://sns.eu-central-1.amazonaws.com/?Token=1",
-        f"{LINK}\x1b[2J",
-        None,
-        7,
-    ],
-)
-def test_link_that_does_not_lead_to_aws_is_not_logged(link: object) -> None:
-    event = {
-        "Type": "SubscriptionConfirmation",
-        "TopicArn": "x\n",
-        "SubscribeURL": link,
-    }
-
-    [result] = read_notifications(event)
-
-    assert isinstance(result, Ignored)
-    assert result.reason.endswith("to confirm it, subscribe again")
-    assert "the topic unknown," in result.reason
 
 
 def test_event_with_one_malformed_record_is_malformed_as_a_whole() -> None:
