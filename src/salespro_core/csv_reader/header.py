@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from textwrap import shorten
 from typing import NoReturn
 
 from salespro_core.csv_reader.csv_injection import unescape_formula
+from salespro_core.csv_reader.dialects import delimiter_name
 from salespro_core.csv_reader.header_damage import (
     check_joined_labels,
     check_near_misses,
@@ -24,18 +25,17 @@ from salespro_core.csv_reader.labels import (
     near_miss,
     printable_label,
 )
+from salespro_core.csv_reader.row_blocks import Block
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Column, Export
 
 # The labels that rejects.csv has before those of the file.
 REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
-_DELIMITERS = {
-    ";": "semicolons",
-    "\t": "tabs",
-    "|": "bars",
-    "^": "carets",
-    ":": "colons",
-}
+
+
+# Where a header is looked for if the first line is none.
+MAX_PREAMBLE_ROWS = 100
+MAX_PREAMBLE_BLOCKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,17 @@ def read_header(
         ignored=tuple(ignored),
         reject_indexes=reject_indexes,
     )
+
+
+def find_header(blocks: Iterable[Block], exports: Sequence[Export]) -> int | None:
+    """The line of a header among the first rows: one with the key and another label."""
+    rows = (row for block in islice(blocks, MAX_PREAMBLE_BLOCKS) for row in block)
+    for row in islice(rows, MAX_PREAMBLE_ROWS):
+        for export in exports:
+            found = find_columns(row.cells, export)
+            if export.columns[0] in found and len(found) > 1:
+                return row.line
+    return None
 
 
 def find_columns(labels: Sequence[str], export: Export) -> dict[Column, list[int]]:
@@ -227,11 +238,12 @@ def _check_delimiter(
             "The file begins with a line for Excel (sep=); export it with commas and "
             "without that line."
         )
-    for delimiter, name in _DELIMITERS.items():
-        cells = line.split(delimiter)
-        if len(cells) > 1 and any(
-            len(find_columns(cells, export)) > columns_found for export in exports
-        ):
-            raise UnreadableObject(
-                f"The cells are separated by {name}; export the file with commas."
-            )
+    name = delimiter_name(
+        line,
+        columns_found,
+        lambda cells: max(len(find_columns(cells, export)) for export in exports),
+    )
+    if name:
+        raise UnreadableObject(
+            f"The cells are separated by {name}; export the file with commas."
+        )

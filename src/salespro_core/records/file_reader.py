@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from salespro_core.csv_reader.csv_injection import unescape_block
-from salespro_core.csv_reader.header import read_header
+from salespro_core.csv_reader.header import find_header, read_header
 from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import Block, concatenate, read_blocks
 from salespro_core.csv_reader.row_screening import screened
-from salespro_core.errors import UnreadableObject
+from salespro_core.errors import UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Export
 from salespro_core.model.file_summary import FileSummary
 from salespro_core.model.rejects import MAYBE_CUT, refused_rejects
@@ -61,7 +61,15 @@ class ExportReader:
         if header is None:
             raise UnreadableObject("The file holds only blank lines. Export it again.")
         [first] = header
-        self.layout = read_header(first.cells, exports, line=first.line)
+        try:
+            self.layout = read_header(first.cells, exports, line=first.line)
+        except UnknownExport as error:
+            if line := find_header(blocks, exports):
+                raise UnreadableObject(
+                    f"Line {first.line} is not a header; the header seems to be in line "
+                    f"{line}. Delete the lines before it and upload the file again."
+                ) from error
+            raise
         self._blocks = screened(blocks, self.layout, exports)
         self.warnings: Counter[str] = Counter()
         self._summary = FileSummaryBuilder(self.layout)
