@@ -114,6 +114,7 @@ def _steps(
         reader, stream, rejects, options, remaining_s=callbacks.remaining_s
     )
     uploaded_at = outcome.upload.uploaded_at
+    reader.check_upload_time(uploaded_at)
     with store_errors("doing a dry run"), shadow_tables(conn, layout.export) as shadows:
         for chunk in reader.chunks(
             checkpoint_rows=options.checkpoint_rows, batch_size=options.batch_size

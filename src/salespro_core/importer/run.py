@@ -153,6 +153,7 @@ def _import_after_checkpoint(
                         partial(claims.renew_lease, claim=claim),
                     ),
                 )
+            reader.check_upload_time(outcome.upload.uploaded_at)
             reader.skip(
                 claim.counts.processed,
                 claim.refused,

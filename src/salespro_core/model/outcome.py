@@ -60,7 +60,7 @@ class Outcome:
         resumed_at: number of rows that earlier attempts committed.
         seconds: duration of this attempt.
         rejects: the first rejects; the rejects file has all of them.
-        warnings: lenient mode: (label and reason, number of cells); and MAYBE_CUT, once.
+        warnings: lenient mode: (label and reason, number of cells); and FILE_WARNINGS.
         ignored: labels of the header without a column in the table.
         changes: dry run: the first rows that an import would write.
         stale: dry run: the first stale rows.

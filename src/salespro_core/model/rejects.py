@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# A warning about the file; all other warnings are about cells.
+# Warnings about the file; all other warnings are about cells.
 MAYBE_CUT = (
     "The file ends in the middle of a row: the upload may be incomplete. "
     "Upload the file again."
 )
+FUTURE_VERSIONS = (
+    "_updated_at is more than a day ahead of the clock: until then, later exports with the "
+    "right time are stale and do not update these rows. Correct _updated_at in the table"
+)
+FUTURE_UPLOAD = (
+    "The time of the upload is more than a day ahead of the clock: until then, later "
+    "uploads are stale and do not update these users. Correct the time of the file (touch "
+    "FILE) before it is imported"
+)
+FILE_WARNINGS = frozenset({MAYBE_CUT, FUTURE_VERSIONS, FUTURE_UPLOAD})
 
 
 @dataclass(frozen=True, slots=True)

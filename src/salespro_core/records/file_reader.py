@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import BinaryIO
 
 from salespro_core.csv_reader.csv_injection import unescape_block
@@ -14,8 +15,14 @@ from salespro_core.csv_reader.row_screening import screened
 from salespro_core.errors import UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Export
 from salespro_core.model.file_summary import FileSummary
-from salespro_core.model.rejects import MAYBE_CUT, refused_rejects
+from salespro_core.model.rejects import (
+    FUTURE_UPLOAD,
+    FUTURE_VERSIONS,
+    MAYBE_CUT,
+    refused_rejects,
+)
 from salespro_core.records.chunks import Chunk, make_chunk
+from salespro_core.records.future_times import FutureTimes
 from salespro_core.records.parser import ParsedRows, merge, parse_rows
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.records.summary_builder import FileSummaryBuilder
@@ -37,7 +44,8 @@ class ExportReader:
     Attributes:
         layout: which column each cell of a row belongs to.
         warnings: lenient mode: label and reason -> number of cells left out so far; and
-            MAYBE_CUT, if the last row is incomplete.
+            MAYBE_CUT, if the last row is incomplete; FUTURE_VERSIONS -> number of rows,
+            and FUTURE_UPLOAD.
     """
 
     def __init__(
@@ -73,6 +81,7 @@ class ExportReader:
         self._blocks = screened(blocks, self.layout, exports)
         self.warnings: Counter[str] = Counter()
         self._summary = FileSummaryBuilder(self.layout)
+        self._future = FutureTimes(self.layout)
         self._rows = 0
 
     def chunks(self, *, checkpoint_rows: int, batch_size: int) -> Iterator[Chunk]:
@@ -122,9 +131,16 @@ class ExportReader:
             self._rejects.add(self.layout, reject)
             if reject.problems[0].reason in TRUNCATION_PROBLEMS:
                 self.warnings[MAYBE_CUT] += 1
+        if ahead := self._future.count(part):
+            self.warnings[FUTURE_VERSIONS] += ahead
         for record in part.lenient:
             self.warnings.update(str(problem) for problem in record.invalid)
         return part
+
+    def check_upload_time(self, uploaded_at: datetime) -> None:
+        """Warn if the upload's time orders the rows, and is ahead of the clock."""
+        if self._future.is_ahead(uploaded_at):
+            self.warnings[FUTURE_UPLOAD] = 1
 
     def file_summary(self) -> FileSummary | None:
         """Sums over the rows read so far, skipped rows included."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from salespro_core.model.outcome import Outcome
-from salespro_core.model.rejects import MAYBE_CUT
 from salespro_core.report.json_report import MAX_LABEL_LENGTH, MAX_PROBLEMS
 from salespro_core.report.truncate import truncate
 from salespro_core.report.verdict import resubmit_verb, verdict
+from salespro_core.report.warning_text import warning_text
 
 # Few enough to read at a glance; the rejects file and report.json have more.
 SHOWN_REJECTS = 10
@@ -56,9 +56,7 @@ def _lines(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
         more = f" and {hidden:,} more" if hidden > 0 else ""
         yield f"Ignored columns (not in the table): {labels}{more}"
     for problem, cells in outcome.warnings:
-        times = "once" if cells == 1 else f"{cells:,} times"
-        ignored = "" if problem == MAYBE_CUT else f"; the cell was ignored ({times})"
-        yield f"Warning: {problem}{ignored}"
+        yield f"Warning: {warning_text(problem, cells)}"
     yield from _changes(outcome)
     yield from _rejects(outcome, rejects_file)
 

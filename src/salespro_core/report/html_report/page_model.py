@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from salespro_core.model.outcome import Change, Outcome
-from salespro_core.model.rejects import MAYBE_CUT, Example, Reason
+from salespro_core.model.rejects import FILE_WARNINGS, Example, Reason
 from salespro_core.report.html_report.charts import stacked_bar
 from salespro_core.report.html_report.correction_hints import (
     DEFAULT_HINT,
@@ -22,6 +22,7 @@ from salespro_core.report.html_report.format import (
 )
 from salespro_core.report.truncate import truncate, truncate_pair
 from salespro_core.report.verdict import count_labels, next_step, resubmit_verb
+from salespro_core.report.warning_text import warning_text
 
 _EXPORT_NAMES = {"csv_appointments": "Appointments", "csv_users": "Users"}
 _COUNT_MEANINGS = {
@@ -138,12 +139,9 @@ def _counts(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _warnings(outcome: Outcome, limits: PageLimits) -> Iterator[str]:
     for problem, cells in outcome.warnings[: limits.reasons]:
-        if problem == MAYBE_CUT:
-            yield problem
-        else:
-            times = "once" if cells == 1 else f"{cells:,} times"
-            short = truncate(problem, _MAX_PROBLEM_LENGTH)
-            yield f"{short}; the cell was ignored ({times})."
+        is_short = problem in FILE_WARNINGS
+        short = problem if is_short else truncate(problem, _MAX_PROBLEM_LENGTH)
+        yield f"{warning_text(short, cells).removesuffix('.')}."
 
 
 def _rejects(

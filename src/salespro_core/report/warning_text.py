@@ -1,0 +1,15 @@
+"""A warning as a sentence without its period."""
+
+from __future__ import annotations
+
+from salespro_core.model.rejects import FILE_WARNINGS, FUTURE_VERSIONS
+
+
+def warning_text(problem: str, cells: int) -> str:
+    """The warning, with the number of cells or rows where it counts them."""
+    if problem == FUTURE_VERSIONS:
+        return f"{problem} ({'1 row' if cells == 1 else f'{cells:,} rows'})"
+    if problem in FILE_WARNINGS:
+        return problem
+    times = "once" if cells == 1 else f"{cells:,} times"
+    return f"{problem}; the cell was ignored ({times})"
