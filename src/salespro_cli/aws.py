@@ -14,6 +14,8 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection
 
+from handler.aws.error_codes import Cause
+from handler.aws.errors import failure_of
 from handler.aws.s3_object import CLIENT_CONFIG
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.queries import known_buckets
@@ -21,6 +23,12 @@ from salespro_core.sync_history.queries import known_buckets
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+# Operation -> what it needs.
+_PERMISSIONS = {
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification on the bucket",
+    "GetQueueUrl": "sqs:GetQueueUrl on the queue",
+}
 
 
 def s3_client() -> S3Client:
@@ -91,10 +99,11 @@ def _aws_errors_mapped() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        failure = failure_of(error, _PERMISSIONS[error.operation_name])
+        verb = "failed" if failure.cause is Cause.PASSING else "was refused"
+        fix = "try again" if failure.cause is Cause.PASSING else failure.fix
         raise click.ClickException(
-            f"AWS refuses {error.operation_name} ({code}): check the names, the region "
-            "and your privileges."
+            f"{error.operation_name} {verb} by AWS ({failure.code}): {fix}."
         ) from None
     except (BotoCoreError, ValueError) as error:  # unknown profile, malformed endpoint
         raise click.ClickException(f"AWS is not configured: {error}") from None

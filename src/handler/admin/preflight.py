@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from handler.admin.connection_notes import describe_pooler, pooler_notes, proxy_notes
 from handler.aws.db_connection import Connections
+from handler.aws.errors import failure_of
 from handler.settings import Settings
 from salespro_core.errors import ConfigError, SalesProError
 from salespro_core.postgres.connection import CONNECT_TIMEOUT_S
@@ -228,7 +229,7 @@ def _check_report_bucket(s3: S3Client, bucket: str) -> Finding:
     problems = _s3_problems(
         write_probe,
         f"the report bucket {bucket}",
-        "check REPORT_BUCKET, and give the function's role s3:PutObject on its objects",
+        "s3:PutObject on its objects",
     )
     return _finding("report bucket", problems, ok_text=f"{bucket} is writable")
 
@@ -258,22 +259,17 @@ def _check_upload_bucket(s3: S3Client, bucket: str | None) -> Finding:
     problems = _s3_problems(
         read_probe,
         f"the upload bucket {bucket}",
-        "check its name, and give the function's role s3:GetObject and "
-        "s3:GetObjectVersion on its objects, and s3:ListBucket on it",
+        "s3:GetObject and s3:GetObjectVersion on its objects, and s3:ListBucket on it",
     )
     return _finding("upload bucket", problems, ok_text=f"{bucket} is readable")
 
 
 def _s3_problems(
-    action: Callable[[], None], subject: str, remedy: str
+    action: Callable[[], None], subject: str, permissions: str
 ) -> Iterator[SetupProblem]:
     try:
         action()
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        yield SetupProblem(f"S3 answered {code} for {subject}", remedy)
-    except BotoCoreError as error:
-        yield SetupProblem(
-            f"S3 could not be reached for {subject} ({type(error).__name__})",
-            "in a VPC, S3 needs an endpoint or a NAT gateway",
-        )
+    except (ClientError, BotoCoreError) as error:
+        failure = failure_of(error, permissions)
+        says = "S3 answered" if isinstance(error, ClientError) else "No request to S3:"
+        yield SetupProblem(f"{says} {failure.code} for {subject}", failure.fix)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg import Connection
 
+from handler.aws.error_codes import Cause, cause_of
 from handler.aws.errors import aws_errors
 from handler.aws.object_versions import Version, pages_of_versions
 from handler.events import Notification, reason_to_ignore, write_message
-from salespro_core.errors import ObjectUnavailable
+from salespro_core.errors import ObjectRefused, ObjectUnavailable
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.queries import ImportState, import_states
 
@@ -214,8 +215,11 @@ def _send(sqs: SQSClient, queue_url: str, batch: Sequence[Unimported]) -> None:
     with aws_errors("sending to the queue", "sqs:SendMessage on the queue"):
         response = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
     if failed := response.get("Failed"):
-        raise ObjectUnavailable(
+        code = failed[0]["Code"]
+        cause = cause_of(code, 400 if failed[0]["SenderFault"] else 500)
+        kind = ObjectUnavailable if cause is Cause.PASSING else ObjectRefused
+        raise kind(
             f"While sending to the queue: SQS did not accept {len(failed)} of "
-            f"{len(batch)} messages ({failed[0]['Code']}). Run the reconciliation again; "
+            f"{len(batch)} messages ({code}). Run the reconciliation again; "
             "an upload that is sent twice is imported once."
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 import boto3
@@ -12,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
+from handler.aws.error_codes import Cause
+from handler.aws.errors import failure_of
 from handler.aws.s3_object import CLIENT_CONFIG
 from handler.settings import Settings
 from salespro_core.errors import ConfigError, StoreRefused, StoreUnavailable
@@ -79,7 +80,8 @@ def conninfo(settings: Settings) -> str:
     the current password.
 
     Raises:
-        ConfigError: the secret is incomplete, malformed or not readable.
+        ConfigError: the secret is incomplete, malformed or not readable, or the AWS
+            configuration is wrong.
         StoreUnavailable: Secrets Manager could not be reached, or no AWS credentials were
             found to sign a token.
     """
@@ -131,9 +133,11 @@ def _iam_token(fields: Mapping[str, Any]) -> str:
             DBUsername=fields["username"],
         )
     except BotoCoreError as error:
-        raise StoreUnavailable(
-            f"No IAM token could be made for Postgres ({type(error).__name__})."
-        ) from error
+        failure = failure_of(error, "rds-db:connect")
+        problem = f"No IAM token could be made for Postgres ({failure.code})"
+        if failure.cause is Cause.PASSING:
+            raise StoreUnavailable(f"{problem}.") from error
+        raise ConfigError(f"{problem}: {failure.fix}") from error
     return str(token)
 
 
@@ -141,19 +145,19 @@ def _read_secret(arn: str) -> dict[str, Any]:
     try:
         client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
         secret = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code == "ThrottlingException":
-            raise StoreUnavailable(f"Secrets Manager answered {code}.") from error
-        raise ConfigError(
-            f"the secret of DB_SECRET_ARN could not be read ({code}): check the ARN and "
-            "that the function's role may call secretsmanager:GetSecretValue on it"
-        ) from error
-    except BotoCoreError as error:
+    except (ClientError, BotoCoreError) as error:
+        failure = failure_of(error, "secretsmanager:GetSecretValue on the secret")
+        if failure.cause is not Cause.PASSING:
+            raise ConfigError(
+                f"the secret of DB_SECRET_ARN could not be read ({failure.code}): "
+                f"{failure.fix}"
+            ) from error
+        if isinstance(error, ClientError):
+            raise StoreUnavailable(
+                f"Secrets Manager answered {failure.code}."
+            ) from error
         raise StoreUnavailable(
-            f"Secrets Manager could not be reached ({type(error).__name__}); "
-            "in a VPC it needs an endpoint or a NAT gateway."
+            f"Secrets Manager could not be reached ({failure.code}); {failure.fix}."
         ) from error
     except (KeyError, ValueError):
         # from None: the JSON error holds the secret.

@@ -1,16 +1,19 @@
-"""Request arguments for S3, checks of its responses, and the mapping of AWS errors."""
+"""Errors of requests to AWS as errors of our own: retried or not, and with the fix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
-from handler.events import Notification
+from handler.aws.error_codes import Cause, cause_of, cause_of_exception, short_code
 from salespro_core.errors import (
+    ObjectError,
     ObjectGone,
     ObjectRefused,
     ObjectUnavailable,
@@ -18,134 +21,229 @@ from salespro_core.errors import (
 )
 
 
-def pinned_request(notification: Notification) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments for GetObject that pin the notified version.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error of AWS, classified.
 
-    Returns:
-        The arguments, and the fields that the response must have.
+    Attributes:
+        code: of the response, or the name of botocore's exception.
+        fix: completes "…: <fix>."
     """
-    pin: dict[str, Any] = {}
-    expected: dict[str, Any] = {}
-    if notification.etag:
-        expected["ETag"] = f'"{notification.etag.strip(chr(34))}"'
-        pin = {"IfMatch": expected["ETag"]}
-    if notification.version_id:
-        expected["VersionId"] = notification.version_id
-        pin = {"VersionId": notification.version_id}
-    # Without a pin, another object may have replaced the notified one.
-    if pin and notification.size_bytes is not None:
-        expected["ContentLength"] = notification.size_bytes
-    return pin, expected
+
+    cause: Cause
+    code: str
+    fix: str
 
 
-def range_request(
-    position: int, size_bytes: int | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments for GetObject that request the bytes from `position` to the end.
+def failure_of(error: Exception, permissions: str) -> Failure:
+    """Classify an error of a request to AWS, and say what to do.
+
+    Of AWS's message only a missing permission and the address of a key, a queue, a topic or
+    a secret are quoted: the message itself may quote the request.
 
     Args:
-        position: index of the first byte.
-        size_bytes: of the whole object; None while it is unknown, and then position is 0.
-
-    Returns:
-        The arguments, and the fields that the response must have.
+        error: of botocore or of the connection.
+        permissions: that the request needs, such as `s3:PutObject on the bucket's objects`.
     """
-    if size_bytes is None:
-        return {}, {"ContentRange": None}
-    expected = {"ContentLength": size_bytes - position, "ContentRange": None}
-    if position == 0:
-        return {}, expected
-    content_range = f"bytes {position}-{size_bytes - 1}/{size_bytes}"
-    return {"Range": f"bytes={position}-"}, expected | {"ContentRange": content_range}
+    if not isinstance(error, ClientError):
+        cause, name = cause_of_exception(error), type(error).__name__
+        if cause is Cause.SETUP:
+            fix = _SETUP_FIXES.get(
+                name, "correct the region, the endpoint and the names"
+            )
+        elif isinstance(error, NoCredentialsError):
+            fix = "no AWS credentials were found: sign in, or check the role"
+        else:
+            fix = "in a VPC it needs an endpoint or a NAT gateway"
+        return Failure(cause, name, fix)
+    details: Any = error.response.get("Error", {})
+    message = str(details.get("Message", ""))
+    raw_code = str(details.get("Code", ""))
+    code = raw_code if _CODE.fullmatch(raw_code) else "an unknown code"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    cause = cause_of(code, status)
+    # An old request, sent late by a frozen environment; the next one has a new date.
+    if short_code(code) == "invalidsignature" and _LATE.search(message):
+        cause, code = Cause.PASSING, "RequestExpired"
+    return Failure(cause, code, _fix(code, message, permissions))
 
 
-def mismatched_fields(
-    response: Mapping[str, Any], expected: Mapping[str, Any]
-) -> list[str]:
-    """The fields of a response that are missing or unexpected, sorted."""
-    names = {name for name, value in expected.items() if response.get(name) != value}
-    # Content-Length detects truncation; ETag and LastModified identify the version.
-    names |= {"ContentLength", "ETag", "LastModified"} - response.keys()
-    if response.get("ContentLength", 0) < 0:
-        names.add("ContentLength")
-    return sorted(names)
+_CODE = re.compile(r"[\w.:#/-]{1,100}", re.ASCII)
+_LATE = re.compile("signature expired|not yet current", re.IGNORECASE)
+_DENIED = re.compile(
+    r"not authorized to perform: (?P<action>[a-z0-9-]{1,40}:[A-Za-z0-9*]{1,60})"
+    r"(?: on resource: \"?(?P<arn>arn:aws[a-z-]*:(?:kms|sqs|sns|secretsmanager):"
+    r"[\w:/+=@.-]{1,250}[\w/-]))?"
+)
+_SETUP_FIXES = {
+    "ParamValidationError": "the name of the bucket, the key or the ARN is malformed: "
+    "correct it",
+    "NoRegionError": "set AWS_REGION",
+    "ProfileNotFound": "correct AWS_PROFILE",
+    "PartialCredentialsError": "set both parts of the AWS credentials",
+}
 
 
-def map_error(error: ClientError, location: str, when: str) -> SalesProError:
+def _fix(code: str, message: str, permissions: str) -> str:
+    name = short_code(code)
+    is_kms = code.casefold().startswith("kms") or "kms:" in message.casefold()
+    denied = _DENIED.search(message)
+    if denied:
+        where = f" on {denied['arn']}" if denied["arn"] else ""
+        by = (
+            " An explicit deny in a policy also has to go"
+            if "explicit deny" in message
+            else ""
+        )
+        policy = ", in the role's policy and in the key's" if is_kms else ""
+        fix = f"give the function's role {denied['action']}{where}{policy}"
+        return f"{fix}.{by}" if by else fix
+    if name in ("accessdenied", "403", "authorizationerror", "forbidden"):
+        if is_kms:
+            return "give the function's role to use the KMS key (kms:Decrypt, kms:GenerateDataKey)"
+        return f"give the function's role {permissions}"
+    if is_kms and name in _KEY_FIXES:
+        return _KEY_FIXES[name]
+    return _FIXES.get(
+        name, f"check the names, the region and that the role has {permissions}"
+    )
+
+
+_KEY_FIXES = {
+    "disabled": "enable the KMS key",
+    "invalidstate": "the KMS key is pending deletion, pending import or unavailable: "
+    "cancel its deletion, or import its material",
+    "notfound": "the KMS key does not exist in this region: correct the encryption setting",
+    "optinrequired": "the account has no subscription to KMS",
+}
+_FIXES = {
+    **dict.fromkeys(
+        ("expiredtoken", "tokenrefreshrequired"),
+        "the credentials have expired: sign in again; a function's role gets new "
+        "ones with a new environment",
+    ),
+    **dict.fromkeys(
+        (
+            "invalidaccesskeyid",
+            "invalidclienttokenid",
+            "unrecognizedclient",
+            "invalidtoken",
+            "signaturedoesnotmatch",
+            "missingauthenticationtoken",
+        ),
+        "the AWS credentials are not valid: sign in again, or remove AWS_* variables",
+    ),
+    **dict.fromkeys(
+        ("requesttimetooskewed", "requestexpired", "requestinthefuture"),
+        "if it stays, correct the clock of this computer",
+    ),
+    **dict.fromkeys(
+        (
+            "permanentredirect",
+            "authorizationheadermalformed",
+            "illegallocationconstraint",
+            "301",
+        ),
+        "the bucket is in another region: correct AWS_REGION, or the bucket's name",
+    ),
+    **dict.fromkeys(
+        ("resourcenotfound", "notfound", "queuedoesnotexist", "nonexistentqueue"),
+        "it does not exist in this region: correct its name or its ARN",
+    ),
+    "nosuchbucket": "the bucket does not exist: correct its name",
+    "invalidbucketname": "the bucket's name is malformed: correct it",
+    **dict.fromkeys(
+        ("invalidobjectstate", "objectnotinactivetiererror"),
+        "the object is archived: restore it, then redrive its message",
+    ),
+    "restorealreadyinprogress": "the object is being restored: redrive its message then",
+    "keytoolongerror": "shorten the object's key",
+    "disabled": _KEY_FIXES["disabled"],
+    "decryptionfailure": "Secrets Manager cannot use the secret's KMS key: check that it is "
+    "enabled, and that the role has kms:Decrypt",
+    "accountproblem": "AWS has restricted the account: contact AWS Support",
+    "allaccessdisabled": "AWS has restricted the bucket: contact AWS Support",
+    "invalidrequest": "the bucket, its encryption key or the secret does not allow this "
+    "request (a secret may be scheduled for deletion): check it",
+}
+_READ_PERMISSIONS = (
+    "s3:GetObject and s3:GetObjectVersion on the bucket's objects, and s3:ListBucket on the "
+    "bucket (without it, S3 also answers AccessDenied for a deleted object)"
+)
+_ARCHIVED = frozenset(
+    {"invalidobjectstate", "restorealreadyinprogress", "objectnotinactivetiererror"}
+)
+
+
+def map_read_error(error: Exception, location: str, when: str) -> SalesProError:
     """Map an error of GetObject to one of our own.
 
     Args:
-        error: has a status and a code.
+        error: of botocore or of the connection.
         location: s3://bucket/key, for the message.
         when: completes "was replaced ...".
 
     Returns:
         ObjectGone, ObjectRefused or ObjectUnavailable.
     """
-    code = str(error.response["Error"]["Code"])
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    match code, status:
-        case _, 412:
+    failure = failure_of(error, _READ_PERMISSIONS)
+    match failure.cause, short_code(failure.code):
+        case Cause.OBJECT, "preconditionfailed" | "412":
             return ObjectGone(
                 f"{location} was replaced {when}; "
                 "the newer upload is imported by its own notification."
             )
-        case "NoSuchBucket", _:
-            return ObjectRefused(f"{location}: the bucket does not exist.")
-        case _, 404 | 405:  # 405: the version is a delete marker
+        case Cause.OBJECT, name if name not in _ARCHIVED and name != "keytoolongerror":
             return ObjectGone(f"{location} was deleted {when}; upload it again.")
-        case "RequestTimeout", _:
-            pass
-        case _, 408 | 416 | 429:  # 416: the range was valid for the known size
-            pass
-        case _ if status in range(400, 500):
-            return ObjectRefused(f"S3 refuses {location} ({code}): {_remedy(code)}.")
-    return ObjectUnavailable(f"S3 answered {code} for {location}. It is tried again.")
-
-
-def _remedy(code: str) -> str:
-    match code:
-        case "AccessDenied" | "403":
-            return (
-                "give the function's role s3:GetObject and s3:GetObjectVersion on the "
-                "bucket's objects, and s3:ListBucket on the bucket (without it, S3 also "
-                "answers AccessDenied for a deleted object)"
+        case _, "nosuchbucket":
+            return ObjectRefused(f"{location}: the bucket does not exist.")
+        case Cause.PASSING, _ if isinstance(error, ClientError):
+            fix = f" ({failure.fix})" if "clock" in failure.fix else ""
+            return ObjectUnavailable(
+                f"S3 answered {failure.code} for {location}{fix}. It is tried again."
             )
-        case "InvalidObjectState":
-            return "the object is archived: restore it, then redrive its message"
-    return "look the code up in the S3 API reference, under Error responses"
+        case Cause.PASSING, _:
+            return ObjectUnavailable(
+                f"S3 could not be reached for {location} ({failure.code}); "
+                f"{failure.fix}. It is tried again."
+            )
+    return ObjectRefused(f"S3 refuses {location} ({failure.code}): {failure.fix}.")
+
+
+def map_action_error(error: Exception, action: str, permissions: str) -> ObjectError:
+    """Map an error of any request but GetObject to one of our own.
+
+    Args:
+        error: of botocore or of the connection.
+        action: for the message, such as `listing s3://bucket`.
+        permissions: as in `failure_of`.
+
+    Returns:
+        ObjectRefused: another try would not help.  ObjectUnavailable: it may.
+    """
+    failure = failure_of(error, permissions)
+    is_passing = failure.cause is Cause.PASSING
+    kind = ObjectUnavailable if is_passing else ObjectRefused
+    if not is_passing:
+        return kind(f"While {action}: AWS refuses ({failure.code}): {failure.fix}.")
+    if isinstance(error, ClientError):
+        return kind(f"While {action}: AWS answered {failure.code}. Try again.")
+    return kind(
+        f"While {action}: AWS could not be reached ({failure.code}); {failure.fix}."
+    )
 
 
 @contextmanager
-def aws_errors(action: str, permission: str) -> Iterator[None]:
-    """Map errors of AWS calls in the block to our own.
-
-    Args:
-        action: for the message, such as `listing s3://bucket`.
-        permission: that the action needs, such as `s3:ListBucketVersions on the bucket`.
+def aws_errors(action: str, permissions: str) -> Iterator[None]:
+    """Map errors of AWS calls in the block, see `map_action_error`.
 
     Raises:
-        ObjectRefused: AWS refuses the action; another try would not help.
-        ObjectUnavailable: AWS was not reached or answered an error; another try may help.
+        ObjectRefused, ObjectUnavailable: see there.
     """
     try:
         yield
-    except ClientError as error:
-        code = str(error.response["Error"]["Code"])
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status in range(400, 500) and status not in (408, 429):
-            raise ObjectRefused(
-                f"While {action}: AWS refuses ({code}). Check the name, the region and "
-                f"that the role has {permission}."
-            ) from error
-        raise ObjectUnavailable(
-            f"While {action}: AWS answered {code}. Try again."
-        ) from error
-    except BotoCoreError as error:
-        raise ObjectUnavailable(
-            f"While {action}: AWS could not be reached ({error}). Check the network, the "
-            "credentials and the region."
-        ) from error
+    except (ClientError, BotoCoreError) as error:
+        raise map_action_error(error, action, permissions) from error
     except ResponseParserError as error:  # its text quotes the response
         raise ObjectUnavailable(
             f"While {action}: AWS returned an unexpected response. Try again."

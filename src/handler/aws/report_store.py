@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.aws.error_codes import Cause
+from handler.aws.errors import failure_of
 from salespro_core.errors import ObjectRefused, ObjectUnavailable
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
@@ -70,20 +72,13 @@ def put_report(
                 Body=text.encode(errors="replace"),
                 ContentType=content_type,
             )
-    except ClientError as error:
-        code = str(error.response["Error"]["Code"])
-        if code in ("AccessDenied", "NoSuchBucket"):
-            raise ObjectRefused(
-                f"The report could not be written to {location} ({code}): check "
-                "REPORT_BUCKET and that the function's role has s3:PutObject on it."
-            ) from error
-        raise ObjectUnavailable(
-            f"The report could not be written to {location} ({code}). It is tried again."
-        ) from error
-    except BotoCoreError as error:
-        raise ObjectUnavailable(
-            f"The report could not be written to {location} ({type(error).__name__}). "
-            "It is tried again."
+    except (ClientError, BotoCoreError) as error:
+        failure = failure_of(error, "s3:PutObject on the report bucket's objects")
+        problem = f"The report could not be written to {location} ({failure.code})"
+        if failure.cause is Cause.PASSING:
+            raise ObjectUnavailable(f"{problem}. It is tried again.") from error
+        raise ObjectRefused(
+            f"{problem}: {failure.fix}. Check REPORT_BUCKET too."
         ) from error
     return location
 

@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from handler.aws.errors import (
-    map_error,
+from handler.aws.errors import map_read_error
+from handler.aws.object_requests import (
     mismatched_fields,
     pinned_request,
     range_request,
@@ -213,17 +213,11 @@ class ObjectStream(io.RawIOBase):
         range_, range_fields = range_request(self._position, self._size_bytes)
         try:
             response: Any = self._s3.get_object(**self._address, **self._pin, **range_)
-        except ClientError as error:
+        except (ClientError, BotoCoreError, HTTPError, OSError) as error:
             when = (
                 "before it was read" if self._size_bytes is None else "while being read"
             )
-            raise map_error(error, self._location, when) from error
-        except (BotoCoreError, HTTPError, OSError) as error:
-            raise ObjectUnavailable(
-                f"S3 could not be reached for {self._location} "
-                f"({type(error).__name__}); in a VPC it needs an endpoint or a NAT "
-                "gateway. It is tried again."
-            ) from error
+            raise map_read_error(error, self._location, when) from error
         # botocore raises ValueError for a malformed number or date in the response.
         except (ResponseParserError, ValueError) as error:
             raise ObjectUnavailable(

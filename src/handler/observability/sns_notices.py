@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.aws.errors import failure_of
 from handler.events import Notification
 from salespro_core.errors import SalesProError
 from salespro_core.model.outcome import Outcome
@@ -81,17 +82,14 @@ class Notices:
                 TopicArn=self._topic_arn, Subject=subject, Message=text
             )
         except (ClientError, BotoCoreError) as error:
-            code = (
-                error.response["Error"]["Code"]
-                if isinstance(error, ClientError)
-                else type(error).__name__
+            failure = failure_of(
+                error, "sns:Publish on the topic, and to use the topic's key"
             )
             self._logger.warning(
                 "notice not sent",
                 key=object_key,
-                error=f"SNS did not accept the message ({code}): check NOTIFY_TOPIC_ARN, "
-                "that the function's role may call sns:Publish on the topic and use its "
-                "key, and, in a VPC, the route to SNS.",
+                error=f"SNS did not accept the message ({failure.code}): check "
+                f"NOTIFY_TOPIC_ARN; {failure.fix}.",
                 error_type=type(error).__name__,
             )
 

@@ -197,8 +197,7 @@ def test_missing_secret_is_a_config_error() -> None:
 
     assert str(caught.value) == (
         "the secret of DB_SECRET_ARN could not be read (ResourceNotFoundException): "
-        "check the ARN and that the function's role may call "
-        "secretsmanager:GetSecretValue on it"
+        "it does not exist in this region: correct its name or its ARN"
     )
 
 
