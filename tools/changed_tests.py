@@ -43,10 +43,15 @@ def _tests(changed: Path) -> Iterator[Path]:
             yield ROOT / changed
         case ["src", "salespro_core", "model", _]:
             for tested in _TESTS_OF_MODEL:
-                yield from (ROOT / "tests" / "core" / tested).glob("test_*.py")
+                yield from (ROOT / "tests" / "core" / tested).rglob("test_*.py")
         case ["src", package, *folders, file] if package in _TREES:
             folder = ROOT.joinpath("tests", _TREES[package], *folders)
-            tests = sorted(folder.glob(f"test_{Path(file).stem.rstrip('_')}*.py"))
+            module = Path(file).stem.rstrip("_")
+            # The tests of a module may have a folder of their own.
+            tests = [
+                *sorted(folder.glob(f"test_{module}*.py")),
+                *sorted((folder / module).glob("test_*.py")),
+            ]
             # A module without tests of its own is tested by those of its package.
             yield from tests or sorted(folder.glob("test_*.py"))
         case ["template.yaml"]:

@@ -28,6 +28,7 @@ from handler.events import (
     read_message,
     read_notifications,
 )
+from handler.observability.json_lines import to_json_line
 from handler.settings import Settings, log_level
 from handler.upload_import import Importer
 from salespro_core.errors import ConfigError, SalesProError
@@ -38,7 +39,7 @@ gc.enable()
 
 # Set before Logger is made: Powertools raises an error for a level that it does not know.
 os.environ["LOG_LEVEL"] = log_level(os.environ)
-logger = Logger(service="salespro-importer")
+logger = Logger(service="salespro-importer", json_serializer=to_json_line)
 
 
 @cache

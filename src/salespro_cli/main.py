@@ -18,8 +18,8 @@ from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.watch import watch
 from salespro_cli.local_postgres.binaries import EmbeddedPostgresError
+from salespro_cli.output.terminal import echo
 from salespro_core.errors import SalesProError
-from salespro_core.report.text_report import replace_unprintable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,5 +87,6 @@ def _fail_unexpectedly(error: Exception) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {' '.join(replace_unprintable(message).split())}", err=True)
+    # split(): the message may have lines.
+    echo(f"Error: {' '.join(message.split())}", err=True)
     sys.exit(code)

@@ -25,6 +25,7 @@ from salespro_cli.local_postgres.database_url import (
     describe_database,
     has_database_url,
 )
+from salespro_cli.output.terminal import echo, echo_lines
 from salespro_core.postgres import connection
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) 
         }
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue_url = create_resources(s3, sqs)
-        click.echo(_welcome_text(endpoint, has_function=has_function))
+        echo_lines(_welcome_text(endpoint, has_function=has_function))
         try:
             while True:
                 if has_function:
@@ -96,7 +97,7 @@ def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) 
                 else:
                     time.sleep(1)
         except KeyboardInterrupt:
-            click.echo(f"\nThe sandbox has ended. Its rows are still in {database}.")
+            echo_lines(f"\nThe sandbox has ended. Its rows are still in {database}.")
 
 
 @contextmanager
@@ -187,7 +188,8 @@ def process_one_message(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
             done += 1
         for key in sorted(_report_keys(s3) - before):
             body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
-            click.echo(f"\n{body.decode()}s3://{REPORTS}/{key}\n")
+            echo_lines(f"\n{body.decode()}")
+            echo(f"s3://{REPORTS}/{key}")
     return done
 
 

@@ -196,6 +196,13 @@ def test_performance_page_has_a_section_and_a_command_for_each_benchmark() -> No
     [
         ("src/salespro_core/upsert/transaction.py", {"tests/core/upsert/test_transaction.py"}),
         ("src/handler/app.py", {"tests/handler/test_app.py"}),
+        (
+            "src/salespro_core/records/parser.py",
+            {
+                f"tests/core/records/parser/test_parser{part}.py"
+                for part in ("", "_lenient", "_rejects")
+            },
+        ),
         ("tests/cli/test_sandbox.py", {"tests/cli/test_sandbox.py"}),
         ("tests/cli/test_that_was_deleted.py", set[str]()),
         ("README.md", set[str]()),
@@ -210,7 +217,7 @@ def test_quick_selects_the_tests_of_a_changed_file(
 def test_quick_selects_tests_of_records_and_reports_for_a_changed_value() -> None:
     tests = select_tests(["src/salespro_core/model/outcome.py"])
 
-    assert "tests/core/records/test_parser.py" in tests
+    assert "tests/core/records/parser/test_parser.py" in tests
     assert "tests/core/report/test_json_report.py" in tests
 
 

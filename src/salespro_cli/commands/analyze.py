@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from salespro_cli.commands.examples import example
@@ -11,6 +9,7 @@ from salespro_cli.local_postgres.database_url import open_connection
 from salespro_cli.output.analysis_tables import analysis_json, analysis_tables
 from salespro_cli.output.formatting import safe_text, stdout_console
 from salespro_cli.output.history_tables import error_hints, history_table, import_json
+from salespro_cli.output.terminal import echo_json
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sales_analysis import Analysis
 from salespro_core.sales_analysis import analyze as analyze_appointments
@@ -43,7 +42,7 @@ def analyze(*, days: int | None, wants_json: bool) -> None:
             "days": days,
             "recent_imports": [import_json(import_) for import_ in imports],
         }
-        click.echo(json.dumps(result, indent=2))
+        echo_json(result, indent=2)
         return
     console = stdout_console()
     if analysis.overview.appointments:

@@ -18,6 +18,7 @@ from salespro_cli.local_postgres.database_url import (
     describe_database,
     open_connection,
 )
+from salespro_cli.output.terminal import echo, echo_lines
 from salespro_core.postgres import connection
 from salespro_core.postgres.grants import grant_statements
 from salespro_core.postgres.sqlstates import store_errors
@@ -58,7 +59,7 @@ def migrate() -> None:
     """
     with open_connection() as conn:
         connection.migrate(conn)
-    click.echo(f"The tables are up to date in {describe_database()}.")
+    echo(f"The tables are up to date in {describe_database()}.")
 
 
 @click.command(
@@ -71,7 +72,9 @@ def grants(role: str) -> None:
 
     Run the statements as the owner of the tables.
     """
+    if not role.isprintable():  # a changed name would be another role
+        raise click.ClickException("The name of the role has control characters.")
     with open_connection() as conn, store_errors("looking for the tables"):
         statements = grant_statements(conn, role)
     for statement in statements:
-        click.echo(statement)
+        echo_lines(statement)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.output.terminal import echo
 from salespro_cli.sample_data import generator
 
 
@@ -38,7 +39,7 @@ def sample(out: Path, kind: generator.SampleKind, rows: int | None, seed: int) -
         generator.write_sample(kind, rows, seed, out)
     except OSError as error:
         raise click.ClickException(f"{error.strerror}: {out}") from None
-    click.echo(f"{out}: {rows:,} {kind}, {out.stat().st_size:,} bytes")
+    echo(f"{out}: {rows:,} {kind}, {out.stat().st_size:,} bytes")
 
 
 @click.command(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from salespro_cli.commands.examples import example
@@ -15,6 +13,7 @@ from salespro_cli.output.history_tables import (
     history_table,
     import_json,
 )
+from salespro_cli.output.terminal import echo, echo_json
 from salespro_cli.reports.reject_listing import (
     RejectedRow,
     RejectsUnreadable,
@@ -46,13 +45,13 @@ def history(*, limit: int, wants_json: bool) -> None:
     with open_connection() as conn, store_errors("reading the history"):
         imports = recent_imports(conn, limit=limit)
     if wants_json:
-        click.echo(json.dumps([import_json(import_) for import_ in imports], indent=2))
+        echo_json([import_json(import_) for import_ in imports], indent=2)
     elif imports:
         console = stdout_console()
         table = history_table(imports, console)
         console.print(table, *error_lines(imports), sep="\n")
     else:
-        click.echo(NO_IMPORT)
+        echo(NO_IMPORT)
 
 
 @click.command(
@@ -82,7 +81,7 @@ def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- cli
         )
     rejects, problem = _read_rejects(import_, limit)
     if wants_json:
-        click.echo(json.dumps(_as_json(import_, rejects, problem), indent=2))
+        echo_json(_as_json(import_, rejects, problem), indent=2)
         return
     console = stdout_console()
     console.print(details_table(import_))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from salespro_cli.inputs.progress import ProgressStream
 from salespro_cli.inputs.signals import defer_interrupts
 from salespro_cli.inputs.sources import open_source
 from salespro_cli.local_postgres.database_url import connection_factory
+from salespro_cli.output.terminal import echo, echo_json, echo_lines
 from salespro_cli.reports.browser import open_report
 from salespro_cli.reports.writer import prepare_report, reports_folder, write_report
 from salespro_core.errors import KeyRefused
@@ -127,16 +127,16 @@ def _print_result(
     rejects = str(rejects_file) if rejects_file and rejects_file.exists() else None
     if wants_json:
         report = {"report": str(folder) if folder else None}
-        click.echo(json.dumps(as_json(outcome, rejects) | report, indent=2))
+        echo_json(as_json(outcome, rejects) | report, indent=2)
     elif outcome.error is None:
-        click.echo(as_text(outcome, rejects))
+        echo_lines(as_text(outcome, rejects))
     if folder and not wants_json:
-        click.echo(f"Report: {folder / 'report.html'}")
+        echo(f"Report: {folder / 'report.html'}")
     if opens and folder:
         open_report(folder)
     elif opens:
         # Not to stdout, where a program may expect JSON.
-        click.echo(
+        echo(
             "No report was written now: `salespro show ID` says where the report of the "
             "first import is.",
             err=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ import click
 from salespro_cli.commands.examples import example
 from salespro_cli.local_postgres.database_url import open_connection
 from salespro_cli.output.formatting import local_minute
-from salespro_core.report.text_report import replace_unprintable
+from salespro_cli.output.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from handler.admin.reconcile import Tally, Unimported
@@ -111,11 +110,10 @@ def reconcile(
             sqs, queue_url = aws.upload_queue(s3, bucket)
 
         def show(upload: Unimported) -> None:
-            click.echo(
-                json.dumps(_as_json(upload, is_sent=redrive))
-                if wants_json
-                else _line(upload)
-            )
+            if wants_json:
+                echo_json(_as_json(upload, is_sent=redrive))
+            else:
+                echo(_line(upload))
 
         tally = reconcile.reconcile(
             s3,
@@ -130,9 +128,9 @@ def reconcile(
         )
     if wants_json:
         totals = {"uploads": tally.uploads, **asdict(tally)}
-        click.echo(json.dumps({"bucket": bucket, **totals}))
+        echo_json({"bucket": bucket, **totals})
     else:
-        click.echo(_summary(bucket, tally))
+        echo(_summary(bucket, tally))
 
 
 def _as_json(upload: Unimported, *, is_sent: bool) -> dict[str, Any]:
@@ -154,7 +152,7 @@ def _line(upload: Unimported) -> str:
     notification = upload.notification
     why = f" (salespro show {upload.import_id})" if upload.import_id else ""
     version = f" version {notification.version_id}" if notification.version_id else ""
-    return replace_unprintable(
+    return (
         f"{upload.state:<11}  {local_minute(upload.uploaded_at)}  "
         f"s3://{notification.bucket}/{notification.object_key}{version}{why}"
     )

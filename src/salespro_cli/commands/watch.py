@@ -21,6 +21,7 @@ from salespro_cli.output.live_view import (
     TableView,
     WatchView,
 )
+from salespro_cli.output.terminal import echo
 from salespro_core.errors import StoreUnavailable
 from salespro_core.postgres import connection
 from salespro_core.postgres.sqlstates import store_errors
@@ -80,5 +81,5 @@ def _open_view(*, wants_json: bool) -> Iterator[WatchView]:
         with Live(console=stdout_console(), auto_refresh=False) as live:
             yield TableView(live)
     else:
-        click.echo(WAITING, err=True)
+        echo(WAITING, err=True)
         yield LineView()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -24,7 +22,7 @@ from salespro_cli.output.history_tables import (
     status_text,
     status_word,
 )
-from salespro_core.report.text_report import replace_unprintable
+from salespro_cli.output.terminal import echo, echo_json
 from salespro_core.report.verdict import count_labels
 from salespro_core.sync_history.queries import Import
 
@@ -53,11 +51,11 @@ class LineView:
                 f"{import_.file_path}: {count_labels(import_.counts)}"
             )
             error = f". {import_.error_message}" if import_.error_message else ""
-            click.echo(replace_unprintable(line + error))
+            echo(line + error)
 
     def show_problem(self, message: str) -> None:
         """Print one line on stderr."""
-        click.echo(replace_unprintable(message), err=True)
+        echo(message, err=True)
 
 
 class JsonView(LineView):
@@ -67,7 +65,7 @@ class JsonView(LineView):
         """Print the object of `salespro history --json`, with the time of the change."""
         for import_ in changed:
             seen_at = _now().astimezone(UTC).isoformat()
-            click.echo(json.dumps({"seen_at": seen_at, **import_json(import_)}))
+            echo_json({"seen_at": seen_at, **import_json(import_)})
 
 
 class TableView:

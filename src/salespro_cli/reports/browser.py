@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from salespro_cli.output.terminal import echo
+
 # In the order of preference.
 _FILES = ("report.html", "report.txt")
 
@@ -34,4 +36,4 @@ def _has_display() -> bool:
 
 def _print_to_stderr(message: str) -> None:
     # Not to stdout, where a program may expect JSON.
-    click.echo(message, err=True)
+    echo(message, err=True)

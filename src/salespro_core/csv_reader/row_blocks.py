@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, compress
 from operator import itemgetter
@@ -24,6 +24,7 @@ from salespro_core.errors import SalesProError
 MAX_CELL_CHARACTERS = 4 * 1024 * 1024
 # About 700 appointments, which fit into a CPU cache.
 BLOCK_CHARACTERS = 128 * 1024
+CELL_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Block:
         rows: the cells of each row; see `Row`.
         problems: row index in `rows` -> why that row is not valid CSV.
         is_utf8: whether all cells are UTF-8; if not, any cell may hold a lone surrogate.
-        characters: approximate length of the rows as text.
+        characters: approximate length of the rows as text, plus `CELL_CHARACTERS` for
+            each cell: a row of commas takes more memory than its text.
     """
 
     line_numbers: Sequence[int]
@@ -124,7 +126,7 @@ def block_from_rows(rows: Sequence[Row]) -> Block:
         [row.cells for row in rows],
         {index: row.problem for index, row in enumerate(rows) if row.problem},
         is_utf8(text),
-        len(text),
+        len(text) + CELL_CHARACTERS * sum(len(row.cells) for row in rows),
     )
 
 
@@ -163,20 +165,33 @@ def read_blocks(stream: BinaryIO) -> Iterator[Block]:
             _read_lines(text, lines)
         except SalesProError:
             # The rows before the error can be committed.
-            yield read_well_formed(lines, line, width)[0]
+            yield read_well_formed(_countable(lines), line, width)[0]
             raise
         if not lines:
             return
-        block, line_count, is_incomplete = read_well_formed(lines, line, width)
+        whole = _countable(lines)
+        block, line_count, is_incomplete = read_well_formed(whole, line, width)
         yield block
         line += line_count
         del lines[:line_count]
         # An incomplete row is read again together with the lines that follow.  If it still
         # is the first row then, it is either very long or damaged.
-        if lines and not (line_count and is_incomplete):
-            rows, line = read_with_recovery(lines, text, line=line, width=width)
-            yield block_from_rows(rows)
+        if lines and not (line_count and is_incomplete and whole is lines):
+            line = yield from _read_damaged(lines, text, line, width)
             lines = []
+
+
+def _read_damaged(
+    lines: list[str], text: Iterable[str], line: int, width: int
+) -> Generator[Block, None, int]:
+    """Blocks of the rows that start in `lines`; returns the number of the next line."""
+    pieces = read_with_recovery(lines, text, line=line, width=width)
+    while True:
+        try:
+            rows = next(pieces)
+        except StopIteration as end:
+            return int(end.value)
+        yield block_from_rows(rows)
 
 
 def _read_lines(text: Iterable[str], lines: list[str]) -> None:
@@ -190,6 +205,11 @@ def _read_lines(text: Iterable[str], lines: list[str]) -> None:
         characters += len(line)
         if characters >= BLOCK_CHARACTERS:
             return
+
+
+def _countable(lines: list[str]) -> list[str]:
+    """The lines without a last line that may have millions of cells."""
+    return lines[:-1] if lines and len(lines[-1]) > BLOCK_CHARACTERS else lines
 
 
 def read_well_formed(
@@ -227,7 +247,8 @@ def read_well_formed(
         line_numbers = list(compress(line_numbers, rows))
         rows = list(filter(None, rows))
     text = "".join(lines[:line_count])
-    block = Block(line_numbers, rows, {}, is_utf8(text), len(text))
+    characters = len(text) + CELL_CHARACTERS * sum(map(len, rows))
+    block = Block(line_numbers, rows, {}, is_utf8(text), characters)
     return block, line_count, is_incomplete
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 from salespro_core.csv_reader.recovery import (
     LineBuffer,
+    RowTooLong,
     find_csv_problem,
     may_contain_other_rows,
     recover_row,
 )
-from salespro_core.errors import UnreadableObject
+from salespro_core.errors import SalesProError, UnreadableObject
+
+# A spreadsheet has as many; an export has a few dozen.
+MAX_COLUMNS = 16_384
+# Rows are handed on in pieces of about so many characters, or so many rows.
+PIECE_CHARACTERS = 128 * 1024
+PIECE_ROWS = 1000
 
 
 class Row(NamedTuple):
@@ -42,9 +49,10 @@ def read_header_row(text: Iterable[str]) -> tuple[Row | None, int]:
         The header, or None if all lines are blank; and the number of the next line.
 
     Raises:
-        UnreadableObject: a quote of the header may have swallowed the rows after it.
+        UnreadableObject: a quote of the header may have swallowed the rows after it, or
+            the header has more than `MAX_COLUMNS` columns.
     """
-    line, source = 1, LineBuffer((), text)
+    line, source = 1, LineBuffer((), text, max_cells=MAX_COLUMNS)
     try:
         for cells in csv.reader(source):
             if cells and may_contain_other_rows(source.taken):
@@ -52,7 +60,12 @@ def read_header_row(text: Iterable[str]) -> tuple[Row | None, int]:
             if any(map(str.strip, cells)):  # a row of commas is a blank line
                 return Row(line, cells), line + len(source.taken)
             line += len(source.taken)
-            source.taken.clear()
+            source.start_row()
+    except RowTooLong:
+        raise UnreadableObject(
+            f"The header in line {line} has more than {MAX_COLUMNS:,} columns, so this is "
+            "not an export from SalesPro. Export the file again."
+        ) from None
     except csv.Error as error:
         raise UnreadableObject(
             f"The header in line {line} is not valid CSV ({error}). "
@@ -63,10 +76,12 @@ def read_header_row(text: Iterable[str]) -> tuple[Row | None, int]:
 
 def read_with_recovery(
     lines: Iterable[str], text: Iterable[str], *, line: int, width: int
-) -> tuple[list[Row], int]:
+) -> Generator[list[Row], None, int]:
     """Read the rows that start in `lines`.
 
-    Blank lines are skipped.  A damaged row has a problem; its neighbours do not.
+    Blank lines are skipped.  A damaged row has a problem; its neighbours do not.  The
+    search for the row after a damaged row may take lines of `text`: then rows are read
+    until a row ends with the last line taken, which may be at the end of the file.
 
     Args:
         lines: lines with their ends; the last row may continue in `text`.
@@ -74,36 +89,59 @@ def read_with_recovery(
         line: number of the first line.
         width: number of cells of the header.
 
+    Yields:
+        Some of the rows, so that memory does not depend on the number of damaged rows.
+
     Returns:
-        The rows, and the number of the line after them.
+        The number of the line after the rows.
 
     Raises:
         UnreadableObject: no row can be found after a damaged row.
     """
     rows: list[Row] = []
+    characters = 0
     source = LineBuffer(lines, text)
+    try:
+        for row, line_count in _rows_with_recovery(source, line, width):
+            if row.cells:
+                rows.append(row)
+                characters += sum(map(len, row.cells)) + len(row.cells)
+            line = row.line + line_count
+            if characters >= PIECE_CHARACTERS or len(rows) >= PIECE_ROWS:
+                yield rows
+                rows, characters = [], 0
+    except SalesProError:
+        yield rows  # the rows before the error can be committed
+        raise
+    yield rows
+    return line
+
+
+def _rows_with_recovery(
+    source: LineBuffer, line: int, width: int
+) -> Iterator[tuple[Row, int]]:
+    """Each row, without cells for a blank line, and the number of its lines."""
     while source.has_buffered_lines():  # a new reader after each damaged row
         suspect: list[str] | None = None
         try:
             for cells in csv.reader(source, strict=True):
+                line_count = len(source.taken)
                 problem = (
                     find_csv_problem(cells, source.taken, width) if cells else None
                 )
-                if len(source.taken) > 1 and (problem or len(cells) != width):
+                if line_count > 1 and (problem or len(cells) != width):
                     suspect = cells
                     break
-                if cells:
-                    rows.append(Row(line, cells, problem))
-                line += len(source.taken)
-                source.taken.clear()
+                source.start_row()
+                yield Row(line, cells, problem), line_count
+                line += line_count
                 if not source.has_buffered_lines():
-                    return rows, line
+                    return
             else:
-                return rows, line
+                return
         except csv.Error:
             pass
         line_count, cells, problem = recover_row(suspect, source, line, width)
-        rows.append(Row(line, cells, problem))
-        line += line_count
         source.give_back_after(line_count)
-    return rows, line
+        yield Row(line, cells, problem), line_count
+        line += line_count

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+# The rules by which the reader counts the rows of a file.  Raise it with each change after
+# which some file, sound or damaged, has another number of rows: a checkpoint is a number
+# of rows, and would point to another row.
+COUNTING_VERSION = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:

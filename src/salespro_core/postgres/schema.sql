@@ -93,7 +93,8 @@ ALTER TABLE salespro_sync_history
     ADD COLUMN IF NOT EXISTS records_duplicate integer NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS records_rejected  integer NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS refused_rows      jsonb,
-    ADD COLUMN IF NOT EXISTS report_location   text;
+    ADD COLUMN IF NOT EXISTS report_location   text,
+    ADD COLUMN IF NOT EXISTS counting_version  integer;
 
 DO $$
 BEGIN
@@ -200,3 +201,4 @@ COMMENT ON COLUMN salespro_sync_history.attempts          IS 'Number of attempts
 COMMENT ON COLUMN salespro_sync_history.lease_expires_at  IS 'When the lease of the current attempt expires; each commit renews it. Null if no attempt is running.';
 COMMENT ON COLUMN salespro_sync_history.refused_rows      IS 'The rejected rows that Postgres refused: line and reason, without values. Null if there are none.';
 COMMENT ON COLUMN salespro_sync_history.report_location   IS 'Location of the report and the rejects.';
+COMMENT ON COLUMN salespro_sync_history.counting_version  IS 'Rules by which the importer counted the rows of this file. If a newer importer counts by other rules, it imports an unfinished file from its first row.';

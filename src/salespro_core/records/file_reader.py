@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from salespro_core.csv_reader.csv_injection import unescape_block
+from salespro_core.csv_reader.dialects import with_usual_quotes
 from salespro_core.csv_reader.header import find_header, read_header
 from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import Block, concatenate, read_blocks
@@ -78,7 +79,7 @@ class ExportReader:
                     f"{line}. Delete the lines before it and upload the file again."
                 ) from error
             raise
-        self._blocks = screened(blocks, self.layout, exports)
+        self._blocks = screened(with_usual_quotes(blocks), self.layout, exports)
         self.warnings: Counter[str] = Counter()
         self._summary = FileSummaryBuilder(self.layout)
         self._future = FutureTimes(self.layout)

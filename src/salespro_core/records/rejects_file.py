@@ -17,6 +17,8 @@ from salespro_core.records.reject_reasons import Reasons
 
 # Rejects kept in memory for the report; the file holds all of them.
 SAMPLE = 100
+# Reports show less of a cell; a cell of megabytes would be held until the import ends.
+SAMPLE_CELL_CHARACTERS = 1000
 # Without a byte order mark Excel reads UTF-8 as another encoding, and saves it wrongly.
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -64,7 +66,7 @@ class Rejects:
         if self._file is None:
             self._file = self._start(layout)
         if len(self.sample) < SAMPLE:
-            self.sample.append(reject)
+            self.sample.append(_bounded(reject, len(layout.labels)))
         self.count += 1
         self.reasons.add(layout, reject)
         columns = dict.fromkeys(p.label for p in reject.problems if p.label)
@@ -111,6 +113,16 @@ class Rejects:
     def _write(self, cells: list[str]) -> None:
         with _storage_errors():
             csv.writer(self._file).writerow(map(escape_formula, cells))  # type: ignore[arg-type]
+
+
+def _bounded(reject: Reject, width: int) -> Reject:
+    """The reject without what takes much memory: surplus cells, and long text."""
+    cells = reject.cells
+    if len(cells) <= width and sum(map(len, cells)) <= SAMPLE_CELL_CHARACTERS:
+        return reject
+    # One surplus cell is kept, so that the row still is too wide.
+    kept = tuple(cell[:SAMPLE_CELL_CHARACTERS] for cell in cells[: width + 1])
+    return reject._replace(cells=kept)
 
 
 def _original(layout: Layout, cells: Sequence[str]) -> Sequence[str]:

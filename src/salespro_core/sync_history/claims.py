@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from salespro_core.errors import ClaimHeld, ClaimLost, StoreRefused
-from salespro_core.model.counts import Counts
+from salespro_core.model.counts import COUNTING_VERSION, Counts
 from salespro_core.model.rejects import Reject
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.session import find_schema, on_history
@@ -58,12 +58,12 @@ INSERT INTO {history} AS history
        (sync_type, started_at, status,
         records_processed, records_created, records_updated,
         file_path, bucket, object_key, object_version, uploaded_at, size_bytes,
-        attempts, lease_expires_at)
+        attempts, lease_expires_at, counting_version)
 VALUES (%(unknown)s, clock_timestamp(), 'in_progress',
         0, 0, 0,
         %(location)s, %(bucket)s, %(object_key)s, %(version)s, %(uploaded_at)s,
         %(size_bytes)s,
-        1, clock_timestamp() + %(lease)s::interval)
+        1, clock_timestamp() + %(lease)s::interval, %(counting_version)s)
     ON CONFLICT (bucket, object_key, object_version) DO UPDATE
    SET attempts = history.attempts + 1,
        status = 'in_progress',
@@ -72,6 +72,19 @@ VALUES (%(unknown)s, clock_timestamp(), 'in_progress',
        lease_expires_at = excluded.lease_expires_at
  WHERE history.status <> 'completed'
    AND coalesce(history.lease_expires_at < clock_timestamp(), true)
+RETURNING id, status, attempts, sync_type,
+          records_created, records_updated, records_unchanged,
+          records_stale, records_duplicate, records_rejected, refused_rows,
+          counting_version
+"""
+
+_START_OVER = """
+UPDATE {history}
+   SET records_processed = 0, records_created = 0, records_updated = 0,
+       records_unchanged = 0, records_stale = 0, records_duplicate = 0,
+       records_rejected = 0, refused_rows = NULL,
+       counting_version = %(counting_version)s
+ WHERE id = %(id)s
 RETURNING id, status, attempts, sync_type,
           records_created, records_updated, records_unchanged,
           records_stale, records_duplicate, records_rejected, refused_rows
@@ -93,6 +106,9 @@ SELECT id, status, attempts, sync_type,
 def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Claim:
     """Claim the import of this upload for a new attempt, unless it is completed.
 
+    An import whose rows were counted by other rules starts over: its checkpoint may stand
+    at another row now.  The rows that it has written are found unchanged.
+
     Args:
         conn: in a transaction of its own; other sessions see the claim after its commit.
         upload: identifies the import.
@@ -103,7 +119,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         StoreRefused: as `find_schema`.
     """
     schema = find_schema(conn)
-    parameters = {
+    parameters: dict[str, Any] = {
         "unknown": UNKNOWN,
         "location": upload.location,
         "bucket": upload.bucket,
@@ -112,6 +128,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         "uploaded_at": upload.uploaded_at,
         "size_bytes": upload.size_bytes,
         "lease": lease,
+        "counting_version": COUNTING_VERSION,
     }
     with conn.cursor(row_factory=dict_row) as cur:
         stored = on_history(_STORED, schema)
@@ -120,6 +137,10 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         row = cur.execute(stored, parameters).fetchone()
         if row is None or row["is_free"]:
             row = cur.execute(on_history(_CLAIM, schema), parameters).fetchone()
+            if row and row["counting_version"] != COUNTING_VERSION:
+                start_over = on_history(_START_OVER, schema)
+                parameters["id"] = row["id"]
+                row = cur.execute(start_over, parameters).fetchone()
             row = row or cur.execute(stored, parameters).fetchone()
     if row is None or (row["status"] != "completed" and "lease_s" in row):
         # No row: it existed a moment ago, so another session deletes from the history.

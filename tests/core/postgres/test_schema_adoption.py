@@ -78,6 +78,7 @@ def test_adopted_tables_keep_their_rows_and_are_not_rewritten(
             "records_rejected": 0,
             "refused_rows": None,
             "report_location": None,
+            "counting_version": None,
         }
         assert stored(conn, HISTORY_TABLE) == {
             key: row | added for key, row in rows[HISTORY_TABLE].items()

@@ -9,7 +9,7 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.errors import ClaimHeld
-from salespro_core.model.counts import Counts
+from salespro_core.model.counts import COUNTING_VERSION, Counts
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import LEASE, UNKNOWN, Claim
@@ -67,6 +67,7 @@ def test_claim_of_a_new_upload_inserts_a_history_row(conn: Connection) -> None:
         "records_rejected": 0,
         "refused_rows": None,
         "report_location": None,
+        "counting_version": COUNTING_VERSION,
     }
     assert before <= started_at <= database_time(conn)
     assert before + LEASE <= lease_expires_at <= database_time(conn) + LEASE
@@ -110,6 +111,43 @@ def test_claim_with_an_expired_lease_takes_over_the_checkpoint(
         "attempts": 2,
         "lease_expires_at": row["lease_expires_at"],
     }
+
+
+@pytest.mark.parametrize("version", [None, COUNTING_VERSION - 1, COUNTING_VERSION + 1])
+def test_claim_starts_over_if_the_rows_were_counted_by_other_rules(
+    conn: Connection, version: int | None
+) -> None:
+    """A function of another version resumes after a deployment or a rollback."""
+    expired = claims.claim(conn, upload(), lease=EXPIRED)
+    write_one_row(conn, expired)
+    conn.execute(
+        "UPDATE salespro_sync_history SET counting_version = %s, refused_rows = '[]'",
+        [version],
+    )
+
+    claim = claims.claim(conn, upload())
+
+    row = latest_import_row(conn)
+    assert (claim.attempt, claim.counts, claim.refused) == (2, Counts(), {})
+    assert (row["records_processed"], row["refused_rows"]) == (0, None)
+    assert row["counting_version"] == COUNTING_VERSION
+    with pytest.raises(ClaimHeld):
+        claims.claim(conn, upload())
+
+
+def test_completed_import_stays_completed_if_the_rules_of_counting_change(
+    conn: Connection,
+) -> None:
+    claim = claims.claim(conn, upload())
+    write_one_row(conn, claim)
+    conn.execute(
+        "UPDATE salespro_sync_history SET counting_version = 1, status = 'completed'"
+    )
+
+    again = claims.claim(conn, upload())
+
+    assert again.is_completed
+    assert again.counts == Counts(created=1, rejected=1)
 
 
 def test_lease_expires_by_the_clock_of_the_database(conn: Connection) -> None:

@@ -55,3 +55,36 @@ def test_header_after_other_lines_is_found(
         f"Line 1 is not a header; the header seems to be in line {lines + 2}. "
         "Delete the lines before it and upload the file again."
     )
+
+
+@pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
+@pytest.mark.parametrize(
+    "quotes",
+    ["''", "``", "`'", "“”", "‘’", "„“", "«»", "»«", "‹›"],  # noqa: RUF001 -- the quotes are the input
+)
+def test_cells_in_other_quotes_refuse_the_file(
+    quotes: str, row: dict[str, str]
+) -> None:
+    opening, closing = quotes[0], quotes[1]
+    cells = [f"{opening}{cell}{closing}" for cell in row.values()]
+    body = f"{','.join(row)}\n{','.join(cells)}\n".encode()
+    reader = ExportReader(io.BytesIO(body), EXPORTS, Rejects(), is_lenient=False)
+
+    with pytest.raises(UnreadableObject) as refused:
+        reader.read_rows(9)
+
+    assert str(refused.value) == (
+        f"The cells are in quotes of another kind (U+{ord(opening):04X}); export the file "
+        'with double quotes (").'
+    )
+
+
+def test_some_cells_in_other_quotes_are_read() -> None:
+    row = APPOINTMENT | {"customer.nameFirst": "“Al”", "customer.nameLast": "'Lee'"}
+    body = f"{','.join(row)}\n{','.join(row.values())}\n".encode()
+    reader = ExportReader(io.BytesIO(body), EXPORTS, Rejects(), is_lenient=False)
+
+    found = reader.read_rows(9)
+
+    assert found is not None
+    assert (found.rows, found.rejects) == (1, [])
