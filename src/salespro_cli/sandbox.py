@@ -25,7 +25,7 @@ from salespro_cli.local_postgres.database_url import (
     describe_database,
     has_database_url,
 )
-from salespro_cli.output.terminal import echo, echo_lines
+from salespro_cli.output.terminal import echo_lines
 from salespro_core.postgres import connection
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ def process_one_message(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
             done += 1
         for key in sorted(_report_keys(s3) - before):
             body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
-            echo_lines(f"\n{body.decode()}")
-            echo(f"s3://{REPORTS}/{key}")
+            # The key has no line end: see `folder_names`.
+            echo_lines(f"\n{body.decode()}s3://{REPORTS}/{key}\n")
     return done
 
 
