@@ -164,3 +164,15 @@ def test_amount_with_one_digit_more_than_the_column_is_refused(
     assert column_type.parse(largest) == largest
     with pytest.raises(ValueError, match=f"more than {precision - 2} digits"):
         column_type.parse(f"1{largest}")
+
+
+def test_amount_has_two_decimals_unless_declared_otherwise() -> None:
+    """The columns are numeric(n, 2): another default would refuse or round amounts."""
+    amount = money(4)
+
+    assert amount.parse("12.34") == "12.34"
+    assert is_accepted(amount, "99.99")
+    assert amount.all_canonical is not None
+    assert amount.all_canonical(["99.99"])
+    assert not amount.all_canonical(["100.00"])
+    assert parse_error(amount, "100.00") == "has more than 2 digits before the point"

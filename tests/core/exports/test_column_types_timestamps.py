@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from salespro_core.exports.column_types import instant
+from salespro_core.exports.columns import Column
 from tests.core.exports.parsing import (
     ARABIC_ONE,
     INSTANT,
@@ -269,3 +270,22 @@ def test_postgres_reads_the_same_instant(
 
     microsecond = timedelta(microseconds=1)
     assert read == ([(instant_ - EPOCH) // microsecond for instant_, _ in written],)
+
+
+@pytest.mark.parametrize(
+    "day", ["06-31", "02-30", "02-29", "04-31", "00-10", "13-01", "01-00", "01-32"]
+)
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_day_that_does_not_exist_is_found_in_a_column_of_valid_timestamps(
+    day: str, position: int
+) -> None:
+    """Such a column is checked as a whole, and not cell by cell."""
+    cells = ["2025-06-30T00:16:45.538Z"] * 3
+    cells[position] = f"2025-{day}T00:16:45.538Z"
+    invalid: set[int] = set()
+
+    assert INSTANT.all_canonical is not None
+    assert not INSTANT.all_canonical(cells)
+    Column("_created_at", "created_at", INSTANT).parse_cells(cells, invalid)
+
+    assert invalid == {position}

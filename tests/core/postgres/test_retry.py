@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -10,7 +11,11 @@ from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
 from salespro_core.postgres import connection
-from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.retry import (
+    INITIAL_BACKOFF_S,
+    RetryingConnection,
+    retry_while_unavailable,
+)
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S
 
 
@@ -81,3 +86,70 @@ def test_refused_statement_is_not_retried(conn: Connection) -> None:
         RetryingConnection(conn).run("testing", fail)
 
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize("is_given_up", [True, False])
+def test_unavailable_action_is_repeated_until_it_is_given_up(
+    *, is_given_up: bool
+) -> None:
+    tries = []
+
+    def fail() -> None:
+        tries.append(1)
+        raise StoreUnavailable("Postgres restarts.")
+
+    with pytest.raises(StoreUnavailable):
+        retry_while_unavailable(
+            fail,
+            remaining_s=lambda: 0.0 if len(tries) == 3 else math.inf,
+            give_up=lambda: is_given_up,
+        )
+
+    assert len(tries) == (1 if is_given_up else 3)
+
+
+def test_closed_connection_that_cannot_be_replaced_is_not_retried(
+    conn: Connection,
+) -> None:
+    conn.close()
+    tries = []
+
+    def execute(own: Connection) -> None:
+        tries.append(1)
+        own.execute("SELECT 1")
+
+    retrying = RetryingConnection(
+        conn, remaining_s=lambda: 30.0 if not tries else MIN_TIMEOUT_S
+    )
+    started = time.monotonic()
+
+    with pytest.raises(StoreUnavailable, match="While testing"):
+        retrying.run("testing", execute)
+
+    assert time.monotonic() - started < INITIAL_BACKOFF_S
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "is_replaced"),
+    [
+        # The former primary after a failover stays read-only for its sessions.
+        pytest.param("25006", True, id="read-only"),
+        # The transaction can be repeated here, with what is prepared in the session.
+        pytest.param("40001", False, id="serialization-failure"),
+    ],
+)
+def test_connection_is_replaced_only_if_it_cannot_recover(
+    database_url: str, conn: Connection, sqlstate: str, *, is_replaced: bool
+) -> None:
+    used: list[Connection] = []
+
+    def fail_once(own: Connection) -> None:
+        used.append(own)
+        if len(used) == 1:
+            own.execute(f"DO $$ BEGIN RAISE SQLSTATE '{sqlstate}'; END $$".encode())
+
+    with connection.connect(database_url) as new:
+        RetryingConnection(conn, reconnect=lambda: new).run("testing", fail_once)
+
+        assert used == [conn, new if is_replaced else conn]
+        assert conn.closed == is_replaced

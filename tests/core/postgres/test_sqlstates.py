@@ -228,3 +228,26 @@ def test_value_that_psycopg_refuses_has_no_sqlstate(conn: Connection) -> None:
 def test_exception_that_is_not_from_psycopg_is_not_mapped() -> None:
     with pytest.raises(KeyError), store_errors("testing"):
         raise KeyError(PRIVATE)
+
+
+@pytest.mark.parametrize("sqlstate", ["42501", "42804", "42883", "42P01", "55000"])
+def test_error_that_a_trigger_raises_is_refused_without_its_text(
+    conn: Connection, sqlstate: str
+) -> None:
+    """The text of a trigger may quote the row; Postgres' own texts of class 42 do not."""
+    conn.execute(f"""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'no %', NEW.last_name USING ERRCODE = '{sqlstate}';
+        END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON salespro_users
+               FOR EACH ROW EXECUTE FUNCTION refuse()
+        """)
+    insert = "INSERT INTO salespro_users (user_object_id, last_name) VALUES ('A', %s)"
+
+    with pytest.raises(StoreRefused) as refused, store_errors("testing"):
+        conn.execute(insert, [PRIVATE])
+
+    assert PRIVATE not in str(refused.value)
+    assert f"SQLSTATE {sqlstate}" in str(refused.value)
+    assert "A trigger or a function of the table raised it" in str(refused.value)

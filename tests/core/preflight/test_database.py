@@ -246,3 +246,24 @@ def test_standby_is_reported_as_one() -> None:
 
     assert problem.description.startswith("the server is a standby (in recovery)")
     assert "connect to the primary" in problem.remedy
+
+
+@pytest.mark.parametrize(("table", "column"), expected_schema().defaults, ids="-".join)
+def test_each_missing_default_is_named_with_its_table(
+    conn: Connection, table: str, column: str
+) -> None:
+    """Another table may have a column of the same name, with its default."""
+    conn.execute(f"ALTER TABLE {table} ALTER {column} DROP DEFAULT".encode())
+
+    [problem] = problems(conn)
+
+    assert problem.description == f"default missing: {table}.{column}"
+
+
+def test_default_of_another_table_does_not_count(conn: Connection) -> None:
+    conn.execute("ALTER TABLE salespro_appointment ADD is_active boolean DEFAULT false")
+    conn.execute("ALTER TABLE salespro_users ALTER is_active DROP DEFAULT")
+
+    [problem] = problems(conn)
+
+    assert problem.description == "default missing: salespro_users.is_active"

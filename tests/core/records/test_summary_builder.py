@@ -234,3 +234,21 @@ def test_rep_without_a_name_in_its_first_row_has_that_of_a_later_row() -> None:
     )
 
     assert [rep.name for rep in summary.reps] == ["Ann Lee"]
+
+
+def test_export_of_users_has_no_summary() -> None:
+    """Without the guard, the report would show charts of appointments without any sale."""
+    assert summary_or_none(csv_bytes(user("A"), user("B"))) is None
+
+
+def test_rows_of_users_are_not_summed() -> None:
+    """Its columns would all be missing; counting them costs time and memory."""
+    with Rejects() as rejects:
+        stream = io.BytesIO(csv_bytes(*(user(f"U{n}") for n in range(20))))
+        reader = ExportReader(stream, (USERS,), rejects, is_lenient=False)
+        builder = summary_builder.FileSummaryBuilder(reader.layout)
+        part = reader.read_rows(20)
+        assert part is not None
+        builder.add(part)
+
+    assert vars(builder) == vars(summary_builder.FileSummaryBuilder(reader.layout))

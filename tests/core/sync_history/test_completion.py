@@ -8,6 +8,7 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.errors import ClaimLost
+from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import UNKNOWN, Claim
 from tests.core.sync_history.history_rows import EXPIRED, as_time, database_time
@@ -126,3 +127,38 @@ def test_fail_twice_changes_only_the_time(conn: Connection) -> None:
 
     after = latest_import_row(conn)
     assert after == before | {"completed_at": after["completed_at"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        pytest.param(upload(), True, id="itself"),
+        pytest.param(upload(bucket="elsewhere"), False, id="bucket"),
+        pytest.param(upload(object_key="other.csv"), False, id="key"),
+        pytest.param(upload(version="v2"), False, id="version"),
+    ],
+)
+def test_only_the_same_version_of_the_same_upload_counts_as_completed(
+    conn: Connection, asked: Upload, *, expected: bool
+) -> None:
+    """Two files may have the same version, such as `v1` or an ETag."""
+    completion.complete(conn, claims.claim(conn, upload()), report=None)
+
+    assert completion.is_completed(conn, asked) == expected
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda _conn, _claim: None, id="in-progress"),
+        pytest.param(
+            lambda conn, claim: completion.fail(conn, claim, "no luck"), id="failed"
+        ),
+    ],
+)
+def test_import_that_is_not_completed_does_not_count_as_completed(
+    conn: Connection, end: Callable[[Connection, Claim], None]
+) -> None:
+    end(conn, claims.claim(conn, upload()))
+
+    assert not completion.is_completed(conn, upload())

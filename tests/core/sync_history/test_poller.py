@@ -121,3 +121,21 @@ def test_poll_works_after_a_column_was_added(
         other_conn.execute("ALTER TABLE salespro_sync_history ADD COLUMN more text")
 
     assert poller.poll(conn) == []
+
+
+def test_imports_are_returned_in_the_order_of_their_starts(conn: Connection) -> None:
+    for name in ("c.csv", "a.csv", "b.csv"):
+        claims.claim(conn, upload(object_key=name))
+    # A new version of a row comes last in the table.
+    for name, minutes in (("a.csv", 3), ("c.csv", 1), ("b.csv", 2)):
+        conn.execute(
+            "UPDATE salespro_sync_history SET started_at = now() - %s WHERE object_key = %s",
+            [timedelta(minutes=minutes), name],
+        )
+    poller = Poller()
+
+    first = poller.poll(conn)
+
+    expected = [path("a.csv"), path("b.csv"), path("c.csv")]
+    assert [import_.file_path for import_ in first] == expected
+    assert [import_.file_path for import_ in poller.running] == expected

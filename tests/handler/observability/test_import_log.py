@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 
-from tests.support.builders import CANARY
+from handler.observability.import_log import ProgressLog
+from salespro_core.model.counts import Counts
+from salespro_core.model.outcome import Outcome
+from tests.support.builders import CANARY, upload
 from tests.support.paths import ROOT
 from tests.support.sam_template import of_type
 from tests.support.world.uploads import rows
@@ -191,3 +197,27 @@ def test_short_import_logs_no_progress(world: World) -> None:
 
     messages = [line.get("message") for line in world.log_lines()]
     assert messages == ["import completed", None]  # None: the metrics
+
+
+def test_progress_is_logged_every_30_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of a million rows has hundreds of commits."""
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    output = io.StringIO()
+    logger = Logger(service="progress", stream=output)
+    progress = ProgressLog(logger, {"key": "a.csv"})
+    outcome = Outcome(
+        upload=upload(), status="completed", is_dry_run=False, seconds=0.0, attempts=1
+    )
+
+    for seconds in (0.0, 1.0, 29.9, 30.0, 31.0, 59.9, 75.0):
+        clock[0] = 1000.0 + seconds
+        progress.on_commit(outcome.with_counts(Counts(created=round(seconds))))
+
+    lines = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert [(line["seconds"], line["records_processed"]) for line in lines] == [
+        (30.0, 30),
+        (75.0, 75),
+    ]
+    assert progress.latest is not None
+    assert progress.latest.counts.created == 75

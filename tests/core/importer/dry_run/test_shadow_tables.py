@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from psycopg import Connection
 
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.importer.options import Options
-from salespro_core.importer.shadow_tables import SAMPLE
+from salespro_core.importer.shadow_tables import SAMPLE, shadow_tables
 from salespro_core.model.outcome import Stale
-from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
+from tests.support.builders import (
+    MORNING,
+    CsvRow,
+    appointment,
+    batch,
+    csv_bytes,
+    upload,
+    user,
+)
 from tests.support.import_runs import dry_run, new_version, run
 
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
@@ -88,3 +98,29 @@ def test_of_many_stale_rows_the_first_are_shown(
 
     assert outcome.counts.stale == 3 * SAMPLE
     assert [row.key for row in outcome.stale] == keys[:SAMPLE]
+
+
+@pytest.mark.parametrize(
+    ("row", "table", "others"),
+    [
+        (appointment, APPOINTMENTS.table, ["B", "C"]),
+        (user, USERS.table, ["B", "C"]),
+        (user, USERS.seen_table, ["B", "C"]),
+    ],
+    ids=["appointments", "users", "users-seen"],
+)
+def test_only_stored_rows_with_a_key_of_the_file_are_copied(
+    conn: Connection,
+    row: Callable[[str], CsvRow],
+    table: str,
+    others: list[str],
+) -> None:
+    """A dry run of a small file must not copy a table of millions of rows."""
+    run(conn, csv_bytes(row("A"), *(row(key) for key in others)))
+    layout, sent = batch(row("A"), row("D"))
+
+    with shadow_tables(conn, layout.export) as shadows:
+        shadows.copy_stored(sent)
+        rows = conn.execute(f"SELECT * FROM pg_temp.{table}".encode()).fetchall()  # noqa: S608
+
+    assert [row[0] for row in rows] == ["A"]

@@ -1,0 +1,41 @@
+"""The checkpoint of an attempt: of its own import, and only while it has the claim."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import Connection
+
+from salespro_core.errors import ClaimLost
+from salespro_core.model.counts import Counts
+from salespro_core.sync_history import claims, completion
+from tests.core.sync_history.history_rows import EXPIRED, write_one_row
+from tests.support.builders import upload
+
+
+def test_checkpoint_is_that_of_the_claimed_import(conn: Connection) -> None:
+    """Whichever import is first in the history."""
+    other_claim = claims.claim(conn, upload(version="v0"))
+    claim = claims.claim(conn, upload())
+    write_one_row(conn, claim)
+
+    assert claims.checkpoint(conn, claim).counts == Counts(created=1, rejected=1)
+    assert claims.checkpoint(conn, other_claim).counts == Counts()
+
+
+def test_checkpoint_of_an_attempt_that_was_taken_over_raises_claim_lost(
+    conn: Connection,
+) -> None:
+    """It would write the rows after it a second time."""
+    outdated = claims.claim(conn, upload(), lease=EXPIRED)
+    claims.claim(conn, upload())
+
+    with pytest.raises(ClaimLost):
+        claims.checkpoint(conn, outdated)
+
+
+def test_checkpoint_of_a_failed_import_raises_claim_lost(conn: Connection) -> None:
+    claim = claims.claim(conn, upload())
+    completion.fail(conn, claim, "The file is empty.")
+
+    with pytest.raises(ClaimLost):
+        claims.checkpoint(conn, claim)
