@@ -23,15 +23,40 @@ _NAMES = {
 _DELIMITER = re.compile(r"[^\w\"'.,\s]+|[\t \x1c-\x1f]+|,[^\w\"'., ]+")
 # Opening quote -> closing quotes.
 _OTHER_QUOTES = {
-    "'": "'", "`": "`'", "\u00b4": "\u00b4", "\u2018": "\u2019", "\u201a": "\u2018\u2019",
-    "\u201c": "\u201d", "\u201d": "\u201d", "\u201e": "\u201c\u201d", "\u00ab": "\u00bb",
-    "\u00bb": "\u00ab", "\u2039": "\u203a", "\u2033": "\u2033", "\uff02": "\uff02",
+    "`": "`'\u00b4", "\u2018": "\u2019", "\u201a": "\u2018\u2019", "\u201c": "\u201d",
+    "\u201e": "\u201c\u201d", "\u00ab": "\u00bb", "\u00bb": "\u00ab", "\u2039": "\u203a",
+    "\u203a": "\u2039", "<": ">", "[": "]", "(": ")", "{": "}",
 }  # fmt: skip
+# The quote of Concordance, a letter.
+_THORN = "\u00fe"
+# Ids may begin and end with them.
+_IN_IDS = "_-."
 _TRIED_ROWS = 100
 
 
-def with_usual_quotes(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Hand the rows on, unless all cells of the first rows are in other quotes.
+def check_label_quotes(
+    labels: Sequence[str], count_columns: Callable[[Sequence[str]], int]
+) -> None:
+    """Refuse a header whose labels are in other quotes, which would be no labels.
+
+    Args:
+        labels: the labels of the header.
+        count_columns: the number of columns that labels name.
+
+    Raises:
+        UnreadableObject: without the quotes, the labels are known.
+    """
+    marked = [label.strip() for label in labels if label.strip()]
+    if marked and all(map(_quote, marked)):
+        inner = [label.strip(label[0] + label[-1]) for label in marked]
+        if count_columns(inner) > count_columns(labels):
+            raise _other_quotes(marked[0])
+
+
+def with_usual_quotes(blocks: Iterator[Block], key_index: int) -> Iterator[Block]:
+    """Hand the rows on, unless the keys of the first rows are in other quotes.
+
+    The other cells need not be: some writers put only text into quotes.
 
     Raises:
         UnreadableObject: before any row.
@@ -40,19 +65,32 @@ def with_usual_quotes(blocks: Iterator[Block]) -> Iterator[Block]:
     for block in blocks:
         if is_first and len(block):
             is_first = False
-            if all(map(_has_other_quotes, block.rows[:_TRIED_ROWS])):
-                quote = next(filter(None, map(str.strip, block.rows[0])))[0]
-                raise UnreadableObject(
-                    f"The cells are in quotes of another kind (U+{ord(quote):04X}); export "
-                    'the file with double quotes (").'
-                )
+            keys = [
+                "".join(cells[key_index : key_index + 1]).strip()
+                for cells in block.rows[:_TRIED_ROWS]
+            ]
+            quoted = list(filter(_quote, keys))
+            if len(quoted) * 2 > len(list(filter(None, keys))):
+                raise _other_quotes(quoted[0])
         yield block
 
 
-def _has_other_quotes(cells: Sequence[str]) -> bool:
-    texts = [text for text in map(str.strip, cells) if text]
-    return len(texts) > 1 and all(
-        len(text) > 1 and text[-1] in _OTHER_QUOTES.get(text[0], ()) for text in texts
+def _quote(text: str) -> str | None:
+    """The other quote in which the text is."""
+    if len(text) < 3 or not any(map(str.isalnum, text[1:-1])):  # noqa: PLR2004
+        return None
+    first, last = text[0], text[-1]
+    is_quoted = last in _OTHER_QUOTES.get(first, "") or (
+        first == last
+        and (first == _THORN or not (first.isalnum() or first in _IN_IDS + '"'))
+    )
+    return first if is_quoted and not "\ud800" <= first <= "\udfff" else None
+
+
+def _other_quotes(text: str) -> UnreadableObject:
+    return UnreadableObject(
+        f"The cells are in quotes of another kind (U+{ord(text[0]):04X}); export "
+        'the file with double quotes (").'
     )
 
 

@@ -10,7 +10,7 @@ from textwrap import shorten
 from typing import NoReturn
 
 from salespro_core.csv_reader.csv_injection import unescape_formula
-from salespro_core.csv_reader.dialects import delimiter_name
+from salespro_core.csv_reader.dialects import check_label_quotes, delimiter_name
 from salespro_core.csv_reader.header_damage import (
     check_joined_labels,
     check_near_misses,
@@ -114,13 +114,22 @@ def read_header(
 
 
 def find_header(blocks: Iterable[Block], exports: Sequence[Export]) -> int | None:
-    """The line of a header among the first rows: one with the key and another label."""
+    """The line of a header among the first rows: one with the key and another label.
+
+    Its cells may be separated by another delimiter.
+    """
+
+    def count_columns(cells: Sequence[str]) -> int:
+        found = (find_columns(cells, export) for export in exports)
+        keys = {export.columns[0] for export in exports}
+        return max(len(columns) if keys & columns.keys() else 0 for columns in found)
+
     rows = (row for block in islice(blocks, MAX_PREAMBLE_BLOCKS) for row in block)
     for row in islice(rows, MAX_PREAMBLE_ROWS):
-        for export in exports:
-            found = find_columns(row.cells, export)
-            if export.columns[0] in found and len(found) > 1:
-                return row.line
+        if count_columns(row.cells) > 1 or (
+            len(row.cells) == 1 and delimiter_name(row.cells[0], 1, count_columns)
+        ):
+            return row.line
     return None
 
 
@@ -238,11 +247,12 @@ def _check_delimiter(
             "The file begins with a line for Excel (sep=); export it with commas and "
             "without that line."
         )
-    name = delimiter_name(
-        line,
-        columns_found,
-        lambda cells: max(len(find_columns(cells, export)) for export in exports),
-    )
+
+    def count_columns(cells: Sequence[str]) -> int:
+        return max(len(find_columns(cells, export)) for export in exports)
+
+    check_label_quotes(labels, count_columns)
+    name = delimiter_name(line, columns_found, count_columns)
     if name:
         raise UnreadableObject(
             f"The cells are separated by {name}; export the file with commas."

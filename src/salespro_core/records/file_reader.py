@@ -79,7 +79,8 @@ class ExportReader:
                     f"{line}. Delete the lines before it and upload the file again."
                 ) from error
             raise
-        self._blocks = screened(with_usual_quotes(blocks), self.layout, exports)
+        checked = with_usual_quotes(blocks, self.layout.column_indexes[0])
+        self._blocks = screened(checked, self.layout, exports)
         self.warnings: Counter[str] = Counter()
         self._summary = FileSummaryBuilder(self.layout)
         self._future = FutureTimes(self.layout)

@@ -57,26 +57,69 @@ def test_header_after_other_lines_is_found(
     )
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", "~", "\x01"])
 @pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
-@pytest.mark.parametrize(
-    "quotes",
-    ["''", "``", "`'", "“”", "‘’", "„“", "«»", "»«", "‹›"],  # noqa: RUF001 -- the quotes are the input
-)
-def test_cells_in_other_quotes_refuse_the_file(
-    quotes: str, row: dict[str, str]
+def test_header_with_another_delimiter_after_other_lines_is_found(
+    row: dict[str, str], delimiter: str
 ) -> None:
+    text = f"Report\nSalesPro\n{delimiter.join(row)}\n{delimiter.join(row.values())}\n"
+
+    assert "the header seems to be in line 3" in refusal(text)
+
+
+@pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
+@pytest.mark.parametrize("line", ["Record,,,Customer,,", "1,2,3,4,5,6", "text,text"])
+def test_second_of_two_header_lines_is_found(row: dict[str, str], line: str) -> None:
+    text = f"{line}\n{','.join(row)}\n{','.join(row.values())}\n"
+
+    assert "the header seems to be in line 2" in refusal(text)
+
+
+QUOTES = (
+    "''", "``", "`'", "“”", "‘’", "„“", "«»", "»«", "‹›", "‚‘", "””", "´´", "″″", "＂＂",  # noqa: RUF001 -- the quotes are the input
+    "||", "~~", "$$", "%%", "//", "^^", "##", "**", "!!", "þþ", "()",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
+@pytest.mark.parametrize("in_header", [True, False])
+@pytest.mark.parametrize("columns", [1, 2, 20])
+@pytest.mark.parametrize("quotes", [*QUOTES, ("''", "''")])
+def test_cells_in_other_quotes_refuse_the_file(
+    quotes: str | tuple[str, str], columns: int, row: dict[str, str], *, in_header: bool
+) -> None:
+    """Also where a writer puts only text into quotes, as Python's QUOTE_NONNUMERIC does."""
     opening, closing = quotes[0], quotes[1]
-    cells = [f"{opening}{cell}{closing}" for cell in row.values()]
-    body = f"{','.join(row)}\n{','.join(cells)}\n".encode()
-    reader = ExportReader(io.BytesIO(body), EXPORTS, Rejects(), is_lenient=False)
+    labels = [f"{opening}{it}{closing}" if in_header else it for it in row][:columns]
+    cells = [
+        cell if cell[:1].isdigit() else f"{opening}{cell}{closing}"
+        for cell in row.values()
+    ][:columns]
+    body = f"{','.join(labels)}\n{','.join(cells)}\n".encode()
 
     with pytest.raises(UnreadableObject) as refused:
-        reader.read_rows(9)
+        ExportReader(io.BytesIO(body), EXPORTS, Rejects(), is_lenient=False).read_rows(
+            9
+        )
 
     assert str(refused.value) == (
-        f"The cells are in quotes of another kind (U+{ord(opening):04X}); export the file "
-        'with double quotes (").'
+        f"The cells are in quotes of another kind (U+{ord(opening[0]):04X}); export the "
+        'file with double quotes (").'
     )
+
+
+@pytest.mark.parametrize("quotes", QUOTES)
+def test_single_key_in_other_quotes_does_not_refuse_the_file(quotes: str) -> None:
+    opening, closing = quotes[0], quotes[1]
+    body = f"_id\na1\n{opening}a2{closing}\na3\n".encode()
+
+    with Rejects() as rejects:
+        found = ExportReader(
+            io.BytesIO(body), EXPORTS, rejects, is_lenient=False
+        ).read_rows(9)
+
+    assert found is not None
+    assert found.rows == 3
 
 
 def test_some_cells_in_other_quotes_are_read() -> None:
