@@ -194,7 +194,13 @@ def test_performance_page_has_a_section_and_a_command_for_each_benchmark() -> No
 @pytest.mark.parametrize(
     ("changed", "tests"),
     [
-        ("src/salespro_core/upsert/transaction.py", {"tests/core/upsert/test_transaction.py"}),
+        (
+            "src/salespro_core/upsert/transaction.py",
+            {
+                "tests/core/upsert/test_transaction.py",
+                "tests/core/upsert/test_transaction_chunks.py",
+            },
+        ),
         ("src/handler/app.py", {"tests/handler/test_app.py"}),
         (
             "src/salespro_core/records/parser.py",
