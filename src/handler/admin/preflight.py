@@ -230,6 +230,7 @@ def _check_report_bucket(s3: S3Client, bucket: str) -> Finding:
         write_probe,
         f"the report bucket {bucket}",
         "s3:PutObject on its objects",
+        "check REPORT_BUCKET; ",
     )
     return _finding("report bucket", problems, ok_text=f"{bucket} is writable")
 
@@ -265,11 +266,11 @@ def _check_upload_bucket(s3: S3Client, bucket: str | None) -> Finding:
 
 
 def _s3_problems(
-    action: Callable[[], None], subject: str, permissions: str
+    action: Callable[[], None], subject: str, permissions: str, also: str = ""
 ) -> Iterator[SetupProblem]:
     try:
         action()
     except (ClientError, BotoCoreError) as error:
         failure = failure_of(error, permissions)
         says = "S3 answered" if isinstance(error, ClientError) else "No request to S3:"
-        yield SetupProblem(f"{says} {failure.code} for {subject}", failure.fix)
+        yield SetupProblem(f"{says} {failure.code} for {subject}", also + failure.fix)

@@ -78,7 +78,7 @@ def put_report(
         if failure.cause is Cause.PASSING:
             raise ObjectUnavailable(f"{problem}. It is tried again.") from error
         raise ObjectRefused(
-            f"{problem}: {failure.fix}. Check REPORT_BUCKET too."
+            f"{problem}: check REPORT_BUCKET; {failure.fix}."
         ) from error
     return location
 
