@@ -23,6 +23,7 @@ from salespro_core.exports.foreign_forms import (
 from salespro_core.exports.spreadsheet_damage import (
     INVISIBLE,
     check_identifier,
+    check_key,
     has_invisible,
     is_scientific,
     strip_invisible,
@@ -95,7 +96,7 @@ def key(limit: int) -> ColumnType:
             raise ValueError("is empty")
         if has_invisible(value):
             raise ValueError(INVISIBLE)
-        check_identifier(value)
+        check_key(value)
         return value
 
     def all_canonical(cells: Sequence[str]) -> bool:
@@ -104,6 +105,7 @@ def key(limit: int) -> ColumnType:
         return (
             joined.isalnum()
             and joined.isascii()
+            and "total" not in joined.lower()  # a row of totals is for `parse`
             and max(map(len, cells), default=0) <= limit
         )
 

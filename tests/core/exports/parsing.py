@@ -21,7 +21,11 @@ from salespro_core.exports.spreadsheet_damage import (
     ERROR_VALUE,
     FORMULA,
     INVISIBLE,
+    MARKS,
+    NO_ID,
+    REPLACED,
     SCIENTIFIC,
+    TOTAL,
 )
 
 INSTANT = instant()
@@ -52,7 +56,8 @@ DATE_REASONS = {
 TOO_LONG = "is longer than 5 characters"
 NUL = "contains a NUL character"
 EMPTY = "is empty"
-KEY_REASONS = {EMPTY, INVISIBLE, SCIENTIFIC, ERROR_VALUE, FORMULA, TOO_LONG, NUL}
+IDENTIFIER_REASONS = {INVISIBLE, SCIENTIFIC, ERROR_VALUE, FORMULA, TOO_LONG, NUL}
+KEY_REASONS = {*IDENTIFIER_REASONS, EMPTY, MARKS, NO_ID, REPLACED, TOTAL}
 OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 OFFICE_ID_INVISIBLE = "holds an office id with an invisible character"
 OFFICE_ID_TOO_LONG = "holds an office id of more than 50 characters"

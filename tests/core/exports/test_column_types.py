@@ -23,7 +23,7 @@ from salespro_core.exports.spreadsheet_damage import INVISIBLE
 from tests.core.exports.parsing import (
     AMOUNT,
     DATE_REASONS,
-    EMPTY,
+    IDENTIFIER_REASONS,
     IN_OTHER_LANGUAGE,
     INSTANT,
     KEY_REASONS,
@@ -53,7 +53,7 @@ REASONS = {
     "date": (DATE, DATE_REASONS),
     "text": (text(5), {TOO_LONG, NUL}),
     "key": (key(5), KEY_REASONS),
-    "identifier": (identifier(5), KEY_REASONS - {EMPTY}),
+    "identifier": (identifier(5), IDENTIFIER_REASONS),
     "address": (address(5), {INVISIBLE, TOO_LONG, NUL}),
     "office-id": (
         OFFICE_ID,

@@ -38,6 +38,18 @@ _HINTS = (
         "Write only the id, without =, quotes and apostrophe.",
     ),
     (
+        r"has quotes or other marks around it",
+        "Write only the id, without the marks around it.",
+    ),
+    (
+        r"is not an id: .*|is the label of a total, .*",
+        "The row is no row of the export: leave it out.",
+    ),
+    (
+        r"contains the character that programs .*",
+        "Export the file again: a program that could not read its encoding has changed it.",
+    ),
+    (
         r"is not a timestamp .*",
         (
             "Write it as 2025-06-06T00:16:45.538Z. If a spreadsheet changed it, the seconds "
@@ -97,7 +109,7 @@ _HINTS = (
         'Put quotes around the whole cell, and write each quote in it twice ("").',
     ),
     (
-        r"has a cell that is too long .*",
+        r"has a cell that is too long .*|is too long to be read",
         "Shorten the cell, or look for a missing quote.",
     ),
     (
