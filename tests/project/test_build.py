@@ -9,7 +9,7 @@ import re
 import yaml
 
 from salespro_cli.local_postgres import container_access, embedded
-from salespro_cli.sandbox import REPORTS
+from salespro_cli.sandbox import REPORTS, UPLOADS
 from tests.support import paths
 from tests.support.sam_template import of_type, properties, template
 from tools.uploads import FILES
@@ -60,6 +60,7 @@ def test_environment_of_the_container_points_to_the_sandbox() -> None:
         "DATABASE_URL": f"postgresql://{container_access.ROLE}:{container_access.PASSWORD}"
         f"@host.docker.internal:{embedded.PORT}/postgres",
         "REPORT_BUCKET": REPORTS,
+        "UPLOAD_BUCKETS": UPLOADS,
     }
 
 
