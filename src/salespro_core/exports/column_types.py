@@ -20,10 +20,10 @@ from salespro_core.exports.foreign_forms import (
     is_foreign_boolean,
     is_saved_timestamp,
 )
+from salespro_core.exports.key_check import check_key, have_no_words
 from salespro_core.exports.spreadsheet_damage import (
     INVISIBLE,
     check_identifier,
-    check_key,
     has_invisible,
     is_scientific,
     strip_invisible,
@@ -105,8 +105,8 @@ def key(limit: int) -> ColumnType:
         return (
             joined.isalnum()
             and joined.isascii()
-            and "total" not in joined.lower()  # a row of totals is for `parse`
             and max(map(len, cells), default=0) <= limit
+            and have_no_words(cells, joined)
         )
 
     return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)

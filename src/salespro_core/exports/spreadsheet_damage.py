@@ -6,18 +6,11 @@ Source: the cells that Excel, LibreOffice Calc and Google Sheets save as CSV.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 INVISIBLE = "contains an invisible character, a tab or a line break"
 SCIENTIFIC = "is a number such as 1.23457E+18, to which a spreadsheet has changed it"
 ERROR_VALUE = "is an error value of a spreadsheet, such as #NAME?"
 FORMULA = "has an = or ' before it, as spreadsheets write text"
-MARKS = "has quotes or other marks around it"
-NO_ID = "is not an id: it has no letter and no digit"
-REPLACED = (
-    "contains the character that programs put in place of one they could not read"
-)
-TOTAL = "is the label of a total, not an id"
 
 # Hyphens, dashes and the minus sign; some languages write exponents with the latter.
 _MINUS = "\\-\u2010-\u2015\u2212\uff0d"
@@ -28,10 +21,6 @@ _SCIENTIFIC = re.compile(
 )
 _ERROR_VALUE = re.compile(r"#(?:#+|[A-Z][A-Z0-9/_]*[?!]?)|Err:[0-9]+", re.IGNORECASE)
 _FORMULA_STARTS = ("=", "'", "\N{FULLWIDTH EQUALS SIGN}")
-_QUOTES = "\"'`\u00b4\u2032\u2033\uff02\uff07"
-_TOTAL = re.compile(
-    r"(?:.*[\s_-])?(?:sub|grand)?[\s_-]*totals?(?:[\s:=].*)?", re.IGNORECASE
-)
 # Characters without ink that Python calls printable: fillers, joiners, the selectors of
 # glyph variants, and the empty pattern of Braille.
 # Source: Unicode, DerivedCoreProperties.txt, Default_Ignorable_Code_Point.
@@ -73,33 +62,6 @@ def check_identifier(text: str) -> None:
         raise ValueError(SCIENTIFIC)
     if _ERROR_VALUE.fullmatch(text):
         raise ValueError(ERROR_VALUE)
-
-
-def check_key(text: str) -> None:
-    """Refuse what is no id of a row: rows of totals, ruled lines, ids within marks.
-
-    Raises:
-        ValueError: the text is not the id that SalesPro wrote.
-    """
-    check_identifier(text)
-    if not any(map(str.isalnum, text)):
-        raise ValueError(NO_ID)
-    if "\N{REPLACEMENT CHARACTER}" in text:
-        raise ValueError(REPLACED)
-    first, last = text[0], text[-1]
-    if _is_quote(first) or _is_quote(last) or (_is_mark(first) and _is_mark(last)):
-        raise ValueError(MARKS)
-    if _TOTAL.fullmatch(text):
-        raise ValueError(TOTAL)
-
-
-def _is_quote(char: str) -> bool:
-    return char in _QUOTES or unicodedata.category(char) in ("Pi", "Pf")
-
-
-def _is_mark(char: str) -> bool:
-    # `-` and `_` are digits of base64.
-    return not char.isalnum() and char not in "-_"
 
 
 def is_scientific(text: str) -> bool:

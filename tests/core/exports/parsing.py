@@ -17,15 +17,20 @@ from salespro_core.exports.foreign_forms import (
     SERIAL_DATE,
     TWO_DIGIT_YEAR,
 )
+from salespro_core.exports.key_check import (
+    MARKS,
+    NO_ID,
+    OTHER_MARK,
+    REPLACED,
+    SPACE_INSIDE,
+    TOTAL,
+    WORD,
+)
 from salespro_core.exports.spreadsheet_damage import (
     ERROR_VALUE,
     FORMULA,
     INVISIBLE,
-    MARKS,
-    NO_ID,
-    REPLACED,
     SCIENTIFIC,
-    TOTAL,
 )
 
 INSTANT = instant()
@@ -57,7 +62,9 @@ TOO_LONG = "is longer than 5 characters"
 NUL = "contains a NUL character"
 EMPTY = "is empty"
 IDENTIFIER_REASONS = {INVISIBLE, SCIENTIFIC, ERROR_VALUE, FORMULA, TOO_LONG, NUL}
-KEY_REASONS = {*IDENTIFIER_REASONS, EMPTY, MARKS, NO_ID, REPLACED, TOTAL}
+KEY_REASONS = {
+    *IDENTIFIER_REASONS, EMPTY, MARKS, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
+}  # fmt: skip
 OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 OFFICE_ID_INVISIBLE = "holds an office id with an invisible character"
 OFFICE_ID_TOO_LONG = "holds an office id of more than 50 characters"

@@ -75,7 +75,6 @@ def test_postgres_stores_the_same_text(conn: Connection, cells: list[str]) -> No
         pytest.param("xWMyZ", "xWMyZ", id="case-matters"),
         pytest.param("  xWMyZ\t\r\n", "xWMyZ", id="space-around"),
         pytest.param("\N{NO-BREAK SPACE}xWMyZ", "xWMyZ", id="no-break-space"),
-        pytest.param("x yZ", "x yZ", id="space-inside"),
         pytest.param("00012", "00012", id="leading-zeros"),
     ],
 )
@@ -89,7 +88,7 @@ def test_key_with_surrounding_space_is_the_same_key(cell: str) -> None:
     stripped = cell.strip()
 
     assert is_accepted(key(5), cell) == (
-        0 < len(stripped) <= 5 and not {*"\t\xa0"} & {*stripped}
+        0 < len(stripped) <= 5 and not {*" \t\xa0"} & {*stripped}
     )
     if is_accepted(key(5), cell):
         assert key(5).parse(cell) == key(5).parse(f" {cell}\r\n") == cell.strip()

@@ -38,11 +38,11 @@ _HINTS = (
         "Write only the id, without =, quotes and apostrophe.",
     ),
     (
-        r"has quotes or other marks around it",
-        "Write only the id, without the marks around it.",
+        r"has quotes or other marks around it|has a mark that ids have not.*",
+        "Write only the id, without the marks.",
     ),
     (
-        r"is not an id: .*|is the label of a total, .*",
+        r"is not an id: .*|is the label of a total, .*|is a word such as NULL.*|has a space inside.*",
         "The row is no row of the export: leave it out.",
     ),
     (

@@ -1,0 +1,81 @@
+"""Recognises what is in the place of an id and is none: totals, comments, ids within marks."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from salespro_core.exports.spreadsheet_damage import check_identifier
+
+MARKS = "has quotes or other marks around it"
+NO_ID = "is not an id: it has no letter and no digit"
+REPLACED = (
+    "contains the character that programs put in place of one they could not read"
+)
+TOTAL = "is the label of a total, not an id"
+WORD = "is a word such as NULL or Sum, not an id"
+SPACE_INSIDE = "has a space inside, as text or two ids have"
+OTHER_MARK = "has a mark that ids have not, such as a comma or a quote"
+
+_QUOTES = "\"'`\u00b4\u2032\u2033\uff02\uff07"
+_TOTAL = re.compile(
+    r"(?:.*[\s_-])?(?:sub|grand)?[\s_-]*totals?(?:[\s:=].*)?", re.IGNORECASE
+)
+# In the usual spellings only: `nULl` may be an id.
+# Source: what spreadsheets, report tools and databases write, also in other languages.
+_WORDS = frozenset(
+    spelling
+    for word in (
+        "null", "none", "nan", "NaN", "n/a", "undefined", "sum", "count", "average", "eof", "sep=",
+        "gesamt", "gesamtsumme", "gesamtergebnis", "summe", "insgesamt", "somme", "totale", "suma",
+        "totaal", "итого", "всего", "合計", "合计", "总计",
+    )
+    for spelling in (word, word.capitalize(), word.upper())
+)  # fmt: skip
+# At the start, inside or at the end of text; other marks are left to the ids.
+_OTHER_MARK = re.compile(
+    r"\A[+@$%~/*&\\^]|:\Z|[\"'`,;|<>!?\u00ab\u00b4\u00bb\u2018-\u201f\u2032-\u2037"
+    r"\u2039\u203a\u300c-\u300f\uff02\uff07\uff0c\uff1b]"
+)
+
+
+def check_key(text: str) -> None:
+    """Refuse what is no id of a row.
+
+    Args:
+        text: without space around it.
+
+    Raises:
+        ValueError: the text is not the id that SalesPro wrote.
+    """
+    check_identifier(text)
+    if not any(map(str.isalnum, text)):
+        raise ValueError(NO_ID)
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        raise ValueError(REPLACED)
+    first, last = text[0], text[-1]
+    if _is_quote(first) or _is_quote(last) or (_is_mark(first) and _is_mark(last)):
+        raise ValueError(MARKS)
+    if _TOTAL.fullmatch(text):
+        raise ValueError(TOTAL)
+    if text.rstrip(":.") in _WORDS:
+        raise ValueError(WORD)
+    if any(map(str.isspace, text)):
+        raise ValueError(SPACE_INSIDE)
+    if _OTHER_MARK.search(text):
+        raise ValueError(OTHER_MARK)
+
+
+def have_no_words(cells: Sequence[str], joined: str) -> bool:
+    """Whether none of these texts of letters and digits is a total or another word."""
+    return "total" not in joined.lower() and _WORDS.isdisjoint(cells)
+
+
+def _is_quote(char: str) -> bool:
+    return char in _QUOTES or unicodedata.category(char) in ("Pi", "Pf")
+
+
+def _is_mark(char: str) -> bool:
+    # `-` and `_` are digits of base64.
+    return not char.isalnum() and char not in "-_"
