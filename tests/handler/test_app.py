@@ -13,7 +13,7 @@ from salespro_core.errors import ConfigError
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history.queries import recent_imports
 from tests.support import paths
-from tests.support.builders import appointment, csv_bytes
+from tests.support.builders import CANARY, appointment, csv_bytes
 from tests.support.function.cloud import Cloud
 from tests.support.function.notifications import (
     SAMPLE_EVENTS,
@@ -108,3 +108,23 @@ def test_all_invalid_settings_are_in_one_error(
     for name in ("DATABASE_URL", "REPORT_BUCKET", "BATCH_SIZE"):
         assert name in str(caught.value)
         assert name in cloud.log_lines()[0]["error"]
+
+
+def test_bug_is_logged_with_its_type_and_place_but_without_its_text(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda would print the text, which may contain a cell; powertools too."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ArithmeticError(CANARY)
+
+    monkeypatch.setattr("handler.upload_import.import_upload", fail)
+    cloud.put("a.csv", csv_bytes(appointment()))
+
+    response = cloud.invoke_by_queue("a.csv")
+
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    [line] = [line for line in cloud.log_lines() if line["level"] == "CRITICAL"]
+    assert (line["error_type"], line["key"]) == ("ArithmeticError", "a.csv")
+    assert line["at"][-1].startswith("fail:")
+    assert CANARY not in cloud.log_text()

@@ -56,8 +56,11 @@ def _run(todo: list[Mutant], jobs: int) -> Iterator[Result]:
         runner = Runner(Path(folder), url)
         with ThreadPoolExecutor(jobs) as pool:
             running = [pool.submit(runner.run, mutant) for mutant in todo]
-            for done in as_completed(running):
-                yield done.result()
+            try:
+                for done in as_completed(running):
+                    yield done.result()
+            finally:  # Ctrl-C, or tests that fail without a mutant
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 def summary(results: list[Result], seed: int) -> str:

@@ -136,27 +136,44 @@ def _ineffective(source: str) -> Iterator[tuple[int, int]]:
     """Positions where a mutant changes nothing that a test should notice.
 
     Annotations are not evaluated.  mypy checks how instances of a dataclass are made and
-    used.  A constant that is only a number is a choice, such as a timeout: one more or less
-    is not an error.
+    used.  A timeout, and a constant that is only a number, are choices: one more or less is
+    not an error.
     """
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        for name in ("annotation", "returns"):
-            if (annotation := getattr(node, name, None)) is not None:
-                yield from _positions(annotation)
-        if isinstance(node, ast.ClassDef):
-            for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call):
-                    yield from (
-                        p for each in decorator.keywords for p in _positions(each.value)
-                    )
+        match node:
+            case (
+                ast.arg(annotation=ast.expr() as type_)
+                | ast.AnnAssign(annotation=type_)
+            ):
+                yield from _positions(type_)
+            case ast.FunctionDef(returns=ast.expr() as type_):
+                yield from _positions(type_)
+            case ast.ClassDef(decorator_list=decorators):
+                for decorator in decorators:
+                    yield from _arguments(decorator, "")
+            case ast.Call():
+                yield from _arguments(node, "timeout")
+            case ast.If(test=ast.Name("TYPE_CHECKING") as name):
+                yield from _positions(name)
     for statement in tree.body:
-        if (
-            isinstance(statement, ast.Assign | ast.AnnAssign)
-            and statement.value
-            and (_is_number(statement.value))
-        ):
-            yield from _positions(statement.value)
+        yield from _constant(statement)
+
+
+def _constant(statement: ast.stmt) -> Iterator[tuple[int, int]]:
+    """The positions of the value, if a number is assigned."""
+    match statement:
+        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+            if _is_number(value):
+                yield from _positions(value)
+
+
+def _arguments(call: ast.expr, name: str) -> Iterator[tuple[int, int]]:
+    """The positions of the keyword arguments with this text in their names."""
+    if isinstance(call, ast.Call):
+        for keyword in call.keywords:
+            if name in (keyword.arg or ""):
+                yield from _positions(keyword.value)
 
 
 def _is_number(value: ast.expr) -> bool:
@@ -171,9 +188,8 @@ def _is_number(value: ast.expr) -> bool:
     return False
 
 
-def _positions(node: ast.AST) -> Iterator[tuple[int, int]]:
+def _positions(node: ast.expr) -> Iterator[tuple[int, int]]:
     """Every column of the node's text."""
-    assert isinstance(node, ast.expr)  # noqa: S101 -- for mypy
     for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
         start = node.col_offset if line == node.lineno else 0
         end = (node.end_col_offset or 0) if line == node.end_lineno else 200

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from psycopg import Connection
 
-from salespro_core.errors import ClaimLost
+from salespro_core.errors import ClaimLost, StoreRefused
 from salespro_core.model.counts import Counts
+from salespro_core.model.rejects import Problem, Reject
 from salespro_core.sync_history import claims, completion
+from salespro_core.sync_history.claims import MOST_REFUSED
 from tests.core.sync_history.history_rows import EXPIRED, write_one_row
 from tests.support.builders import upload
 
@@ -39,3 +43,18 @@ def test_checkpoint_of_a_failed_import_raises_claim_lost(conn: Connection) -> No
 
     with pytest.raises(ClaimLost):
         claims.checkpoint(conn, claim)
+
+
+def test_too_many_refused_rows_are_an_error_with_the_reason_of_the_last(
+    conn: Connection,
+) -> None:
+    """The limit is for the file: rows of earlier chunks count too."""
+    claim = claims.claim(conn, upload())
+    claim = replace(claim, refused=dict.fromkeys(range(MOST_REFUSED - 1), "is wrong"))
+    rejects = [
+        Reject(line, (Problem("", f"breaks rule {line}"),), ()) for line in (2000, 2001)
+    ]
+
+    claims.store_refused(conn, claim, rejects[:1])
+    with pytest.raises(StoreRefused, match="breaks rule 2001"):
+        claims.store_refused(conn, claim, rejects)

@@ -195,3 +195,16 @@ def test_reconcile_with_missing_or_invalid_fields_names_the_fields(
 
     assert answer["ok"] is False
     assert '"queue_url"' in answer["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_valid"), [(1, True), (8760, True), (8761, False)]
+)
+def test_reconcile_compares_the_last_hour_up_to_the_last_year(
+    cloud: Cloud, queue_url: str, hours: int, *, is_valid: bool
+) -> None:
+    answer = cloud.run_action(
+        "reconcile", bucket=UPLOADS, queue_url=queue_url, hours=hours
+    )
+
+    assert answer["ok"] == is_valid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -217,3 +218,12 @@ def test_unreachable_s3_is_retryable(bucket: UploadBucket, conn: Connection) -> 
         pytest.raises(ObjectUnavailable, match="could not be reached"),
     ):
         reconcile(unreachable, bucket.name, conn)
+
+
+def test_counts_start_at_zero_and_add_up_to_all_uploads() -> None:
+    counts = {"completed": 1, "running": 2, "missed": 4, "interrupted": 8, "failed": 16}
+
+    assert set(asdict(Tally()).values()) == {0}
+    assert (Tally(**counts).unimported, Tally(**counts).uploads) == (28, 31)
+    # These are no uploads of the period, and an upload that is sent is counted already.
+    assert Tally(ignored=1, outside=2, gone=4, sent=8).uploads == 0

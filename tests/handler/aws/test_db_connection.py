@@ -116,3 +116,35 @@ def test_secret_is_read_again_only_for_a_new_connection(
         conn.execute("SELECT pg_terminate_backend(%s, 5000)", [pid(first)])
         with pytest.raises(ConfigError, match="ResourceNotFoundException"):
             connections.cached()
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("outdated", ["a_missing_database", "~ a missing database"])
+def test_secret_that_is_rotated_while_connecting_is_read_again(
+    conn: Connection, outdated: str
+) -> None:
+    """Postgres refuses what the first reading of the secret has."""
+    current = {
+        "host": conn.info.host,
+        "port": conn.info.port,
+        "dbname": conn.info.dbname,
+        "username": conn.info.user,
+        "password": conn.info.password or "trusted",
+    }
+    arn = create_secret(json.dumps(current | {"dbname": outdated}))
+    from_secret = settings_of(DB_SECRET_ARN=arn, DB_SSLMODE="prefer")
+    boto3.setup_default_session()
+    client = boto3.client("secretsmanager")
+    readings = []
+
+    def rotate(**_: object) -> None:
+        readings.append(1)
+        client.put_secret_value(SecretId=arn, SecretString=json.dumps(current))
+
+    assert boto3.DEFAULT_SESSION is not None
+    boto3.DEFAULT_SESSION.events.register(
+        "after-call.secrets-manager.GetSecretValue", rotate
+    )
+    with Connections(from_secret).connect() as own:
+        assert own.info.dbname == conn.info.dbname
+    assert len(readings) == 2

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
+import pytest
+
+from salespro_core.model.file_summary import Day
 from salespro_core.report.html_report.file_summary_view import file_summary_view
 from tests.core.report.sample_outcomes import FILE_SUMMARY, outcome
 
@@ -42,3 +46,43 @@ def test_one_sale_with_an_amount_is_in_the_singular() -> None:
     assert view is not None
     notes = {figure["name"]: figure["note"] for figure in view["figures"]}
     assert notes["Revenue"] == "of 1 sale with an amount"
+
+
+def test_average_sale_is_shown_with_the_smallest_and_the_largest() -> None:
+    view = file_summary_view(outcome(file_summary=FILE_SUMMARY))
+
+    assert view is not None
+    assert view["figures"][-1] == {
+        "name": "Average sale",
+        "value": "12.50",
+        "note": "from 5.01 to 20.00",
+        "bar_percent": None,
+    }
+
+
+def test_sales_without_amounts_have_no_average() -> None:
+    summary = replace(
+        FILE_SUMMARY, amounts=0, revenue=Decimal(0), least=None, most=None
+    )
+
+    view = file_summary_view(outcome(file_summary=summary))
+
+    assert view is not None
+    assert "Average sale" not in [figure["name"] for figure in view["figures"]]
+
+
+def test_bars_of_a_chart_stand_on_its_ground_and_leave_a_gap_on_both_sides() -> None:
+    """Each bar has a grid of 10 units, and the style sheet makes it 8 wide."""
+    days = tuple(
+        Day(day=f"2025-06-{n:02}", appointments=n, sales=1, revenue=Decimal(n))
+        for n in range(1, 6)
+    )
+    view = file_summary_view(outcome(file_summary=replace(FILE_SUMMARY, days=days)))
+
+    assert view is not None
+    assert view["over_time"]["width"] == 50
+    for chart in view["over_time"]["charts"]:
+        for number, bar in enumerate(chart["bars"]):
+            for rect in bar["rects"]:
+                assert rect["x"] == 10 * number + 1
+                assert rect["y"] + rect["height"] == pytest.approx(100)
