@@ -7,7 +7,7 @@ import pytest
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.rejects import MAYBE_CUT
-from salespro_core.report.verdict import count_labels, next_step
+from salespro_core.report.verdict import count_labels, next_step, verdict
 from tests.core.report.sample_outcomes import outcome, refused, unfinished_dry_run
 from tests.support.builders import upload
 
@@ -88,3 +88,60 @@ def test_count_labels_name_only_counts_above_zero() -> None:
         "10 updated, 2,364 unchanged"
     )
     assert count_labels(Counts()) == "no rows"
+
+
+NAME = "s3://salespro-uploads/SalesPro2025-06-18.csv"
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        pytest.param(
+            outcome(counts=Counts(created=1)),
+            f"{NAME} is imported. 1 row: 1 created.",
+            id="one-row",
+        ),
+        pytest.param(
+            outcome(counts=Counts(created=2000)),
+            f"{NAME} is imported. 2,000 rows: 2,000 created.",
+            id="rows",
+        ),
+        pytest.param(
+            outcome(counts=Counts(created=1, rejected=1)),
+            f"{NAME} is imported. 2 rows: 1 created, 1 rejected.",
+            id="a-reject",
+        ),
+        pytest.param(
+            outcome(counts=Counts(rejected=2)),
+            f"No row of {NAME} is imported. 2 rows: 2 rejected.",
+            id="all-rejected",
+        ),
+        pytest.param(
+            outcome(counts=Counts(stale=1), is_dry_run=True),
+            f"{NAME} would be imported. 1 row: 1 stale.",
+            id="dry-run",
+        ),
+        pytest.param(
+            outcome(counts=Counts()),
+            f"{NAME} is imported. It has a header but no rows.",
+            id="no-rows",
+        ),
+        pytest.param(
+            outcome(already_imported=True),
+            f"{NAME} was already imported. Nothing was done.",
+            id="already-imported",
+        ),
+        pytest.param(
+            refused("This is not a CSV file."),
+            f"{NAME} is refused. This is not a CSV file.",
+            id="refused",
+        ),
+        pytest.param(
+            unfinished_dry_run(),
+            f"The dry run of {NAME} did not finish. It is late.",
+            id="unfinished",
+        ),
+    ],
+)
+def test_verdict_says_what_happened_to_the_file(result: Outcome, expected: str) -> None:
+    assert verdict(result) == expected

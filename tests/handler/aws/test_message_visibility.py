@@ -8,6 +8,7 @@ import pytest
 from psycopg import Connection
 
 from handler.aws import message_visibility
+from handler.aws.message_visibility import receive_count
 from handler.upload_import import COMMIT_RESERVE_S
 from salespro_cli.sandbox import REGION, UPLOADS
 from salespro_core.errors import ObjectRefused, StoreUnavailable
@@ -136,3 +137,26 @@ def test_unreachable_queue_takes_less_time_than_is_reserved(
     attempt_s = config.connect_timeout + config.read_timeout
 
     assert config.retries["total_max_attempts"] * attempt_s <= COMMIT_RESERVE_S
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        ("1", 1),
+        ("7", 7),
+        ("123456789", 123456789),
+        # The delay is a power of it.
+        ("1234567890", 1),
+        ("0", 1),
+        ("-3", 1),
+        ("", 1),
+        ("٣", 1),
+        (3, 1),
+        (None, 1),
+    ],
+)
+def test_receive_count_that_is_no_plain_number_counts_as_the_first(
+    count: object, expected: int
+) -> None:
+    assert receive_count({"attributes": {"ApproximateReceiveCount": count}}) == expected
+    assert receive_count({}) == 1

@@ -111,3 +111,52 @@ def test_only_revenue_above_zero_has_a_bar(
 
 def test_no_days_give_no_chart() -> None:
     assert bar_chart([]) is None
+
+
+def test_heights_are_in_percent_of_the_most_appointments() -> None:
+    days = [
+        Day(day="2025-06-01", appointments=8, sales=2),
+        Day(day="2025-06-03", appointments=6, sales=6),
+    ]
+
+    chart = bar_chart(days)
+
+    assert chart is not None
+    assert chart.max_appointments == 8
+    bars = [(bar.label, bar.height, bar.sales_height) for bar in chart.bars]
+    assert bars == [
+        ("1 Jun 2025", 100, 25),
+        ("2 Jun 2025", 0, 0),
+        ("3 Jun 2025", 75, 75),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "labels"),
+    [
+        ("2025-02-01", ["30 Jan 2025", "31 Jan 2025", "1 Feb 2025"]),
+        ("2025-05-30", ["week of 27 Jan 2025", "week of 3 Feb 2025"]),
+        ("2026-12-31", ["January 2025", "February 2025"]),
+        ("2045-12-31", ["2025", "2045"]),
+    ],
+)
+def test_labels_are_those_of_the_day_week_month_or_year(
+    last: str, labels: list[str]
+) -> None:
+    days = [Day(day=day, appointments=1, sales=0) for day in ("2025-01-30", last)]
+
+    chart = bar_chart(days)
+
+    assert chart is not None
+    assert [bar.label for bar in chart.bars][: len(labels)] == labels
+    assert [bar.appointments for bar in chart.bars if bar.appointments] == [1, 1]
+
+
+def test_segments_are_as_wide_as_their_shares_with_gaps_between() -> None:
+    left, right = stacked_bar([("a", 1), ("b", 0), ("c", 3)])
+
+    gap = right.x - left.width
+    assert gap > 0
+    assert left.x == 0
+    assert right.width == pytest.approx(3 * left.width, abs=0.02)
+    assert left.width + gap + right.width == pytest.approx(1000, abs=0.02)

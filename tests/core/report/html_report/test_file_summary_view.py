@@ -86,3 +86,54 @@ def test_bars_of_a_chart_stand_on_its_ground_and_leave_a_gap_on_both_sides() -> 
             for rect in bar["rects"]:
                 assert rect["x"] == 10 * number + 1
                 assert rect["y"] + rect["height"] == pytest.approx(100)
+
+
+def test_charts_and_table_cover_the_period_from_the_first_to_the_last_bar() -> None:
+    days = tuple(
+        Day(day=f"2025-06-{n:02}", appointments=1000 * n, sales=n, revenue=Decimal(n))
+        for n in (6, 7, 8)
+    )
+
+    view = file_summary_view(outcome(file_summary=replace(FILE_SUMMARY, days=days)))
+
+    assert view is not None
+    over_time = view["over_time"]
+    assert (over_time["first"], over_time["last"]) == ("6 Jun 2025", "8 Jun 2025")
+    assert over_time["table_caption"] == "Appointments, Sales, Revenue per day"
+    assert over_time["table_rows"][2] == ("8 Jun 2025", ["8,000", "8", "8.00"])
+    appointments, revenue = over_time["charts"]
+    assert appointments["description"].startswith(
+        "Appointments per day, from 6 Jun 2025 to 8 Jun 2025, at most 8,000."
+    )
+    assert revenue["maximum"] == "8.00"
+    assert [len(bar["rects"]) for bar in appointments["bars"]] == [2, 2, 2]
+
+
+def test_only_bar_of_a_chart_has_no_second_label() -> None:
+    view = file_summary_view(outcome(file_summary=FILE_SUMMARY))
+
+    assert view is not None
+    assert (view["over_time"]["first"], view["over_time"]["last"]) == ("6 Jun 2025", "")
+
+
+def test_bar_of_a_rep_is_relative_to_the_sales_of_the_best() -> None:
+    best = FILE_SUMMARY.reps[0]
+    reps = (best, replace(best, sales=3), replace(best, sales=0))
+
+    view = file_summary_view(outcome(file_summary=replace(FILE_SUMMARY, reps=reps)))
+
+    assert view is not None
+    assert [rep["bar_percent"] for rep in view["reps"]] == [100, 50, 0]
+
+
+@pytest.mark.parametrize(
+    ("resumed_at", "text"), [(0, 0), (1, "1 row"), (1000, "1,000 rows")]
+)
+def test_rows_of_an_earlier_attempt_are_named(resumed_at: int, text: object) -> None:
+    result = outcome(file_summary=FILE_SUMMARY, resumed_at=resumed_at)
+
+    view = file_summary_view(result)
+
+    assert view is not None
+    resumed = view["resumed"]
+    assert str(resumed).replace("\N{NO-BREAK SPACE}", " ") == str(text)

@@ -10,6 +10,7 @@ import pytest
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.rejects import MAYBE_CUT
+from salespro_core.report.html_report.page_model import PageLimits, build_page_model
 from salespro_core.report.html_report.render import as_html
 from tests.core.report.sample_outcomes import (
     ALL_COUNTS,
@@ -23,6 +24,7 @@ from tests.support.builders import CANARY
 from tests.support.reports import report_gallery
 from tests.support.reports.html_pages import Page
 
+LIMITS = PageLimits(cell_length=100, reasons=10, examples=5, changes=5)
 HEADINGS = {
     "clean": ["What happened to the rows", "Contents of the file", "Details"],
     "dry-run": [
@@ -248,3 +250,32 @@ def test_page_of_an_outcome_contains_these_texts(
     text = page.text.replace("\N{NO-BREAK SPACE}", " ")
 
     assert [part for part in expected if part not in text] == []
+
+
+def test_page_says_how_many_reasons_it_does_not_show() -> None:
+    reasons = full().reasons * 200
+
+    model = build_page_model(outcome(reasons=reasons), None, replace(LIMITS, reasons=3))
+
+    assert len(model["rejects"]["reasons"]) == 3
+    assert model["rejects"]["more"] == len(reasons) - 3
+
+
+@pytest.mark.parametrize(("labels", "more"), [(19, ""), (20, ""), (21, "1")])
+def test_page_says_how_many_ignored_columns_it_does_not_show(
+    labels: int, more: str
+) -> None:
+    ignored = tuple(f"L{number}" for number in range(labels))
+
+    model = build_page_model(outcome(ignored=ignored), None, LIMITS)
+
+    assert len(model["ignored"]) == min(labels, 20)
+    assert model["more_ignored"] == more
+
+
+def test_long_error_is_shortened() -> None:
+    """It may contain a label of the file, which can have any length."""
+    model = build_page_model(refused("x" * 100_000), None, LIMITS)
+
+    assert len(model["error"]) < 10_000
+    assert model["error"].endswith("…")
