@@ -14,6 +14,8 @@ from salespro_core.csv_reader.labels import (
 from salespro_core.errors import HeaderMismatch
 from salespro_core.exports.columns import Column, Export
 
+_SPACE_AND_QUOTES = ' "'
+
 
 def check_swallowed_rows(labels: Sequence[str], export: Export, line: int) -> None:
     """Refuse a label that holds rows: a quote was opened in the header, and closed later."""
@@ -79,7 +81,11 @@ def find_mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]
     folded = {fold_label(label): label for label in known}
     for label in unknown:
         shown = printable_label(label)
-        if parts := label_parts(label, folded):
+        head, quote, _ = label.strip(_SPACE_AND_QUOTES).partition('"')
+        if quote and (followed := folded.get(fold_label(head))):
+            # What follows may be a row: personal data.
+            yield f"{followed!r} is followed by a quote and text: a line end is missing"
+        elif parts := label_parts(label, folded):
             yield f"{shown!r} contains {_listed(parts, folded)}: a comma or a quote is missing"
         elif fold_label(label) not in folded and (near := near_miss(label, known)):
             yield f"{shown!r} is not a known label, but nearly {near!r}"

@@ -65,14 +65,17 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
             seen += len(block)
             characters += block.characters
             widths.update(len(row.cells) for row in block if not row.problem)
-            if width in widths or seen >= FIRST_ROWS or characters >= _FIRST_CHARACTERS:
+            # Any line without a comma fits a header of one label: a part of a text.
+            is_fitting = width in widths and width > 1
+            if is_fitting or seen >= FIRST_ROWS or characters >= _FIRST_CHARACTERS:
                 break
     except SalesProError:
         yield from first
         raise
     [(cells, rows)] = widths.most_common(1) or [(width, 0)]
     # One row may be damaged itself.
-    if width not in widths and rows > max(1, widths.total() // 2):
+    is_fitting = width in widths and (width > 1 or cells == width)
+    if not is_fitting and rows > max(1, widths.total() // 2):
         raise HeaderMismatch(
             f"The header has {width} label{'s' if width > 1 else ''}, but the rows have "
             f"{cells} cell{'s' if cells > 1 else ''} each. A comma may be "

@@ -151,6 +151,25 @@ def test_rows_of_other_widths_are_rejected_one_by_one(rows: list[str]) -> None:
     assert len(found) == ("a2,5" in rows)
 
 
+@pytest.mark.parametrize("second_label", ["", "resultFullString\n"])
+def test_header_of_one_label_is_refused_if_a_part_of_a_text_is_all_that_fits(
+    second_label: str,
+) -> None:
+    """Any line without a comma has the width of this header, and would become a row."""
+    text = '"Said ""no, not now""\ncall again\n, in June"'
+    body = f"_id\n{second_label}a1,Sold\nb1,{text}\nc1,Sold\nd1,Sold\n"
+
+    with pytest.raises(HeaderMismatch, match="1 label, but the rows have 2 cells"):
+        imported(body.encode())
+
+
+def test_rows_of_one_cell_are_imported_beside_a_longer_row() -> None:
+    found, rejects, _ = imported(b"_id\na1\nb1\nc1,Sold\n")
+
+    assert found == ["a1", "b1"]
+    assert [reject.line for reject in rejects] == [4]
+
+
 def test_only_the_first_rows_decide_whether_the_header_fits() -> None:
     """They are kept until one fits, so there must be a limit."""
     long = "x" * 20_000  # some rows are a block

@@ -213,3 +213,19 @@ def test_header_that_is_not_utf_8_refuses_the_file(line: str) -> None:
     assert str(refused.value) == (
         "The header is not UTF-8 text; save the file as CSV UTF-8 and upload it again."
     )
+
+
+@pytest.mark.parametrize(
+    "label", ["saleAmount", "customerLastName", "resultFullString"]
+)
+def test_file_without_line_ends_whose_cells_are_quoted_is_refused_without_its_cells(
+    label: str,
+) -> None:
+    """Its first id would be a part of the last label, and all rows would be lost."""
+    line = f'"_id","{label}""xWMyZ4YEGZ","Quibble-77""b1","12.50"'
+
+    with pytest.raises(HeaderMismatch) as refused:
+        read_header(next(csv.reader([line])), (APPOINTMENTS, USERS))
+
+    assert f"'{label}' is followed by a quote and text" in str(refused.value)
+    assert "xWMyZ4YEGZ" not in str(refused.value)
