@@ -53,7 +53,7 @@ def _run(todo: list[Mutant], jobs: int) -> Iterator[Result]:
         tempfile.TemporaryDirectory(prefix="mutation-") as folder,
         embedded.running(Path(folder, "postgres"), durable=False, keep=False) as url,
     ):
-        runner = Runner(Path(folder), url)
+        runner = Runner(Path(folder), url, [mutant.module for mutant in todo])
         with ThreadPoolExecutor(jobs) as pool:
             running = [pool.submit(runner.run, mutant) for mutant in todo]
             try:
@@ -66,7 +66,8 @@ def _run(todo: list[Mutant], jobs: int) -> Iterator[Result]:
 def summary(results: list[Result], seed: int) -> str:
     """The survivors with their changes, and the rate."""
     survivors = [result for result in results if result.outcome == "survived"]
-    killed = len(results) - len(survivors)
+    untested = sum(result.outcome == "untested" for result in results)
+    killed = len(results) - untested - len(survivors)
     timeouts = sum(result.outcome == "timeout" for result in results)
     lines = [
         f"\n{result.module}:{result.line}\n{result.diff}"
@@ -74,7 +75,9 @@ def summary(results: list[Result], seed: int) -> str:
     ]
     lines.append(
         f"\nSeed {seed}, {len(results)} mutants: {killed} killed ({timeouts} of them by "
-        f"the time limit), {len(survivors)} survived: {killed / max(1, len(results)):.1%}."
+        f"the time limit), {len(survivors)} survived: {killed / max(1, killed + len(survivors)):.1%}."
+        + f" {untested} not tested, since their tests fail without them too."
+        * bool(untested)
     )
     return "\n".join(lines)
 
@@ -84,7 +87,9 @@ def _known_results() -> dict[str, Result]:
     if not RESULTS.exists():
         return {}
     results = [Result(**fields) for fields in json.loads(RESULTS.read_text("utf-8"))]
-    return {each.name: each for each in results if each.outcome != "survived"}
+    return {
+        each.name: each for each in results if each.outcome in {"killed", "timeout"}
+    }
 
 
 def _keep(results: dict[str, Result]) -> None:

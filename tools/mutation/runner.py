@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +50,12 @@ data_file = {data}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the tests said of a mutant: `killed`, `timeout` or `survived`."""
+    """What the tests said of a mutant.
+
+    Attributes:
+        outcome: `killed`, `timeout`, `survived`, or `untested` if the tests fail without
+            the mutant too.
+    """
 
     name: str
     module: str
@@ -66,8 +70,8 @@ class _Tests:
 
     Attributes:
         files: the test files.
-        limit_s: how long they may take.
-        data: which lines each test executes; None until they have run.
+        limit_s: how long they may take; 0 until they have run.
+        data: which lines each test executes; None if a test fails.
     """
 
     files: tuple[str, ...]
@@ -79,30 +83,32 @@ class _Tests:
 class Runner:
     """Runs mutants, each thread in its own copy of the repository."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        """Prepare the runs.
+    def __init__(self, folder: Path, url: str, modules: Iterable[str]) -> None:
+        """Copy the repository, so that work in it can go on.
 
         Args:
             folder: for the copies.
             url: of a Postgres server, for the tests.
+            modules: that will be mutated.
         """
         self._folder = folder
+        self._original = folder / "original"
+        ignored = shutil.ignore_patterns(*_NOT_COPIED)
+        shutil.copytree(ROOT, self._original, ignore=ignored)
+        by_files: dict[tuple[str, ...], _Tests] = {}
+        self._tests: dict[str, _Tests] = {}
+        for module in sorted(set(modules)):
+            files = tuple(sorted({*select_tests([module])} - {*ALWAYS}))
+            self._tests[module] = by_files.setdefault(files, _Tests(files))
         self._url = url
         self._local = threading.local()
-        self._lock = threading.Lock()
-        self._tests: dict[tuple[str, ...], _Tests] = {}
 
     def run(self, mutant: Mutant) -> Result:
-        """Run the tests of the mutant's module that execute its line.
-
-        Raises:
-            RuntimeError: the tests fail without the mutant too.
-        """
+        """Run the tests of the mutant's module that execute its line."""
         tree = self._tree()
         tests = self._tests_of(mutant.module, tree)
         path = tree / mutant.module
         before = path.read_text("utf-8")
-        selected = _executing(tests, path, mutant.line) or tests.files
         subprocess.run(  # noqa: S603 -- our own arguments
             [
                 COSMIC_RAY,
@@ -116,17 +122,20 @@ class Runner:
             capture_output=True,
         )
         after = path.read_text("utf-8")
-        try:
+        outcome = "untested"
+        if tests.data is not None:
+            selected = _executing(tests.data, mutant.module, before, mutant.line)
+            selected = selected or list(tests.files)
             code = self._run(tree, ["-m", "pytest"], selected, tests.limit_s)
-        finally:
-            path.write_text(before, encoding="utf-8")
+            outcome = {0: "survived", None: "timeout"}.get(code, "killed")
+        path.write_text(before, encoding="utf-8")
         lines = before.splitlines(), after.splitlines()
         diff = list(difflib.unified_diff(*lines, lineterm="", n=0))
         return Result(
             name=mutant.name,
             module=mutant.module,
             line=mutant.line,
-            outcome={0: "survived", None: "timeout"}.get(code, "killed"),
+            outcome=outcome,
             diff="\n".join(diff[3:]),
         )
 
@@ -134,16 +143,14 @@ class Runner:
         """The copy of this thread."""
         if not hasattr(self._local, "tree"):
             tree = self._folder / f"copy-{threading.get_ident()}"
-            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+            shutil.copytree(self._original, tree)
             self._local.tree = tree
         return Path(self._local.tree)
 
     def _tests_of(self, module: str, tree: Path) -> _Tests:
-        files = tuple(name for name in select_tests([module]) if name not in ALWAYS)
-        with self._lock:
-            tests = self._tests.setdefault(files, _Tests(files))
+        tests = self._tests[module]
         with tests.lock:
-            if tests.data is None:
+            if not tests.limit_s:
                 self._run_unchanged(tests, tree)
         return tests
 
@@ -154,13 +161,11 @@ class Runner:
         settings.write_text(_COVERAGE.format(data=data), encoding="utf-8")
         started = time.monotonic()
         command = ["-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest"]
-        if (code := self._run(tree, command, tests.files, None)) != 0:
-            raise RuntimeError(f"without a mutant, exit code {code}: {tests.files}")
+        code = self._run(tree, command, tests.files, None)
         tests.limit_s = TIMEOUT_FACTOR * (time.monotonic() - started) + TIMEOUT_MIN_S
-        coverage = CoverageData(str(data))
-        coverage.read()
-        # Both jobs may use it; the name of the copy in it differs by job.
-        tests.data = coverage
+        if code == 0:
+            tests.data = CoverageData(str(data))
+            tests.data.read()
 
     def _run(
         self,
@@ -170,7 +175,18 @@ class Runner:
         limit_s: float | None,
     ) -> int | None:
         """The exit code of pytest; None if the time was up."""
-        options = ("-n", "0", "-x", "-q", "-m", _NOT_INCLUDED, "-p", "no:cacheprovider")
+        options = (
+            "-n",
+            "0",
+            "-x",
+            "-q",
+            "-m",
+            _NOT_INCLUDED,
+            "-k",
+            "not memory",
+            "-p",
+            "no:cacheprovider",
+        )
         process = subprocess.Popen(  # noqa: S603 -- our own arguments
             [sys.executable, *command, *options, *tests],
             cwd=tree,
@@ -194,24 +210,19 @@ class Runner:
                 process.wait()
 
 
-def _executing(tests: _Tests, path: Path, line: int) -> list[str]:
+def _executing(data: CoverageData, module: str, source: str, line: int) -> list[str]:
     """The tests that execute the statement of this line; none if that is not known.
 
     A line that is executed outside of a test, by an import or by a fixture, may matter to
     every test.
     """
-    assert tests.data is not None  # noqa: S101 -- for mypy
-    # The file's name in the copy that was measured.
-    ending = str(path).rpartition("/src/")[2]
-    contexts: dict[int, list[str]] = defaultdict(list)
-    for name in tests.data.measured_files():
-        if name.endswith(f"/src/{ending}"):
-            contexts.update(tests.data.contexts_by_lineno(name))
-    lines = lines_of_statement(path.read_text("utf-8"), line)
-    found = {context for each in lines for context in contexts[each]}
-    if "" in found:
-        return []
-    return sorted(map(_node_id, found))
+    contexts: dict[int, list[str]] = {}
+    for name in data.measured_files():
+        if name.endswith(f"/{module}"):  # in the copy that was measured
+            contexts.update(data.contexts_by_lineno(name))
+    lines = lines_of_statement(source, line)
+    found = {context for each in lines for context in contexts.get(each, ())}
+    return [] if "" in found else sorted(map(_node_id, found))
 
 
 def lines_of_statement(source: str, line: int) -> range:

@@ -1,13 +1,14 @@
-"""The checkpoint of an attempt: of its own import, and only while it has the claim."""
+"""The checkpoint of an attempt, its refused rows, and the end of its lease."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from psycopg import Connection
 
-from salespro_core.errors import ClaimLost, StoreRefused
+from salespro_core.errors import ClaimHeld, ClaimLost, StoreRefused
 from salespro_core.model.counts import Counts
 from salespro_core.model.rejects import Problem, Reject
 from salespro_core.sync_history import claims, completion
@@ -58,3 +59,15 @@ def test_too_many_refused_rows_are_an_error_with_the_reason_of_the_last(
     claims.store_refused(conn, claim, rejects[:1])
     with pytest.raises(StoreRefused, match="breaks rule 2001"):
         claims.store_refused(conn, claim, rejects)
+
+
+def test_lease_that_ends_within_a_second_is_waited_for_one_second(
+    conn: Connection,
+) -> None:
+    """A message cannot return after less; after more, it would wait for nothing."""
+    claims.claim(conn, upload(), lease=timedelta(seconds=0.9))
+
+    with pytest.raises(ClaimHeld) as held:
+        claims.claim(conn, upload())
+
+    assert held.value.retry_after_s == 1
