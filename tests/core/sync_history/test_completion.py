@@ -162,3 +162,73 @@ def test_import_that_is_not_completed_does_not_count_as_completed(
     end(conn, claims.claim(conn, upload()))
 
     assert not completion.is_completed(conn, upload())
+
+
+def abandon(conn: Connection, **other: str) -> bool:
+    """Abandon the upload of these tests, or one with other values."""
+    details = {"bucket": "salespro-uploads", "object_key": "SalesPro2025-06-18.csv"}
+    error = "The upload was deleted."
+    return completion.abandon(
+        conn, **{**details, "version": "v1", "error": error, **other}
+    )
+
+
+def test_started_import_of_a_deleted_upload_is_failed(conn: Connection) -> None:
+    claims.claim(conn, upload(), lease=EXPIRED)
+    before = latest_import_row(conn)
+
+    assert not abandon(conn)
+
+    row = latest_import_row(conn)
+    assert row == before | {
+        "status": "failed",
+        "completed_at": row["completed_at"],
+        "lease_expires_at": None,
+        "error_message": "The upload was deleted.",
+    }
+    assert row["completed_at"] is not None
+
+
+def test_upload_without_versioning_is_found_by_its_etag(conn: Connection) -> None:
+    etag = '"0cc175b9c0f1b6a831c399e269772661"'
+    claims.claim(conn, upload(version=f"{etag} 2025-06-18T06:00:00Z"), lease=EXPIRED)
+
+    abandon(conn, version=etag)
+
+    assert latest_import_row(conn)["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"bucket": "elsewhere"}, {"object_key": "other.csv"}, {"version": "v2"}],
+    ids=str,
+)
+def test_other_upload_is_not_abandoned(conn: Connection, other: dict[str, str]) -> None:
+    claims.claim(conn, upload(), lease=EXPIRED)
+    before = latest_import_row(conn)
+
+    assert not abandon(conn, **other)
+
+    assert latest_import_row(conn) == before
+
+
+def test_live_attempt_may_complete_an_upload_that_was_deleted(conn: Connection) -> None:
+    """It may have read the file already."""
+    claims.claim(conn, upload())
+    before = latest_import_row(conn)
+
+    assert not abandon(conn)
+
+    assert latest_import_row(conn) == before
+
+
+def test_completed_import_of_a_deleted_upload_stays_completed(conn: Connection) -> None:
+    completion.complete(conn, claims.claim(conn, upload()), report=None)
+    before = latest_import_row(conn)
+
+    assert abandon(conn)
+    assert not abandon(conn, bucket="elsewhere")
+    assert not abandon(conn, object_key="other.csv")
+    assert not abandon(conn, version="v2")
+
+    assert latest_import_row(conn) == before

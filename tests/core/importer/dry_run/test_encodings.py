@@ -22,24 +22,23 @@ def test_reason_names_the_encoding_that_lacks_a_character(
 ) -> None:
     """Previously it had only an SQLSTATE."""
     options: LiteralString = "ENCODING 'LATIN1' LOCALE 'C'"
-    rows = [appointment(key) for key in ("A", "Zoë", "B")]
+    rows = [appointment(key) for key in ("A", "Zoë", "B", "Zü")]
     with new_database(server, "template0", options) as name:
         url = make_conninfo(server, dbname=name)
         with connection.connect(url) as conn:
             connection.migrate(conn)
-            run(conn, csv_bytes(rows[0], rows[1]))
-            older = appointment("A", _updated_at="2020-01-01T00:00:00.000Z")
-            data = csv_bytes(
-                older, rows[1], appointment("D", **{cell: "Łukasz"}), rows[2]
-            )
+            run(conn, csv_bytes(rows[0], rows[1], rows[3]))
+            older = {"_updated_at": "2020-01-01T00:00:00.000Z"}
+            bad = appointment("D", **{cell: "Łukasz"})
+            data = csv_bytes(rows[0] | older, rows[1], bad, rows[2], rows[3] | older)
             predicted = dry_run(url, data)
 
             outcome = run(conn, data)
 
-            assert set(stored(conn, APPOINTMENT_TABLE)) == {"A", "Zoë", "B"}
-    assert outcome.counts == Counts(created=1, unchanged=1, stale=1, rejected=1)
+            assert set(stored(conn, APPOINTMENT_TABLE)) == {"A", "Zoë", "B", "Zü"}
+    assert outcome.counts == Counts(created=1, unchanged=1, stale=2, rejected=1)
     assert predicted.counts == outcome.counts
-    assert [row.key for row in predicted.stale] == ["A"]
+    assert [row.key for row in predicted.stale] == ["A", "Zü"]
     assert outcome.rejects == predicted.rejects
     [reject] = outcome.rejects
     assert [str(problem) for problem in reject.problems] == [
