@@ -289,3 +289,19 @@ def test_day_that_does_not_exist_is_found_in_a_column_of_valid_timestamps(
     Column("_created_at", "created_at", INSTANT).parse_cells(cells, invalid)
 
     assert invalid == {position}
+
+
+EXPORTED = "2025-06-06T00:16:45.538Z"
+
+
+@pytest.mark.parametrize("position", range(len(EXPORTED)))
+def test_column_is_plain_only_if_each_cell_would_be_read_as_it_is(
+    position: int,
+) -> None:
+    """One character is another: Python's fromisoformat accepts more than RFC 3339."""
+    assert INSTANT.all_canonical is not None
+    for character in "0123456789Ttz -+/:.,~W\N{ARABIC-INDIC DIGIT ONE}":
+        cell = f"{EXPORTED[:position]}{character}{EXPORTED[position + 1 :]}"
+        is_unchanged = is_accepted(INSTANT, cell) and INSTANT.parse(cell) == cell
+
+        assert INSTANT.all_canonical([EXPORTED, cell]) == is_unchanged, cell

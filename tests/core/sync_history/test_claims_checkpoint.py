@@ -71,3 +71,18 @@ def test_lease_that_ends_within_a_second_is_waited_for_one_second(
         claims.claim(conn, upload())
 
     assert held.value.retry_after_s == 1
+
+
+@pytest.mark.parametrize("sync_type", ["csv_appointments", "csv_users"])
+def test_next_attempt_knows_the_export_that_an_earlier_one_has_recognised(
+    conn: Connection, sync_type: str
+) -> None:
+    first = claims.claim(conn, upload(), lease=EXPIRED)
+    second = claims.claim(conn, upload(), lease=EXPIRED)
+    claims.set_sync_type(conn, second, sync_type)
+    claims.release_lease(conn, second)
+
+    third = claims.claim(conn, upload())
+
+    types = [first.sync_type, second.sync_type, third.sync_type]
+    assert types == [None, None, sync_type]
