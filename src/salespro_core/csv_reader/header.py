@@ -10,6 +10,7 @@ from textwrap import shorten
 from typing import NoReturn
 
 from salespro_core.csv_reader.csv_injection import unescape_formula
+from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.dialects import check_label_quotes, delimiter_name
 from salespro_core.csv_reader.header_damage import (
     check_joined_labels,
@@ -25,7 +26,7 @@ from salespro_core.csv_reader.labels import (
     near_miss,
     printable_label,
 )
-from salespro_core.csv_reader.row_blocks import Block
+from salespro_core.csv_reader.row_blocks import Block, is_utf8
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Column, Export
 
@@ -189,9 +190,13 @@ def _check_repeated(
 def _check_text(labels: Sequence[str]) -> None:
     """Labels are stored in Postgres and in reports, which need valid text."""
     text = "".join(labels)
-    if "\0" in text or text.encode(errors="ignore").decode() != text:
+    if "\0" in text or not is_utf8(text):
+        guess = EncodingGuess()
+        guess.add(labels)
+        likely = f" but probably {guess.name}" if guess.name else ""
         raise UnreadableObject(
-            "The header is not UTF-8 text; save the file as CSV UTF-8 and upload it again."
+            f"The header is not UTF-8 text{likely}; save the file as CSV UTF-8 and upload "
+            "it again."
         )
 
 

@@ -10,7 +10,8 @@ from itertools import accumulate, chain, compress
 from operator import itemgetter
 from typing import BinaryIO
 
-from salespro_core.csv_reader.decoding import open_text
+from salespro_core.csv_reader.decoding.seven_bit import seven_bit_encoding
+from salespro_core.csv_reader.decoding.text_stream import open_text
 from salespro_core.csv_reader.recovery import find_csv_problem
 from salespro_core.csv_reader.row_reader import (
     Row,
@@ -131,7 +132,12 @@ def block_from_rows(rows: Sequence[Row]) -> Block:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether all bytes of the text could be decoded; the others are lone surrogates."""
+    """Whether all bytes of the text could be decoded; the others are lone surrogates.
+
+    Text in an encoding of seven bits, such as ISO-2022-JP, is not UTF-8, either.
+    """
+    if seven_bit_encoding(text):
+        return False
     if text.isascii():
         return True
     try:

@@ -20,7 +20,19 @@ FUTURE_UPLOAD = (
     "uploads are stale and do not update these users. Correct the time of the file (touch "
     "FILE) before it is imported"
 )
+# The name of the encoding follows.
+NOT_UTF_8 = "Some cells are not UTF-8 text but probably"
 FILE_WARNINGS = frozenset({MAYBE_CUT, FUTURE_VERSIONS, FUTURE_UPLOAD})
+
+
+def encoding_warning(encoding: str) -> str:
+    """The warning about a file with cells in another encoding."""
+    return f"{NOT_UTF_8} {encoding}: save the file as CSV UTF-8 and upload it again"
+
+
+def is_file_warning(problem: str) -> bool:
+    """Whether a warning is about the file, not about cells."""
+    return problem in FILE_WARNINGS or problem.startswith(NOT_UTF_8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import BinaryIO
 
 from salespro_core.csv_reader.csv_injection import unescape_block
+from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.dialects import with_usual_quotes
 from salespro_core.csv_reader.header import find_header, read_header
 from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
@@ -20,6 +22,7 @@ from salespro_core.model.rejects import (
     FUTURE_UPLOAD,
     FUTURE_VERSIONS,
     MAYBE_CUT,
+    encoding_warning,
     refused_rejects,
 )
 from salespro_core.records.chunks import Chunk, make_chunk
@@ -45,8 +48,8 @@ class ExportReader:
     Attributes:
         layout: which column each cell of a row belongs to.
         warnings: lenient mode: label and reason -> number of cells left out so far; and
-            MAYBE_CUT, if the last row is incomplete; FUTURE_VERSIONS -> number of rows,
-            and FUTURE_UPLOAD.
+            MAYBE_CUT, if the last row is incomplete; FUTURE_VERSIONS -> number of rows;
+            FUTURE_UPLOAD; and the `encoding_warning`.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class ExportReader:
         self.warnings: Counter[str] = Counter()
         self._summary = FileSummaryBuilder(self.layout)
         self._future = FutureTimes(self.layout)
+        self._encoding = EncodingGuess()
         self._rows = 0
 
     def chunks(self, *, checkpoint_rows: int, batch_size: int) -> Iterator[Chunk]:
@@ -128,6 +132,8 @@ class ExportReader:
         self._rows += len(block)
         if self.layout.is_rejects_file:
             block = unescape_block(block)
+        if not block.is_utf8:
+            self._guess_encoding(block)
         part = merge(self.layout, self._parse(block))
         for reject in part.rejects:
             self._rejects.add(self.layout, reject)
@@ -138,6 +144,14 @@ class ExportReader:
         for record in part.lenient:
             self.warnings.update(str(problem) for problem in record.invalid)
         return part
+
+    def _guess_encoding(self, block: Block) -> None:
+        """Warn of the likely encoding, which further cells may make another one."""
+        if before := self._encoding.name:
+            del self.warnings[encoding_warning(before)]
+        self._encoding.add(chain.from_iterable(block.rows))
+        if now := self._encoding.name:
+            self.warnings[encoding_warning(now)] = 1
 
     def check_upload_time(self, uploaded_at: datetime) -> None:
         """Warn if the upload's time orders the rows, and is ahead of the clock."""

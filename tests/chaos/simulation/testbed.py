@@ -15,7 +15,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from salespro_core.csv_reader import decoding
+from salespro_core.csv_reader.decoding import text_stream
 from salespro_core.postgres import connection, retry, watchdog, wire
 from salespro_core.postgres.wire import Parameters
 from salespro_core.upsert import pipeline
@@ -207,5 +207,5 @@ def open_testbed(conninfo: str) -> Iterator[SimulationTestbed]:
         monkeypatch.setattr(retry, "random", Jitter())
         monkeypatch.setattr(pipeline, "Pipeline", StepwisePipeline)
         monkeypatch.setattr(watchdog, "MIN_TIMEOUT_S", 3600.0)
-        monkeypatch.setattr(decoding, "HEAD_BYTES", 512)
+        monkeypatch.setattr(text_stream, "HEAD_BYTES", 512)
         yield SimulationTestbed(conninfo, conn, environments)

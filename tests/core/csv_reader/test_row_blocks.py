@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salespro_core.csv_reader import row_blocks
-from salespro_core.csv_reader.decoding import open_text
+from salespro_core.csv_reader.decoding.text_stream import open_text
 from salespro_core.csv_reader.row_blocks import Block, block_from_rows, concatenate
 from salespro_core.csv_reader.row_reader import Row, read_with_recovery
 from salespro_core.errors import UnreadableObject

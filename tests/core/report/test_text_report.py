@@ -6,7 +6,7 @@ import pytest
 
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Outcome
-from salespro_core.model.rejects import MAYBE_CUT, Problem
+from salespro_core.model.rejects import MAYBE_CUT, Problem, encoding_warning
 from salespro_core.report.text_report import as_text, replace_unprintable
 from tests.core.report.sample_outcomes import (
     ALL_COUNTS,
@@ -215,6 +215,16 @@ Warning: _created_at is not a day of the calendar; the cell was ignored (once)""
 csv_appointments, 0.25 s, 40 rows/s
 Warning: {MAYBE_CUT}""",
         id="incomplete-file",
+    ),
+    pytest.param(
+        outcome(warnings=((encoding_warning("Windows-1252"), 1),)),
+        None,
+        f"""\
+{FILE} is imported. 10 rows: 10 created.
+csv_appointments, 0.25 s, 40 rows/s
+Warning: Some cells are not UTF-8 text but probably Windows-1252: save the file as CSV \
+UTF-8 and upload it again""",
+        id="other-encoding",
     ),
 ]
 

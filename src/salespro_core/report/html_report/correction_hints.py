@@ -106,7 +106,10 @@ _HINTS = (
     ),
     (
         r"has a quote in a cell that is not quoted|has text after a closing quote",
-        'Put quotes around the whole cell, and write each quote in it twice ("").',
+        (
+            'Put quotes around the whole cell, and write each quote in it twice (""), not '
+            "with a backslash."
+        ),
     ),
     (
         r"has a cell that is too long .*|is too long to be read",

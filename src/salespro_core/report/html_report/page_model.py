@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from salespro_core.model.outcome import Change, Outcome
-from salespro_core.model.rejects import FILE_WARNINGS, Example, Reason
+from salespro_core.model.rejects import Example, Reason, is_file_warning
 from salespro_core.report.html_report.charts import stacked_bar
 from salespro_core.report.html_report.correction_hints import (
     DEFAULT_HINT,
@@ -139,7 +139,7 @@ def _counts(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _warnings(outcome: Outcome, limits: PageLimits) -> Iterator[str]:
     for problem, cells in outcome.warnings[: limits.reasons]:
-        is_short = problem in FILE_WARNINGS
+        is_short = is_file_warning(problem)
         short = problem if is_short else truncate(problem, _MAX_PROBLEM_LENGTH)
         yield f"{warning_text(short, cells).removesuffix('.')}."
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salespro_core.csv_reader.decoding import open_text
-from salespro_core.csv_reader.dos_end import WithoutDosEnd
+from salespro_core.csv_reader.decoding.dos_end import WithoutDosEnd
+from salespro_core.csv_reader.decoding.text_stream import open_text
 from tests.support.builders import read_rows
 
 ENDS = [

@@ -13,7 +13,7 @@ from encodings.aliases import aliases
 
 import pytest
 
-from salespro_core.csv_reader.file_formats import check_format
+from salespro_core.csv_reader.decoding.file_formats import check_format
 from salespro_core.errors import UnreadableObject
 from tests.support.builders import appointment, csv_bytes, read_rows
 

@@ -200,7 +200,7 @@ def test_single_unknown_cell_is_not_in_the_message(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param("_id,R\udce9gion", id="latin-1"),
+        pytest.param("_id,R\udcff", id="latin-1"),
         pytest.param("_id,Notes\0", id="nul"),
         pytest.param("\udcff\udcfe_\0i\0d\0", id="binary"),
     ],
@@ -229,3 +229,28 @@ def test_file_without_line_ends_whose_cells_are_quoted_is_refused_without_its_ce
 
     assert f"'{label}' is followed by a quote and text" in str(refused.value)
     assert "xWMyZ4YEGZ" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("codec", "label", "encoding"),
+    [
+        ("cp1252", "Región", "Windows-1252"),
+        ("mac-roman", "Región", "Mac Roman"),
+        ("cp1251", "Город", "Windows-1251"),
+        ("shift-jis", "テスト", "Shift-JIS"),
+        ("iso2022-jp", "テスト", "ISO-2022-JP"),
+        ("iso2022-kr", "김민수", "ISO-2022-KR"),
+    ],
+)
+def test_likely_encoding_of_a_header_is_named(
+    codec: str, label: str, encoding: str
+) -> None:
+    cell = label.encode(codec).decode(errors="surrogateescape")
+
+    with pytest.raises(UnreadableObject) as refused:
+        read_header(["_id", cell], EXPORTS)
+
+    assert str(refused.value) == (
+        f"The header is not UTF-8 text but probably {encoding}; save the file as CSV UTF-8 "
+        "and upload it again."
+    )

@@ -35,6 +35,7 @@ HEADINGS = {
     ],
     "rejects": [
         "What happened to the rows",
+        "Notes",  # the likely encoding of a cell
         "Rejected rows",
         "Contents of the file",
         "Details",

@@ -7,8 +7,8 @@ import io
 import zlib
 from typing import BinaryIO, TypeAlias
 
-from salespro_core.csv_reader.dos_end import WithoutDosEnd
-from salespro_core.csv_reader.file_formats import check_format
+from salespro_core.csv_reader.decoding.dos_end import WithoutDosEnd
+from salespro_core.csv_reader.decoding.file_formats import check_format
 from salespro_core.errors import UnreadableObject
 
 HEAD_BYTES = 4096
