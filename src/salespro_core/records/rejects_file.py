@@ -111,8 +111,11 @@ class Rejects:
         return file
 
     def _write(self, cells: list[str]) -> None:
+        # Without quotes, 0x1A at the end of the file would be the end of text of DOS.
+        quoting = csv.QUOTE_ALL if cells[-1].endswith("\x1a") else csv.QUOTE_MINIMAL
+        writer = csv.writer(self._file, quoting=quoting)  # type: ignore[arg-type]
         with _storage_errors():
-            csv.writer(self._file).writerow(map(escape_formula, cells))  # type: ignore[arg-type]
+            writer.writerow(map(escape_formula, cells))
 
 
 def _bounded(reject: Reject, width: int) -> Reject:

@@ -270,6 +270,7 @@ raw_cells = st.binary(max_size=6) | st.sampled_from([b"", b'"', b"\r\n", b"\r", 
 @no_deadline
 @given(st.lists(st.lists(raw_cells, min_size=1, max_size=5), min_size=1, max_size=6))
 @example([[b"\xff\r", b'"\n', b"\0"]])
+@example([[b"\x1a"]])
 def test_any_bytes_are_unchanged_in_each_round(
     table: list[list[bytes]],
 ) -> None:
