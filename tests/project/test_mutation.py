@@ -12,11 +12,13 @@ from datetime import timedelta
 
 LEASE = timedelta(minutes=2)
 LIMITS = (20, 30)
+LONGER = LEASE + 15.0
 
 @dataclass(frozen=True)
 class Row:
     cells: str | None = None
 
+@cache
 def total(rows: int, *, more: int = 1) -> int | None:
     if (rows
             == 0):
@@ -35,6 +37,9 @@ def position(text: str) -> tuple[int, int]:
     ("operator", "text", "expected"),
     [
         pytest.param("core/NumberReplacer", "2)", False, id="timeout"),
+        pytest.param("core/NumberReplacer", "15.0", False, id="constant-of-constant"),
+        pytest.param("core/RemoveDecorator", "@dataclass", True, id="decorator"),
+        pytest.param("core/RemoveDecorator", "@cache", False, id="cache"),
         pytest.param("core/NumberReplacer", "20, 30", True, id="other-constant"),
         pytest.param("core/ReplaceTrueWithFalse", "True", False, id="dataclass"),
         pytest.param(
@@ -93,7 +98,7 @@ def test_change_of_one_module_leaves_the_sample_of_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("line", "lines"),
-    [(12, [11, 12]), (13, [13]), (10, [10]), (14, [14]), (4, [4])],
+    [(14, [13, 14]), (15, [15]), (12, [12]), (16, [16]), (4, [4])],
 )
 def test_lines_of_a_statement_are_all_its_lines_or_those_of_its_head(
     line: int, lines: list[int]

@@ -104,6 +104,9 @@ def is_plausible(source: str, operator: str, position: tuple[int, int]) -> bool:
     if _BINARY in operator:
         # Also finds the `*` of a signature, which is no operator.
         return operator.endswith(_BINARY_PAIRS) and position in _operators(source)
+    if operator == "core/RemoveDecorator":
+        # Without its cache a function is only slower.
+        return "cache" not in source.splitlines()[position[0] - 1]
     return position not in _without_effect(source)
 
 
@@ -177,10 +180,12 @@ def _arguments(call: ast.expr, name: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_number(value: ast.expr) -> bool:
-    """Whether it is a number, a product of numbers such as 24 * 3600, or a timedelta."""
+    """Whether it is a number, a timedelta, or made of numbers and other constants."""
     match value:
         case ast.Constant(int() | float()):
             return True
+        case ast.Name(name):
+            return name.isupper()
         case ast.BinOp(left, _, right):
             return _is_number(left) and _is_number(right)
         case ast.Call(ast.Name("timedelta"), [], keywords):

@@ -113,7 +113,7 @@ class ExportReader:
             refused: line -> why Postgres refused the row.
             checkpoint_rows: rows held in memory at once.
         """
-        while rows > 0 and (part := self.read_rows(min(rows, checkpoint_rows))):
+        while part := self.read_rows(min(rows, checkpoint_rows)):
             rows -= part.rows
             lines = [*part.lines, *(record.line for record in part.lenient)]
             cells = [*part.cells, *(record.cells for record in part.lenient)]
@@ -121,7 +121,7 @@ class ExportReader:
                 self._rejects.add(self.layout, reject)
 
     def read_rows(self, max_rows: int) -> ParsedRows | None:
-        """The next rows as records and rejects; None at the end of the file.
+        """The next rows as records and rejects; None at the end of the file, or for no rows.
 
         Raises:
             InputError, ObjectUnavailable, ObjectRefused: the rest cannot be read.
