@@ -14,6 +14,7 @@ from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.dialects import check_label_quotes, delimiter_name
 from salespro_core.csv_reader.header_damage import (
     check_joined_labels,
+    check_joined_rows,
     check_near_misses,
     check_style,
     check_swallowed_rows,
@@ -94,6 +95,8 @@ def read_header(
     if not complete:
         _raise_unknown_export(labels, matches, line)
     export, found = max(complete, key=lambda match: len(match[1]))
+    # First, because other errors repeat labels, which may be cells of these rows.
+    check_joined_rows(labels, export, line)
     _check_repeated(labels, export, found)
     column_indexes = tuple(indexes[0] for indexes in found.values())
     check_swallowed_rows(labels, export, line)

@@ -14,7 +14,13 @@ from salespro_core.csv_reader.labels import (
 from salespro_core.errors import HeaderMismatch
 from salespro_core.exports.columns import Column, Export
 
-_SPACE_AND_QUOTES = ' "'
+_OWN_LABEL = re.compile("reject_(?:line|column|reason)")
+# An amount, a date, a time, a boolean or an email: cells of a row, and no labels.
+_VALUE = re.compile(
+    r"-?\$?[0-9][0-9,]*\.[0-9]{1,2}|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+Z?)?|[0-9]{1,2}[-/]"
+    r"[0-9]{1,2}[-/][0-9]{4}|TRUE|FALSE|[^\s@]+@[^\s@]+\.[a-z]+",
+    re.IGNORECASE,
+)
 
 
 def check_swallowed_rows(labels: Sequence[str], export: Export, line: int) -> None:
@@ -31,6 +37,50 @@ def check_swallowed_rows(labels: Sequence[str], export: Export, line: int) -> No
                 "file again.",
                 export.sync_type,
             )
+
+
+def check_joined_rows(labels: Sequence[str], export: Export, line: int) -> None:
+    """Refuse a header that goes on with rows: the line ends are lost."""
+    known = {fold_label(label) for c in export.columns for label in c.labels}
+    for label in labels:
+        first, quote, rest = label.strip(' "').partition('"')
+        if fold_label(label) not in known and (
+            _VALUE.fullmatch(label.strip())
+            or (quote and fold_label(first) in known and fold_label(rest))
+        ):
+            raise _joined_rows(export, line)
+
+
+def check_header_alone(
+    labels: Sequence[str], export: Export, columns: Sequence[Column]
+) -> None:
+    """Refuse a file without rows whose header has the length of several rows.
+
+    The last label and the first cell of the next row are one label; so are the last and
+    the first cell of the other rows.
+    """
+    missing = [
+        fold_label(label)
+        for column in export.columns
+        if column not in columns
+        for label in column.labels
+    ]
+    last = len(labels) - 1
+    for index in range(1, last // 2 + 1):
+        label = fold_label(labels[index])
+        if last % index == 0 and (
+            any(label.startswith(it) for it in missing)
+            or all('"' in labels[i] for i in range(index, last, index))
+        ):
+            raise _joined_rows(export, 1)
+
+
+def _joined_rows(export: Export, line: int) -> HeaderMismatch:
+    return HeaderMismatch(
+        f"The header in line {line} goes on with the cells of rows: line ends are lost. "
+        "Export the file again.",
+        export.sync_type,
+    )
 
 
 def check_near_misses(
@@ -81,12 +131,12 @@ def find_mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]
     folded = {fold_label(label): label for label in known}
     for label in unknown:
         shown = printable_label(label)
-        head, quote, _ = label.strip(_SPACE_AND_QUOTES).partition('"')
-        if quote and (followed := folded.get(fold_label(head))):
-            # What follows may be a row: personal data.
-            yield f"{followed!r} is followed by a quote and text: a line end is missing"
-        elif parts := label_parts(label, folded):
-            yield f"{shown!r} contains {_listed(parts, folded)}: a comma or a quote is missing"
+        if parts := label_parts(label, folded):
+            # Other text in it may be a cell of a row: personal data, never repeated.
+            rest = _OWN_LABEL.sub("", fold_label(label))
+            others = len(rest) > sum(map(len, parts)) + len(parts) + 1
+            shown = "a label" if others else repr(shown)
+            yield f"{shown} contains {_listed(parts, folded)}: a comma or a quote is missing"
         elif fold_label(label) not in folded and (near := near_miss(label, known)):
             yield f"{shown!r} is not a known label, but nearly {near!r}"
 

@@ -88,7 +88,7 @@ def near_miss(label: str, known: Collection[str]) -> str | None:
         if (
             spelling.letters in (meant.letters.strip("0123456789"), without_brackets)
             or meant.is_misspelled(spelling)
-            or _is_cut_off(clean_label(label), name)
+            or _is_cut_off(clean_label(label), name, known)
         ):
             return name
     return None
@@ -169,15 +169,16 @@ def _known_spelling(label: str) -> _Spelling:
     return _Spelling.of(label)
 
 
-def _is_cut_off(label: str, known: str) -> bool:
-    """Whether a label ends in the middle of a word of a known label."""
+def _is_cut_off(label: str, name: str, known: Collection[str]) -> bool:
+    """Whether a label ends in the middle of a word of a known label, or after a word.
+
+    After a word, only one known label may begin like this: not `customer.name`.
+    """
     end = len(label)
-    return (
-        end >= max(_SHORTEST_CUT_OFF, len(known) / 2)
-        and known.startswith(label)
-        and label[-1:].isalpha()
-        and known[end : end + 1].islower()
-    )
+    if end < max(_SHORTEST_CUT_OFF, len(name) / 2) or not name.startswith(label):
+        return False
+    is_inside_a_word = label[-1:].isalpha() and name[end : end + 1].islower()
+    return is_inside_a_word or sum(other.startswith(label) for other in known) == 1
 
 
 def _is_misspelled(word: str, known: str) -> bool:

@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 
 from salespro_core.csv_reader.header import Layout, find_columns
+from salespro_core.csv_reader.header_damage import check_header_alone
 from salespro_core.csv_reader.labels import fold_label, near_miss
 from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import Block
@@ -49,9 +50,10 @@ def screened(
 
 
 def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
-    """The same blocks, if the header fits one of the first rows.
+    """The same blocks, unless most of the first rows have another number of cells.
 
-    Otherwise each row would be rejected, and the person would not learn why.
+    Otherwise each row would be rejected, and the person would not learn why; or cells of
+    the few rows that fit by chance would be stored in other columns.
     """
     width = len(layout.labels)
     first: list[Block] = []
@@ -62,41 +64,50 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
             if not first:
                 _check_broken_label(block.rows[0], layout)
             first.append(block)
-            seen += len(block)
             characters += block.characters
-            widths.update(len(row.cells) for row in block if not row.problem)
-            # Any line without a comma fits a header of one label: a part of a text.
-            is_fitting = width in widths and width > 1
-            if is_fitting or seen >= FIRST_ROWS or characters >= _FIRST_CHARACTERS:
+            rows_left = islice(block, FIRST_ROWS - seen)
+            widths.update(len(row.cells) for row in rows_left if not row.problem)
+            seen += len(block)
+            if seen >= FIRST_ROWS or characters >= _FIRST_CHARACTERS:
                 break
     except SalesProError:
         yield from first
         raise
     [(cells, rows)] = widths.most_common(1) or [(width, 0)]
+    # Rejects files consist of damaged rows, of which a person may have corrected one.
+    is_fitting = cells == width or (layout.is_rejects_file and width in widths)
     # One row may be damaged itself.
-    is_fitting = width in widths and (width > 1 or cells == width)
     if not is_fitting and rows > max(1, widths.total() // 2):
         raise HeaderMismatch(
-            f"The header has {width} label{'s' if width > 1 else ''}, but the rows have "
-            f"{cells} cell{'s' if cells > 1 else ''} each. A comma may be "
+            f"The header has {width} label{'s' if width > 1 else ''}, but {'most' if width in widths else 'the'} rows "
+            f"have {cells} cell{'s' if cells > 1 else ''} each. A comma may be "
             f"{'missing in the header or surplus' if cells > width else 'surplus in the header or missing'}"
             " in the rows. Correct the header or the rows and upload the file again.",
             layout.export.sync_type,
         )
+    if not seen:
+        check_header_alone(layout.labels, layout.export, layout.columns)
     yield from first
     yield from blocks
 
 
 def _check_broken_label(first_row: Sequence[str], layout: Layout) -> None:
-    """Refuse a header whose last label continues in the next line."""
-    if len(first_row) != 1 or len(layout.labels) == 1:
-        return
+    """Refuse a header that continues in the next line."""
     missing = [
         label
         for column in layout.export.columns
         if column not in layout.columns
         for label in column.labels
     ]
+    folded = set(map(fold_label, missing))
+    if all(fold_label(cell) in folded for cell in first_row if cell.strip()):
+        raise HeaderMismatch(
+            "The header has a line break between its labels: the next row has labels only. "
+            "Remove the line break and upload the file again.",
+            layout.export.sync_type,
+        )
+    if len(first_row) != 1 or len(layout.labels) == 1:
+        return
     if label := near_miss(layout.labels[-1] + first_row[0], missing):
         raise HeaderMismatch(
             f"The header has a line break in its last label, which seems to be {label!r}. "

@@ -140,7 +140,7 @@ def test_header_with_a_comma_more_or_less_than_all_rows_refuses_the_file(
     [
         pytest.param(["a1,5,"], id="one-row"),
         pytest.param(["a1,5,", "a2,5"], id="another-row-fits"),
-        pytest.param([*["a1,5,"] * (FIRST_ROWS - 1), "a2,5"], id="a-late-row-fits"),
+        pytest.param(["a1,5,"] * 50 + ["a2,5"] * 50, id="half-of-the-rows-fit"),
         pytest.param(["a1,5,", "a2", "a3,5,,", "a4,5,6,7,8"], id="different-widths"),
     ],
 )
@@ -148,10 +148,10 @@ def test_rows_of_other_widths_are_rejected_one_by_one(rows: list[str]) -> None:
     found, rejects, _ = imported("\n".join(["_id,saleAmount", *rows, ""]).encode())
 
     assert len(found) + len(rejects) == len(rows)
-    assert len(found) == ("a2,5" in rows)
+    assert len(found) == rows.count("a2,5")
 
 
-@pytest.mark.parametrize("second_label", ["", "resultFullString\n"])
+@pytest.mark.parametrize("second_label", ["", "Notes\n"])
 def test_header_of_one_label_is_refused_if_a_part_of_a_text_is_all_that_fits(
     second_label: str,
 ) -> None:
@@ -159,7 +159,7 @@ def test_header_of_one_label_is_refused_if_a_part_of_a_text_is_all_that_fits(
     text = '"Said ""no, not now""\ncall again\n, in June"'
     body = f"_id\n{second_label}a1,Sold\nb1,{text}\nc1,Sold\nd1,Sold\n"
 
-    with pytest.raises(HeaderMismatch, match="1 label, but the rows have 2 cells"):
+    with pytest.raises(HeaderMismatch, match="1 label, but most rows have 2 cells"):
         imported(body.encode())
 
 

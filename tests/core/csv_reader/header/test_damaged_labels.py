@@ -179,6 +179,9 @@ def test_label_with_one_typo_is_never_ignored(export: Export, label: str) -> Non
         ("costumer.nameLast", "customer.nameLast"),
         ("customer.lastName", "customer.nameLast"),
         ("created_at", "_created_at"),
+        ("customer.estimate", "customer.estimateName"),
+        ("resultFull", "resultFullString"),
+        ("_updated", "_updated_at"),
     ],
 )  # fmt: skip
 def test_near_miss_is_refused_with_the_label_and_the_fix(
@@ -208,7 +211,7 @@ FOREIGN = [
     "Last Sync", "Last Seen", "First Login", "Login Count", "Status", "Office ID",
     "Assigned Team", "Assigned Region", "License State", "License Type", "License Expiration", "Additional Percent",
     "Additional Notes", "Unique ID", "Job Title", "Job Representative Name", "Send Emails", "Send Invoices",
-    "Search Other Users", "View Other Users Estimates", "Commission", "Hire Date", "Password", "Team",
+    "Search Others", "View Other Users Estimates", "Commission", "Hire Date", "Password", "Team",
     "Région", "city, state", "a:b",
 ]  # fmt: skip
 
