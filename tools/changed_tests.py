@@ -47,13 +47,13 @@ def _tests(changed: Path) -> Iterator[Path]:
         case ["src", package, *folders, file] if package in _TREES:
             folder = ROOT.joinpath("tests", _TREES[package], *folders)
             module = Path(file).stem.rstrip("_")
-            # The tests of a module may have a folder of their own.
+            # The tests of a module may have a folder of their own, or share one.
             tests = [
-                *sorted(folder.glob(f"test_{module}*.py")),
+                *sorted(folder.rglob(f"test_{module}*.py")),
                 *sorted((folder / module).glob("test_*.py")),
             ]
             # A module without tests of its own is tested by those of its package.
-            yield from tests or sorted(folder.glob("test_*.py"))
+            yield from tests or sorted(folder.rglob("test_*.py"))
         case ["template.yaml"]:
             yield from (ROOT / "tests" / "project").glob("test_template*.py")
 

@@ -83,7 +83,7 @@ class Shadows:
         once: a shadow row that is still newer was not written by it.
         """
         for batch in chunk.batches:
-            if batch and len(self.stale) < SAMPLE:
+            if len(self.stale) < SAMPLE:
                 self.stale.extend(
                     _stale_rows(
                         self.conn,

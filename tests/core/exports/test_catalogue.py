@@ -49,3 +49,22 @@ def test_longest_accepted_cell_fits_the_column_and_no_longer_one_would(
     else:
         cells = ["a" * length for length in range(1, 2 * characters)]
         assert longest(column, cells) == characters
+
+
+@pytest.mark.parametrize(("export", "column"), COLUMNS)
+def test_whole_column_is_accepted_only_if_each_cell_would_be(
+    export: Export, column: Column
+) -> None:
+    """Columns of ordinary cells are checked as a whole, which is faster."""
+    all_canonical = column.column_type.all_canonical
+    cells = [
+        character * length
+        for character in "a1é"
+        for length in (1, 5, 49, 50, 51, 254, 256)
+    ]
+    for cell in [*cells, "1.00", "9" * 20 + ".00", "a b", "a\u200bb", " a", "\0"]:
+        with suppress(ValueError):
+            if column.parse_cell(cell) == cell:
+                continue
+        assert all_canonical is None or not all_canonical(["1.00", cell]), export.table
+        assert all_canonical is None or not all_canonical([cell]), export.table

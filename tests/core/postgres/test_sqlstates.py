@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
 from salespro_core.postgres import connection
-from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.postgres.sqlstates import is_row_error, store_errors
 from tests.support.builders import appointment, csv_bytes
 from tests.support.databases import temporary_role
 from tests.support.import_runs import run
@@ -251,3 +251,25 @@ def test_error_that_a_trigger_raises_is_refused_without_its_text(
     assert PRIVATE not in str(refused.value)
     assert f"SQLSTATE {sqlstate}" in str(refused.value)
     assert "A trigger or a function of the table raised it" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT 'Garcia'::int", True),
+        ("INSERT INTO salespro_users (user_object_id) VALUES (NULL)", True),
+        ("DO $$ BEGIN RAISE 'no'; END $$", True),
+        ("SELECT FROM no_such_table", False),
+        ("SELECT 1 FROM", False),
+        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", False),
+        # Its constraints hold unless the importer has a bug.
+        ("INSERT INTO salespro_sync_history (sync_type) VALUES (NULL)", False),
+    ],
+)
+def test_row_is_the_cause_of_invalid_data_and_constraints_except_of_the_history(
+    conn: Connection, query: str, *, expected: bool
+) -> None:
+    with pytest.raises(psycopg.Error) as error:
+        conn.execute(query.encode())
+
+    assert is_row_error(error.value) == expected

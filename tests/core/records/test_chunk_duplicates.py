@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from salespro_core.records.chunks import Batch
 from tests.core.records.readers import (
     make_chunks,
     read_chunks,
     sent_records,
     skipped_rows,
 )
-from tests.support.builders import appointment, user
+from tests.support.builders import appointment, batch, user
 
 MORNING = "2025-06-07T10:00:00.000Z"
 NOON = "2025-06-07T12:00:00.000Z"
@@ -91,3 +94,14 @@ def test_records_with_one_key_in_two_chunks_are_both_sent() -> None:
 
     assert [sent_records(chunk) for chunk in chunks] == [[[("A", 2)]], [[("A", 3)]]]
     assert [skipped_rows(chunk) for chunk in chunks] == [(0, 0), (0, 0)]
+
+
+def test_rows_of_a_batch_are_those_that_it_sends_and_those_that_it_accounts_for() -> (
+    None
+):
+    """The checkpoint of the next batch is after all of them."""
+    _, sent = batch(appointment("A"), appointment("B"))
+
+    assert sent.rows == 2
+    assert replace(sent, duplicate=10, rejected=100).rows == 112
+    assert Batch(rejected=3).rows == 3

@@ -252,3 +252,30 @@ def test_rows_of_users_are_not_summed() -> None:
         builder.add(part)
 
     assert vars(builder) == vars(summary_builder.FileSummaryBuilder(reader.layout))
+
+
+def test_reps_are_in_order_of_sales_then_revenue_then_appointments_then_email() -> None:
+    def rows(email: str, *amounts: str) -> list[CsvRow]:
+        """A sale per amount; an appointment without a sale for `no`."""
+        return [
+            appointment(
+                salesrep_email=f"{email}@example.com",
+                isSale="FALSE" if amount == "no" else "TRUE",
+                saleAmount="" if amount == "no" else amount,
+            )
+            for amount in amounts
+        ]
+
+    summary = summary_of(
+        csv_bytes(
+            *rows("f", "no"),
+            *rows("e", "no"),
+            *rows("d", "no", "no"),
+            *rows("c", "1", "1"),
+            *rows("b", "1", "1", "no"),
+            *rows("a", "3"),
+            *rows("g", "2", "1"),
+        )
+    )
+
+    assert "".join(rep.email[0] for rep in summary.reps) == "gbcadef"

@@ -137,3 +137,16 @@ def test_rows_of_an_earlier_attempt_are_named(resumed_at: int, text: object) -> 
     assert view is not None
     resumed = view["resumed"]
     assert str(resumed).replace("\N{NO-BREAK SPACE}", " ") == str(text)
+
+
+def test_figures_are_those_that_the_file_has_numbers_for() -> None:
+    view = file_summary_view(outcome(file_summary=FILE_SUMMARY))
+
+    assert view is not None
+    assert [(figure["name"], figure["value"]) for figure in view["figures"]] == [
+        ("Appointments", "15"),
+        ("Sales", "6"),
+        ("Conversion rate", "40.0\N{NO-BREAK SPACE}%"),
+        ("Revenue", "25.01"),
+        ("Average sale", "12.50"),
+    ]
