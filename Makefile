@@ -12,7 +12,7 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo quick test faults crashes simulation settings poolers soak browser pictures tls postgres-versions mutation runtime \
+.PHONY: help demo quick test faults crashes simulation settings poolers pollution soak browser pictures tls postgres-versions mutation runtime \
 	check format bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
@@ -39,14 +39,14 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro import --dry-run events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
 
-SHORT := $(foreach marker,faults crashes simulation settings poolers browser tls,not $(marker) and) not runtime
+SHORT := $(foreach marker,faults crashes simulation settings poolers pollution browser tls,not $(marker) and) not runtime
 quick: check  ## check, and test the changed modules, in under a minute
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "$(SHORT)" \
 	  $$(PYTHONPATH=. $(BIN)/python -m tools.changed_tests) $(ARGS)
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SHORT)" $(ARGS)
-	@echo "Not included: the tests of the browser, TLS, other versions of Postgres, the runtime, faults, crashes, simulation, settings and poolers. Each has a target; see make help."
+	@echo "Not included: the tests of the browser, TLS, other versions of Postgres, the runtime, faults, crashes, simulation, settings, poolers and pollution. Each has a target; see make help."
 
 # The long test runs. Each writes its section of docs/reliability.md after a complete pass.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
@@ -69,6 +69,9 @@ poolers: $(VENV)/ready  ## test behind PgBouncer in all pool modes (installs it 
 	@test -n "$(PGBOUNCER)" || PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null \
 	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends pgbouncer; }
 	@$(BIN)/python $(HARD) -m poolers tests/chaos/poolers $(ARGS)
+
+pollution: $(VENV)/ready  ## test with polluted exports of every kind
+	@$(BIN)/python $(HARD) -m pollution tests/chaos/pollution $(ARGS)
 
 browser: $(VENV)/ready  ## test the reports in Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS)

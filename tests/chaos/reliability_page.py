@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.crashes import reliability_section as crashes_report
 from tests.chaos.faults import matrix
+from tests.chaos.pollution import sweep as pollution_report
 from tests.chaos.poolers import reliability_section as poolers_report
 from tests.chaos.settings import reliability_section as settings_report
 from tests.chaos.settings.databases import reliability_section as databases_report
@@ -30,6 +31,7 @@ WRITERS: dict[str, Callable[[Counter[str]], str | None]] = {
     "deliveries": crashes_report.deliveries,
     "simulation": simulation_report.markdown,
     "poolers": poolers_report.markdown,
+    "pollution": pollution_report.markdown,
     "settings": settings_report.markdown,
     "databases": databases_report.markdown,
 }
