@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from salespro_core.postgres import connection
+from salespro_core.postgres.watchdog import statement_deadline
 from salespro_core.postgres.wire import Pipeline
 from tests.support.servers.tcp_proxy import postgres_proxy
 from tests.support.table_contents import number
@@ -37,6 +38,19 @@ def test_parameters_larger_than_all_buffers_are_sent(conn: Connection) -> None:
     results = pipeline.send().fetch()
 
     assert [result.get_value(0, 0) for result in results] == [b"5000000"] * 5
+
+
+def test_results_larger_than_all_buffers_are_read_while_parameters_are_sent(
+    conn: Connection,
+) -> None:
+    """Otherwise both sides would wait for the other one to read."""
+    pipeline = Pipeline(conn)
+    for _ in range(5):
+        pipeline.execute(b"SELECT $1", [b"x" * 5_000_000])
+    with statement_deadline(conn, 30.0):
+        results = pipeline.send().fetch()
+
+    assert [len(result.get_value(0, 0) or b"") for result in results] == [5_000_000] * 5
 
 
 def test_first_error_is_raised_and_the_connection_stays_usable(

@@ -279,3 +279,25 @@ def test_reps_are_in_order_of_sales_then_revenue_then_appointments_then_email() 
     )
 
     assert "".join(rep.email[0] for rep in summary.reps) == "gbcadef"
+
+
+def test_days_and_reps_that_do_not_count_any_more_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file may have as many of them as rows."""
+    monkeypatch.setattr(summary_builder, "MOST_DAYS", 3)
+    monkeypatch.setattr(summary_builder, "MOST_REPS", 3)
+    rows = [
+        appointment_on(1 + number % 28, salesrep_email=f"{number}@example.com")
+        for number in range(280)
+    ]
+    with Rejects() as rejects:
+        stream = io.BytesIO(csv_bytes(*rows))
+        reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
+        builder = summary_builder.FileSummaryBuilder(reader.layout)
+        while part := reader.read_rows(5):
+            builder.add(part)
+            kept = [each for each in vars(builder).values() if isinstance(each, dict)]
+
+            assert len(kept) > 5
+            assert max(map(len, kept)) <= max(2 * 3 + 1, len(reader.layout.columns))
