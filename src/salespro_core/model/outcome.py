@@ -126,6 +126,8 @@ class Outcome:
             self,
             status="failed",
             sync_type=sync_type,
+            # Labels of a header that does not fit may be cells: personal data.
+            ignored=() if isinstance(error, HeaderMismatch) else self.ignored,
             error=str(error),
             is_unfinished=isinstance(error, OutOfTime),
             seconds=seconds,
