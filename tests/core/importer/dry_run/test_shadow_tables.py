@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import LiteralString
 
 import pytest
 from psycopg import Connection
+from psycopg.conninfo import make_conninfo
 
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.importer.options import Options
 from salespro_core.importer.shadow_tables import SAMPLE, shadow_tables
 from salespro_core.model.outcome import Stale
+from salespro_core.postgres import connection
 from tests.support.builders import (
     MORNING,
     CsvRow,
@@ -21,6 +24,7 @@ from tests.support.builders import (
     upload,
     user,
 )
+from tests.support.databases import new_database
 from tests.support.import_runs import dry_run, new_version, run
 
 OLD, NEW = "2025-06-07T09:00:00.000Z", "2025-06-08T10:00:00.000Z"
@@ -124,3 +128,25 @@ def test_only_stored_rows_with_a_key_of_the_file_are_copied(
         rows = conn.execute(f"SELECT * FROM pg_temp.{table}".encode()).fetchall()  # noqa: S608
 
     assert [row[0] for row in rows] == ["A"]
+
+
+def test_stored_rows_are_copied_beside_keys_that_the_encoding_lacks(
+    server: str,
+) -> None:
+    """Postgres refuses the whole list of keys, so it is halved until the bad ones are found."""
+    keys = [f"{number}-Zoë" for number in range(1, 10)]
+    options: LiteralString = "ENCODING 'LATIN1' LOCALE 'C'"
+    with new_database(server, "template0", options) as name:
+        url = make_conninfo(server, dbname=name)
+        with connection.connect(url) as conn:
+            connection.migrate(conn)
+            run(conn, csv_bytes(*map(appointment, keys)))
+            layout, sent = batch(*map(appointment, [*keys, "4-Łukasz", "8-Łukasz"]))
+
+            with shadow_tables(conn, layout.export) as shadows:
+                shadows.copy_stored(sent)
+                rows = conn.execute(
+                    "SELECT id FROM pg_temp.salespro_appointment ORDER BY id"
+                ).fetchall()
+
+    assert [key for (key,) in rows] == keys
