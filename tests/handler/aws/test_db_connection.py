@@ -119,7 +119,7 @@ def test_secret_is_read_again_only_for_a_new_connection(
 
 
 @pytest.mark.usefixtures("aws")
-@pytest.mark.parametrize("outdated", ["a_missing_database", "~ a missing database"])
+@pytest.mark.parametrize("outdated", ["a_missing_database", "~missing"])
 def test_secret_that_is_rotated_while_connecting_is_read_again(
     conn: Connection, outdated: str
 ) -> None:
