@@ -2,6 +2,6 @@
 
 In: a binary stream, plain or gzipped; out: blocks of rows, and the layout of the header.
 May import: `errors`, `model`, `exports`.
-Start at `row_blocks.py`; `recovery.py` finds the next row after a damaged row, and
+Start at `row_blocks.py`; `recovery` finds the next row after a damaged row, and
 `row_screening.py` leaves out rows that are no data.
 """

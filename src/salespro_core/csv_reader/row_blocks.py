@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, compress
+from itertools import accumulate, chain, compress, islice
 from operator import itemgetter
 from typing import BinaryIO
 
 from salespro_core.csv_reader.decoding.seven_bit import seven_bit_encoding
 from salespro_core.csv_reader.decoding.text_stream import open_text
-from salespro_core.csv_reader.recovery import find_csv_problem
+from salespro_core.csv_reader.recovery.next_row import (
+    MAX_FRAGMENTS,
+    RecordCheck,
+    may_have_swallowed,
+)
+from salespro_core.csv_reader.recovery.problems import find_csv_problem
 from salespro_core.csv_reader.row_reader import (
     Row,
     read_header_row,
@@ -147,11 +153,16 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def read_blocks(stream: BinaryIO) -> Iterator[Block]:
+def read_blocks(stream: BinaryIO, check: RecordCheck | None = None) -> Iterator[Block]:
     """Read CSV text, plain or gzipped: first the header alone, then the rows.
 
     Blank lines are skipped.  A damaged row has a problem; its neighbours do not.  The
     stream is read to its end and left open.  A block may be empty.
+
+    Args:
+        stream: the file.
+        check: recognises the row after a damaged row; None if any row of the header's
+            width may follow.  It is used after the header was yielded.
 
     Raises:
         UnreadableObject: the file is empty, not UTF-8 text or broken gzip; or its header
@@ -171,33 +182,48 @@ def read_blocks(stream: BinaryIO) -> Iterator[Block]:
             _read_lines(text, lines)
         except SalesProError:
             # The rows before the error can be committed.
-            yield read_well_formed(_countable(lines), line, width)[0]
+            yield read_well_formed(_countable(lines), line, width, check)[0]
             raise
         if not lines:
             return
         whole = _countable(lines)
-        block, line_count, is_incomplete = read_well_formed(whole, line, width)
+        block, line_count, is_incomplete = read_well_formed(whole, line, width, check)
         yield block
+        if check:
+            check.learn(block.rows)
         line += line_count
         del lines[:line_count]
         # An incomplete row is read again together with the lines that follow.  If it still
         # is the first row then, it is either very long or damaged.
         if lines and not (line_count and is_incomplete and whole is lines):
-            line = yield from _read_damaged(lines, text, line, width)
+            line = yield from _read_damaged(lines, text, line, width, check)
             lines = []
 
 
 def _read_damaged(
-    lines: list[str], text: Iterable[str], line: int, width: int
+    lines: list[str],
+    text: Iterable[str],
+    line: int,
+    width: int,
+    check: RecordCheck | None,
 ) -> Generator[Block, None, int]:
     """Blocks of the rows that start in `lines`; returns the number of the next line."""
-    pieces = read_with_recovery(lines, text, line=line, width=width)
+    if check:
+        check.learn_candidates(_rows_of_one_line(lines))
+    pieces = read_with_recovery(lines, text, line=line, width=width, check=check)
     while True:
         try:
             rows = next(pieces)
         except StopIteration as end:
             return int(end.value)
         yield block_from_rows(rows)
+
+
+def _rows_of_one_line(lines: Iterable[str]) -> Iterator[list[str]]:
+    for line in lines:
+        if len(line) <= BLOCK_CHARACTERS:
+            with suppress(csv.Error):
+                yield from csv.reader((line,), strict=True)
 
 
 def _read_lines(text: Iterable[str], lines: list[str]) -> None:
@@ -219,7 +245,7 @@ def _countable(lines: list[str]) -> list[str]:
 
 
 def read_well_formed(
-    lines: Sequence[str], line: int, width: int
+    lines: Sequence[str], line: int, width: int, check: RecordCheck | None = None
 ) -> tuple[Block, int, bool]:
     """Read the well-formed rows at the start of these lines.
 
@@ -230,6 +256,7 @@ def read_well_formed(
         lines: lines of the file, with their ends.
         line: number of the first line.
         width: number of cells of the header.
+        check: recognises the row after a damaged row.
 
     Returns:
         The rows; the number of lines that they take; and whether the next row may
@@ -245,7 +272,9 @@ def read_well_formed(
             starts.append(reader.line_num)
     except csv.Error:
         is_incomplete = reader.line_num == len(lines)
-    row_count = _count_well_formed(rows, lines, starts, width)
+    row_count = _count_well_formed(rows, lines, starts, width, check)
+    if check:
+        row_count -= _count_doubtful(rows[:row_count], lines, starts, check, width)
     line_count = starts[row_count]
     del rows[row_count:], starts[row_count:]
     line_numbers = [line + start for start in starts]
@@ -259,7 +288,11 @@ def read_well_formed(
 
 
 def _count_well_formed(
-    rows: Sequence[list[str]], lines: Sequence[str], starts: Sequence[int], width: int
+    rows: Sequence[list[str]],
+    lines: Sequence[str],
+    starts: Sequence[int],
+    width: int,
+    check: RecordCheck | None,
 ) -> int:
     """The number of rows before the first row that may be damaged."""
     quoted_lines = [
@@ -278,4 +311,30 @@ def _count_well_formed(
         )
         if cells and (not is_simple or find_csv_problem(cells, row_lines, width)):
             return row_index
+        if check and 0 < len(cells) < width:
+            # Text after a line break without quotes may look like the next row.
+            following = next(filter(None, islice(rows, row_index + 1, None)), None)
+            if following is None or check.may_be_text(following):
+                return row_index
     return len(rows)
+
+
+def _count_doubtful(
+    rows: Sequence[list[str]],
+    lines: Sequence[str],
+    starts: Sequence[int],
+    check: RecordCheck,
+    width: int,
+) -> int:
+    """The number of last rows that need a closer look if damage follows.
+
+    These are the last row that may have swallowed others, and what may be the rest of a
+    cell after it.
+    """
+    for count, index in enumerate(reversed(range(len(rows))), 1):
+        row_lines = lines[starts[index] : starts[index + 1]]
+        if may_have_swallowed(row_lines, width):
+            return count
+        if count > MAX_FRAGMENTS or (rows[index] and check(rows[index])):
+            break
+    return 0

@@ -6,12 +6,15 @@ import csv
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
-from salespro_core.csv_reader.recovery import (
-    LineBuffer,
-    RowTooLong,
+from salespro_core.csv_reader.recovery.line_buffer import LineBuffer, RowTooLong
+from salespro_core.csv_reader.recovery.next_row import (
+    RecordCheck,
+    may_have_swallowed,
+    recover_row,
+)
+from salespro_core.csv_reader.recovery.problems import (
     find_csv_problem,
     may_contain_other_rows,
-    recover_row,
 )
 from salespro_core.errors import SalesProError, UnreadableObject
 
@@ -75,7 +78,12 @@ def read_header_row(text: Iterable[str]) -> tuple[Row | None, int]:
 
 
 def read_with_recovery(
-    lines: Iterable[str], text: Iterable[str], *, line: int, width: int
+    lines: Iterable[str],
+    text: Iterable[str],
+    *,
+    line: int,
+    width: int,
+    check: RecordCheck | None = None,
 ) -> Generator[list[Row], None, int]:
     """Read the rows that start in `lines`.
 
@@ -88,6 +96,7 @@ def read_with_recovery(
         text: the lines after them.
         line: number of the first line.
         width: number of cells of the header.
+        check: recognises the row after a damaged row.
 
     Yields:
         Some of the rows, so that memory does not depend on the number of damaged rows.
@@ -102,7 +111,7 @@ def read_with_recovery(
     characters = 0
     source = LineBuffer(lines, text)
     try:
-        for row, line_count in _rows_with_recovery(source, line, width):
+        for row, line_count in _rows_with_recovery(source, line, width, check):
             if row.cells:
                 rows.append(row)
                 characters += sum(map(len, row.cells)) + len(row.cells)
@@ -118,7 +127,7 @@ def read_with_recovery(
 
 
 def _rows_with_recovery(
-    source: LineBuffer, line: int, width: int
+    source: LineBuffer, line: int, width: int, check: RecordCheck | None
 ) -> Iterator[tuple[Row, int]]:
     """Each row, without cells for a blank line, and the number of its lines."""
     while source.has_buffered_lines():  # a new reader after each damaged row
@@ -129,7 +138,15 @@ def _rows_with_recovery(
                 problem = (
                     find_csv_problem(cells, source.taken, width) if cells else None
                 )
-                if line_count > 1 and (problem or len(cells) != width):
+                is_damaged = problem or (cells and len(cells) != width)
+                if (line_count > 1 and is_damaged) or (
+                    check
+                    and (
+                        problem
+                        or 0 < len(cells) < width
+                        or may_have_swallowed(source.taken, width)
+                    )
+                ):
                     suspect = cells
                     break
                 source.start_row()
@@ -141,7 +158,7 @@ def _rows_with_recovery(
                 return
         except csv.Error:
             pass
-        line_count, cells, problem = recover_row(suspect, source, line, width)
+        line_count, cells, problem = recover_row(suspect, source, line, width, check)
         source.give_back_after(line_count)
         yield Row(line, cells, problem), line_count
         line += line_count

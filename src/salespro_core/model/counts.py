@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 # The rules by which the reader counts the rows of a file.  Raise it with each change after
 # which some file, sound or damaged, has another number of rows: a checkpoint is a number
 # of rows, and would point to another row.
-COUNTING_VERSION = 2
+COUNTING_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

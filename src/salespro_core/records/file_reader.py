@@ -12,7 +12,7 @@ from salespro_core.csv_reader.csv_injection import unescape_block
 from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.dialects import with_usual_quotes
 from salespro_core.csv_reader.header import find_header, read_header
-from salespro_core.csv_reader.recovery import TRUNCATION_PROBLEMS
+from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import Block, concatenate, read_blocks
 from salespro_core.csv_reader.row_screening import screened
 from salespro_core.errors import UnknownExport, UnreadableObject
@@ -28,6 +28,7 @@ from salespro_core.model.rejects import (
 from salespro_core.records.chunks import Chunk, make_chunk
 from salespro_core.records.future_times import FutureTimes
 from salespro_core.records.parser import ParsedRows, merge, parse_rows
+from salespro_core.records.plausible_records import RecordCheck
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.records.summary_builder import FileSummaryBuilder
 
@@ -65,7 +66,8 @@ class ExportReader:
         Raises:
             InputError: the file is not readable, or not a known export.
         """
-        blocks = read_blocks(stream)
+        check = RecordCheck()
+        blocks = read_blocks(stream, check)
         self._rest: Block | None = None
         self._rejects = rejects
         self._is_lenient = is_lenient
@@ -82,6 +84,7 @@ class ExportReader:
                     f"{line}. Delete the lines before it and upload the file again."
                 ) from error
             raise
+        check.use(self.layout)
         checked = with_usual_quotes(blocks, self.layout.column_indexes[0])
         self._blocks = screened(checked, self.layout, exports)
         self.warnings: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from salespro_core.csv_reader import recovery
+from salespro_core.csv_reader.recovery import problems
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Record, Reject
 from salespro_core.records.file_reader import ExportReader
@@ -161,6 +161,6 @@ def test_formulas_are_imported_as_text(corpus: Path | None) -> None:
     assert keys_ == ["A-1", "A-2", "A-3", "A-4"]
     assert [reject.line for reject in rejects] == [2, 7]
     assert [str(reject.problems[0]) for reject in rejects] == [
-        recovery.STRAY_QUOTE,
+        problems.STRAY_QUOTE,
         "has 4 cells where the header has 3",
     ]

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salespro_core.csv_reader import row_blocks
-from salespro_core.csv_reader.recovery import TEXT_AFTER_QUOTE
+from salespro_core.csv_reader.recovery.problems import TEXT_AFTER_QUOTE
 from salespro_core.csv_reader.row_reader import Row
 from salespro_core.errors import UnreadableObject
 from tests.support.builders import read_rows

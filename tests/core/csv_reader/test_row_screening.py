@@ -151,15 +151,17 @@ def test_rows_of_other_widths_are_rejected_one_by_one(rows: list[str]) -> None:
     assert len(found) == rows.count("a2,5")
 
 
-@pytest.mark.parametrize("second_label", ["", "Notes\n"])
+@pytest.mark.parametrize(
+    ("second_label", "rows"), [("", "the rows"), ("Notes\n", "most rows")]
+)
 def test_header_of_one_label_is_refused_if_a_part_of_a_text_is_all_that_fits(
-    second_label: str,
+    second_label: str, rows: str
 ) -> None:
     """Any line without a comma has the width of this header, and would become a row."""
     text = '"Said ""no, not now""\ncall again\n, in June"'
     body = f"_id\n{second_label}a1,Sold\nb1,{text}\nc1,Sold\nd1,Sold\n"
 
-    with pytest.raises(HeaderMismatch, match="1 label, but most rows have 2 cells"):
+    with pytest.raises(HeaderMismatch, match=f"1 label, but {rows} have 2 cells"):
         imported(body.encode())
 
 

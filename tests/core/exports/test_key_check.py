@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salespro_core.csv_reader.recovery import STRAY_QUOTE
+from salespro_core.csv_reader.recovery.problems import STRAY_QUOTE
 from salespro_core.exports.column_types import identifier, key
 from salespro_core.exports.key_check import (
     MARKS,

@@ -28,6 +28,9 @@ _ROW_COUNTS = {
     'a,"Sold\nand paid",1.00\nb,"Sold,2.00\nc,Sold,3.00\n': 3,
     'a,"Sold" and paid,1.00\nb,Sold,2.00\n': 2,
     'a,Sold,1.00\nb,"Sold': 2,
+    'a1,"Sold\nto Ann, not Bob,1.00\nb1,Sold,1.00\n': 2,
+    "a1,Sold\nto Ann, not Bob,1.00\nb1,Sold,1.00\n": 2,
+    'a1,"Sold\nb1,Sold,1.00\nc1,"\nPaid",1.00\n': 3,
 }
 
 
@@ -38,7 +41,7 @@ def test_rows_are_counted_by_the_rules_of_this_version() -> None:
         for rows in _ROW_COUNTS
     }
 
-    assert (COUNTING_VERSION, counts) == (2, _ROW_COUNTS)
+    assert (COUNTING_VERSION, counts) == (3, _ROW_COUNTS)
 
 
 @pytest.mark.parametrize(

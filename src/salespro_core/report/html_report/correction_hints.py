@@ -101,6 +101,10 @@ _HINTS = (
         'Close the quote; if the quote is part of the text, write it twice ("").',
     ),
     (
+        r"has a line break in a cell that is not quoted",
+        "Remove the line break, or put quotes around the whole cell.",
+    ),
+    (
         r"is cut off.*",
         "The file ends in the middle of this row: export it again and upload all of it.",
     ),

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from salespro_core.csv_reader import recovery
 from salespro_core.csv_reader.header import read_header
+from salespro_core.csv_reader.recovery import problems
 from salespro_core.exports import spreadsheet_damage
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Reject
@@ -54,7 +54,7 @@ def raised_reasons(module: str) -> list[str]:
 def constant_reasons() -> list[str]:
     return [
         value
-        for name, value in (vars(recovery) | vars(spreadsheet_damage)).items()
+        for name, value in (vars(problems) | vars(spreadsheet_damage)).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, str)
     ]
 

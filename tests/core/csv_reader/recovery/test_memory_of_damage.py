@@ -10,12 +10,8 @@ from itertools import count
 
 import pytest
 
-from salespro_core.csv_reader import recovery
-from salespro_core.csv_reader.recovery import (
-    MAX_ROW_CELLS,
-    ROW_TOO_LONG,
-    UNCLOSED_QUOTE,
-)
+from salespro_core.csv_reader.recovery.line_buffer import MAX_ROW_CELLS, LineBuffer
+from salespro_core.csv_reader.recovery.problems import ROW_TOO_LONG, UNCLOSED_QUOTE
 from salespro_core.csv_reader.row_reader import MAX_COLUMNS, Row
 from salespro_core.errors import UnreadableObject
 from tests.support.builders import read_rows
@@ -92,7 +88,7 @@ from salespro_core.errors import UnreadableObject
 from salespro_core.exports.catalogue import APPOINTMENTS
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from tests.core.csv_reader.test_memory_of_damage import Lines
+from tests.core.csv_reader.recovery.test_memory_of_damage import Lines
 Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the imports
 kind, size = sys.argv[1:]
 with Rejects() as rejects:
@@ -134,7 +130,7 @@ def test_characters_that_recovery_reads_grow_linearly(
     """Text that is searched for the next row is not searched again for each row in it."""
     read = 0
 
-    class Counting(recovery.LineBuffer):
+    class Counting(LineBuffer):
         def take(self) -> str | None:
             nonlocal read
             line = super().take()

@@ -8,8 +8,9 @@ from itertools import islice
 
 import pytest
 
-from salespro_core.csv_reader import recovery, row_blocks
-from salespro_core.csv_reader.recovery import (
+from salespro_core.csv_reader import row_blocks
+from salespro_core.csv_reader.recovery import next_row
+from salespro_core.csv_reader.recovery.problems import (
     CELL_TOO_LONG,
     STRAY_QUOTE,
     TEXT_AFTER_QUOTE,
@@ -90,7 +91,7 @@ def test_file_without_a_row_within_the_look_ahead_is_refused(
 ) -> None:
     """The rest of a large file is neither read into memory nor one rejected row."""
     monkeypatch.setattr(row_blocks, "MAX_CELL_CHARACTERS", 1000)
-    monkeypatch.setattr(recovery, "LOOK_AHEAD_CHARACTERS", 5000)
+    monkeypatch.setattr(next_row, "LOOK_AHEAD_CHARACTERS", 5000)
     stream = io.BytesIO(b'a,b\n1,2\n"3\n",\n"4\n' + b"5\n" * 1_000_000)
     found = read_rows(stream)
 
@@ -169,5 +170,5 @@ def test_rejects_file_has_every_character_of_a_damaged_row() -> None:
         text = file.read().decode()
     [_, [line, column, reason, *cells]] = csv.reader(io.StringIO(text, newline=""))
 
-    assert (line, column, reason) == ("3", "", recovery.TEXT_AFTER_QUOTE)
+    assert (line, column, reason) == ("3", "", TEXT_AFTER_QUOTE)
     assert ",".join(cells) == bad

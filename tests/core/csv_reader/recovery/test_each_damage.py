@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from salespro_core.csv_reader import recovery
+from salespro_core.csv_reader.recovery import problems
 from salespro_core.model.rejects import MAYBE_CUT
 from tests.core.csv_reader.damage import (
     DAMAGES,
@@ -142,6 +142,6 @@ def test_unclosed_quote_in_the_last_row_rejects_that_row_only(
 
     assert found == keys(export)[:-1]
     assert [problem.reason for problem in reject.problems] == [
-        recovery.UNCLOSED_QUOTE_AT_END
+        problems.UNCLOSED_QUOTE_AT_END
     ]
     assert warnings == Counter({MAYBE_CUT: 1})

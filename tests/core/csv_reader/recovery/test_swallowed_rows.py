@@ -1,0 +1,121 @@
+"""A quote that is never closed, but that the quote of a later cell seems to close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+
+from salespro_core.csv_reader import row_blocks
+from tests.core.csv_reader.recovery.exports import (
+    AMOUNT,
+    DATE,
+    USER,
+    WIDE,
+    read,
+)
+
+LINE_ENDS = pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+LENIENT = pytest.mark.parametrize("is_lenient", [False, True])
+
+
+SWALLOWING: dict[str, tuple[str, Callable[[str], str], str, Callable[[str], str]]] = {
+    "text-last": (
+        "_id,resultFullString",
+        lambda key: f"{key},Sold",
+        'a1,"Sold',
+        lambda text: f'c1,"\n{text}"',
+    ),
+    "amount-last": (
+        AMOUNT,
+        lambda key: f"{key},Sold,10.00",
+        'a1,Sold,"10.00',
+        lambda text: f'c1,"\n{text}",10.00',
+    ),
+    "amount-last-of-a-wide-file": (
+        WIDE,
+        lambda key: f"{key},{DATE},{DATE},TRUE,Sold,Lee,10.00",
+        f'a1,{DATE},{DATE},TRUE,Sold,Lee,"10.00',
+        lambda text: f'c1,{DATE},{DATE},TRUE,Sold,"\n{text}",10.00',
+    ),
+    "amount-in-the-middle": (
+        "_id,saleAmount,resultFullString",
+        lambda key: f"{key},10.00,Sold",
+        'a1,10.00,"Sold',
+        lambda text: f'c1,10.00,"\n{text}"',
+    ),
+    "users": (
+        USER,
+        lambda key: f"{key},Ann,Lee",
+        'a1,Ann,"Lee',
+        lambda text: f'c1,Ann,"\n{text}"',
+    ),
+}
+TEXTS = {
+    "one-line": "Call back",
+    "comma": "Call back, please",
+    "two-lines": "Call back\nat five",
+    "line-with-commas": "Call,back\nat five",
+    "quotes": 'Said ""no""\nat five',
+}
+
+
+@pytest.mark.parametrize("name", SWALLOWING)
+@pytest.mark.parametrize("text", TEXTS)
+@LINE_ENDS
+@LENIENT
+def test_open_quote_that_a_later_cell_closes_rejects_its_row_only(
+    name: str, text: str, line_end: str, *, is_lenient: bool
+) -> None:
+    header, sound, opened, last = SWALLOWING[name]
+    for between, after in product((0, 1, 2, 100), (0, 1, 3)):
+        lines = [header, sound("d1"), opened]
+        lines += [sound(f"b{n}") for n in range(between)]
+        lines += [last(TEXTS[text]), *(sound(f"e{n}") for n in range(after))]
+        body = "\n".join([*lines, ""]).replace("\n", line_end)
+
+        found, rejects, _ = read(body.encode(), is_lenient=is_lenient)
+
+        expected = ["d1", *(f"b{n}" for n in range(between)), "c1"]
+        assert found == expected + [f"e{n}" for n in range(after)]
+        assert [reject.line for reject in rejects] == [3]
+
+
+@pytest.mark.parametrize("block_characters", [1, 10, 40, 200])
+@pytest.mark.parametrize("name", SWALLOWING)
+@pytest.mark.parametrize("text", TEXTS)
+def test_swallowed_rows_are_found_where_blocks_end_inside_of_them(
+    name: str, text: str, block_characters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_blocks, "BLOCK_CHARACTERS", block_characters)
+    header, sound, opened, last = SWALLOWING[name]
+    lines = [header, sound("d1"), opened, sound("b1"), sound("b2"), last(TEXTS[text])]
+
+    found, rejects, _ = read("\n".join([*lines, sound("e1"), ""]).encode())
+
+    assert found == ["d1", "b1", "b2", "c1", "e1"]
+    assert [reject.line for reject in rejects] == [3]
+
+
+@pytest.mark.parametrize("name", SWALLOWING)
+def test_text_of_rows_in_a_legal_file_stays_the_text_of_a_cell(name: str) -> None:
+    """Someone pasted an export into a cell; nothing after it is damaged."""
+    header, sound, _, _ = SWALLOWING[name]
+    pasted = "\n".join(sound(f"b{n}") for n in range(3))
+    first, *_, last = sound("a1").split(",")
+    is_text = not header.endswith("saleAmount")
+    for after in (
+        [],
+        [sound("e1")],
+        [sound("roof")],
+        [sound("roof"), sound("e1")],
+    ):
+        cells = [first, *sound("a1").split(",")[1:-1], f'"{last}\n{pasted}\nend"']
+        body = "\n".join([header, ",".join(cells), *after, ""])
+
+        found, rejects, _ = read(body.encode(), is_lenient=True)
+
+        assert found == ["a1", *(line.split(",")[0] for line in after)]
+        assert not rejects
+        assert is_text or found[0] == "a1"
