@@ -270,15 +270,15 @@ def test_reps_are_in_order_of_sales_then_revenue_then_appointments_then_email() 
         csv_bytes(
             *rows("f", "no"),
             *rows("e", "no"),
-            *rows("d", "no", "no"),
-            *rows("c", "1", "1"),
-            *rows("b", "1", "1", "no"),
+            *rows("h", "no", "no"),
+            *rows("b", "1", "1"),
+            *rows("c", "1", "1", "no"),
             *rows("a", "3"),
             *rows("g", "2", "1"),
         )
     )
 
-    assert "".join(rep.email[0] for rep in summary.reps) == "gbcadef"
+    assert "".join(rep.email[0] for rep in summary.reps) == "gcbahef"
 
 
 def test_days_and_reps_that_do_not_count_any_more_are_forgotten(
