@@ -15,7 +15,7 @@ from salespro_core.exports.columns import Column
 MAX_LEARNED = 1000
 # With fewer keys, the next one may well look different.
 MIN_LEARNED = 20
-MIN_CANDIDATES = 5
+MIN_LENGTHS = MIN_CANDIDATES = 5
 # No space, and no punctuation of prose.
 _TOKEN = re.compile(r"[^\s,;!?\"()\[\]<>]*[^\s,;!?\"()\[\]<>.:]")
 # Words and names have at most one capital inside; a random id without a digit has more.
@@ -38,7 +38,7 @@ class RecordCheck:
         self._layout: Layout | None = None
         self._learned = 0
         self._classes: set[str] = set()
-        self._damaged_classes = ""
+        self._damaged_key = ""
         self._lengths = (50, 0)
 
     def use(self, layout: Layout) -> None:
@@ -70,8 +70,10 @@ class RecordCheck:
         """Remember the id of the damaged row that the next rows come after."""
         if self._layout is not None:
             cells = line.rstrip("\r\n").split(",", self._key_index + 1)
-            key = "".join(cells[self._key_index : self._key_index + 1]).strip(' "')
-            self._damaged_classes = _classes(key) if _TOKEN.fullmatch(key) else ""
+            text = "".join(cells[self._key_index : self._key_index + 1])
+            # A damaged id has quotes, and perhaps text after them.
+            if words := text.replace('"', " ").split():
+                self._damaged_key = words[0]
 
     def learn_candidates(self, rows: Iterable[Sequence[str]]) -> None:
         """Remember what most keys of these rows look like, some of which may be text."""
@@ -134,7 +136,7 @@ class RecordCheck:
             classes in self._classes
             or (
                 self._learned < MIN_LEARNED
-                and ("0" in classes or classes == self._damaged_classes)
+                and ("0" in classes or _is_similar(key, self._damaged_key))
             )
             or (
                 len(key) >= _RANDOM_LENGTH
@@ -148,7 +150,17 @@ class RecordCheck:
         if key != cell or not _TOKEN.fullmatch(key):
             return False
         shortest, longest = self._lengths
-        return self._learned < MIN_LEARNED or shortest / 2 <= len(key) <= longest * 2
+        if self._learned < MIN_LENGTHS:
+            return True
+        factor = 2 if self._learned >= MIN_LEARNED else 3
+        return shortest / factor <= len(key) <= longest * factor
+
+
+def _is_similar(key: str, other: str) -> bool:
+    return (
+        _classes(key) == _classes(other)
+        and len(other) / 3 <= len(key) <= len(other) * 3
+    )
 
 
 def _looks_like_prose(cells: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from random import Random
 
 import pytest
 from hypothesis import assume, given, settings
@@ -16,7 +17,11 @@ from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from tests.core.csv_reader.damage import QUOTINGS, TABLES, file_of, keys, plain, written
 from tests.core.csv_reader.recovery.exports import (
+    AMOUNT,
+    DATE,
     NARROW,
+    USER,
+    WIDE,
     read,
 )
 from tests.support.builders import items_of
@@ -80,3 +85,59 @@ def test_one_damage_loses_no_neighbour_and_makes_no_record(
 
     others = [key for n, key in enumerate(keys(export)) if n != row_index]
     assert sorted(map(str, found)) == sorted(others)
+
+
+LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+TEXTS = ["Sold", "No, not now", 'said "no"', "a\nb", ""]
+ROWS = {
+    WIDE: [DATE, DATE, "TRUE", "", "Lee", "10.00"],
+    NARROW: ["", "Lee"],
+    AMOUNT: ["", "10.00"],
+    USER: ["", "Lee"],
+    "_id,resultFullString": [""],
+}
+OPENED = ["", "\nCall Ann, not Bob", "\nroof, siding,Lee", "\none\n\ntwo, three,four"]
+
+
+def make_id(kind: str, number: int, rng: Random) -> str:
+    """An id as exports have them."""
+    if kind == "random":
+        return "".join(rng.choices(LETTERS, k=16)) + LETTERS[number]
+    return f"a{number}" if kind == "short" else str(number + 1000)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_export_loses_the_damaged_rows_only(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In both exports, strict and lenient, with any line end and size of block."""
+    rng = Random(seed)
+    for _ in range(20):
+        header, cells = rng.choice(list(ROWS.items()))
+        kind = rng.choice(["number", "short", "random"])
+        quote = rng.choice(list(QUOTINGS.values()))
+        rows = [
+            [make_id(kind, n, rng), *(cell or rng.choice(TEXTS) for cell in cells)]
+            for n in range(rng.choice([2, 5, 12, 30]))
+        ]
+        lines = [",".join(map(quote, row)) for row in rows]
+        damaged = {rng.randrange(len(rows)), rng.randrange(len(rows))}
+        for row_index in damaged:
+            column_index = rng.randrange(len(cells) + 1)
+            text = plain(rows[row_index][column_index])
+            written_cells = list(map(quote, rows[row_index]))
+            written_cells[column_index] = rng.choice([
+                f'"{text}{rng.choice(OPENED) if column_index else ""}',
+                f'"{text}" x',
+                f'{text}" x',
+            ])  # fmt: skip
+            lines[row_index] = ",".join(written_cells)
+        line_end = rng.choice(["\n", "\r\n", "\r"])
+        body = "\n".join([header, *lines, ""]).replace("\n", line_end).encode()
+        block_characters = rng.choice([1, 30, 100, 500, 128 * 1024])
+        monkeypatch.setattr(row_blocks, "BLOCK_CHARACTERS", block_characters)
+
+        found, _, _ = read(body, is_lenient=rng.choice([False, True]))
+
+        sound = [row[0] for n, row in enumerate(rows) if n not in damaged]
+        assert found == sound

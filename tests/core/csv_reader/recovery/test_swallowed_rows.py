@@ -119,3 +119,27 @@ def test_text_of_rows_in_a_legal_file_stays_the_text_of_a_cell(name: str) -> Non
         assert found == ["a1", *(line.split(",")[0] for line in after)]
         assert not rejects
         assert is_text or found[0] == "a1"
+
+
+@LINE_ENDS
+@pytest.mark.parametrize(
+    ("rows", "ids"),
+    [
+        pytest.param('a1,"Sold\nb1,Sold\nc1,"\nd1,"\nb2,Sold\nx"\n', "a1 d1", id="text-after"),
+        pytest.param('a1,"Sold\nb1,Sold\nc1,"\nd1,"\nb2,Sold\nc2,"\n', "a1 d1", id="twice"),
+        pytest.param('a1,"Sold\nb1,Sold\nc1,"\nroof,"\nx"\nd1,"\nx"\n', "a1 roof d1", id="word"),
+        pytest.param('a1,"\nb1,Sold\nc1,"\n\nd1,"\nx"', "a1 d1", id="blank-line"),
+        pytest.param('a1,"\nc1,"\nd1,"\nx"', "a1 d1", id="no-row-between"),
+    ],
+)  # fmt: skip
+def test_legal_file_whose_other_reading_has_records_is_read_as_python_reads_it(
+    rows: str, ids: str, line_end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only damage after the row makes the other reading the likely one."""
+    monkeypatch.setattr(row_blocks, "BLOCK_CHARACTERS", 1)  # read row by row
+    body = f"_id,resultFullString\n{rows}".replace("\n", line_end)
+
+    found, rejects, _ = read(body.encode())
+
+    assert found == ids.split()
+    assert not rejects
