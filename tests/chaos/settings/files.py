@@ -69,33 +69,33 @@ NEW_APPOINTMENTS: list[CsvRow] = [
     appointment("stays"),
     # Another key, unless the key's type or collation ignores the case.
     appointment("STAYS"),
-    appointment("is edited", saleAmount="1"),
-    appointment("is newer", _updated_at=NEW),
+    appointment("is-edited", saleAmount="1"),
+    appointment("is-newer", _updated_at=NEW),
     appointment("NULL", salesrep_email=""),
 ]
 EDITED_APPOINTMENTS: list[CsvRow] = [
     NEW_APPOINTMENTS[0],
     appointment("stays"),
-    appointment("is edited", saleAmount="2", customer_nameLast="NULL"),
+    appointment("is-edited", saleAmount="2", customer_nameLast="NULL"),
     # Another text, unless the column's type or collation ignores the case.
     NEW_APPOINTMENTS[1] | {"customer.estimateName": "WINDOWS"},
-    appointment("is newer", _updated_at=OLD, saleAmount="3"),
+    appointment("is-newer", _updated_at=OLD, saleAmount="3"),
     appointment("twice", _updated_at=OLD, saleAmount="4"),
     appointment("twice", _updated_at=NEW, saleAmount="5"),
-    appointment("is bad", saleAmount=f"a lot {CANARY}"),
+    appointment("is-bad", saleAmount=f"a lot {CANARY}"),
     appointment(""),
-    appointment("is refused", customer_nameLast=REFUSED_BY_CHECK),
-    appointment("is added", _updated_at=""),
+    appointment("is-refused", customer_nameLast=REFUSED_BY_CHECK),
+    appointment("is-added", _updated_at=""),
 ]
 LENIENT_APPOINTMENTS: list[CsvRow] = [
-    appointment("is edited", saleAmount="n/a", _updated_at=NEW),
-    appointment("is newer", _updated_at=OLD, saleAmount="n/a"),
-    appointment("is lenient", _created_at="yesterday"),
+    appointment("is-edited", saleAmount="n/a", _updated_at=NEW),
+    appointment("is-newer", _updated_at=OLD, saleAmount="n/a"),
+    appointment("is-lenient", _created_at="yesterday"),
     appointment("stays"),
 ]
 TRIGGERED_APPOINTMENTS: list[CsvRow] = [
     appointment("before"),
-    appointment("is fired", customer_nameLast=REFUSED_BY_TRIGGER),
+    appointment("is-fired", customer_nameLast=REFUSED_BY_TRIGGER),
     appointment("after", saleAmount="6"),
 ]
 
@@ -114,29 +114,29 @@ NEW_USERS: list[CsvRow] = [
     ),
     user("stays"),
     user("STAYS"),
-    user("is edited"),
+    user("is-edited"),
     user("NULL", Last_Login=""),
 ]
 EDITED_USERS: list[CsvRow] = [
     NEW_USERS[0],
     user("stays"),
-    user("is edited", Additional_Amount="7", First_Name="null"),
+    user("is-edited", Additional_Amount="7", First_Name="null"),
     user("twice", Additional_Amount="8"),
     user("twice", Additional_Amount="9"),
-    user("is bad", Last_Login=f"someday {CANARY}"),
+    user("is-bad", Last_Login=f"someday {CANARY}"),
     user(""),
-    user("is refused", Last_Name=REFUSED_BY_CHECK),
-    user("is added", Email=""),
+    user("is-refused", Last_Name=REFUSED_BY_CHECK),
+    user("is-added", Email=""),
 ]
-OLDER_USERS: list[CsvRow] = [user("is edited", Additional_Amount="10"), user("is late")]
+OLDER_USERS: list[CsvRow] = [user("is-edited", Additional_Amount="10"), user("is-late")]
 LENIENT_USERS: list[CsvRow] = [
-    user("is edited", Additional_Amount="n/a"),
-    user("is lenient", Last_Login="n/a"),
+    user("is-edited", Additional_Amount="n/a"),
+    user("is-lenient", Last_Login="n/a"),
     user("stays"),
 ]
 TRIGGERED_USERS: list[CsvRow] = [
     user("before"),
-    user("is fired", Last_Name=REFUSED_BY_TRIGGER),
+    user("is-fired", Last_Name=REFUSED_BY_TRIGGER),
     user("after"),
 ]
 

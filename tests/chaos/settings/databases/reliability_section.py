@@ -20,7 +20,7 @@ ENCODINGS = {
     "EUC_JP": "euc_jp",
 }
 # Event before which a trigger skips rows -> the row's key in the file of edited rows.
-SKIPPED = {"INSERT": "is added", "UPDATE": "is edited"}
+SKIPPED = {"INSERT": "is-added", "UPDATE": "is-edited"}
 _ACTIVITY = re.compile(r"While [^:]+(?::\d+)?: ")
 
 
