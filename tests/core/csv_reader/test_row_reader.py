@@ -143,6 +143,8 @@ def valid_files(draw: st.DrawFn) -> str:
 )
 @example('_id,b\r\n"a\r\nb","c\rd\n"\n\re,\r', BOM, gzip.compress)
 @example('_id,b\n1,"\n2,3\n4,"\n5,6\n', b"", bytes)
+@example('_id,b,c\n,0\x08,"000,"\n,,"0,\x00"\n', BOM, bytes)
+@example('_id\n"\r\0\0\0"\n', b"", bytes)
 def test_valid_file_is_read_like_pythons_csv_module(
     text: str, mark: bytes, compress: Callable[[bytes], bytes]
 ) -> None:

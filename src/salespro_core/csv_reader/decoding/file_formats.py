@@ -169,12 +169,26 @@ def wide_encoding(head: bytes) -> str | None:
             return encoding
     if any(_is_text(head, name) for name in ("utf-32-le", "utf-32-be")):
         return "UTF-32"
-    if b"\0" in head and (
-        head[:64].count(0) > len(head[:64]) // 4
-        or (_has_controls(head) and _is_utf16(head))
+    if (
+        b"\0" in head
+        and not _begins_with_ascii_line(head)
+        and (
+            head[:64].count(0) > len(head[:64]) // 4
+            or (_has_controls(head) and _is_utf16(head))
+        )
     ):
         return "UTF-16"
     return "EBCDIC" if _is_ebcdic(head) else None
+
+
+def _begins_with_ascii_line(head: bytes) -> bool:
+    """Whether the labels are ASCII: in UTF-16, a NUL byte stands beside each comma.
+
+    Cells of the rows may have NUL characters.
+    """
+    line = re.split(rb"[\r\n]", head.removeprefix(codecs.BOM_UTF8), maxsplit=1)[0]
+    # One or two bytes may be a part of a character.
+    return len(line) > 2 and line.isascii() and line.decode().isprintable()  # noqa: PLR2004
 
 
 def _has_controls(head: bytes) -> bool:
