@@ -122,9 +122,14 @@ class RecordCheck:
 
     def _has_valid_types(self, cells: Sequence[str]) -> bool:
         valid, invalid = self._count_typed(cells)
-        # A record may have an invalid cell itself, and is then rejected by itself.
-        if valid or invalid:
-            return valid > invalid
+        # A record may have invalid cells itself, and is then rejected by itself.
+        if valid and valid >= invalid:
+            return True
+        if invalid:
+            # Words of a text have no digits.
+            classes = _classes(cells[self._key_index])
+            known = {*self._classes, _classes(self._damaged_key)}
+            return "0" in classes and classes in known
         return not _looks_like_prose(cells)
 
     def _is_plausible_key(self, cell: str) -> bool:

@@ -242,7 +242,7 @@ class _FileBuilder:
     def _damage(self, cells: list[str]) -> None:
         """Write a row that must be rejected without affecting its neighbours."""
         key_index = self._columns.index(next(iter(self._sort.labels.values())))
-        ways = ["no key", "not UTF-8", "too long"]
+        ways = ["not UTF-8", "too long"] + ["no key"] * (len(cells) > 1)
         ways += ["too short"] if len(cells) > 2 else []
         if len(cells) > 2 and not self._is_open:
             ways += ["stray quote", "text after quote"]
@@ -265,6 +265,8 @@ class _FileBuilder:
                 cells[0] = f'"{cells[0]}"o'
             case "open quote":
                 cells[-1] = f'"{cells[-1]}'
+        if not any(map(str.strip, cells)):  # a row of blank cells is no row
+            cells[key_index == 0] = "x"
         # The reader needs a whole row to find the end of this one.
         self._is_next_whole = "quote" in way
         self._is_open = self._is_open or way == "open quote"

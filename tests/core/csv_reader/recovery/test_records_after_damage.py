@@ -187,3 +187,28 @@ def test_invalid_row_after_a_damaged_row_is_rejected_by_itself() -> None:
 
     assert found == ["a3"]
     assert [reject.line for reject in rejects] == [2, 3]
+
+
+@LENIENT
+@pytest.mark.parametrize("before", [0, 3, 30])
+@pytest.mark.parametrize(
+    "damaged", ["K-13,lot,Sold", 'K-13,1.00,"Sold,TRUE', 'K-13,1.00,Sold" x,TRUE']
+)
+def test_rows_with_invalid_cells_after_damage_are_rows_of_their_own(
+    damaged: str, before: int, *, is_lenient: bool
+) -> None:
+    """Their ids are like the others, so they are no text; the lenient mode imports them."""
+    header = "_id,saleAmount,resultFullString,isSale"
+    bad = ["K-1,lot,Sold,TRUE", "K-7,lot,,maybe", "K-8,lot,Sold,"]
+    sound = [f"K-{n + 20},1.00,Sold,TRUE" for n in range(before)]
+    last = ["K-99,1.00,Sold,TRUE", ""]
+    body = "\n".join([header, *sound, damaged, *bad, *last]).encode()
+
+    found, rejects, _ = read(body, is_lenient=is_lenient)
+
+    imported = ["K-1", "K-7", "K-8"] if is_lenient else []
+    assert sorted(found) == sorted(
+        [*(row.split(",")[0] for row in sound), *imported, "K-99"]
+    )
+    lines = [2 + before] if is_lenient else [2 + before + n for n in range(4)]
+    assert [reject.line for reject in rejects] == lines
