@@ -76,8 +76,11 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     [(cells, rows)] = widths.most_common(1) or [(width, 0)]
     # Rejects files consist of damaged rows, of which a person may have corrected one.
     is_fitting = cells == width or (layout.is_rejects_file and width in widths)
-    # One row may be damaged itself.
-    if not is_fitting and rows > max(1, widths.total() // 2):
+    # One row may be damaged itself, and in a short file some may be damaged alike.
+    most = max(1, widths.total() // 2)
+    if width > 1 and width in widths:
+        most = max(3, widths.total() * 3 // 4)
+    if not is_fitting and rows > most:
         raise HeaderMismatch(
             f"The header has {width} label{'s' if width > 1 else ''}, but {'most' if width in widths else 'the'} rows "
             f"have {cells} cell{'s' if cells > 1 else ''} each. A comma may be "

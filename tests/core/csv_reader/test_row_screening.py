@@ -140,6 +140,7 @@ def test_header_with_a_comma_more_or_less_than_all_rows_refuses_the_file(
     [
         pytest.param(["a1,5,"], id="one-row"),
         pytest.param(["a1,5,", "a2,5"], id="another-row-fits"),
+        pytest.param(["a1,5,", "a2,5", "a1,5,"], id="two-rows-are-damaged-alike"),
         pytest.param(["a1,5,"] * 50 + ["a2,5"] * 50, id="half-of-the-rows-fit"),
         pytest.param(["a1,5,", "a2", "a3,5,,", "a4,5,6,7,8"], id="different-widths"),
     ],
