@@ -77,5 +77,5 @@ def _is_quote(char: str) -> bool:
 
 
 def _is_mark(char: str) -> bool:
-    # `-` and `_` are digits of base64.
-    return not char.isalnum() and char not in "-_"
+    # `-` and `_` are digits of base64; `.` separates the parts of an id.
+    return not char.isalnum() and char not in "-_."

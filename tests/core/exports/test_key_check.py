@@ -99,7 +99,7 @@ def test_text_in_the_place_of_an_id_is_rejected(reason: str, cell: str) -> None:
 @pytest.mark.parametrize(
     "cell",
     [
-        "xWMyZ4YEGZ", "a1", "-a1", "_a1", ".a1", "a-1", "a_1", "a.1", "a1.", "12E34567", "0012", "Ünal1", "Total1", "totalX9aB",
+        "xWMyZ4YEGZ", "a1", "-a1", "_a1", ".a1", "a-1", "a_1", "a.1", "a1.", ".0.", "12E34567", "0012", "Ünal1", "Total1", "totalX9aB",
         "Summer", "550e8400-e29b-41d4-a716-446655440000", "a:1", "a/1", "YWI+Yw==", "nULl", "NA", "a1@office", "東京1",
     ],
 )  # fmt: skip
