@@ -69,7 +69,7 @@ class Ignored:
     """A notification that is not an upload; `reason` is a sentence for the log.
 
     Attributes:
-        needs_action: of a person, who finds it in the log.
+        needs_action: a person must act; it is logged as a warning.
     """
 
     reason: str

@@ -6,7 +6,7 @@ import json
 
 
 def to_json_line(fields: dict[str, object]) -> str:
-    """The fields as JSON; escaped is what is not printable, and nothing else.
+    """The fields as JSON; unprintable characters are escaped, all others stay readable.
 
     JSON itself leaves DEL, C1 and bidirectional controls as they are, which a terminal
     obeys, and lone surrogates, which UTF-8 cannot encode: the line would be lost.

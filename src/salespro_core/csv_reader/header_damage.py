@@ -113,7 +113,7 @@ def check_style(
 def check_joined_labels(
     labels: Sequence[str], known: Sequence[str], export: Export, line: int
 ) -> None:
-    """Refuse labels in one cell, of which one is the key."""
+    """Refuse a cell with several labels, one of them that of the key."""
     folded = {fold_label(label): label for label in known}
     for label in labels:
         # A single one may be text of a file without a header.

@@ -180,7 +180,7 @@ class _Screen:
         yield _without(block, blank, repeated) if blank or repeated else block
 
     def _suspects(self, block: Block) -> Iterable[int]:
-        """The indexes of all rows that are no data, and of some others: a fast choice."""
+        """The indexes of the rows that need a closer look; a fast choice."""
         try:
             keys = list(map(itemgetter(self._key_index), block.rows))
             numbers = "".join(map(itemgetter(self._number_index), block.rows))

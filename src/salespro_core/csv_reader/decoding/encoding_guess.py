@@ -75,7 +75,7 @@ _TYPOGRAPHY = re.compile(
     r"(?<!\w)[\u201c\u2018\u201e\xab](?=\w)|(?<=\w)[\u201d\u2019\xbb\u2026\xae\u2122](?!\w)"
     r"|(?<= )[\u2013\u2014](?= )"
 )
-# Words outside ASCII, without the ASCII letters beside them.
+# Runs of characters outside ASCII; the ASCII letters beside them say nothing.
 _FOREIGN_WORD = re.compile(r"(?<![A-Za-z])[^\x00-\x7f]{2,}(?![A-Za-z])")
 
 

@@ -16,7 +16,7 @@ READ_BYTES = 128 * 1024
 # A file without line ends must not be read into memory as one line.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
-# Each level is read as a stream; deeper ones are no accident.
+# A file may be compressed twice by accident.  Each level costs memory for its buffers.
 MAX_GZIP_LEVELS = 3
 _UTF8_BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
