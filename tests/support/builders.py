@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, BinaryIO
 
+from salespro_core.csv_reader.block import block_from_rows
 from salespro_core.csv_reader.header import Layout, read_header
-from salespro_core.csv_reader.row_blocks import block_from_rows, read_blocks
+from salespro_core.csv_reader.row_blocks import read_blocks
 from salespro_core.csv_reader.row_reader import Row
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from salespro_core.csv_reader.row_blocks import Block
+from salespro_core.csv_reader.block import Block
 
 # First characters of a formula, with their full-width forms; spreadsheets skip white
 # space before them.

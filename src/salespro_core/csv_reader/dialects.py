@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from salespro_core.csv_reader.row_blocks import Block
+from salespro_core.csv_reader.block import Block
 from salespro_core.errors import UnreadableObject
 
 _NAMES = {

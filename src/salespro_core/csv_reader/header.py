@@ -9,6 +9,7 @@ from itertools import islice
 from textwrap import shorten
 from typing import NoReturn
 
+from salespro_core.csv_reader.block import Block, is_utf8
 from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.dialects import check_label_quotes, delimiter_name
@@ -27,7 +28,6 @@ from salespro_core.csv_reader.labels import (
     near_miss,
     printable_label,
 )
-from salespro_core.csv_reader.row_blocks import Block, is_utf8
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Column, Export
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from itertools import chain, islice
 from operator import itemgetter
 
+from salespro_core.csv_reader.block import Block
 from salespro_core.csv_reader.header import Layout, find_columns
 from salespro_core.csv_reader.header_damage import check_header_alone
 from salespro_core.csv_reader.labels import fold_label, near_miss
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
-from salespro_core.csv_reader.row_blocks import Block
 from salespro_core.errors import HeaderMismatch, SalesProError
 from salespro_core.exports.columns import Column, Export
 

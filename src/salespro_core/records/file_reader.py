@@ -8,12 +8,13 @@ from datetime import datetime
 from itertools import chain
 from typing import BinaryIO
 
+from salespro_core.csv_reader.block import Block, concatenate
 from salespro_core.csv_reader.csv_injection import unescape_block
 from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.dialects import with_usual_quotes
 from salespro_core.csv_reader.header import find_header, read_header
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
-from salespro_core.csv_reader.row_blocks import Block, concatenate, read_blocks
+from salespro_core.csv_reader.row_blocks import read_blocks
 from salespro_core.csv_reader.row_screening import screened
 from salespro_core.errors import UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Export

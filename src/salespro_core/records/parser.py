@@ -8,8 +8,8 @@ from itertools import compress
 from operator import attrgetter
 from typing import TypeVar
 
+from salespro_core.csv_reader.block import Block, is_utf8
 from salespro_core.csv_reader.header import Layout
-from salespro_core.csv_reader.row_blocks import Block, is_utf8
 from salespro_core.model.rejects import Problem, Record, Reject
 from salespro_core.records.array_literals import elements, join_pieces
 

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from salespro_core.csv_reader.block import is_utf8
 from salespro_core.csv_reader.header import Layout
 from salespro_core.csv_reader.labels import fold_label
-from salespro_core.csv_reader.row_blocks import is_utf8
 from salespro_core.exports.columns import Column
 
 # Sound rows whose keys are compared; all keys of an export look alike.

@@ -1,4 +1,4 @@
-"""Reading in bulk gives the same rows as reading one by one; blocks split and join."""
+"""Reading in bulk gives the same rows as reading one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from salespro_core.csv_reader import row_blocks
 from salespro_core.csv_reader.decoding.text_stream import open_text
-from salespro_core.csv_reader.row_blocks import Block, block_from_rows, concatenate
 from salespro_core.csv_reader.row_reader import Row, read_with_recovery
 from salespro_core.errors import UnreadableObject
 from tests.support.builders import read_rows
@@ -64,26 +63,3 @@ def test_bulk_reading_gives_the_same_rows_with_any_block_size(
         found = read_in_bulk(body)
 
     assert found == read_one_by_one(body)
-
-
-@given(
-    st.lists(st.tuples(st.text("ab"), st.sampled_from([None, "bad"])), min_size=1),
-    st.lists(st.integers(1, 5), min_size=1),
-)
-def test_split_and_concatenated_block_is_unchanged(
-    drawn: list[tuple[str, str | None]], sizes: list[int]
-) -> None:
-    rows = [Row(n, [cell], problem) for n, (cell, problem) in enumerate(drawn)]
-    rest: Block | None = block_from_rows(rows)
-    parts: list[Block] = []
-    for size in sizes:
-        if rest is not None:
-            part, rest = rest.split(size)
-            parts.append(part)
-    parts += [rest] if rest is not None else []
-
-    whole = concatenate(parts)
-
-    assert list(whole) == rows
-    assert len(whole) == len(rows) == sum(map(len, parts))
-    assert [len(part) for part in parts][: len(parts) - 1] == sizes[: len(parts) - 1]

@@ -1,0 +1,32 @@
+"""Blocks split and join."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salespro_core.csv_reader.block import Block, block_from_rows, concatenate
+from salespro_core.csv_reader.row_reader import Row
+
+
+@given(
+    st.lists(st.tuples(st.text("ab"), st.sampled_from([None, "bad"])), min_size=1),
+    st.lists(st.integers(1, 5), min_size=1),
+)
+def test_split_and_concatenated_block_is_unchanged(
+    drawn: list[tuple[str, str | None]], sizes: list[int]
+) -> None:
+    rows = [Row(n, [cell], problem) for n, (cell, problem) in enumerate(drawn)]
+    rest: Block | None = block_from_rows(rows)
+    parts: list[Block] = []
+    for size in sizes:
+        if rest is not None:
+            part, rest = rest.split(size)
+            parts.append(part)
+    parts += [rest] if rest is not None else []
+
+    whole = concatenate(parts)
+
+    assert list(whole) == rows
+    assert len(whole) == len(rows) == sum(map(len, parts))
+    assert [len(part) for part in parts][: len(parts) - 1] == sizes[: len(parts) - 1]
