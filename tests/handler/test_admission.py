@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 
 import pytest
@@ -14,20 +13,13 @@ from salespro_core.errors import ObjectRefused
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes
 from tests.support.function.cloud import Cloud
-from tests.support.function.notifications import s3_event, sqs_event, sqs_message
+from tests.support.function.notifications import s3_event
 from tests.support.table_contents import APPOINTMENT_TABLE, stored
 
 DONE: dict[str, list[str]] = {"batchItemFailures": []}
 FAILED = {"batchItemFailures": [{"itemIdentifier": "m0"}]}
 ONE_ROW = csv_bytes(appointment("A-1"))
 NOT_IMPORTED = "was not imported: "
-
-
-def _invoke(cloud: Cloud, key: str, bucket: str = UPLOADS) -> dict[str, object]:
-    """By the queue, with the key as it is written."""
-    event = s3_event(key)
-    event["Records"][0]["s3"]["bucket"]["name"] = bucket
-    return cloud.invoke(sqs_event(sqs_message(json.dumps(event))))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +64,7 @@ def test_folder_whose_name_only_begins_with_dryrun_is_imported(
 def test_key_that_the_history_cannot_store_is_refused_and_consumed(
     cloud: Cloud, conn: Connection, key: str, reason: str
 ) -> None:
-    assert _invoke(cloud, key) == DONE
+    assert cloud.invoke_as_written(key) == DONE
 
     [line] = cloud.log_lines()
     assert (line["message"], line["status"]) == ("import failed", "failed")
@@ -110,54 +102,6 @@ def test_long_or_strange_key_is_imported_with_its_report(
         assert not {"..", ""} & set(name.split("/"))
 
 
-def test_key_that_was_not_encoded_is_imported_as_it_was_written(
-    cloud: Cloud, conn: Connection
-) -> None:
-    for key in ("p+q.csv", "100%25.csv", "50%FF.csv"):
-        cloud.put(key, csv_bytes(appointment(key)))
-
-        assert _invoke(cloud, key) == DONE
-
-    assert len(stored(conn, APPOINTMENT_TABLE)) == 3
-    assert [i.file_path for i in recent_imports(conn)] == [
-        f"s3://{UPLOADS}/50%FF.csv",
-        f"s3://{UPLOADS}/100%25.csv",
-        f"s3://{UPLOADS}/p+q.csv",
-    ]
-
-
-def test_decoded_key_is_preferred_to_the_key_as_written(
-    cloud: Cloud, conn: Connection
-) -> None:
-    for key in ("p+q.csv", "p q.csv"):
-        cloud.put(key, csv_bytes(appointment(key)))
-
-    _invoke(cloud, "p+q.csv")
-
-    assert [i.file_path for i in recent_imports(conn)] == [f"s3://{UPLOADS}/p q.csv"]
-
-
-def test_key_that_exists_in_neither_form_is_not_said_to_be_deleted(
-    cloud: Cloud,
-) -> None:
-    assert _invoke(cloud, "p+q.csv") == DONE
-
-    [line] = cloud.log_lines()
-    assert line["message"] == "import failed"
-    assert f"s3://{UPLOADS}/p q.csv does not exist, and neither does" in line["error"]
-    assert "Encode the key as S3 does" in line["error"]
-
-
-def test_deleted_version_of_an_encoded_key_is_said_to_be_deleted(cloud: Cloud) -> None:
-    version = cloud.put("p q.csv", ONE_ROW)
-    cloud.s3.delete_object(Bucket=UPLOADS, Key="p q.csv", VersionId=version)
-
-    assert cloud.invoke_by_queue("p q.csv", versionId=version) == DONE
-
-    [line] = cloud.log_lines()
-    assert f"s3://{UPLOADS}/p q.csv was deleted" in line["error"]
-
-
 def _other_bucket(cloud: Cloud) -> str:
     location = {"LocationConstraint": REGION}
     cloud.s3.create_bucket(Bucket="other", CreateBucketConfiguration=location)
@@ -172,7 +116,7 @@ def test_foreign_bucket_is_not_imported_and_its_message_is_kept(
     monkeypatch.setenv("UPLOAD_BUCKETS", UPLOADS)
     bucket = _other_bucket(cloud)
 
-    assert _invoke(cloud, "a.csv", bucket) == FAILED
+    assert cloud.invoke_as_written("a.csv", bucket) == FAILED
 
     [line] = cloud.log_lines()
     assert f"imports only from {UPLOADS}" in line["error"]
@@ -187,7 +131,7 @@ def test_foreign_bucket_is_not_imported_and_its_message_is_kept(
     monkeypatch.setenv("UPLOAD_BUCKETS", f"{UPLOADS}, {bucket}")
     app.importer.cache_clear()
 
-    assert _invoke(cloud, "a.csv", bucket) == DONE
+    assert cloud.invoke_as_written("a.csv", bucket) == DONE
     assert len(stored(conn, APPOINTMENT_TABLE)) == 1
 
 
@@ -199,7 +143,7 @@ def test_report_bucket_is_never_imported_from(
     monkeypatch.setenv("UPLOAD_BUCKETS", setting)
     cloud.s3.put_object(Bucket=REPORTS, Key="a.csv/v/rejects.csv", Body=ONE_ROW)
 
-    assert _invoke(cloud, "a.csv/v/rejects.csv", REPORTS) == DONE
+    assert cloud.invoke_as_written("a.csv/v/rejects.csv", REPORTS) == DONE
 
     [line] = cloud.log_lines()
     assert line["message"] == "ignored"
@@ -211,6 +155,6 @@ def test_without_the_setting_every_other_bucket_is_imported_from(
     cloud: Cloud, conn: Connection
 ) -> None:
     """A function that is updated without the new setting goes on importing."""
-    assert _invoke(cloud, "a.csv", _other_bucket(cloud)) == DONE
+    assert cloud.invoke_as_written("a.csv", _other_bucket(cloud)) == DONE
 
     assert len(stored(conn, APPOINTMENT_TABLE)) == 1

@@ -46,6 +46,12 @@ class Cloud:
         body = json.dumps(s3_event(quote_plus(key), **details))
         return self.invoke(sqs_event(sqs_message(body)))
 
+    def invoke_as_written(self, key: str, bucket: str = UPLOADS) -> dict[str, Any]:
+        """Invoke with an SQS message that has this object key as it is, not encoded."""
+        event = s3_event(key)
+        event["Records"][0]["s3"]["bucket"]["name"] = bucket
+        return self.invoke(sqs_event(sqs_message(json.dumps(event))))
+
     def run_action(self, action: object, **fields: object) -> dict[str, Any]:
         """Invoke with `{"action": …}`."""
         return self.invoke({"action": action, **fields})

@@ -1,0 +1,61 @@
+"""Find the object of a notification whose key may not be encoded."""
+
+from __future__ import annotations
+
+from psycopg import Connection
+
+from salespro_cli.sandbox import UPLOADS
+from salespro_core.sync_history.queries import recent_imports
+from tests.support.builders import appointment, csv_bytes
+from tests.support.function.cloud import Cloud
+from tests.support.table_contents import APPOINTMENT_TABLE, stored
+
+DONE: dict[str, object] = {"batchItemFailures": []}
+
+
+def test_key_that_was_not_encoded_is_imported_as_it_was_written(
+    cloud: Cloud, conn: Connection
+) -> None:
+    for key in ("p+q.csv", "100%25.csv", "50%FF.csv"):
+        cloud.put(key, csv_bytes(appointment(key)))
+
+        assert cloud.invoke_as_written(key) == DONE
+
+    assert len(stored(conn, APPOINTMENT_TABLE)) == 3
+    assert [i.file_path for i in recent_imports(conn)] == [
+        f"s3://{UPLOADS}/50%FF.csv",
+        f"s3://{UPLOADS}/100%25.csv",
+        f"s3://{UPLOADS}/p+q.csv",
+    ]
+
+
+def test_decoded_key_is_preferred_to_the_key_as_written(
+    cloud: Cloud, conn: Connection
+) -> None:
+    for key in ("p+q.csv", "p q.csv"):
+        cloud.put(key, csv_bytes(appointment(key)))
+
+    cloud.invoke_as_written("p+q.csv")
+
+    assert [i.file_path for i in recent_imports(conn)] == [f"s3://{UPLOADS}/p q.csv"]
+
+
+def test_key_that_exists_in_neither_form_is_not_said_to_be_deleted(
+    cloud: Cloud,
+) -> None:
+    assert cloud.invoke_as_written("p+q.csv") == DONE
+
+    [line] = cloud.log_lines()
+    assert line["message"] == "import failed"
+    assert f"s3://{UPLOADS}/p q.csv does not exist, and neither does" in line["error"]
+    assert "Encode the key as S3 does" in line["error"]
+
+
+def test_deleted_version_of_an_encoded_key_is_said_to_be_deleted(cloud: Cloud) -> None:
+    version = cloud.put("p q.csv", csv_bytes(appointment("A-1")))
+    cloud.s3.delete_object(Bucket=UPLOADS, Key="p q.csv", VersionId=version)
+
+    assert cloud.invoke_by_queue("p q.csv", versionId=version) == DONE
+
+    [line] = cloud.log_lines()
+    assert f"s3://{UPLOADS}/p q.csv was deleted" in line["error"]
