@@ -42,7 +42,7 @@ class Notification:
         sequencer: orders notifications of one object key: pad on the right with zeros,
             compare as text.
         written_key: the key as it was written in the message, if decoding changed it and it
-            could be an object key too.
+            could be the key of an upload too.
     """
 
     bucket: str
@@ -180,8 +180,13 @@ def _read_entry(
         etag=_optional_text(details, "eTag", "etag"),
         size_bytes=size,
         sequencer=_optional_text(details, "sequencer"),
-        written_key=None if key == object_key or reason_to_ignore(key) else key,
+        written_key=key if key != object_key and _may_be_an_upload(key) else None,
     )
+
+
+def _may_be_an_upload(key: str) -> bool:
+    # S3 refuses a request with a longer key: an encoded key may be three times as long.
+    return not (reason_to_ignore(key) or keys.reason_not_storable(key))
 
 
 def reason_to_ignore(object_key: str) -> str | None:

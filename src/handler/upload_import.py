@@ -99,12 +99,7 @@ class Importer:
         """
         started = time.monotonic()
         remaining_s = context.get_remaining_time_in_millis() / 1000
-        upload_fields: dict[str, Any] = {
-            "bucket": notification.bucket,
-            "key": loggable(notification.object_key),
-            "version": notification.version_id or notification.etag,
-            "dry_run": notification.is_dry_run,
-        }
+        upload_fields = _upload_fields(notification)
         if reason := reason_to_ignore_bucket(notification, self._settings):
             self._logger.info("ignored", reason=reason, **upload_fields)
             return upload_fields | {"status": "ignored"}
@@ -118,6 +113,8 @@ class Importer:
                 notification, stream = open_notified_object(
                     self._s3, notification, give_up_at=started + read_s
                 )
+                # It may have another key.  Updated in place for the progress log, too.
+                upload_fields.update(_upload_fields(notification))
             except KeyRefused as error:
                 return self._log_failure(notification, error, upload_fields)
             except ObjectGone as error:
@@ -284,6 +281,15 @@ class Importer:
             "SalesPro import failed", str(error), object_key=notification.object_key
         )
         return fields
+
+
+def _upload_fields(notification: Notification) -> dict[str, Any]:
+    return {
+        "bucket": notification.bucket,
+        "key": loggable(notification.object_key),
+        "version": notification.version_id or notification.etag,
+        "dry_run": notification.is_dry_run,
+    }
 
 
 def _connect(callbacks: ImportCallbacks) -> Connection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from psycopg import Connection
 
+from handler.observability import import_log
 from salespro_cli.sandbox import UPLOADS
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes
@@ -29,6 +31,24 @@ def test_key_that_was_not_encoded_is_imported_as_it_was_written(
     ]
 
 
+def test_log_lines_have_the_key_that_was_found(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the progress and of an interruption are written before there is a result."""
+    monkeypatch.setattr(import_log, "PROGRESS_S", 0.0)
+    monkeypatch.setenv("REPORT_BUCKET", "no-such-bucket")
+    cloud.put("p+q.csv", csv_bytes(appointment("A-1")))
+
+    assert cloud.invoke_as_written("p+q.csv") != DONE
+
+    lines = cloud.log_lines()
+    assert {line["message"] for line in lines} == {
+        "import goes on",
+        "import interrupted",
+    }
+    assert {line["key"] for line in lines} == {"p+q.csv"}
+
+
 def test_decoded_key_is_preferred_to_the_key_as_written(
     cloud: Cloud, conn: Connection
 ) -> None:
@@ -51,11 +71,14 @@ def test_key_that_exists_in_neither_form_is_not_said_to_be_deleted(
     assert "Encode the key as S3 does" in line["error"]
 
 
-def test_deleted_version_of_an_encoded_key_is_said_to_be_deleted(cloud: Cloud) -> None:
-    version = cloud.put("p q.csv", csv_bytes(appointment("A-1")))
-    cloud.s3.delete_object(Bucket=UPLOADS, Key="p q.csv", VersionId=version)
+@pytest.mark.parametrize("key", ["p q.csv", "ü" * 250 + ".csv", "売" * 340 + ".csv"])
+def test_deleted_version_of_an_encoded_key_is_said_to_be_deleted(
+    cloud: Cloud, key: str
+) -> None:
+    version = cloud.put(key, csv_bytes(appointment("A-1")))
+    cloud.s3.delete_object(Bucket=UPLOADS, Key=key, VersionId=version)
 
-    assert cloud.invoke_by_queue("p q.csv", versionId=version) == DONE
+    assert cloud.invoke_by_queue(key, versionId=version) == DONE
 
     [line] = cloud.log_lines()
-    assert f"s3://{UPLOADS}/p q.csv was deleted" in line["error"]
+    assert f"s3://{UPLOADS}/{key} was deleted" in line["error"]

@@ -102,6 +102,14 @@ def test_key_under_dryrun_is_a_dry_run(
         ("50%.csv", None),
         ("Müller 1.csv", None),
         ("a%2Ecsv", None),  # as it is written, it has no suffix of an export
+        # As they are written, S3 would refuse a request for them.
+        (quote_plus("ü" * 250 + ".csv"), None),
+        (quote_plus("売" * 114 + ".csv"), None),
+        ("+" + "a" * 1020 + ".csv", None),
+        ("+" + "a" * 1019 + ".csv", "+" + "a" * 1019 + ".csv"),
+        (quote_plus("ü" * 170 + ".csv"), quote_plus("ü" * 170 + ".csv")),
+        ("%20\0.csv", None),
+        ("%20\ud800.csv", None),
     ],
 )
 def test_key_as_written_is_kept_if_decoding_changed_it(
