@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -82,9 +81,11 @@ def read_header(
 
     Raises:
         UnknownExport: no export has its key among the labels.
-        HeaderMismatch: a label is repeated, two labels name the same column, or a label
-            is nearly that of a column which the file lacks otherwise.
-        UnreadableObject: the labels are not UTF-8 text, or not separated by commas.
+        HeaderMismatch: a label is repeated, two labels name the same column, a label is
+            nearly that of a column which the file lacks otherwise, several labels are in
+            one cell, or rows are in the line of the header or inside a quoted label.
+        UnreadableObject: the labels are not UTF-8 text, in other quotes, not separated by
+            commas, or after a line for Excel (sep=).
     """
     _check_text(labels)
     reject_indexes = _find_reject_labels(labels)
@@ -174,20 +175,30 @@ def _find_reject_labels(labels: Sequence[str]) -> tuple[int, ...]:
 def _check_repeated(
     labels: Sequence[str], export: Export, found: Mapping[Column, Sequence[int]]
 ) -> None:
-    """Refuse two labels of one column: either could have the right values."""
-    indexes = next((indexes for indexes in found.values() if len(indexes) > 1), ())
-    repeated = tuple(labels[index] for index in indexes)
-    if not repeated:
-        # A repeated label of no column would lose nothing, but the file is broken.
-        counts = Counter(label for label in labels if label.strip())
-        repeated = next(((name, name) for name, n in counts.items() if n > 1), ())
-    if repeated:
-        raise HeaderMismatch(
-            "The header names one column twice: "
-            f"{' and '.join(map(printable_label, repeated))}. "
-            "Remove one of the two and upload the file again.",
-            export.sync_type,
-        )
+    """Refuse two labels of one column: either could have the right values.
+
+    A repeated label of no column would lose nothing, but the file is broken.  It may be a
+    cell of a row: personal data, never repeated.
+    """
+    places: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):
+        if label.strip():
+            places.setdefault(label, []).append(index)
+    if indexes := _first_repeated(found.values()):
+        shown = " and ".join(printable_label(labels[index]) for index in indexes)
+        said = f"The header names one column twice: {shown}."
+    elif indexes := _first_repeated(places.values()):
+        cells = " and ".join(str(index + 1) for index in indexes)
+        said = f"The header has one label twice, in cells {cells} of the header."
+    else:
+        return
+    raise HeaderMismatch(
+        f"{said} Remove one of the two and upload the file again.", export.sync_type
+    )
+
+
+def _first_repeated(places: Iterable[Sequence[int]]) -> Sequence[int]:
+    return next((indexes for indexes in places if len(indexes) > 1), ())
 
 
 def _check_text(labels: Sequence[str]) -> None:
@@ -227,8 +238,14 @@ def _raise_unknown_export(
             f"its {len(labels)} cells is a known label. Export the file with its header: "
             f"{wanted}."
         )
+    check_joined_rows(labels, nearest, line)
     missing = ", ".join(_missing_labels(nearest, found))
-    labels_found = shorten(", ".join(map(printable_label, labels)), 300)
+    labels_found = shorten(
+        ", ".join(printable_label(labels[index]) for index in sorted(known)), 300
+    )
+    # These may be cells of rows: personal data, never repeated.
+    if others := len(labels) - len(known):
+        labels_found += f" and {others} other cell{'s' if others > 1 else ''}"
     mistakes = "".join(
         f" {it}." for it in islice(find_mistakes(unknown, nearest.columns[0].labels), 1)
     )

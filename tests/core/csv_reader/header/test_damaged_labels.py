@@ -296,7 +296,7 @@ def test_key_with_a_typo_is_named() -> None:
         layout("User Objct ID,Email,Username\n")
 
     assert str(refused.value).endswith(
-        "Found: User Objct ID, Email, Username. 'User Objct ID' is not a known label, but "
+        "Found: Email, Username and 1 other cell. 'User Objct ID' is not a known label, but "
         "nearly 'User Object ID'."
     )
 

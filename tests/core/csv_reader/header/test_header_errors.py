@@ -56,10 +56,27 @@ def test_two_labels_of_one_column_refuse_the_file(
     assert refused.value.sync_type == sync_type
 
 
-def test_repeated_unknown_label_refuses_the_file() -> None:
-    """No value would be lost, but the file is broken."""
-    with pytest.raises(HeaderMismatch, match="Notes and Notes"):
-        layout("Notes,_id,Notes")
+@pytest.mark.parametrize(
+    ("line", "cells"),
+    [
+        ("Notes,_id,Notes", "1 and 3"),
+        ("_id,Miller,saleAmount,Miller", "2 and 4"),
+        ("_id,x,1,1", "3 and 4"),
+        ("_id,Ann paid,saleAmount,Ann paid,Ann paid", "2 and 4 and 5"),
+        ("_id,reject_line,saleAmount,reject_line", "2 and 4"),
+    ],
+)
+def test_repeated_unknown_label_refuses_the_file_by_its_places(
+    line: str, cells: str
+) -> None:
+    """No value would be lost, but the file is broken; the label may be personal data."""
+    with pytest.raises(HeaderMismatch) as refused:
+        layout(line)
+
+    assert str(refused.value) == (
+        f"The header has one label twice, in cells {cells} of the header. "
+        "Remove one of the two and upload the file again."
+    )
 
 
 def test_header_without_the_key_lists_missing_and_found_labels() -> None:
@@ -71,7 +88,7 @@ def test_header_without_the_key_lists_missing_and_found_labels() -> None:
         "Line 1 looks like a header of csv_appointments, but its required label '_id' is missing. "
         "Missing: _id, saleAmount. Found: _created_at, _updated_at, isSale, "
         "resultFullString, customer.nameLast, customer.nameFirst, customer.estimateName, "
-        "salesrep.email, salesrep.nameFirst, salesrep.nameLast, Notes."
+        "salesrep.email, salesrep.nameFirst, salesrep.nameLast and 1 other cell."
     )
     assert refused.sync_type == "csv_appointments"
 
@@ -85,11 +102,45 @@ def test_nearest_export_has_most_labels_in_the_header() -> None:
     assert f"Missing: {', '.join(missing)}. Found: " in str(refused)
 
 
-def test_long_header_is_shortened_in_the_message() -> None:
+def test_message_for_a_long_header_is_short() -> None:
     refused = refusal(["Email", "Username", *(f"Custom Field {n}" for n in range(500))])
 
     assert len(str(refused)) < 800
-    assert "Email, Username, Custom Field 0," in str(refused)
+    assert str(refused).endswith("Found: Email, Username and 500 other cells.")
+
+
+LOST_LINE_ENDS = (
+    "12.00", "TRUE", "FALSE", "2025-06-06T00:16:45.538Z", "2025-06-18", "06/18/2025",
+    "ann@example.com", "$1,200.50",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", LOST_LINE_ENDS)
+@pytest.mark.parametrize(
+    "known", [["saleAmount", "isSale"], ["Email", "Username", "Last Login"]]
+)
+def test_header_without_key_and_line_ends_is_refused_without_cells_of_rows(
+    known: list[str], value: str
+) -> None:
+    with pytest.raises(HeaderMismatch) as refused:
+        read_header([*known, "Ann paid", "Miller", value, "Lee"], EXPORTS)
+
+    assert "goes on with the cells of rows: line ends are lost" in str(refused.value)
+    assert "Miller" not in str(refused.value)
+
+
+@PURE
+@given(st.lists(st.sampled_from(["Ann paid", "Miller", "Quibble-77", "7", ""])))
+def test_unknown_cells_beside_labels_are_counted_and_not_repeated(
+    cells: list[str],
+) -> None:
+    others = {0: "", 1: " and 1 other cell"}.get(
+        len(cells), f" and {len(cells)} other cells"
+    )
+
+    said = str(refusal(["saleAmount", *cells, "isSale"]))
+
+    assert said.endswith(f"Found: saleAmount, isSale{others}.")
 
 
 @pytest.mark.parametrize(
