@@ -25,6 +25,8 @@ _FIRST_CHARACTERS = 8 * 1024 * 1024
 _LABEL_CHARACTERS = 100
 # Timestamps, dates and amounts have no other characters; a label has some.
 _IN_NUMBERS = "0123456789-+:./$, TZtz"
+# An id of SalesPro without a digit: other ids of the file are as long.
+_ID_CHARACTERS = 8
 # Keys that are surely no damaged label.
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 
@@ -154,6 +156,9 @@ class _Screen:
             )
             for export in exports
         ]
+        self._labels = set(map(fold_label, layout.labels)).union(
+            *(known for _, known in self._known)
+        )
 
     def blocks(self, block: Block) -> Iterator[Block]:
         """The block without blank rows.
@@ -167,7 +172,7 @@ class _Screen:
             cells = block.rows[index]
             if not any(map(str.strip, cells)):
                 blank.add(index)
-            elif not self._is_header(cells, block.problems.get(index)):
+            elif not self._is_header(block, index):
                 continue
             elif find_columns(cells, self._layout.export) == self._columns:
                 repeated[index] = REPEATED_HEADER
@@ -204,7 +209,8 @@ class _Screen:
             or cells[self._number_index].strip(_IN_NUMBERS) != ""
         )
 
-    def _is_header(self, cells: Sequence[str], problem: str | None) -> bool:
+    def _is_header(self, block: Block, index: int) -> bool:
+        cells, problem = block.rows[index], block.problems.get(index)
         # The cells of a damaged row that has swallowed a header are not its labels.
         if problem in TRUNCATION_PROBLEMS or (problem and "\n" in "".join(cells)):
             return False
@@ -214,11 +220,28 @@ class _Screen:
             if index not in self._naming_indexes
         ]
         filled = sum(map(bool, folded))
-        return any(
-            key in folded
-            # Two cells of a row may be labels by chance.
-            or 2 < sum(map(known.__contains__, folded)) >= filled / 2  # noqa: PLR2004
-            for key, known in self._known
+        # Two cells of a row may be labels by chance.
+        if any(
+            2 < sum(map(known.__contains__, folded)) >= filled / 2  # noqa: PLR2004
+            for _, known in self._known
+        ):
+            return True
+        if not any(key in folded for key, _ in self._known):
+            return False
+        # The label of a key may be the text of a cell; next to an id it is, if alone.
+        return len(self._labels.intersection(folded)) > 1 or not self._has_id(
+            block, index
+        )
+
+    def _has_id(self, block: Block, index: int) -> bool:
+        """Whether the key of a row is an id, and not a label that the table lacks."""
+        ids = ["".join(cells[self._key_index :][:1]).strip() for cells in block.rows]
+        id_ = ids.pop(index)
+        if not id_ or any(map(str.isspace, id_)) or fold_label(id_) in self._labels:
+            return False
+        return any(map(str.isdigit, id_)) or (
+            len(id_) >= _ID_CHARACTERS
+            and sum(len(other) == len(id_) for other in ids) * 2 > len(ids)
         )
 
     def _key_label(self, cells: Sequence[str]) -> str | None:

@@ -13,10 +13,14 @@ from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Problem, Reject
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from tests.core.csv_reader.damage import LABELS, file_with, imported, keys
+from tests.core.csv_reader.damage import LABELS, file_with, imported, keys, quoted
 
 EXPORTS = ("appointments", "users")
 OTHER = {"appointments": "users", "users": "appointments"}
+TEXT_COLUMNS = {
+    "appointments": ["resultFullString", "customer.nameLast", "salesrep.email", "Notes"],
+    "users": ["First Name", "Username", "Email", "Assigned Office", "License Number", "Unique Identifier", "Notes"],
+}  # fmt: skip
 # Rows before the added line: none, some, all.
 files = pytest.mark.parametrize(
     ("export", "place"),
@@ -179,6 +183,52 @@ def test_row_of_data_with_a_label_is_no_header(
     assert [r.problems for r in rejects] == (
         [(Problem(None, reason),)] if reason else []
     )
+
+
+@pytest.mark.parametrize("place", [0, 17, 40])
+@pytest.mark.parametrize(
+    "label", ["_id", "User Object ID", "_ID", "user object id", '"_id"']
+)
+@pytest.mark.parametrize("export", EXPORTS)
+def test_label_of_a_key_may_be_the_text_of_any_cell(
+    export: str, label: str, place: int
+) -> None:
+    """Beside an id, in each column of text; the other cells are blank or not."""
+    key = LABELS[export][0]
+    wrong = []
+    for column, others in product(TEXT_COLUMNS[export], ("", "Fox", "a1")):
+        header = ",".join([key, *dict.fromkeys([column, *TEXT_COLUMNS[export]])])
+        cells = [quoted(label), *[others] * (len(TEXT_COLUMNS[export]) - 1)]
+        for id_ in ("zz1", "xWMyZ4YEGZ", "0012", "a-1", "xWMyZaYEGZ", "abcdefghij"):
+            rows = [f"b2345678{n:02}{',' * len(cells)}" for n in range(40)]
+            rows.insert(place, ",".join([id_, *cells]))
+            found, rejects, _ = imported("\n".join([header, *rows, ""]).encode())
+            if len(found) != 41 or found[place] != id_ or rejects:
+                wrong.append((column, others, id_))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\nb1,x\n"])
+@pytest.mark.parametrize("label", ["_id", "User Object ID"])
+def test_label_of_a_key_in_a_file_of_few_rows_is_text(label: str, end: str) -> None:
+    body = f"_id,resultFullString\na1,{label}{end}".encode()
+
+    found, rejects, _ = imported(body)
+
+    assert found == ["a1", "b1"][: 1 + ("b1" in end)]
+    assert rejects == []
+
+
+@pytest.mark.parametrize("row", [",_id", ",User Object ID", "_id,_id", "_id,x", "Notes,_id", "Phone2,_id", "saleAmount,_id", "a1,_id,saleAmount", "a b1,_id"])  # fmt: skip
+def test_label_of_a_key_without_an_id_or_with_another_label_is_a_header(
+    row: str,
+) -> None:
+    """Its rows would be stored in wrong columns."""
+    body = f"_id,resultFullString,Phone2\na1,x,y\n{row}\nz1,a2,y\n"
+
+    with pytest.raises(HeaderMismatch, match="Line 3 is another header"):
+        imported(body.encode())
 
 
 def test_repeated_header_that_is_cut_off_is_a_truncated_row() -> None:
