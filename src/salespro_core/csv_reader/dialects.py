@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from salespro_core.csv_reader.block import Block
 from salespro_core.errors import UnreadableObject
 
 _NAMES = {
@@ -31,7 +30,6 @@ _OTHER_QUOTES = {
 _THORN = "\u00fe"
 # Ids may begin and end with them.
 _IN_IDS = "_-."
-_TRIED_ROWS = 100
 
 
 def check_label_quotes(
@@ -47,44 +45,36 @@ def check_label_quotes(
         UnreadableObject: without the quotes, the labels are known.
     """
     marked = [label.strip() for label in labels if label.strip()]
-    if marked and all(map(_quote, marked)):
+    if marked and all(map(_is_quoted, marked)):
         inner = [label.strip(label[0] + label[-1]) for label in marked]
         if count_columns(inner) > count_columns(labels):
             raise _other_quotes(marked[0])
 
 
-def with_usual_quotes(blocks: Iterator[Block], key_index: int) -> Iterator[Block]:
-    """Hand the rows on, unless the keys of the first rows are in other quotes.
+def check_key_quotes(keys: Iterable[str]) -> None:
+    """Refuse a file if most of its first keys are in other quotes.
 
     The other cells need not be: some writers put only text into quotes.
 
     Raises:
-        UnreadableObject: before any row.
+        UnreadableObject: the file must be exported again.
     """
-    is_first = True
-    for block in blocks:
-        if is_first and len(block):
-            is_first = False
-            keys = [
-                "".join(cells[key_index : key_index + 1]).strip()
-                for cells in block.rows[:_TRIED_ROWS]
-            ]
-            quoted = list(filter(_quote, keys))
-            if len(quoted) * 2 > len(list(filter(None, keys))):
-                raise _other_quotes(quoted[0])
-        yield block
+    filled = [key.strip() for key in keys if key.strip()]
+    quoted = list(filter(_is_quoted, filled))
+    if len(quoted) * 2 > len(filled):
+        raise _other_quotes(quoted[0])
 
 
-def _quote(text: str) -> str | None:
-    """The other quote in which the text is."""
+def _is_quoted(text: str) -> bool:
+    """Whether the text is in other quotes."""
     if len(text) < 3 or not any(map(str.isalnum, text[1:-1])):  # noqa: PLR2004
-        return None
+        return False
     first, last = text[0], text[-1]
     is_quoted = last in _OTHER_QUOTES.get(first, "") or (
         first == last
         and (first == _THORN or not (first.isalnum() or first in _IN_IDS + '"'))
     )
-    return first if is_quoted and not "\ud800" <= first <= "\udfff" else None
+    return is_quoted and not "\ud800" <= first <= "\udfff"
 
 
 def _other_quotes(text: str) -> UnreadableObject:

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from salespro_core.csv_reader.block import Block
+from salespro_core.csv_reader.dialects import check_key_quotes
 from salespro_core.csv_reader.header import Layout, find_columns
 from salespro_core.csv_reader.header_damage import check_header_alone
 from salespro_core.csv_reader.labels import fold_label, near_miss
@@ -75,6 +76,9 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     except SalesProError:
         yield from first
         raise
+    # The rows of a rejects file are those whose keys may be damaged.
+    if not layout.is_rejects_file:
+        check_key_quotes(_first_keys(first, layout))
     [(cells, rows)] = widths.most_common(1) or [(width, 0)]
     # Rejects files consist of damaged rows, of which a person may have corrected one.
     is_fitting = cells == width or (layout.is_rejects_file and width in widths)
@@ -94,6 +98,13 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
         check_header_alone(layout.labels, layout.export, layout.columns)
     yield from first
     yield from blocks
+
+
+def _first_keys(first: Iterable[Block], layout: Layout) -> Iterator[str]:
+    key_index = layout.column_indexes[0]
+    for row in islice(chain.from_iterable(first), FIRST_ROWS):
+        if not row.problem:
+            yield "".join(row.cells[key_index : key_index + 1])
 
 
 def _check_broken_label(first_row: Sequence[str], layout: Layout) -> None:

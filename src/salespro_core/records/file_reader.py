@@ -11,7 +11,6 @@ from typing import BinaryIO
 from salespro_core.csv_reader.block import Block, concatenate
 from salespro_core.csv_reader.csv_injection import unescape_block
 from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
-from salespro_core.csv_reader.dialects import with_usual_quotes
 from salespro_core.csv_reader.header import find_header, read_header
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import read_blocks
@@ -86,8 +85,7 @@ class ExportReader:
                 ) from error
             raise
         check.use(self.layout)
-        checked = with_usual_quotes(blocks, self.layout.column_indexes[0])
-        self._blocks = screened(checked, self.layout, exports)
+        self._blocks = screened(blocks, self.layout, exports)
         self.warnings: Counter[str] = Counter()
         self._summary = FileSummaryBuilder(self.layout)
         self._future = FutureTimes(self.layout)

@@ -260,3 +260,22 @@ def test_label_that_is_not_ours_makes_no_rejects_file(label: str) -> None:
         ("a1", "'=x")
     ]
     assert ignored == (label,)
+
+
+@pytest.mark.parametrize("quotes", ["<>", "''", "“”", "[]", "||"])
+@pytest.mark.parametrize("corrected", [0, 1, 3])
+def test_ids_in_other_quotes_do_not_refuse_a_rejects_file(
+    quotes: str, corrected: int
+) -> None:
+    """It holds the rows whose ids are in quotes, and a person may have corrected some."""
+    opening, closing = quotes[0], quotes[1]
+    bad = [[str(n), "_id", "x", f"{opening}b{n}{closing}", "x"] for n in range(5)]
+    good = [[str(n), "_id", "x", f"a{n}", "x"] for n in range(5, 5 + corrected)]
+    rows = [[*REJECT_LABELS, "_id", "customer.nameLast"], *bad, *good]
+
+    items, _, _ = read(body_of(rows))
+
+    assert [isinstance(item, Record) for item in items] == [
+        *[False] * 5,
+        *[True] * corrected,
+    ]

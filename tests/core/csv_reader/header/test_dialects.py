@@ -131,3 +131,39 @@ def test_some_cells_in_other_quotes_are_read() -> None:
 
     assert found is not None
     assert (found.rows, found.rejects) == (1, [])
+
+
+@pytest.mark.parametrize("quotes", QUOTES)
+@pytest.mark.parametrize(
+    "damaged", ['{},"x\n', '{},x" y\n', '{},"x" y,\n', "{}\n", "\n"]
+)
+@pytest.mark.parametrize("place", [1, 2, 50])
+def test_damaged_row_does_not_change_that_most_of_the_first_keys_decide(
+    quotes: str, damaged: str, place: int
+) -> None:
+    """Rows after damage are in a block of their own, so the first block may have one row."""
+    opening, closing = quotes[0], quotes[1]
+    keys = [f"{opening}abc0000X{closing}", *(f"abc{n:04}X" for n in range(299))]
+    lines = [f"{key},x\n" for key in keys]
+    lines[place] = damaged.format(keys[place])
+    body = "".join(["_id,Notes\n", *lines]).encode()
+
+    with Rejects() as rejects:
+        reader = ExportReader(io.BytesIO(body), EXPORTS, rejects, is_lenient=False)
+        found = reader.read_rows(1000)
+
+    assert found is not None
+    assert len(found.lines) >= 297
+
+
+@pytest.mark.parametrize("place", [1, 10, 30])
+def test_keys_in_other_quotes_refuse_a_file_with_damaged_rows(place: int) -> None:
+    lines = [f"'abc{n:04}X',x\n" for n in range(100)]
+    lines[place] = 'abc,"x\n'
+    body = "".join(["_id,Notes\n", *lines]).encode()
+
+    with (
+        Rejects() as rejects,
+        pytest.raises(UnreadableObject, match="quotes of another kind"),
+    ):
+        ExportReader(io.BytesIO(body), EXPORTS, rejects, is_lenient=False).read_rows(9)
