@@ -1,42 +1,14 @@
-"""Which uploads are imported: from which bucket, and under which key."""
+"""Which uploads are imported: from which bucket, and under which key.
+
+A key that is a mistyped dry run is refused by `importer.run`, with its row in the history.
+"""
 
 from __future__ import annotations
-
-import io
-from typing import NoReturn
 
 from handler.events import Notification
 from handler.settings import Settings
 from salespro_core.errors import KeyRefused, ObjectRefused
-from salespro_core.model.object_key import (
-    is_mistyped_dry_run,
-    reason_not_storable,
-    refusal_of_dry_run,
-)
-
-
-class RefusedStream(io.RawIOBase):
-    """Stands in for the bytes of an upload that is refused before it is read.
-
-    Reading raises the refusal, so that the import ends as that of any refused file: with
-    its row in the history, its report, its log line and its notice.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__()
-        self._reason = reason
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def readinto(self, _: object) -> NoReturn:
-        """Raise the refusal.
-
-        Raises:
-            KeyRefused: always.
-        """
-        raise KeyRefused(self._reason)
+from salespro_core.model.object_key import reason_not_storable
 
 
 def reason_to_ignore_bucket(
@@ -76,10 +48,3 @@ def check_storable(notification: Notification) -> None:
             f"{notification.location} was not imported: {reason}. Upload the file under "
             "another name."
         )
-
-
-def refusal_of_key(notification: Notification) -> str | None:
-    """Why an upload with this key is refused, and what to do; None if it is imported."""
-    if is_mistyped_dry_run(notification.object_key):
-        return refusal_of_dry_run(notification.location)
-    return None

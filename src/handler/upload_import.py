@@ -18,13 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from psycopg import Connection
 
 from handler import shutdown
-from handler.admission import (
-    RefusedStream,
-    check_bucket,
-    check_storable,
-    reason_to_ignore_bucket,
-    refusal_of_key,
-)
+from handler.admission import check_bucket, check_storable, reason_to_ignore_bucket
 from handler.aws.db_connection import Connections
 from handler.aws.object_lookup import open_notified_object
 from handler.aws.report_store import prepare_report, put_report
@@ -176,9 +170,7 @@ class Importer:
             return reports[-1]
 
         callbacks = replace(callbacks, publish=publish, prepare_report=prepare_report)
-        reason = refusal_of_key(notification)
-        raw = RefusedStream(reason) if reason else stream
-        source = BufferedReader(raw, READ_BUFFER_BYTES)
+        source = BufferedReader(stream, READ_BUFFER_BYTES)
         if notification.is_dry_run:
             outcome = self._dry_run(stream.upload, source, callbacks)
         else:

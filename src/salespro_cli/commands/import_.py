@@ -16,16 +16,11 @@ from salespro_cli.local_postgres.database_url import connection_factory
 from salespro_cli.output.terminal import echo, echo_json, echo_lines
 from salespro_cli.reports.browser import open_report
 from salespro_cli.reports.writer import prepare_report, reports_folder, write_report
-from salespro_core.errors import KeyRefused
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
-from salespro_core.model.object_key import (
-    is_dry_run,
-    is_mistyped_dry_run,
-    refusal_of_dry_run,
-)
+from salespro_core.model.object_key import is_dry_run
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.report.json_report import as_json
@@ -86,12 +81,6 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
         # As in the function: an object under dryrun/ is only reported on.
         is_in_dryrun = upload.bucket is not None and is_dry_run(upload.object_key)
         run = dry_run_upload if dry_run or is_in_dryrun else import_upload
-        if (
-            upload.bucket
-            and run is import_upload
-            and is_mistyped_dry_run(upload.object_key)
-        ):
-            raise KeyRefused(refusal_of_dry_run(upload.location))
         outcome = run(
             connect(),
             upload,

@@ -15,6 +15,7 @@ from salespro_core.errors import (
     ClaimLost,
     CommitsLost,
     InputError,
+    KeyRefused,
     OutOfTime,
     SalesProError,
 )
@@ -23,6 +24,7 @@ from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.validation import validated
+from salespro_core.model.object_key import is_mistyped_dry_run, refusal_of_dry_run
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.retry import RetryingConnection
@@ -127,6 +129,7 @@ def _import_after_checkpoint(
     """
     with Rejects() as rejects:
         try:
+            _check_key(outcome.upload)
             reader = ExportReader(
                 stream, options.exports, rejects, is_lenient=options.is_lenient
             )
@@ -209,6 +212,16 @@ def _import_after_checkpoint(
                 ),
             )
     yield outcome
+
+
+def _check_key(upload: Upload) -> None:
+    """Check that the key of an object is no mistyped dry run; a file may have any name.
+
+    Raises:
+        KeyRefused: it is, and a person who typed it did not mean an import.
+    """
+    if upload.bucket and is_mistyped_dry_run(upload.object_key):
+        raise KeyRefused(refusal_of_dry_run(upload.location))
 
 
 def _set_export(conn: Connection, claim: Claim, export: Export) -> Claim:

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 from psycopg import Connection
 
 from salespro_cli.sandbox import REGION
+from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
@@ -116,10 +117,15 @@ def test_object_under_a_mistyped_dryrun_is_refused_except_with_dry_run(
 ) -> None:
     uri = bucket.put("Dryrun/a.csv", csv_bytes(appointment("A1")))
 
-    refused = bucket.terminal.run("import", uri)
+    refused = bucket.terminal.run("import", uri, "--json")
     tried = bucket.terminal.run("import", "--dry-run", uri, "--json")
 
     assert "a key that starts with dryrun/ in exactly this spelling" in refused.error
+    [import_] = recent_imports(conn)
+    assert import_.status == "failed"
+    assert str(import_.error_message) in refused.error
+    report = bucket.terminal.folder / refused.json()["report"]
+    assert "was not imported: " in (report / "report.txt").read_text("utf-8")
     assert tried.counts == {"created": 1}
     assert stored(conn, APPOINTMENT_TABLE) == {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from dataclasses import replace
 
 import pytest
 from psycopg import Connection
@@ -207,6 +208,27 @@ def test_deleted_object_is_a_refused_file(conn: Connection) -> None:
 
     assert (outcome.status, outcome.error) == ("failed", str(error))
     assert newest_import(conn).error_message == str(error)
+
+
+def test_mistyped_dry_run_is_refused_before_its_object_is_read(
+    conn: Connection, database_url: str
+) -> None:
+    """A local file may have any name, and a dry run may have any key."""
+    stream = PiecewiseStream(b"", after=0, error=AssertionError("it was read"))
+    mistyped = replace(new_version(), object_key="Dryrun/x.csv")
+
+    outcome = import_upload(conn, mistyped, stream)
+    tried = dry_run(database_url, PLAIN, mistyped)
+
+    import_ = newest_import(conn)
+    assert (import_.status, import_.error_message) == ("failed", outcome.error)
+    assert (outcome.status, outcome.counts) == ("failed", Counts())
+    assert str(outcome.error).startswith(f"{mistyped.location} was not imported: ")
+    assert (tried.error, tried.counts) == (None, Counts(created=3))
+    assert stored(conn, APPOINTMENT_TABLE) == {}
+
+    local = replace(mistyped, bucket=None, version=None)
+    assert run(conn, PLAIN, local).counts == Counts(created=3)
 
 
 def test_refused_file_without_its_report_is_retried(
