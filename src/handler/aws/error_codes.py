@@ -155,7 +155,8 @@ def cause_of(code: str, status: int) -> Cause:
 
     A code that is not in the table is classified by its status.  4xx means SETUP: then a
     person is told and the message waits in the queue, so a wrong guess loses nothing.  5xx,
-    and no status at all, mean PASSING.
+    and no status at all, mean PASSING.  OBJECT ends the import: only the table says that, or
+    the status of a response without a code.
 
     Args:
         code: as botocore returns it; a status, such as `404`, if the response had no body.
@@ -168,8 +169,8 @@ def cause_of(code: str, status: int) -> Cause:
         return Cause.PASSING
     if _HTTP_STATUS.fullmatch(name):
         status = int(name)
-    if status in (404, 405, 412):
-        return Cause.OBJECT
+        if status in (404, 405, 412):
+            return Cause.OBJECT
     if status in (307, 408, 416, 425, 429) or not 300 <= status < 500:  # noqa: PLR2004
         return Cause.PASSING
     return Cause.SETUP

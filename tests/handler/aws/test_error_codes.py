@@ -138,14 +138,22 @@ def test_known_code_decides_whatever_the_status(code: str, status: int) -> None:
     ("status", "cause"),
     [
         *((status, Cause.PASSING) for status in (0, 200, 307, 408, 416, 429, 500, 599)),
-        *((status, Cause.OBJECT) for status in (404, 405, 412)),
-        *((status, Cause.SETUP) for status in (301, 400, 401, 403, 409, 499)),
+        *((status, Cause.SETUP) for status in (301, 400, 401, 403, 409, 410, 499)),
     ],
 )
 def test_unknown_code_is_classified_by_its_status(status: int, cause: Cause) -> None:
     assert cause_of("Unheard", status) is cause
     if status:
         assert cause_of(str(status), 0) is cause
+
+
+@pytest.mark.parametrize("status", [404, 405, 412])
+def test_only_a_status_without_a_code_says_that_the_object_is_gone(status: int) -> None:
+    """It ends the import and consumes the message: a wrong guess would lose the upload."""
+    assert cause_of(str(status), status) is Cause.OBJECT
+    assert cause_of(str(status), 0) is Cause.OBJECT
+    for code in ("Unheard", "NoSuchThing", "KMS.UnheardException", "x404", "4040", ""):
+        assert cause_of(code, status) is Cause.SETUP
 
 
 def test_no_code_is_listed_for_two_causes() -> None:
