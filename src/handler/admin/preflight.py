@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from handler.admin.connection_notes import describe_pooler, pooler_notes, proxy_notes
 from handler.aws.db_connection import Connections
+from handler.aws.error_codes import Cause
 from handler.aws.errors import failure_of
 from handler.settings import Settings
 from salespro_core.errors import ConfigError, SalesProError
@@ -273,4 +274,7 @@ def _s3_problems(
     except (ClientError, BotoCoreError) as error:
         failure = failure_of(error, permissions)
         says = "S3 answered" if isinstance(error, ClientError) else "No request to S3:"
-        yield SetupProblem(f"{says} {failure.code} for {subject}", also + failure.fix)
+        setting = "" if failure.cause is Cause.PASSING else also
+        yield SetupProblem(
+            f"{says} {failure.code} for {subject}", setting + failure.fix
+        )

@@ -1,4 +1,4 @@
-"""What an error of AWS means: it passes, the setup must change, or the object is the cause.
+"""What an error of AWS means: it passes, the setup must change, or the object is gone.
 
 One table for S3, SQS, SNS, KMS, Secrets Manager and their common errors, on reading and on
 writing.  A test compares it with botocore's service models.
@@ -17,8 +17,8 @@ class Cause(Enum):
     """What an error is about."""
 
     PASSING = "passing"  # another try may succeed
-    SETUP = "setup"  # fails until a person changes a setting, a permission or a key
-    OBJECT = "object"  # this one object cannot be read or written
+    SETUP = "setup"  # fails until a person changes something; then it may succeed
+    OBJECT = "object"  # this object is gone
 
 
 # Sources: the service models of botocore 1.4x (shapes with `exception`, and the codes in the
@@ -42,7 +42,6 @@ _PASSING: Final = """
 """
 _OBJECT: Final = """
     NoSuchKey NoSuchVersion MethodNotAllowed PreconditionFailed
-    InvalidObjectState RestoreAlreadyInProgress ObjectNotInActiveTierError KeyTooLongError
 """
 _SETUP: Final = """
     AccessDenied AuthorizationError UnauthorizedAccess Forbidden NotAuthorized
@@ -74,6 +73,7 @@ _SETUP: Final = """
     RequestHeaderSectionTooLarge ServerSideEncryptionConfigurationNotFoundError
     TooManyAccessPoints TooManyParts UnexpectedContent UnresolvableGrantByEmailAddress
     UnsupportedMediaType UserKeyMustBeSpecified
+    InvalidObjectState RestoreAlreadyInProgress ObjectNotInActiveTierError KeyTooLongError
 
     ResourceNotFoundException NotFound QueueDoesNotExist NonExistentQueue QueueNameExists
     QueueAlreadyExists InvalidAddress InvalidAttributeName InvalidAttributeValue

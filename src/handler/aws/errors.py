@@ -65,7 +65,7 @@ def failure_of(error: Exception, permissions: str) -> Failure:
     # An old request, sent late by a frozen environment; the next one has a new date.
     if short_code(code) == "invalidsignature" and _LATE.search(message):
         cause, code = Cause.PASSING, "RequestExpired"
-    return Failure(cause, code, _fix(code, message, permissions))
+    return Failure(cause, code, _fix(cause, code, message, permissions))
 
 
 _CODE = re.compile(r"[\w.:#/-]{1,100}", re.ASCII)
@@ -84,28 +84,29 @@ _SETUP_FIXES = {
 }
 
 
-def _fix(code: str, message: str, permissions: str) -> str:
+def _fix(cause: Cause, code: str, message: str, permissions: str) -> str:
     name = short_code(code)
+    if cause is Cause.PASSING:
+        return _FIXES.get(name, "try again later")
     is_kms = code.casefold().startswith("kms") or "kms:" in message.casefold()
-    denied = _DENIED.search(message)
-    if denied:
-        where = f" on {denied['arn']}" if denied["arn"] else ""
-        by = (
-            " An explicit deny in a policy also has to go"
-            if "explicit deny" in message
-            else ""
-        )
-        policy = ", in the role's policy and in the key's" if is_kms else ""
-        fix = f"give the function's role {denied['action']}{where}{policy}"
-        return f"{fix}.{by}" if by else fix
+    if denied := _DENIED.search(message):
+        fix = f"allow the role or user {denied['action']}"
+        if denied["arn"]:
+            fix += f" on {denied['arn']}"
+        if is_kms:
+            fix += ", in its policy and in the key's"
+        if "explicit deny" in message:
+            fix += "; an explicit deny in a policy also has to go"
+        return fix
     if name in ("accessdenied", "403", "authorizationerror", "forbidden"):
         if is_kms:
-            return "give the function's role to use the KMS key (kms:Decrypt, kms:GenerateDataKey)"
-        return f"give the function's role {permissions}"
+            permissions = "to use the KMS key (kms:Decrypt, kms:GenerateDataKey)"
+        return f"allow the role or user {permissions}"
     if is_kms and name in _KEY_FIXES:
         return _KEY_FIXES[name]
     return _FIXES.get(
-        name, f"check the names, the region and that the role has {permissions}"
+        name,
+        f"check the names, the region and that the role or user has {permissions}",
     )
 
 
@@ -150,7 +151,7 @@ _FIXES = {
         ("resourcenotfound", "notfound", "queuedoesnotexist", "nonexistentqueue"),
         "it does not exist in this region: correct its name or its ARN",
     ),
-    "nosuchbucket": "the bucket does not exist: correct its name",
+    "nosuchbucket": "the bucket does not exist; correct its name",
     "invalidbucketname": "the bucket's name is malformed: correct it",
     **dict.fromkeys(
         ("invalidobjectstate", "objectnotinactivetiererror"),
@@ -170,9 +171,6 @@ _READ_PERMISSIONS = (
     "s3:GetObject and s3:GetObjectVersion on the bucket's objects, and s3:ListBucket on the "
     "bucket (without it, S3 also answers AccessDenied for a deleted object)"
 )
-_ARCHIVED = frozenset(
-    {"invalidobjectstate", "restorealreadyinprogress", "objectnotinactivetiererror"}
-)
 
 
 def map_read_error(error: Exception, location: str, when: str) -> SalesProError:
@@ -187,27 +185,28 @@ def map_read_error(error: Exception, location: str, when: str) -> SalesProError:
         ObjectGone, ObjectRefused or ObjectUnavailable.
     """
     failure = failure_of(error, _READ_PERMISSIONS)
-    match failure.cause, short_code(failure.code):
-        case Cause.OBJECT, "preconditionfailed" | "412":
+    name = short_code(failure.code)
+    match failure.cause:
+        case Cause.OBJECT if name in ("preconditionfailed", "412"):
             return ObjectGone(
                 f"{location} was replaced {when}; "
                 "the newer upload is imported by its own notification."
             )
-        case Cause.OBJECT, name if name not in _ARCHIVED and name != "keytoolongerror":
+        case Cause.OBJECT:
             return ObjectGone(f"{location} was deleted {when}; upload it again.")
-        case _, "nosuchbucket":
-            return ObjectRefused(f"{location}: the bucket does not exist.")
-        case Cause.PASSING, _ if isinstance(error, ClientError):
-            fix = f" ({failure.fix})" if "clock" in failure.fix else ""
-            return ObjectUnavailable(
-                f"S3 answered {failure.code} for {location}{fix}. It is tried again."
+        case Cause.SETUP:
+            return ObjectRefused(
+                f"S3 refuses {location} ({failure.code}): {failure.fix}."
             )
-        case Cause.PASSING, _:
-            return ObjectUnavailable(
-                f"S3 could not be reached for {location} ({failure.code}); "
-                f"{failure.fix}. It is tried again."
-            )
-    return ObjectRefused(f"S3 refuses {location} ({failure.code}): {failure.fix}.")
+    if isinstance(error, ClientError):
+        fix = f" ({_FIXES[name]})" if name in _FIXES else ""
+        return ObjectUnavailable(
+            f"S3 answered {failure.code} for {location}{fix}. It is tried again."
+        )
+    return ObjectUnavailable(
+        f"S3 could not be reached for {location} ({failure.code}); {failure.fix}. "
+        "It is tried again."
+    )
 
 
 def map_action_error(error: Exception, action: str, permissions: str) -> ObjectError:
@@ -227,7 +226,7 @@ def map_action_error(error: Exception, action: str, permissions: str) -> ObjectE
     if not is_passing:
         return kind(f"While {action}: AWS refuses ({failure.code}): {failure.fix}.")
     if isinstance(error, ClientError):
-        return kind(f"While {action}: AWS answered {failure.code}. Try again.")
+        return kind(f"While {action}: AWS answered {failure.code}: {failure.fix}.")
     return kind(
         f"While {action}: AWS could not be reached ({failure.code}); {failure.fix}."
     )

@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.aws.error_codes import Cause
 from handler.aws.errors import failure_of
 from handler.events import Notification
 from salespro_core.errors import SalesProError
@@ -83,13 +84,20 @@ class Notices:
             )
         except (ClientError, BotoCoreError) as error:
             failure = failure_of(
-                error, "sns:Publish on the topic, and to use the topic's key"
+                error,
+                "sns:Publish on the topic, and kms:GenerateDataKey and kms:Decrypt on its "
+                "key",
             )
+            # The topic's region, which is in its ARN, may be why SNS was not reached.
+            is_passing = failure.cause is Cause.PASSING and isinstance(
+                error, ClientError
+            )
+            setting = "" if is_passing else "check NOTIFY_TOPIC_ARN; "
             self._logger.warning(
                 "notice not sent",
                 key=object_key,
-                error=f"SNS did not accept the message ({failure.code}): check "
-                f"NOTIFY_TOPIC_ARN; {failure.fix}.",
+                error=f"SNS did not accept the message ({failure.code}): "
+                f"{setting}{failure.fix}.",
                 error_type=type(error).__name__,
             )
 

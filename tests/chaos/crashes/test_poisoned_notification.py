@@ -180,7 +180,8 @@ def test_message_whose_rows_the_table_refuses_ends_in_the_dead_letter_queue(
         pytest.param(
             '{"source": "aws.s3", "detail-type": "Object Created", "detail":'
             ' {"bucket": {"name": "no-such-bucket"}, "object": {"key": "poison.csv"}}}',
-            "s3://no-such-bucket/poison.csv: the bucket does not exist.",
+            "S3 refuses s3://no-such-bucket/poison.csv (NoSuchBucket): the bucket does not "
+            "exist; correct its name.",
             id="missing-bucket",
         ),
         pytest.param(

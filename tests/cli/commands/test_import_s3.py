@@ -156,7 +156,10 @@ def test_missing_object_is_named(bucket: Bucket) -> None:
 def test_missing_bucket_is_named(bucket: Bucket) -> None:
     error = bucket.terminal.run("import", "s3://no-such-bucket/a.csv").error
 
-    assert error == "s3://no-such-bucket/a.csv: the bucket does not exist."
+    assert error == (
+        "S3 refuses s3://no-such-bucket/a.csv (NoSuchBucket): the bucket does not exist; "
+        "correct its name."
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud
 from tests.support.function.iam import run_action_with_permissions
+from tests.support.servers.error_server import run_error_server
 from tests.support.table_contents import number
 
 Answer = dict[str, Any]
@@ -199,6 +200,28 @@ def test_missing_buckets_are_named(
         "S3 answered NoSuchBucket for the report bucket no-such-reports",
         "S3 answered NoSuchBucket for the upload bucket no-such-uploads",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "remedy"),
+    [
+        (503, "SlowDown", "try again later"),
+        (500, "InternalError", "try again later"),
+        (400, "ThrottlingException", "try again later"),
+        (301, "PermanentRedirect", "check REPORT_BUCKET; the bucket is in another"),
+    ],
+)
+def test_passing_error_of_a_bucket_asks_for_no_other_setup(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, status: int, code: str, remedy: str
+) -> None:
+    with run_error_server() as server:
+        server.answer(status, code, "")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        answer = cloud.run_action("check")
+
+    [problem] = problems(answer)
+    assert problem["says"] == f"S3 answered {code} for the report bucket {REPORTS}"
+    assert problem["remedy"].startswith(remedy)
 
 
 @pytest.mark.parametrize(

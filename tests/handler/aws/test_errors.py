@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from mypy_boto3_s3 import S3Client
 
-from handler.aws.error_codes import Cause, cause_of
+from handler.aws.error_codes import CAUSES, Cause, cause_of
 from handler.aws.errors import aws_errors, failure_of
 from handler.aws.s3_object import ObjectStream
 from handler.events import Notification
@@ -89,7 +90,7 @@ def test_each_code_is_classified_alike_on_reading_and_on_writing(
         )
         assert all(code in str(error) for error in errors[1:])
         assert CANARY not in "".join(map(str, errors))
-        assert isinstance(errors[0], ObjectGone) <= (cause is Cause.OBJECT), code
+        assert isinstance(errors[0], ObjectGone) is (cause is Cause.OBJECT), code
         # botocore may ask for the bucket's region once more.
         assert server.requests <= 2 * MAX_REQUESTS, code
 
@@ -151,7 +152,7 @@ def test_malformed_bucket_is_no_problem_of_the_network(
                 "no identity-based policy allows the kms:Decrypt action"
             ),
             (
-                f"give the function's role kms:Decrypt on {KEY_ARN}, in the role's policy and in the "
+                f"allow the role or user kms:Decrypt on {KEY_ARN}, in its policy and in the "
                 "key's"
             ),
         ),
@@ -162,8 +163,8 @@ def test_malformed_bucket_is_no_problem_of_the_network(
                 f"{KEY_ARN} with an explicit deny in a resource-based policy"
             ),
             (
-                f"give the function's role kms:GenerateDataKey on {KEY_ARN}, in the role's policy and in "
-                "the key's. An explicit deny in a policy also has to go"
+                f"allow the role or user kms:GenerateDataKey on {KEY_ARN}, in its policy and in "
+                "the key's; an explicit deny in a policy also has to go"
             ),
         ),
         (
@@ -172,7 +173,7 @@ def test_malformed_bucket_is_no_problem_of_the_network(
                 f"{ROLE} not authorized to perform: s3:PutObject on resource: "
                 f'"arn:aws:s3:::reports/{CANARY}" because no policy allows it'
             ),
-            "give the function's role s3:PutObject",
+            "allow the role or user s3:PutObject",
         ),
         (
             "AccessDeniedException",
@@ -181,16 +182,16 @@ def test_malformed_bucket_is_no_problem_of_the_network(
                 "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:db-a1B2c3."
             ),
             (
-                "give the function's role secretsmanager:GetSecretValue on arn:aws-us-gov:"
+                "allow the role or user secretsmanager:GetSecretValue on arn:aws-us-gov:"
                 "secretsmanager:us-gov-west-1:123456789012:secret:db-a1B2c3"
             ),
         ),
-        ("AccessDenied", "Access Denied", "give the function's role THE PERMISSION"),
-        ("403", "Forbidden", "give the function's role THE PERMISSION"),
+        ("AccessDenied", "Access Denied", "allow the role or user THE PERMISSION"),
+        ("403", "Forbidden", "allow the role or user THE PERMISSION"),
         (
             "KMS.AccessDeniedException",
             "denied",
-            "give the function's role to use the KMS key (kms:Decrypt, kms:GenerateDataKey)",
+            "allow the role or user to use the KMS key (kms:Decrypt, kms:GenerateDataKey)",
         ),
         ("KMS.DisabledException", f"{KEY_ARN} is disabled.", "enable the KMS key"),
         ("KmsDisabled", "", "enable the KMS key"),
@@ -268,6 +269,27 @@ def test_reading_has_the_fate_and_the_fix_of_the_code(
 
     assert type(error) is kind
     assert text in str(error)
+
+
+@pytest.mark.parametrize(
+    "code", ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"]
+)
+def test_wrong_clock_is_named_on_reading_and_on_writing(
+    server: ErrorServer, s3: S3Client, code: str
+) -> None:
+    server.answer(403, code, CANARY)
+
+    for text in (str(read(s3)), str(write(s3))):
+        assert "if it stays, correct the clock of this computer" in text
+
+
+def test_passing_error_has_no_advice_about_the_setup() -> None:
+    """Nothing in the setup is wrong, and somebody would look for it."""
+    for code, cause in CAUSES.items():
+        error = ClientError({"Error": {"Code": code}}, "PutObject")
+        fix = failure_of(error, "THE PERMISSION").fix
+        if cause is Cause.PASSING:
+            assert fix == "try again later" or "clock" in fix, code
 
 
 @pytest.mark.parametrize("code", [CANARY, "", "<b>", "x" * 500])

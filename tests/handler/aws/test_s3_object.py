@@ -145,7 +145,7 @@ def test_malformed_response_is_an_error_at_first_and_a_break_later(
     [
         ("replaced", ObjectGone, "was replaced {when}; the newer upload is imported"),
         ("deleted", ObjectGone, "was deleted {when}; upload it again"),
-        ("denied", ObjectRefused, "give the function's role s3:GetObject"),
+        ("denied", ObjectRefused, "allow the role or user s3:GetObject"),
     ],
 )
 @pytest.mark.parametrize(

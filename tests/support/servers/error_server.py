@@ -25,6 +25,11 @@ class ErrorServer(ThreadingHTTPServer):
     code = message = ""
     requests = 0
 
+    @property
+    def url(self) -> str:
+        """For `endpoint_url`."""
+        return f"http://127.0.0.1:{self.server_port}"
+
     def answer(self, status: int, code: str, message: str) -> None:
         """Set the answer from now on, and start counting again."""
         self.status, self.code, self.message, self.requests = status, code, message, 0
@@ -71,7 +76,7 @@ def error_client(server: ErrorServer, attempts: int) -> S3Client:
     )
     s3: S3Client = boto3.client(
         "s3",
-        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        endpoint_url=server.url,
         region_name="us-east-1",
         aws_access_key_id="AKIATESTING",
         aws_secret_access_key="testing",  # noqa: S106 -- of no account
