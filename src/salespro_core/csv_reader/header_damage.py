@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from salespro_core.csv_reader.labels import (
@@ -49,6 +50,80 @@ def check_joined_rows(labels: Sequence[str], export: Export, line: int) -> None:
             or (quote and fold_label(first) in known and fold_label(rest))
         ):
             raise _joined_rows(export, line)
+
+
+def check_broken_label(
+    first_row: Sequence[str],
+    labels: Sequence[str],
+    export: Export,
+    columns: Sequence[Column],
+) -> None:
+    """Refuse a header that continues in the next line.
+
+    Args:
+        first_row: the cells after the header.
+        labels: the cells of the header.
+        export: the recognised export.
+        columns: those that the header has.
+    """
+    missing = [
+        label
+        for column in export.columns
+        if column not in columns
+        for label in column.labels
+    ]
+    folded = set(map(fold_label, missing))
+    if all(fold_label(cell) in folded for cell in first_row if cell.strip()):
+        raise HeaderMismatch(
+            "The header has a line break between its labels: the next row has labels only. "
+            "Remove the line break and upload the file again.",
+            export.sync_type,
+        )
+    if len(first_row) != 1 or len(labels) == 1:
+        return
+    if label := near_miss(labels[-1] + first_row[0], missing):
+        raise HeaderMismatch(
+            f"The header has a line break in its last label, which seems to be {label!r}. "
+            "Remove the line break and upload the file again.",
+            export.sync_type,
+        )
+
+
+def check_width(widths: Counter[int], labels: Sequence[str], export: Export) -> None:
+    """Refuse a file if most of its first rows have another number of cells.
+
+    Otherwise each row would be rejected, and the person would not learn why; or cells of
+    the few rows that fit by chance would be stored in other columns.
+
+    Args:
+        widths: number of cells -> rows that have as many.
+        labels: the cells of the header.
+        export: the recognised export.
+    """
+    width = len(labels)
+    [(usual_width, count)] = widths.most_common(1) or [(width, 0)]
+    # One row may be damaged itself, and in a short file some may be damaged alike.
+    tolerated = max(1, widths.total() // 2)
+    if width > 1 and width in widths:
+        tolerated = max(3, widths.total() * 3 // 4)
+    if usual_width != width and count > tolerated:
+        mismatch = _width_mismatch(width, usual_width, is_most=width in widths)
+        raise HeaderMismatch(
+            f"{mismatch} Correct the header or the rows and upload the file again.",
+            export.sync_type,
+        )
+
+
+def _width_mismatch(width: int, usual_width: int, *, is_most: bool) -> str:
+    labels = f"{width} label{'s' if width > 1 else ''}"
+    rows = "most rows" if is_most else "the rows"
+    cells = f"{usual_width} cell{'s' if usual_width > 1 else ''}"
+    comma = (
+        "missing in the header or surplus in the rows"
+        if usual_width > width
+        else "surplus in the header or missing in the rows"
+    )
+    return f"The header has {labels}, but {rows} have {cells} each. A comma may be {comma}."
 
 
 def check_header_alone(

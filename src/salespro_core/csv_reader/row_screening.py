@@ -12,15 +12,19 @@ from operator import itemgetter
 from salespro_core.csv_reader.block import Block
 from salespro_core.csv_reader.dialects import check_key_quotes
 from salespro_core.csv_reader.header import Layout, find_columns
-from salespro_core.csv_reader.header_damage import check_header_alone
+from salespro_core.csv_reader.header_damage import (
+    check_broken_label,
+    check_header_alone,
+    check_width,
+)
 from salespro_core.csv_reader.labels import fold_label, near_miss
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
-from salespro_core.errors import HeaderMismatch, SalesProError
+from salespro_core.errors import HeaderMismatch, InputError
 from salespro_core.exports.columns import Column, Export
 
 REPEATED_HEADER = "repeats the header"
-# Rows that show whether the header fits; fewer are kept until one of them fits.
-FIRST_ROWS = 100
+# Rows that show whether the header fits; none is yielded before.
+SCREENED_ROWS = 100
 _FIRST_CHARACTERS = 8 * 1024 * 1024
 # Longer cells are no labels.
 _LABEL_CHARACTERS = 100
@@ -53,83 +57,54 @@ def screened(
 
 
 def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
-    """The same blocks, unless most of the first rows have another number of cells.
+    """The same blocks, unless the first rows show that the header does not fit.
 
-    Otherwise each row would be rejected, and the person would not learn why; or cells of
-    the few rows that fit by chance would be stored in other columns.
+    After an error of the stream the first rows are not yielded: they are too few to show
+    it, and the next attempt reads them again.
     """
-    width = len(layout.labels)
     first: list[Block] = []
-    widths: Counter[int] = Counter()
-    seen = characters = 0
+    error = None
     try:
-        for block in filter(len, blocks):
-            if not first:
-                _check_broken_label(block.rows[0], layout)
-            first.append(block)
-            characters += block.characters
-            rows_left = islice(block, FIRST_ROWS - seen)
-            widths.update(len(row.cells) for row in rows_left if not row.problem)
-            seen += len(block)
-            if seen >= FIRST_ROWS or characters >= _FIRST_CHARACTERS:
-                break
-    except SalesProError:
-        yield from first
-        raise
+        for block in _first_blocks(blocks, layout):
+            first.append(block)  # noqa: PERF402 -- the blocks before an error are kept
+    except InputError as found:  # in every attempt, after the same rows
+        error = found
     # The rows of a rejects file are those whose keys may be damaged.
     if not layout.is_rejects_file:
         check_key_quotes(_first_keys(first, layout))
-    [(cells, rows)] = widths.most_common(1) or [(width, 0)]
+    rows = islice(chain.from_iterable(first), SCREENED_ROWS)
+    widths = Counter(len(row.cells) for row in rows if not row.problem)
     # Rejects files consist of damaged rows, of which a person may have corrected one.
-    is_fitting = cells == width or (layout.is_rejects_file and width in widths)
-    # One row may be damaged itself, and in a short file some may be damaged alike.
-    most = max(1, widths.total() // 2)
-    if width > 1 and width in widths:
-        most = max(3, widths.total() * 3 // 4)
-    if not is_fitting and rows > most:
-        raise HeaderMismatch(
-            f"The header has {width} label{'s' if width > 1 else ''}, but {'most' if width in widths else 'the'} rows "
-            f"have {cells} cell{'s' if cells > 1 else ''} each. A comma may be "
-            f"{'missing in the header or surplus' if cells > width else 'surplus in the header or missing'}"
-            " in the rows. Correct the header or the rows and upload the file again.",
-            layout.export.sync_type,
-        )
-    if not seen:
+    if not (layout.is_rejects_file and len(layout.labels) in widths):
+        check_width(widths, layout.labels, layout.export)
+    if not first and not error:
         check_header_alone(layout.labels, layout.export, layout.columns)
     yield from first
+    if error:
+        raise error
     yield from blocks
+
+
+def _first_blocks(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
+    """The blocks of the first rows, or of some megabytes."""
+    rows = characters = 0
+    for block in filter(len, blocks):
+        if not rows:
+            check_broken_label(
+                block.rows[0], layout.labels, layout.export, layout.columns
+            )
+        yield block
+        rows += len(block)
+        characters += block.characters
+        if rows >= SCREENED_ROWS or characters >= _FIRST_CHARACTERS:
+            return
 
 
 def _first_keys(first: Iterable[Block], layout: Layout) -> Iterator[str]:
     key_index = layout.column_indexes[0]
-    for row in islice(chain.from_iterable(first), FIRST_ROWS):
+    for row in islice(chain.from_iterable(first), SCREENED_ROWS):
         if not row.problem:
             yield "".join(row.cells[key_index : key_index + 1])
-
-
-def _check_broken_label(first_row: Sequence[str], layout: Layout) -> None:
-    """Refuse a header that continues in the next line."""
-    missing = [
-        label
-        for column in layout.export.columns
-        if column not in layout.columns
-        for label in column.labels
-    ]
-    folded = set(map(fold_label, missing))
-    if all(fold_label(cell) in folded for cell in first_row if cell.strip()):
-        raise HeaderMismatch(
-            "The header has a line break between its labels: the next row has labels only. "
-            "Remove the line break and upload the file again.",
-            layout.export.sync_type,
-        )
-    if len(first_row) != 1 or len(layout.labels) == 1:
-        return
-    if label := near_miss(layout.labels[-1] + first_row[0], missing):
-        raise HeaderMismatch(
-            f"The header has a line break in its last label, which seems to be {label!r}. "
-            "Remove the line break and upload the file again.",
-            layout.export.sync_type,
-        )
 
 
 class _Screen:

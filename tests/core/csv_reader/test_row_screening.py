@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salespro_core.csv_reader.row_screening import FIRST_ROWS
-from salespro_core.errors import HeaderMismatch, ObjectUnavailable
+from salespro_core.csv_reader.row_screening import SCREENED_ROWS
+from salespro_core.errors import (
+    HeaderMismatch,
+    ObjectUnavailable,
+    SalesProError,
+    UnreadableObject,
+)
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Problem
 from salespro_core.records.file_reader import ExportReader
@@ -121,7 +126,7 @@ def test_blank_rows_do_not_fill_the_memory() -> None:
         ("_id,Notes,saleAmount,", '"a{}","x, ""y""\nz",5', "has 4 labels, but the rows have 3 cells"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("rows", [2, 3, FIRST_ROWS, 5000])
+@pytest.mark.parametrize("rows", [2, 3, SCREENED_ROWS, 5000])
 def test_header_with_a_comma_more_or_less_than_all_rows_refuses_the_file(
     header: str, row: str, said: str, rows: int
 ) -> None:
@@ -176,7 +181,7 @@ def test_rows_of_one_cell_are_imported_beside_a_longer_row() -> None:
 def test_only_the_first_rows_decide_whether_the_header_fits() -> None:
     """They are kept until one fits, so there must be a limit."""
     long = "x" * 20_000  # some rows are a block
-    rows = [*[f"a1,{long},5,"] * (FIRST_ROWS + 20), "a2,x,5"]
+    rows = [*[f"a1,{long},5,"] * (SCREENED_ROWS + 20), "a2,x,5"]
 
     with pytest.raises(HeaderMismatch, match="3 labels, but the rows have 4 cells"):
         imported("\n".join(["_id,Notes,saleAmount", *rows, ""]).encode())
@@ -200,17 +205,54 @@ class Broken(io.BytesIO):
         raise ObjectUnavailable("S3 closed the connection.")
 
 
-def test_rows_before_a_failure_of_the_stream_are_read() -> None:
-    """With few rows it is not known whether the header fits all of them."""
-    body = b"_id,saleAmount\n" + b"a1,5,\n" * 3
+def read_until(error: type[SalesProError], stream: io.BytesIO) -> int:
+    """The number of rows before this error."""
+    rows = 0
     with Rejects() as rejects:
-        reader = ExportReader(Broken(body + b"x" * 5000), (APPOINTMENTS,), rejects, is_lenient=False)  # fmt: skip
+        reader = ExportReader(stream, (APPOINTMENTS,), rejects, is_lenient=False)
+        try:
+            while part := reader.read_rows(1):
+                rows += part.rows
+        except error:
+            return rows
+    raise AssertionError(f"no {error.__name__}")
 
-        part = reader.read_rows(3)
-        assert part is not None
-        assert len(part.rejects) == 3
-        with pytest.raises(ObjectUnavailable):
-            reader.read_rows(1)
+
+@pytest.mark.parametrize("rows", [SCREENED_ROWS, 250, 20_000])
+def test_rows_before_a_failure_of_the_stream_are_read(rows: int) -> None:
+    body = b"_id,saleAmount\n" + b"a1,5\n" * rows + b"x" * 5000
+
+    assert read_until(ObjectUnavailable, Broken(body)) == rows
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, SCREENED_ROWS - 1])
+@pytest.mark.parametrize("row", [b"a1,5\n", b"a1,5,\n", b"'a1',5\n"])
+def test_rows_before_an_early_failure_of_the_stream_wait_for_the_next_attempt(
+    rows: int, row: bytes
+) -> None:
+    """With few rows it is not known whether the header fits all of them."""
+    body = b"_id,saleAmount\n" + row * rows + b"x" * 5000
+
+    assert read_until(ObjectUnavailable, Broken(body)) == 0
+
+
+@pytest.mark.parametrize("rows", [1, 3, SCREENED_ROWS - 1, 250])
+def test_rows_before_an_error_of_the_file_are_read(rows: int) -> None:
+    """Every attempt finds it after the same rows."""
+    body = b"_id,saleAmount\n" + b"a1,5\n" * rows + b"Notes,saleAmount,_id\n"
+
+    assert read_until(HeaderMismatch, io.BytesIO(body)) == rows
+
+
+@pytest.mark.parametrize(
+    ("row", "error"), [(b"a1,5,\n", HeaderMismatch), (b"'a1',5\n", UnreadableObject)]
+)
+def test_rows_before_an_error_of_the_file_are_screened(
+    row: bytes, error: type[SalesProError]
+) -> None:
+    body = b"_id,saleAmount\n" + row * 5 + b"Notes,saleAmount,_id\n"
+
+    assert read_until(error, io.BytesIO(body)) == 0
 
 
 @PURE
