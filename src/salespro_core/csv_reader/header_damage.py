@@ -49,7 +49,7 @@ def check_joined_rows(labels: Sequence[str], export: Export, line: int) -> None:
             _VALUE.fullmatch(label.strip())
             or (quote and fold_label(first) in known and fold_label(rest))
         ):
-            raise _joined_rows(export, line)
+            raise _joined_rows(export, f"The header in line {line}")
 
 
 def check_broken_label(
@@ -127,33 +127,39 @@ def _width_mismatch(width: int, usual_width: int, *, is_most: bool) -> str:
 
 
 def check_header_alone(
-    labels: Sequence[str], export: Export, columns: Sequence[Column]
+    labels: Sequence[str], export: Export, found: Mapping[Column, int]
 ) -> None:
     """Refuse a file without rows whose header has the length of several rows.
 
     The last label and the first cell of the next row are one label; so are the last and
     the first cell of the other rows.
+
+    Args:
+        labels: the cells of the header.
+        export: the recognised export.
+        found: the columns that the header has, and the indexes of their labels.
     """
     missing = [
         fold_label(label)
         for column in export.columns
-        if column not in columns
+        if column not in found
         for label in column.labels
     ]
     last = len(labels) - 1
-    for index in range(1, last // 2 + 1):
+    # All labels are before the cells of the first row.
+    for index in range(max(found.values()) + 1, last // 2 + 1):
         label = fold_label(labels[index])
         if last % index == 0 and (
             any(label.startswith(it) for it in missing)
             or all('"' in labels[i] for i in range(index, last, index))
         ):
-            raise _joined_rows(export, 1)
+            raise _joined_rows(export, "The header")
 
 
-def _joined_rows(export: Export, line: int) -> HeaderMismatch:
+def _joined_rows(export: Export, header: str) -> HeaderMismatch:
     return HeaderMismatch(
-        f"The header in line {line} goes on with the cells of rows: line ends are lost. "
-        "Export the file again.",
+        f"{header} goes on with the cells of rows: line ends are lost. Export the file "
+        "again.",
         export.sync_type,
     )
 

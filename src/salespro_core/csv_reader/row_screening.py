@@ -67,8 +67,8 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     try:
         for block in _first_blocks(blocks, layout):
             first.append(block)  # noqa: PERF402 -- the blocks before an error are kept
-    except InputError as found:  # in every attempt, after the same rows
-        error = found
+    except InputError as early:  # in every attempt, after the same rows
+        error = early
     # The rows of a rejects file are those whose keys may be damaged.
     if not layout.is_rejects_file:
         check_key_quotes(_first_keys(first, layout))
@@ -78,7 +78,8 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     if not (layout.is_rejects_file and len(layout.labels) in widths):
         check_width(widths, layout.labels, layout.export)
     if not first and not error:
-        check_header_alone(layout.labels, layout.export, layout.columns)
+        found = dict(zip(layout.columns, layout.column_indexes, strict=True))
+        check_header_alone(layout.labels, layout.export, found)
     yield from first
     if error:
         raise error

@@ -35,25 +35,33 @@ def test_file_without_its_line_ends_is_refused(
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "place"),
     [
-        pytest.param('"_id","resultFullString""a1","Sold""b1","Sold"', id="quoted"),
-        pytest.param('"_id","Notes""a1","Sold""b1","Lost"', id="quoted-unknown-label"),
-        pytest.param("_id,resultFullStringa1,Soldb1,Lost", id="unquoted"),
-        pytest.param(
-            "_id,Notes,resultFullStringa1,x,Soldb1,y,Lost\n", id="three-columns"
-        ),
-        pytest.param("_id,isSale,Notes,a1,TRUE,Sold,b1,FALSE,Sold", id="commas"),
-        pytest.param("_id,Notes,ann@example.com,x", id="email"),
-        pytest.param("_id,Notes,2025-06-06T00:16:45.538Z", id="timestamp"),
-        pytest.param("_id,Notes,10.50", id="amount"),
+        pytest.param('"_id","resultFullString""a1","Sold""b1","Sold"', " in line 1", id="quoted"),
+        pytest.param('"_id","Notes""a1","Sold""b1","Lost"', "", id="quoted-unknown-label"),
+        pytest.param("_id,resultFullStringa1,Soldb1,Lost", "", id="unquoted"),
+        pytest.param("_id,Notes,resultFullStringa1,x,Soldb1,y,Lost\n", "", id="three-columns"),
+        pytest.param("_id,isSale,Notes,a1,TRUE,Sold,b1,FALSE,Sold", " in line 1", id="commas"),
+        pytest.param("_id,Notes,ann@example.com,x", " in line 1", id="email"),
+        pytest.param("_id,Notes,2025-06-06T00:16:45.538Z", " in line 1", id="timestamp"),
+        pytest.param("_id,Notes,10.50", " in line 1", id="amount"),
     ],
-)
-def test_rows_in_the_line_of_the_header_refuse_a_narrow_file(text: str) -> None:
+)  # fmt: skip
+def test_rows_in_the_line_of_the_header_refuse_a_narrow_file(
+    text: str, place: str
+) -> None:
+    """Where only the end of the file shows it, the line is not known any more."""
     assert refusal(text) == (
-        "The header in line 1 goes on with the cells of rows: line ends are lost. Export "
+        f"The header{place} goes on with the cells of rows: line ends are lost. Export "
         "the file again."
     )
+
+
+def test_error_about_lost_line_ends_has_no_wrong_line() -> None:
+    assert refusal("\n\n_id,Notes,resultFullStringa1,x,Sold\n").startswith(
+        "The header goes on with"
+    )
+    assert "in line 3 goes on with" in refusal("\n\n_id,Notes,ann@example.com,x\n")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,19 @@ def test_other_text_beside_a_label_is_not_in_the_message(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["_id\n", "_id,Notes\n", "_id,A,B,C,D\n", "_id,saleAmount,x,y"]
+    "text",
+    [
+        "_id\n",
+        "_id,Notes\n",
+        "_id,A,B,C,D\n",
+        "_id,saleAmount,x,y",
+        "_id,isSaleDate,saleAmount\n",
+        "_id,isSaleDate,saleAmount\n\n,,\n",
+        "\n\n_id,isSaleDate,saleAmount\n",
+        "_id,A,saleAmountTax,B,isSale\n",
+        "saleAmountTax,isSaleDate,_id",
+        "User Object ID,Email Opt-In,Username\n",
+    ],
 )
 def test_header_without_rows_is_still_an_empty_file(text: str) -> None:
     assert imported(text.encode()) == ([], [], {})
