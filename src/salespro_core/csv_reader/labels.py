@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
+from urllib.parse import unquote
+
+from salespro_core.csv_reader.spelling import (
+    are_run_together,
+    has_one_typo,
+    is_misspelled,
+)
 
 # Characters of the categories Pi, Pf and Cf are added in `_is_dropped`.
 _QUOTES = (
@@ -25,30 +33,43 @@ _INVISIBLE = re.compile(
 _MISREAD_BYTE_ORDER_MARK = "\xef\xbb\xbf"
 # A spreadsheet's way to write text: ="0012".
 _TEXT_FORMULA = re.compile(r'\s*=\s*(?=["\'])')
+# Escapes of web pages, URLs, XML names, JSON and emails: %20, &#46;, _x0020_, \u0020, =20.
+_MAY_BE_ESCAPED = re.compile(r"[%&<=\\]|_x[0-9A-Fa-f]{4}_")
+_CODE = re.compile(r"_x([0-9A-Fa-f]{4})_|\\u([0-9A-Fa-f]{4})|=([2-7][0-9A-F])")
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|br|div|em|font|h[1-6]|i|li|nobr|p|pre|small|span|strong|sub|sup|td|th|tr"
+    r"|tt|u|ul|wbr)\b[^<>]*>",
+    re.IGNORECASE,
+)
+# Escaped text may be escaped again.
+_MAX_ESCAPES = 3
 # Letters of other scripts that look like Latin ones.
 _LOOK_ALIKES = str.maketrans(
     "аеорсухіѕјԁвкмнтɩıο",
     "aeopcyxisjdbkmhtiio",
 )
+# Characters that look alike in ASCII, all as the first.
+_ALIKE = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "$": "s"})
 _BRACKETED = re.compile(r"[(\[{].*?[)\]}]")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _SEPARATORS = re.compile(r"[,;\t|^:~\r\n]")
 # Longer text is no label.
 _LONGEST = 300
-# A typo in a shorter word makes another word: is, id, at.
-_SHORTEST_MISSPELLED = 4
-_SHORTEST_ABBREVIATION = 3
 _SHORTEST_CUT_OFF = 5
-# In a longer word with the same first letter two typos are accepted.
-_SHORTEST_WITH_TWO_TYPOS = 8
+_SHORTEST_WITH_A_TYPO = 5
+# A unit after a label is not another column.
+_UNITS = ("utc", "gmt", "usd", "eur")
 
 
 def clean_label(label: str) -> str:
     """The label as a person reads it.
 
-    Without quotes and invisible characters; every white space is one space; full-width
-    and other compatible forms are ordinary characters.
+    Without quotes, invisible characters and tags of web pages; escapes such as %20 are
+    the characters they stand for; every white space is one space; full-width and other
+    compatible forms are ordinary characters.
     """
+    if _MAY_BE_ESCAPED.search(label) and len(label) <= _LONGEST:
+        label = _unescape(label)
     if label.isascii() and label.isprintable() and not _has_quotes(label):
         return " ".join(label.split())
     text = _TEXT_FORMULA.sub("", label.replace(_MISREAD_BYTE_ORDER_MARK, ""))
@@ -74,21 +95,25 @@ def printable_label(label: str, max_characters: int = 100) -> str:
 def near_miss(label: str, known: Collection[str]) -> str | None:
     """The known label that this unknown label was probably meant as.
 
-    Other punctuation, a number or a unit in brackets beside it, another order of the
-    words, an abbreviation, one typo in a word (two in a long word), or a label that is
-    cut off.  A label with another word is another column: `saleAmountTax`,
-    `customer.nameMiddle`, `_created_by`.
+    Other punctuation, a number or a unit beside it, another order of the words,
+    abbreviations, one typo in a word (two in a long word), letters and digits that look
+    alike, or a label that is cut off.  A label with another word is another column:
+    `saleAmountTax`, `customer.nameMiddle`, `_created_by`.
     """
     if len(label) > _LONGEST:
         return None
     meant = _Spelling.of(label)
+    written = {meant, meant.without_unit()}
+    if "#" in label:
+        written.add(_Spelling.of(label.replace("#", " Number ")))
+    clean = clean_label(label)
     without_brackets = _Spelling.of(_BRACKETED.sub("", label)).letters
     for name in known:
         spelling = _known_spelling(name)
         if (
             spelling.letters in (meant.letters.strip("0123456789"), without_brackets)
-            or meant.is_misspelled(spelling)
-            or _is_cut_off(clean_label(label), name, known)
+            or any(it.is_misspelled(spelling) for it in written)
+            or _is_cut_off(clean, name, known)
         ):
             return name
     return None
@@ -117,8 +142,24 @@ def _joined_labels(text: str, known: Collection[str]) -> list[str]:
     return []
 
 
+def _unescape(label: str) -> str:
+    # A formula, and not an escape: ="20".
+    text = _TEXT_FORMULA.sub("", label)
+    for _ in range(_MAX_ESCAPES):
+        before, text = text, _TAG.sub(" ", unquote(html.unescape(text)))
+        text = _CODE.sub(_character, text)
+        if text == before:
+            break
+    return text
+
+
+def _character(code: re.Match[str]) -> str:
+    char = chr(int(code[1] or code[2] or code[3], 16))
+    return code[0] if "\ud800" <= char <= "\udfff" else char
+
+
 def _has_quotes(text: str) -> bool:
-    return any(quote in text for quote in "\"'`")
+    return '"' in text or "'" in text or "`" in text
 
 
 def _is_dropped(char: str) -> bool:
@@ -139,9 +180,10 @@ def _plain(label: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Spelling:
-    """A label as its letters and digits, and as its words."""
+    """A label as its letters and digits, as characters that look alike, and as its words."""
 
     letters: str
+    alike: str
     words: tuple[str, ...]
 
     @classmethod
@@ -150,17 +192,39 @@ class _Spelling:
         folded = plain.casefold().translate(_LOOK_ALIKES)
         return cls(
             "".join(filter(str.isalnum, folded)),
+            "".join(filter(str.isalnum, folded.translate(_ALIKE))),
             tuple(word.casefold() for word in _WORD.findall(plain)),
         )
 
+    def without_unit(self) -> _Spelling:
+        """The label without a unit at its end."""
+        if len(self.words) < 2 or self.words[-1] not in _UNITS:  # noqa: PLR2004
+            return self
+        unit = self.words[-1]
+        return _Spelling(
+            self.letters.removesuffix(unit),
+            self.alike.removesuffix(unit.translate(_ALIKE)),
+            self.words[:-1],
+        )
+
     def is_misspelled(self, known: _Spelling) -> bool:
-        if len(known.letters) > _SHORTEST_MISSPELLED and _has_one_typo(
+        if self.alike == known.alike:
+            return True
+        if len(known.letters) >= _SHORTEST_WITH_A_TYPO and has_one_typo(
             self.letters, known.letters
         ):
             return True
-        return sorted(self.words) == sorted(known.words) or (
-            len(self.words) == len(known.words)
-            and all(map(_is_misspelled, self.words, known.words))
+        is_alone = len(known.words) == 1
+        return (
+            sorted(self.words) == sorted(known.words)
+            or (
+                len(self.words) == len(known.words)
+                and all(
+                    is_misspelled(word, other, is_alone=is_alone)
+                    for word, other in zip(self.words, known.words, strict=True)
+                )
+            )
+            or (not is_alone and are_run_together(self.letters, known.words))
         )
 
 
@@ -179,66 +243,3 @@ def _is_cut_off(label: str, name: str, known: Collection[str]) -> bool:
         return False
     is_inside_a_word = label[-1:].isalpha() and name[end : end + 1].islower()
     return is_inside_a_word or sum(other.startswith(label) for other in known) == 1
-
-
-def _is_misspelled(word: str, known: str) -> bool:
-    """Whether a word is a known word, one with a typo, or an abbreviation of it."""
-    if word == known:
-        return True
-    if len(known) < _SHORTEST_MISSPELLED or not word:
-        return False
-    if word[0] == known[0]:
-        if (
-            len(word) >= max(_SHORTEST_ABBREVIATION, len(known) / 2)
-            and len(word) < len(known)
-            and _is_abbreviation(word, known)
-        ):
-            return True
-        if len(known) >= _SHORTEST_WITH_TWO_TYPOS and _distance(word, known) <= 2:  # noqa: PLR2004
-            return True
-    return _has_one_typo(word, known)
-
-
-def _is_abbreviation(word: str, known: str) -> bool:
-    rest = iter(known)
-    return all(char in rest for char in word)
-
-
-def _has_one_typo(text: str, known: str) -> bool:
-    """Whether one letter is missing, added, replaced, or swapped with the next."""
-    if abs(len(text) - len(known)) > 1:
-        return False
-    start = _equal_letters(text, known)
-    text, known = text[start:], known[start:]
-    end = _equal_letters(text[::-1], known[::-1])
-    text, known = text[: len(text) - end], known[: len(known) - end]
-    return max(len(text), len(known)) <= 1 or (
-        len(text) == 2 and text == known[::-1]  # noqa: PLR2004
-    )
-
-
-def _equal_letters(text: str, other: str) -> int:
-    """The number of equal letters at the start."""
-    pairs = zip(text, other, strict=False)
-    return next(
-        (i for i, (a, b) in enumerate(pairs) if a != b), min(len(text), len(other))
-    )
-
-
-def _distance(text: str, known: str) -> int:
-    """The least number of typos between two texts; 3 if their lengths differ by more.
-
-    Optimal string alignment: the Levenshtein distance with swaps of neighbours.
-    """
-    if abs(len(text) - len(known)) > 2:  # noqa: PLR2004
-        return 3
-    before: list[int] = []
-    row = list(range(len(known) + 1))
-    for i, char in enumerate(text, 1):
-        before, row, last = row, [i], before
-        for j, other in enumerate(known, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (char != other))
-            if i > 1 and j > 1 and (char, text[i - 2]) == (known[j - 2], other):
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-    return row[-1]
