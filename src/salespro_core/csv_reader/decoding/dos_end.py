@@ -48,8 +48,10 @@ class WithoutDosEnd:
         piece = self._held + piece
         text_end = len(piece.rstrip(_DOS_END + _LINE_ENDS))
         end = piece.find(_DOS_END, text_end)
-        if end < 0 or len(piece) - end > _MAX_BYTES:
+        if end < 0:
             end = len(piece)
+        # What does not fit is released, and no more: how much does not depend on reads.
+        end = max(end, len(piece) - _MAX_BYTES)
         self._ready, self._held = self._ready + piece[:end], piece[end:]
         if end:
             self._is_line_end = piece[end - 1] in _LINE_ENDS

@@ -65,3 +65,39 @@ def test_only_the_end_changes_whatever_the_size_of_reads(
     kept = len(body.rstrip(b"\x1a\r\n"))
     assert found[:kept] == body[:kept]
     assert b"\x1a" not in found[kept:]
+
+
+def read_in_pieces(body: bytes, head_size: int, size: int) -> bytes:
+    stream = WithoutDosEnd(body[:head_size], io.BytesIO(body[head_size:]))
+    return b"".join(iter(lambda: stream.read(size), b""))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"\x1a\n" * 40_000, b"\n\x1a" * 40_000, b"\r\n\x1a" * 40_000, b"\x1a" * 70_000,
+        b"\x1a\r\n\x1a\x1a" * 20_000, b"\n" * 70_000 + b"\x1a", b"\x1a" + b"\n" * 70_000,
+        b"\x1a" * 65_536, b"\x1a" * 65_537, b"\x1a\n" * 32_768 + b"\n",
+    ],
+    ids=range(10),
+)  # fmt: skip
+def test_long_end_is_read_alike_whatever_the_size_of_reads(end: bytes) -> None:
+    """Every attempt counts the same rows."""
+    body = b"_id\n" + b"a1\n" * 200 + end
+    whole = read_in_pieces(body, len(body), len(body))
+
+    for size in (777, 3001, 4096, 5000, 65_536):
+        for head_size in (0, 1, size):
+            assert read_in_pieces(body, head_size, size) == whole
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\x1a", b"\x1a" * 30_000, b"\x1a\n" * 20_000])),
+    st.integers(500, 100_000),
+)  # fmt: skip
+def test_any_end_is_read_alike_whatever_the_size_of_reads(
+    parts: list[bytes], size: int
+) -> None:
+    body = b"".join(parts[:6])
+
+    assert read_in_pieces(body, size, size) == read_in_pieces(body, len(body), 9999)
