@@ -161,9 +161,7 @@ def _join_text(limit: int) -> Callable[[str], str]:
     parse_text = text(limit).parse
 
     def parse(cell: str) -> str:
-        # NUL is an error of its own, also at the ends.
-        value = strip_invisible(cell) if "\0" not in cell else cell
-        value = parse_text(value)
+        value = parse_text(strip_invisible(cell))
         if has_invisible(value):
             raise ValueError(INVISIBLE)
         return value

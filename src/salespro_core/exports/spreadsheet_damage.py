@@ -38,14 +38,17 @@ def has_invisible(text: str) -> bool:
 
 
 def strip_invisible(text: str) -> str:
-    """The text without space and invisible characters around it."""
+    """The text without space and invisible characters around it; NUL is kept.
+
+    NUL at the ends is an error of its own, see `column_types.text`.
+    """
     text = text.strip()
     if not has_invisible(text):
         return text
     visible = [
         index
         for index, char in enumerate(text)
-        if not char.isspace() and not has_invisible(char)
+        if char == "\0" or not (char.isspace() or has_invisible(char))
     ]
     return text[visible[0] : visible[-1] + 1] if visible else ""
 

@@ -7,7 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from salespro_core.exports.column_types import BOOLEAN, OFFICE_ID, key, text
+from salespro_core.exports.column_types import (
+    BOOLEAN,
+    OFFICE_ID,
+    address,
+    identifier,
+    key,
+    text,
+)
 from salespro_core.exports.columns import ColumnType
 from tests.core.exports.parsing import (
     ARABIC_ONE,
@@ -216,3 +223,16 @@ def test_text_or_key_that_the_column_cannot_store_is_refused(
     column_type: ColumnType, cell: str, reason: str
 ) -> None:
     assert parse_error(column_type, cell) == reason
+
+
+@pytest.mark.parametrize("column_type", [address(50), identifier(50), text(50)])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "ann@x.org\0", "\0ann@x.org", "ann\0@x.org", "\0", "\0\0", " \0", "\u200b\0", "\0\u200b",
+        "\u200bann@x.org\0\u200b", "mailto:\0ann@x.org", "\0mailto:ann@x.org", "mailto:ann@x.org \0 ",
+    ],
+)  # fmt: skip
+def test_nul_is_an_error_wherever_it_is(column_type: ColumnType, cell: str) -> None:
+    with pytest.raises(ValueError, match=NUL):
+        column_type.parse(cell)
