@@ -23,6 +23,7 @@ from salespro_core.errors import HeaderMismatch, InputError
 from salespro_core.exports.columns import Column, Export
 
 REPEATED_HEADER = "repeats the header"
+LABEL_AS_ID = "has the label {} as its id"
 # Rows that show whether the header fits; none is yielded before.
 SCREENED_ROWS = 100
 _FIRST_CHARACTERS = 8 * 1024 * 1024
@@ -165,7 +166,7 @@ class _Screen:
                 repeated[index] = REPEATED_HEADER
             elif self._has_typed_value(cells):
                 if label := self._key_label(cells):
-                    repeated[index] = f"has the label {label} as its id"
+                    repeated[index] = LABEL_AS_ID.format(label)
             else:
                 yield _without(block.split(index)[0], blank, repeated)
                 raise self._other_header(block.line_numbers[index])

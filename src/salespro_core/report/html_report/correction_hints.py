@@ -93,6 +93,10 @@ _HINTS = (
         ),
     ),
     (
+        r"repeats the header|has the label .* as its id",
+        "The row is not data: delete it.",
+    ),
+    (
         r"is not UTF-8 text",
         "Type the unreadable letters again and save the file as CSV UTF-8.",
     ),

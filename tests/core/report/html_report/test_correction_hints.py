@@ -10,7 +10,8 @@ import pytest
 
 from salespro_core.csv_reader.header import read_header
 from salespro_core.csv_reader.recovery import problems
-from salespro_core.exports import spreadsheet_damage
+from salespro_core.csv_reader.row_screening import LABEL_AS_ID, REPEATED_HEADER
+from salespro_core.exports import key_check, spreadsheet_damage
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Reject
 from salespro_core.report.html_report.correction_hints import (
@@ -54,7 +55,9 @@ def raised_reasons(module: str) -> list[str]:
 def constant_reasons() -> list[str]:
     return [
         value
-        for name, value in (vars(problems) | vars(spreadsheet_damage)).items()
+        for name, value in (
+            vars(problems) | vars(spreadsheet_damage) | vars(key_check)
+        ).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, str)
     ]
 
@@ -63,6 +66,8 @@ REASONS = [
     *raised_reasons("exports/column_types.py"),
     *raised_reasons("exports/columns.py"),
     *constant_reasons(),
+    REPEATED_HEADER,
+    *(LABEL_AS_ID.format(it.columns[0].label) for it in (APPOINTMENTS, USERS)),
     "has 2 cells where the header has 12",
     "is not UTF-8 text",
     "is skipped by a trigger of the table",
