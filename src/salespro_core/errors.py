@@ -65,7 +65,7 @@ class UnknownExport(InputError):
 
 
 class HeaderMismatch(InputError):
-    """Two labels of the header mean the same column, or a label is damaged.
+    """The header is damaged, names a column twice, or does not fit the rows.
 
     Attributes:
         sync_type: of the recognised export.

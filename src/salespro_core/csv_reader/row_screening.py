@@ -50,8 +50,10 @@ def screened(
         exports: the known exports.
 
     Raises:
-        HeaderMismatch: the rows have another number of cells than the header; or another
-            header follows, and the rows before it were yielded.
+        HeaderMismatch: the rows have another number of cells than the header, the header
+            continues in the next line, or holds the rows of a file without line ends; or
+            another header follows, and the rows before it were yielded.
+        UnreadableObject: most of the first keys are in other quotes.
     """
     screen = _Screen(layout, exports)
     yield from _fitting(chain.from_iterable(map(screen.blocks, blocks)), layout)

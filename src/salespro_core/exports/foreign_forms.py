@@ -1,4 +1,4 @@
-"""Names what a cell is that is no date, timestamp or boolean of SalesPro.
+"""Says why a date, timestamp or boolean is invalid: the form in which a spreadsheet saved it.
 
 A spreadsheet shows a cell in the form of its language, and saves what it shows.
 Source: the forms of Excel, LibreOffice Calc and Google Sheets for the languages of Europe,

@@ -1,4 +1,4 @@
-"""Recognises what is in the place of an id and is none: totals, comments, ids within marks."""
+"""Rejects text in the id column that cannot be an id: totals, comments, ids in quotes or brackets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from salespro_core.exports.spreadsheet_damage import check_identifier
 
 MARKS = "has quotes or other marks around it"
 NO_ID = "is not an id: it has no letter and no digit"
-REPLACED = (
-    "contains the character that programs put in place of one they could not read"
-)
+REPLACED = "contains U+FFFD: a program replaced a character that it could not decode"
 TOTAL = "is the label of a total, not an id"
 WORD = "is a word such as NULL or Sum, not an id"
-SPACE_INSIDE = "has a space inside, as text or two ids have"
-OTHER_MARK = "has a mark that ids have not, such as a comma or a quote"
+SPACE_INSIDE = "has a space inside, which ids do not have"
+OTHER_MARK = "has a character that ids do not have, such as a comma or a quote"
 
 _QUOTES = "\"'`\u00b4\u2032\u2033\uff02\uff07"
 _TOTAL = re.compile(

@@ -1,4 +1,4 @@
-"""Recognises what spreadsheets make of ids and what cannot be seen in a cell.
+"""Ids that a spreadsheet has changed, and characters that cannot be seen.
 
 Source: the cells that Excel, LibreOffice Calc and Google Sheets save as CSV.
 """

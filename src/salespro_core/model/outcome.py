@@ -60,7 +60,8 @@ class Outcome:
         resumed_at: number of rows that earlier attempts committed.
         seconds: duration of this attempt.
         rejects: the first rejects; the rejects file has all of them.
-        warnings: lenient mode: (label and reason, number of cells); and FILE_WARNINGS.
+        warnings: lenient mode: (label and reason, number of cells); and the warnings
+            about the file, see `is_file_warning`.
         ignored: labels of the header without a column in the table.
         changes: dry run: the first rows that an import would write.
         stale: dry run: the first stale rows.

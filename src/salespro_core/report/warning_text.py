@@ -1,4 +1,4 @@
-"""A warning as a sentence without its period."""
+"""A warning as text; only that of an incomplete file ends with a period."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ _NAMES = list(dict.fromkeys(entry[1] for entry in (*_LATIN, *_SCRIPTS, *_EAST_AS
 class EncodingGuess:
     """Compares encodings by how much like words the cells look in each.
 
-    The cells are decided by in the order of the file, so every attempt says the same.
+    Cells are added in the order of the file, so every attempt gives the same name.
     """
 
     def __init__(self) -> None:

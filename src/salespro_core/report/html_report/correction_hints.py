@@ -38,7 +38,7 @@ _HINTS = (
         "Write only the id, without =, quotes and apostrophe.",
     ),
     (
-        r"has quotes or other marks around it|has a mark that ids have not.*",
+        r"has quotes or other marks around it|has a character that ids do not have.*",
         "Write only the id, without the marks.",
     ),
     (
@@ -46,7 +46,7 @@ _HINTS = (
         "The row is no row of the export: leave it out.",
     ),
     (
-        r"contains the character that programs .*",
+        r"contains U\+FFFD: .*",
         "Export the file again: a program that could not read its encoding has changed it.",
     ),
     (
