@@ -12,7 +12,7 @@ from itertools import islice
 import click
 
 from salespro_cli.inputs.sources import open_source
-from salespro_core.csv_reader.header import REJECT_LABELS
+from salespro_core.csv_reader.labels import REJECT_LABELS
 from salespro_core.csv_reader.row_blocks import MAX_CELL_CHARACTERS
 from salespro_core.errors import SalesProError
 

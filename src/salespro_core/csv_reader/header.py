@@ -21,6 +21,7 @@ from salespro_core.csv_reader.header_damage import (
     find_mistakes,
 )
 from salespro_core.csv_reader.labels import (
+    REJECT_LABELS,
     clean_label,
     fold_label,
     label_parts,
@@ -29,10 +30,6 @@ from salespro_core.csv_reader.labels import (
 )
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Column, Export
-
-# The labels that rejects.csv has before those of the file.
-REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
-
 
 # Where a header is looked for if the first line is none.
 MAX_PREAMBLE_ROWS = 100

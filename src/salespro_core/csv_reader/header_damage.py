@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from salespro_core.csv_reader.labels import (
+    REJECT_LABELS,
     fold_label,
     label_parts,
     near_miss,
@@ -15,7 +16,7 @@ from salespro_core.csv_reader.labels import (
 from salespro_core.errors import HeaderMismatch
 from salespro_core.exports.columns import Column, Export
 
-_OWN_LABEL = re.compile("reject_(?:line|column|reason)")
+_OWN_LABEL = re.compile("|".join(REJECT_LABELS))
 # An amount, a date, a time, a boolean or an email: cells of a row, and no labels.
 _VALUE = re.compile(
     r"-?\$?[0-9][0-9,]*\.[0-9]{1,2}|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+Z?)?|[0-9]{1,2}[-/]"

@@ -57,6 +57,8 @@ _SEPARATORS = re.compile(r"[,;\t|^:~\r\n]")
 _LONGEST = 300
 _SHORTEST_CUT_OFF = 5
 _SHORTEST_WITH_A_TYPO = 5
+# The labels that rejects.csv has before those of the file.
+REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
 # A unit after a label is not another column.
 _UNITS = ("utc", "gmt", "usd", "eur")
 

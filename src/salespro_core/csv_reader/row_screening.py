@@ -17,7 +17,7 @@ from salespro_core.csv_reader.header_damage import (
     check_header_alone,
     check_width,
 )
-from salespro_core.csv_reader.labels import fold_label, near_miss
+from salespro_core.csv_reader.labels import REJECT_LABELS, fold_label, near_miss
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.errors import HeaderMismatch, InputError
 from salespro_core.exports.columns import Column, Export
@@ -137,7 +137,7 @@ class _Screen:
         self._naming_indexes = [
             index
             for index in layout.reject_indexes
-            if near_miss(layout.labels[index], ("reject_column",))
+            if near_miss(layout.labels[index], REJECT_LABELS[1:2])
         ]
         self._known = [
             (

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from salespro_core.csv_reader.csv_injection import escape_formula
-from salespro_core.csv_reader.header import REJECT_LABELS, Layout
+from salespro_core.csv_reader.header import Layout
+from salespro_core.csv_reader.labels import REJECT_LABELS
 from salespro_core.errors import StorageFull
 from salespro_core.model.rejects import Reject
 from salespro_core.records.reject_reasons import Reasons

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salespro_core.csv_reader.header import REJECT_LABELS
+from salespro_core.csv_reader.labels import REJECT_LABELS
 from salespro_core.errors import HeaderMismatch, InputError, UnreadableObject
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Record, Reject

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salespro_core.csv_reader.csv_injection import unescape_formula
-from salespro_core.csv_reader.header import REJECT_LABELS, read_header
+from salespro_core.csv_reader.header import read_header
+from salespro_core.csv_reader.labels import REJECT_LABELS
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Problem, Record, Reject
 from salespro_core.records.file_reader import ExportReader

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salespro_core.csv_reader.header import REJECT_LABELS, Layout, read_header
+from salespro_core.csv_reader.header import Layout, read_header
+from salespro_core.csv_reader.labels import REJECT_LABELS
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
 from tests.support.builders import APPOINTMENT, USER, read_rows
