@@ -57,6 +57,11 @@ class Layout:
     reject_indexes: tuple[int, ...] = ()
 
     @property
+    def indexed_columns(self) -> tuple[tuple[Column, int], ...]:
+        """The columns, each with the index of its cell in a row."""
+        return tuple(zip(self.columns, self.column_indexes, strict=True))
+
+    @property
     def is_rejects_file(self) -> bool:
         """Whether the cells are escaped, see `csv_injection`."""
         return bool(self.reject_indexes)
@@ -220,8 +225,7 @@ def _raise_unknown_export(
     _check_delimiter(labels, [export for export, _ in matches], len(found))
     known = {index for indexes in found.values() for index in indexes}
     unknown = [label for index, label in enumerate(labels) if index not in known]
-    own = [label for column in nearest.columns for label in column.labels]
-    check_joined_labels(unknown, [*own, *REJECT_LABELS], nearest, line)
+    check_joined_labels(unknown, [*nearest.labels, *REJECT_LABELS], nearest, line)
     if len(known) < 2:  # noqa: PLR2004 -- a single cell may equal a label by chance
         check_style(labels, matches, line)
         # This may be a row of a file without a header: personal data, never repeated.

@@ -43,7 +43,7 @@ def check_swallowed_rows(labels: Sequence[str], export: Export, line: int) -> No
 
 def check_joined_rows(labels: Sequence[str], export: Export, line: int) -> None:
     """Refuse a header that goes on with rows: the line ends are lost."""
-    known = {fold_label(label) for c in export.columns for label in c.labels}
+    known = set(map(fold_label, export.labels))
     for label in labels:
         first, quote, rest = label.strip(' "').partition('"')
         if fold_label(label) not in known and (
@@ -67,12 +67,7 @@ def check_broken_label(
         export: the recognised export.
         columns: those that the header has.
     """
-    missing = [
-        label
-        for column in export.columns
-        if column not in columns
-        for label in column.labels
-    ]
+    missing = export.missing_labels(columns)
     folded = set(map(fold_label, missing))
     if all(fold_label(cell) in folded for cell in first_row if cell.strip()):
         raise HeaderMismatch(
@@ -140,18 +135,13 @@ def check_header_alone(
         export: the recognised export.
         found: the columns that the header has, and the indexes of their labels.
     """
-    missing = [
-        fold_label(label)
-        for column in export.columns
-        if column not in found
-        for label in column.labels
-    ]
+    missing = tuple(map(fold_label, export.missing_labels(found)))
     last = len(labels) - 1
     # All labels are before the cells of the first row.
     for index in range(max(found.values()) + 1, last // 2 + 1):
         label = fold_label(labels[index])
         if last % index == 0 and (
-            any(label.startswith(it) for it in missing)
+            label.startswith(missing)
             or all('"' in labels[i] for i in range(index, last, index))
         ):
             raise _joined_rows(export, "The header")
@@ -169,8 +159,7 @@ def check_near_misses(
     unknown: Sequence[str], export: Export, found: Mapping[Column, object], line: int
 ) -> None:
     """Refuse labels that seem to be damaged: ignored, they would lose a column."""
-    known = [label for c in export.columns if c not in found for label in c.labels]
-    mistakes = list(find_mistakes(unknown, list(dict.fromkeys(known))))
+    mistakes = list(find_mistakes(unknown, export.missing_labels(found)))
     if mistakes:
         raise HeaderMismatch(
             f"The header in line {line} is damaged: {'; '.join(mistakes[:5])}. "
@@ -186,9 +175,8 @@ def check_style(
 ) -> None:
     """Refuse a header in another style, which has hardly a known label."""
     for export, _ in matches:
-        known = [label for column in export.columns for label in column.labels]
         # A name may look like a label by chance: Emil.
-        if sum(bool(near_miss(label, known)) for label in labels) > 2:  # noqa: PLR2004
+        if sum(bool(near_miss(label, export.labels)) for label in labels) > 2:  # noqa: PLR2004
             check_near_misses(labels, export, {}, line)
 
 

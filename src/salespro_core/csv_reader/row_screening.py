@@ -20,7 +20,7 @@ from salespro_core.csv_reader.header_damage import (
 from salespro_core.csv_reader.labels import REJECT_LABELS, fold_label, near_miss
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.errors import HeaderMismatch, InputError
-from salespro_core.exports.columns import Column, Export
+from salespro_core.exports.columns import Export
 
 REPEATED_HEADER = "repeats the header"
 LABEL_AS_ID = "has the label {} as its id"
@@ -81,8 +81,7 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     if not (layout.is_rejects_file and len(layout.labels) in widths):
         check_width(widths, layout.labels, layout.export)
     if not first and not error:
-        found = dict(zip(layout.columns, layout.column_indexes, strict=True))
-        check_header_alone(layout.labels, layout.export, found)
+        check_header_alone(layout.labels, layout.export, dict(layout.indexed_columns))
     yield from first
     if error:
         raise error
@@ -117,19 +116,14 @@ class _Screen:
     def __init__(self, layout: Layout, exports: Sequence[Export]) -> None:
         self._layout = layout
         self._key_index = layout.column_indexes[0]
-        self._columns = {
-            column: [index]
-            for column, index in zip(layout.columns, layout.column_indexes, strict=True)
-        }
+        self._columns = {column: [index] for column, index in layout.indexed_columns}
         # A column without words: a header has a word there, in whatever order it is.  If
         # there is none, the key makes every row a suspect.
         self._number_index = next(
             (
                 index
-                for column, index in zip(
-                    layout.columns, layout.column_indexes, strict=True
-                )
-                if not _is_valid(column, "TRUE")
+                for column, index in layout.indexed_columns
+                if not column.accepts("TRUE")
             ),
             self._key_index,
         )
@@ -142,7 +136,7 @@ class _Screen:
         self._known = [
             (
                 fold_label(export.columns[0].label),
-                {fold_label(label) for c in export.columns for label in c.labels},
+                set(map(fold_label, export.labels)),
             )
             for export in exports
         ]
@@ -242,15 +236,9 @@ class _Screen:
 
     def _has_typed_value(self, cells: Sequence[str]) -> bool:
         """Whether a cell is a valid amount, date and so on, so that the row is no header."""
-        for column, index in zip(
-            self._layout.columns, self._layout.column_indexes, strict=True
-        ):
+        for column, index in self._layout.indexed_columns:
             cell = cells[index] if index < len(cells) else ""
-            if (
-                cell.strip()
-                and not column.column_type.is_text
-                and _is_valid(column, cell)
-            ):
+            if cell.strip() and not column.column_type.is_text and column.accepts(cell):
                 return True
         return False
 
@@ -262,14 +250,6 @@ class _Screen:
             "imported again.",
             self._layout.export.sync_type,
         )
-
-
-def _is_valid(column: Column, cell: str) -> bool:
-    try:
-        column.parse_cell(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _without(block: Block, dropped: set[int], problems: dict[int, str]) -> Block:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import LiteralString
 
 # Marks a cell that cannot be parsed; no value contains a NUL character.
@@ -62,6 +63,14 @@ class Column:
             return self.default
         text = cell if self.column_type.is_text else cell.strip()
         return self.column_type.parse(text) or self.default
+
+    def accepts(self, cell: str) -> bool:
+        """Whether `parse_cell` parses this cell."""
+        try:
+            self.parse_cell(cell)
+        except ValueError:
+            return False
+        return True
 
     def parse_cells(
         self, cells: Sequence[str], invalid: set[int]
@@ -145,6 +154,16 @@ class Export:
             raise ValueError(f"{self.table}: set either version or seen_table")
         if self.version is not None and self.version not in names:
             raise ValueError(f"{self.table}: {self.version} is not a column")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels and aliases of all columns, each once."""
+        return self.missing_labels(())
+
+    def missing_labels(self, found: Container[Column]) -> tuple[str, ...]:
+        """The labels and aliases of the columns that are not found, each once."""
+        missing = (column for column in self.columns if column not in found)
+        return tuple(dict.fromkeys(chain.from_iterable(c.labels for c in missing)))
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def parse_rows(layout: Layout, block: Block, *, is_lenient: bool = False) -> Par
     invalid: set[int] = set()
     columns = [
         column.parse_cells(cells[position], invalid)
-        for column, position in zip(layout.columns, layout.column_indexes, strict=True)
+        for column, position in layout.indexed_columns
     ]
     rejects = [
         Reject(block.line_numbers[index], tuple(problems), tuple(block.rows[index]))
@@ -171,8 +171,7 @@ def _parse_row(
     problems: list[Problem] = []
     omitted: list[int] = []
     is_rejected = not is_lenient
-    columns = zip(layout.columns, layout.column_indexes, strict=True)
-    for column_index, (column, position) in enumerate(columns):
+    for column_index, (column, position) in enumerate(layout.indexed_columns):
         try:
             values.append(column.parse_cell(cells[position]))
         except ValueError as error:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from salespro_core.csv_reader.block import is_utf8
 from salespro_core.csv_reader.header import Layout
 from salespro_core.csv_reader.labels import fold_label
-from salespro_core.exports.columns import Column
 
 # Sound rows whose keys are compared; all keys of an export look alike.
 MAX_LEARNED = 1000
@@ -46,9 +45,12 @@ class RecordCheck:
         self._layout = layout
         self._width = len(layout.labels)
         self._key_index = layout.column_indexes[0]
-        columns = list(zip(layout.columns, layout.column_indexes, strict=True))
         self._key_column = layout.columns[0]
-        self._typed = [(c, index) for c, index in columns if not c.column_type.is_text]
+        self._typed = [
+            (c, index)
+            for c, index in layout.indexed_columns
+            if not c.column_type.is_text
+        ]
         self._labels = set(map(fold_label, self._key_column.labels))
 
     def learn(self, rows: Iterable[Sequence[str]]) -> None:
@@ -59,7 +61,7 @@ class RecordCheck:
             if len(cells) != self._width:
                 continue
             key = cells[self._key_index].strip()
-            if not _is_valid(self._key_column, key):
+            if not self._key_column.accepts(key):
                 continue
             self._learned += 1
             self._classes.add(_classes(key))
@@ -83,7 +85,7 @@ class RecordCheck:
             _classes(key)
             for cells in rows
             if len(cells) == self._width
-            and _is_valid(self._key_column, key := cells[self._key_index].strip())
+            and self._key_column.accepts(key := cells[self._key_index].strip())
             and self._has_valid_types(cells)
         )
         for classes, count in shapes.most_common(1):
@@ -104,7 +106,7 @@ class RecordCheck:
         key = cells[self._key_index]
         valid, invalid = self._count_typed(cells)
         if valid >= SURE_CELLS and not invalid:
-            return _is_valid(self._key_column, key) and self._is_like_others(key)
+            return self._key_column.accepts(key) and self._is_like_others(key)
         return self._has_valid_types(cells) and self._is_plausible_key(key)
 
     def may_be_text(self, cells: Sequence[str]) -> bool:
@@ -117,7 +119,7 @@ class RecordCheck:
 
     def _count_typed(self, cells: Sequence[str]) -> tuple[int, int]:
         filled = [(c, cells[i]) for c, i in self._typed if cells[i].strip()]
-        valid = sum(_is_valid(column, cell) for column, cell in filled)
+        valid = sum(column.accepts(cell) for column, cell in filled)
         return valid, len(filled) - valid
 
     def _has_valid_types(self, cells: Sequence[str]) -> bool:
@@ -133,7 +135,7 @@ class RecordCheck:
         return not _looks_like_prose(cells)
 
     def _is_plausible_key(self, cell: str) -> bool:
-        if not _is_valid(self._key_column, cell) or not self._is_like_others(cell):
+        if not self._key_column.accepts(cell) or not self._is_like_others(cell):
             return False
         key = cell.strip()
         classes = _classes(key)
@@ -176,11 +178,3 @@ def _looks_like_prose(cells: Sequence[str]) -> bool:
 def _classes(key: str) -> str:
     """What the key consists of: digits, letters, or both."""
     return "".join(mark for pattern, mark in _CLASSES if pattern.search(key))
-
-
-def _is_valid(column: Column, cell: str) -> bool:
-    try:
-        column.parse_cell(cell)
-    except ValueError:
-        return False
-    return True

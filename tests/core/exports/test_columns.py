@@ -15,7 +15,7 @@ from salespro_core.exports.column_types import (
     money,
     text,
 )
-from salespro_core.exports.columns import Column, ColumnType
+from salespro_core.exports.columns import Column, ColumnType, Export
 
 COLUMNS = {
     f"{column.name}-of-{export.sync_type}": column
@@ -88,3 +88,41 @@ def test_values_as_salespro_writes_them_take_the_fast_path(
         Column("x", "x", column_type).parse_cells(salespro_cells, set())
         is salespro_cells
     )
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@settings(deadline=None)
+@given(cells)
+def test_column_accepts_the_cells_that_it_parses(name: str, cell: str) -> None:
+    column = COLUMNS[name]
+    invalid: set[int] = set()
+
+    column.parse_cells([cell], invalid)
+
+    assert column.accepts(cell) == (not invalid)
+
+
+@pytest.mark.parametrize("export", [APPOINTMENTS, USERS], ids=["appointments", "users"])
+def test_labels_of_an_export_are_those_of_its_columns_each_once(export: Export) -> None:
+    own = {label for column in export.columns for label in column.labels}
+
+    assert set(export.labels) == own
+    assert len(export.labels) == len(own)
+
+
+@pytest.mark.parametrize(
+    ("export", "found", "label"),
+    [
+        (USERS, 9, "Assigned Office"),  # of two columns
+        (APPOINTMENTS, 5, "customerLastName"),
+    ],
+)
+def test_missing_labels_are_those_of_the_other_columns(
+    export: Export, found: int, label: str
+) -> None:
+    others = export.columns[found:]
+
+    missing = export.missing_labels(export.columns[:found])
+
+    assert set(missing) == {label for column in others for label in column.labels}
+    assert label in missing
