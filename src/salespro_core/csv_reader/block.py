@@ -10,7 +10,8 @@ from operator import itemgetter
 from salespro_core.csv_reader.decoding.seven_bit import seven_bit_encoding
 from salespro_core.csv_reader.row_reader import Row
 
-CELL_CHARACTERS = 32
+# The memory of an empty cell, in characters.
+CELL_OVERHEAD_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,9 @@ class Block:
         rows: the cells of each row; see `Row`.
         problems: row index in `rows` -> why that row is not valid CSV.
         is_utf8: whether all cells are UTF-8; if not, any cell may hold a lone surrogate.
-        characters: approximate length of the rows as text, plus `CELL_CHARACTERS` for
-            each cell: a row of commas takes more memory than its text.
+        characters: approximate length of the rows as text, plus
+            `CELL_OVERHEAD_CHARACTERS` for each cell: a row of commas takes more memory
+            than its text.
     """
 
     line_numbers: Sequence[int]
@@ -112,7 +114,7 @@ def block_from_rows(rows: Sequence[Row]) -> Block:
         [row.cells for row in rows],
         {index: row.problem for index, row in enumerate(rows) if row.problem},
         is_utf8(text),
-        len(text) + CELL_CHARACTERS * sum(len(row.cells) for row in rows),
+        len(text) + CELL_OVERHEAD_CHARACTERS * sum(len(row.cells) for row in rows),
     )
 
 

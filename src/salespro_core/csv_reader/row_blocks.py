@@ -10,7 +10,7 @@ from itertools import compress, islice
 from typing import BinaryIO
 
 from salespro_core.csv_reader.block import (
-    CELL_CHARACTERS,
+    CELL_OVERHEAD_CHARACTERS,
     Block,
     block_from_rows,
     is_utf8,
@@ -161,7 +161,7 @@ def read_well_formed(
         line_numbers = list(compress(line_numbers, rows))
         rows = list(filter(None, rows))
     text = "".join(lines[:line_count])
-    characters = len(text) + CELL_CHARACTERS * sum(map(len, rows))
+    characters = len(text) + CELL_OVERHEAD_CHARACTERS * sum(map(len, rows))
     block = Block(line_numbers, rows, {}, is_utf8(text), characters)
     return block, line_count, is_incomplete
 

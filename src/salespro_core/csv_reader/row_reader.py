@@ -21,8 +21,8 @@ from salespro_core.errors import SalesProError, UnreadableObject
 # A spreadsheet has as many; an export has a few dozen.
 MAX_COLUMNS = 16_384
 # Rows are handed on in pieces of about so many characters, or so many rows.
-PIECE_CHARACTERS = 128 * 1024
-PIECE_ROWS = 1000
+RECOVERED_CHARACTERS = 128 * 1024
+RECOVERED_ROWS = 1000
 
 
 class Row(NamedTuple):
@@ -116,7 +116,7 @@ def read_with_recovery(
                 rows.append(row)
                 characters += sum(map(len, row.cells)) + len(row.cells)
             line = row.line + line_count
-            if characters >= PIECE_CHARACTERS or len(rows) >= PIECE_ROWS:
+            if characters >= RECOVERED_CHARACTERS or len(rows) >= RECOVERED_ROWS:
                 yield rows
                 rows, characters = [], 0
     except SalesProError:

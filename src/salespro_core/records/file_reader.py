@@ -28,7 +28,7 @@ from salespro_core.model.rejects import (
 from salespro_core.records.chunks import Chunk, make_chunk
 from salespro_core.records.future_times import FutureTimes
 from salespro_core.records.parser import ParsedRows, merge, parse_rows
-from salespro_core.records.plausible_records import RecordCheck
+from salespro_core.records.plausible_records import PlausibleRecords
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.records.summary_builder import FileSummaryBuilder
 
@@ -66,7 +66,7 @@ class ExportReader:
         Raises:
             InputError: the file is not readable, or not a known export.
         """
-        check = RecordCheck()
+        check = PlausibleRecords()
         blocks = read_blocks(stream, check)
         self._rest: Block | None = None
         self._rejects = rejects

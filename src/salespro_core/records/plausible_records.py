@@ -25,7 +25,7 @@ SURE_CELLS = 2
 _CLASSES = ((re.compile(r"\d"), "0"), (re.compile(r"[^\W\d_]"), "a"))
 
 
-class RecordCheck:
+class PlausibleRecords:
     """Recognises the records of one file by their columns' types and their keys.
 
     Keys of sound rows, as far as there are any before the damage, show what a key of this
