@@ -7,6 +7,7 @@ or a Decimal per cell would only cost time.
 from __future__ import annotations
 
 import re
+import string
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, tzinfo
@@ -19,14 +20,17 @@ from salespro_core.exports.foreign_forms import (
     date_reason,
     is_foreign_boolean,
     is_saved_timestamp,
+    year_reason,
 )
 from salespro_core.exports.key_check import check_key, have_no_words
 from salespro_core.exports.spreadsheet_damage import (
     INVISIBLE,
+    check_address,
     check_identifier,
+    check_office_id,
     has_invisible,
-    is_scientific,
     strip_invisible,
+    strip_space,
 )
 
 # A closed list: any other value is an error in the file and is never guessed.
@@ -53,14 +57,17 @@ _DATE = re.compile(
     r"(?:(?P<y>[0-9]{4})(?P<sep>[-/])(?P<m>[0-9]{2})(?P=sep)(?P<d>[0-9]{2})"
     r"|(?P<short_y>[0-9]{4})/(?P<short_m>[0-9]{1,2})/(?P<short_d>[0-9]{1,2})"
     r"|(?P<us_m>[0-9]{1,2})(?P<us_sep>[-/])(?P<us_d>[0-9]{1,2})(?P=us_sep)(?P<us_y>[0-9]{4}))"
-    r"(?: (?:00?:00(?::00(?:\.0{1,6})?)?|12:00(?::00)?[ \u202f]?[Aa][Mm]))?"
+    r"(?:,? (?:00?:00(?::00(?:\.0{1,6})?)?|12:00(?::00)?[ \u202f]?[Aa][Mm]))?"
 )
 _NOT_A_TIMESTAMP = "is not a timestamp such as 2025-06-06T00:16:45.538Z"
 _NOT_A_DATE = "is not a date such as 2025-06-18 or 06/18/2025"
 _NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
 _NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
 _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
-_MAILTO = re.compile(r"\A\s*mailto:\s*", re.IGNORECASE)
+_MAILTO = re.compile(r"\A(?:\s*mailto:)+\s*", re.IGNORECASE)
+_PLAIN_IN_ADDRESSES = (string.ascii_letters + string.digits + "@._+-").encode()
+# As in 1.2E18 and 1E-05.
+_MAY_BE_SCIENTIFIC = re.compile("[0-9.][Ee][0-9+-]")
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
 _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
@@ -87,11 +94,11 @@ def text(limit: int | None = None) -> ColumnType:
 
 
 def key(limit: int) -> ColumnType:
-    """Text that identifies a row; surrounding space is removed."""
+    """Text that identifies a row; surrounding space is removed, but no other character."""
     parse_text = text(limit).parse
 
     def parse(cell: str) -> str:
-        value = parse_text(cell.strip())
+        value = parse_text(strip_space(cell))
         if not strip_invisible(value):
             raise ValueError("is empty")
         if has_invisible(value):
@@ -136,20 +143,22 @@ def identifier(limit: int) -> ColumnType:
 def address(limit: int) -> ColumnType:
     """An email address or the name of an account, by which tables are joined.
 
-    Space and invisible characters around it and `mailto:` are removed.
+    Space and invisible characters around it and `mailto:` are removed.  What a spreadsheet
+    or a mail program has added is refused.
     """
     join_text = _join_text(limit)
 
     def parse(cell: str) -> str:
-        return join_text(_MAILTO.sub("", strip_invisible(cell)))
+        value = join_text(_MAILTO.sub("", strip_invisible(cell)))
+        check_address(value)
+        return value
 
     def all_canonical(cells: Sequence[str]) -> bool:
         joined = "".join(cells)
         return (
             joined.isascii()
-            and joined.isprintable()
-            and " " not in joined
-            and ":" not in joined
+            and not joined.encode().translate(None, _PLAIN_IN_ADDRESSES)
+            and not _MAY_BE_SCIENTIFIC.search(joined)
             and max(map(len, cells), default=0) <= limit
         )
 
@@ -178,11 +187,9 @@ def instant(source_timezone: tzinfo = UTC) -> ColumnType:
 
     def parse(cell: str) -> str:
         exported = _EXPORTED_INSTANT.fullmatch(cell)
-        match = exported or _INSTANT.fullmatch(cell)
-        if not match:
-            if is_saved_timestamp(cell):
-                raise ValueError(f"{_NOT_A_TIMESTAMP}: {SAVED_TIMESTAMP}")
-            raise ValueError(_NOT_A_TIMESTAMP)
+        if not (match := exported or _INSTANT.fullmatch(cell)):
+            reason = f": {SAVED_TIMESTAMP}" if is_saved_timestamp(cell) else ""
+            raise ValueError(f"{_NOT_A_TIMESTAMP}{reason}")
         try:
             if exported:
                 datetime.fromisoformat(cell)
@@ -241,9 +248,8 @@ def _parse_boolean(cell: str) -> str:
     try:
         return _BOOLEANS[cell.lower()]
     except KeyError:
-        if is_foreign_boolean(cell):
-            raise ValueError(f"{_NOT_A_BOOLEAN}: {OTHER_LANGUAGE}") from None
-        raise ValueError(_NOT_A_BOOLEAN) from None
+        reason = f": {OTHER_LANGUAGE}" if is_foreign_boolean(cell) else ""
+        raise ValueError(f"{_NOT_A_BOOLEAN}{reason}") from None
 
 
 def _parse_date(cell: str) -> str:
@@ -255,11 +261,14 @@ def _parse_date(cell: str) -> str:
     month = int(groups["m"] or groups["short_m"] or groups["us_m"])
     day = int(groups["d"] or groups["short_d"] or groups["us_d"])
     try:
-        return date(year, month, day).isoformat()
+        value = date(year, month, day).isoformat()
     except ValueError:
         if groups["us_y"] and _exists(year, day, month):
             raise ValueError(f"{_NOT_A_US_DAY}: {DAY_FIRST}") from None
         raise ValueError(_NOT_A_US_DAY) from None
+    if reason := year_reason(value):
+        raise ValueError(f"{_NOT_A_DATE}: {reason}")
+    return value
 
 
 def _exists(year: int, month: int, day: int) -> bool:
@@ -274,8 +283,7 @@ def _parse_office_id(cell: str) -> str:
     """Return the id in the last parentheses of `Baltimore ( a1B2c3D4e5 )`, or ""."""
     for inside in _PARENTHESES.findall(cell):
         office = inside.strip()
-        if is_scientific(office):
-            raise ValueError("holds an office id that a spreadsheet has changed")
+        check_office_id(office)
         visible = "".join(char for char in office if not has_invisible(char))
         if visible != office and visible.isascii() and visible.isalnum():
             raise ValueError("holds an office id with an invisible character")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 TWO_DIGIT_YEAR = "its year has two digits"
+ZERO_YEAR = "its year begins with a zero"
 DAY_FIRST = "its day comes first, but the month is read first; write it as 2025-06-18"
 OTHER_DATE = (
     "it has another form, as spreadsheets of other languages write dates; write it as "
@@ -32,6 +33,8 @@ OTHER_LANGUAGE = (
     "again"
 )
 
+# What programs write for a login that never was.
+_NEVER = "0001-01-01"
 # The longest form is a weekday, a date with the month in words and a time.
 _MOST_CHARACTERS = 80
 _MINUS = "\\-\u2010-\u2015\u2212"
@@ -68,7 +71,8 @@ _INSTANT = re.compile(
 )
 _TIME_ALONE = re.compile(_TIME, re.IGNORECASE)
 _TWO_DIGIT_YEAR = re.compile(
-    rf"[0-9]{{1,2}}([./{_MINUS}])[{_SPACE}]?[0-9]{{1,2}}\1[{_SPACE}]?[0-9]{{2}}\.?(?!\d)"
+    rf"[0-9]{{1,2}}([./{_MINUS}])[{_SPACE}]?[0-9]{{1,2}}\1[{_SPACE}]?[0-9]{{1,2}}\.?(?!\d)"
+    rf"|[0-9]{{1,2}}[年년]"
     rf"|[0-9]{{1,2}}[{_SPACE}{_MINUS}/]{_WORD}[{_SPACE}{_MINUS}/][0-9]{{2}}(?!\d)"
     rf"|{_WORD}[{_SPACE}{_MINUS}/][0-9]{{1,2}},[{_SPACE}][0-9]{{2}}(?!\d)"
 )
@@ -105,6 +109,13 @@ def date_reason(cell: str) -> str:
     if is_date:
         return OTHER_DATE
     return HAS_TIME if has_time else ""
+
+
+def year_reason(day: str) -> str:
+    """Why the year of an ISO date is not the one that was meant; "" if it may be."""
+    if not day.startswith("0") or day == _NEVER:
+        return ""
+    return TWO_DIGIT_YEAR if day.startswith("00") else ZERO_YEAR
 
 
 def is_saved_timestamp(cell: str) -> bool:

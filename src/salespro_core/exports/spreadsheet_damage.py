@@ -6,12 +6,20 @@ Source: the cells that Excel, LibreOffice Calc and Google Sheets save as CSV.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 INVISIBLE = "contains an invisible character, a tab or a line break"
 SCIENTIFIC = "is a number such as 1.23457E+18, to which a spreadsheet has changed it"
 ERROR_VALUE = "is an error value of a spreadsheet, such as #NAME?"
+AROUND_EMAIL = "has other characters around the email, such as < > ; or ?"
+OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 FORMULA = "has an = or ' before it, as spreadsheets write text"
 
+# All of Unicode's spaces, and the tab; a person may have typed them around an id.
+_SPACES = (
+    "\t \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u202f\u205f\u3000"
+)
 # Hyphens, dashes and the minus sign; some languages write exponents with the latter.
 _MINUS = "\\-\u2010-\u2015\u2212\uff0d"
 # With a sign, or with decimals: `12E34567890` is an id of SalesPro.
@@ -20,7 +28,17 @@ _SCIENTIFIC = re.compile(
     rf"|[+{_MINUS}]?[0-9]+[.,\u066b][0-9]*[Ee][0-9]+"
 )
 _ERROR_VALUE = re.compile(r"#(?:#+|[A-Z][A-Z0-9/_]*[?!]?)|Err:[0-9]+", re.IGNORECASE)
-_FORMULA_STARTS = ("=", "'", "\N{FULLWIDTH EQUALS SIGN}")
+_FORMULA_STARTS = ("=", "'")
+# What mail programs write around an email and after it, or between two emails.
+_AROUND_EMAIL = re.compile(r"@.*[<>;?,\"]")
+# The same errors in text, where `#B2` may be a suite.
+_SURE_ERROR_VALUE = re.compile(
+    r"#(?:#+|[A-Z][A-Z0-9/_]*[?!]|N/?A|NV|GETTING_DATA)|Err:[0-9]+", re.IGNORECASE
+)
+# An id after a mark, or one with a digit in quotes: 'The Annex' is text.
+_MARKED_ID = re.compile(
+    r"=.*|'[0-9A-Z]+|(['\"])(?=[^0-9]*[0-9])[0-9A-Z]+\1", re.IGNORECASE
+)
 # Characters without ink that Python calls printable: fillers, joiners, the selectors of
 # glyph variants, and the empty pattern of Braille.
 # Source: Unicode, DerivedCoreProperties.txt, Default_Ignorable_Code_Point.
@@ -53,20 +71,49 @@ def strip_invisible(text: str) -> str:
     return text[visible[0] : visible[-1] + 1] if visible else ""
 
 
+def strip_space(text: str) -> str:
+    """The text without space around it; line ends and separators are not space."""
+    return text.strip(_SPACES)
+
+
 def check_identifier(text: str) -> None:
     """Refuse what a spreadsheet makes of an id.
 
     Raises:
         ValueError: the text is not the id that SalesPro wrote.
     """
+    text = _ordinary(text)
     if text.startswith(_FORMULA_STARTS):
         raise ValueError(FORMULA)
-    if is_scientific(text):
+    if _SCIENTIFIC.fullmatch(text):
         raise ValueError(SCIENTIFIC)
     if _ERROR_VALUE.fullmatch(text):
         raise ValueError(ERROR_VALUE)
 
 
-def is_scientific(text: str) -> bool:
-    """Whether a spreadsheet has written the text as a number with an exponent."""
-    return _SCIENTIFIC.fullmatch(text) is not None
+def check_address(text: str) -> None:
+    """Refuse what a spreadsheet or a mail program makes of an email or a user name.
+
+    Raises:
+        ValueError: the text is not the address that SalesPro wrote.
+    """
+    check_identifier(text)
+    if _AROUND_EMAIL.search(text):
+        raise ValueError(AROUND_EMAIL)
+
+
+def check_office_id(text: str) -> None:
+    """Refuse what a spreadsheet makes of an id between parentheses, where text may be.
+
+    Raises:
+        ValueError: the text is not the id that SalesPro wrote.
+    """
+    text = _ordinary(text)
+    forms = (_SCIENTIFIC, _SURE_ERROR_VALUE, _MARKED_ID)
+    if any(form.fullmatch(text) for form in forms):
+        raise ValueError(OFFICE_ID_CHANGED)
+
+
+def _ordinary(text: str) -> str:
+    """The text with ordinary characters instead of full-width ones."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)

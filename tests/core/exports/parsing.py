@@ -16,6 +16,7 @@ from salespro_core.exports.foreign_forms import (
     SAVED_TIMESTAMP,
     SERIAL_DATE,
     TWO_DIGIT_YEAR,
+    ZERO_YEAR,
 )
 from salespro_core.exports.key_check import (
     MARKS,
@@ -27,6 +28,7 @@ from salespro_core.exports.key_check import (
     WORD,
 )
 from salespro_core.exports.spreadsheet_damage import (
+    AROUND_EMAIL,
     ERROR_VALUE,
     FORMULA,
     INVISIBLE,
@@ -50,18 +52,20 @@ SAVED_BY_SPREADSHEET = f"{NOT_A_TIMESTAMP}: {SAVED_TIMESTAMP}"
 IN_OTHER_LANGUAGE = f"{NOT_A_BOOLEAN}: {OTHER_LANGUAGE}"
 DAY_BEFORE_MONTH = f"{NOT_A_US_DAY}: {DAY_FIRST}"
 WITH_TWO_DIGIT_YEAR = f"{NOT_A_DATE}: {TWO_DIGIT_YEAR}"
+WITH_ZERO_YEAR = f"{NOT_A_DATE}: {ZERO_YEAR}"
 IN_OTHER_FORM = f"{NOT_A_DATE}: {OTHER_DATE}"
 AS_DAY_NUMBER = f"{NOT_A_DATE}: {SERIAL_DATE}"
 WITH_TIME = f"{NOT_A_DATE}: {HAS_TIME}"
 AS_HASHES = f"{NOT_A_DATE}: {HIDDEN}"
 DATE_REASONS = {
     NOT_A_DATE, NOT_A_US_DAY, DAY_BEFORE_MONTH, WITH_TWO_DIGIT_YEAR, IN_OTHER_FORM,
-    AS_DAY_NUMBER, WITH_TIME, AS_HASHES,
+    AS_DAY_NUMBER, WITH_TIME, AS_HASHES, WITH_ZERO_YEAR,
 }  # fmt: skip
 TOO_LONG = "is longer than 5 characters"
 NUL = "contains a NUL character"
 EMPTY = "is empty"
 IDENTIFIER_REASONS = {INVISIBLE, SCIENTIFIC, ERROR_VALUE, FORMULA, TOO_LONG, NUL}
+ADDRESS_REASONS = {*IDENTIFIER_REASONS, AROUND_EMAIL}
 KEY_REASONS = {
     *IDENTIFIER_REASONS, EMPTY, MARKS, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
 }  # fmt: skip

@@ -22,6 +22,7 @@ from tests.core.exports.parsing import (
     PURE,
     WITH_TIME,
     WITH_TWO_DIGIT_YEAR,
+    WITH_ZERO_YEAR,
     is_accepted,
     parse_error,
 )
@@ -79,19 +80,27 @@ def test_accepted_date_is_read_as_iso_date(cell: str, value: str) -> None:
         pytest.param("06/31/2025", NOT_A_US_DAY, id="june-31"),
         pytest.param("00/18/2025", NOT_A_US_DAY, id="month-0"),
         pytest.param("0000-01-01", NOT_A_US_DAY, id="year-0"),
+        pytest.param("6/18/0025", WITH_TWO_DIGIT_YEAR, id="year-filled-with-zeros"),
+        pytest.param("06-18-0025", WITH_TWO_DIGIT_YEAR, id="dashes-and-zeros"),
+        pytest.param("0025/6/18", WITH_TWO_DIGIT_YEAR, id="year-first-and-zeros"),
+        pytest.param("0025-06-18 0:00", WITH_TWO_DIGIT_YEAR, id="iso-and-zeros"),
+        pytest.param("0202-06-18", WITH_ZERO_YEAR, id="year-that-lost-its-end"),
     ],
 )
 def test_invalid_date_is_refused_with_its_reason(cell: str, reason: str) -> None:
     assert parse_error(DATE, cell) == reason
 
 
+# A year with a zero first was not meant, unless no login is meant: 0001-01-01.
+FIRST_DAY, FIRST_YEAR = date(1, 1, 1), 1000
+dates = st.dates(min_value=date(FIRST_YEAR, 1, 1)) | st.just(FIRST_DAY)
 date_forms = st.sampled_from(
     ["{0:04}-{1:02}-{2:02}", "{1:02}/{2:02}/{0:04}", "{1:02}-{2:02}-{0:04}", "{0:04}/{1:02}/{2:02}"]
 )  # fmt: skip
 
 
 @PURE
-@given(st.dates(), date_forms)
+@given(dates, date_forms)
 def test_every_accepted_form_of_a_date_is_the_same_day(day: date, form: str) -> None:
     cell = form.format(day.year, day.month, day.day)
 
@@ -100,17 +109,23 @@ def test_every_accepted_form_of_a_date_is_the_same_day(day: date, form: str) -> 
 
 @PURE
 @given(st.integers(0, 9999), st.integers(0, 13), st.integers(0, 32), date_forms)
+@example(1, 1, 1, "{1:02}/{2:02}/{0:04}")
+@example(999, 1, 1, "{1:02}/{2:02}/{0:04}")
 @example(0, 1, 1, "{0:04}-{1:02}-{2:02}")
 def test_date_is_accepted_exactly_if_it_exists(
     year: int, month: int, day: int, form: str
 ) -> None:
-    exists = year >= 1 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]
+    exists = (year, month, day) == (1, 1, 1) or (
+        year >= FIRST_YEAR
+        and 1 <= month <= 12
+        and 1 <= day <= monthrange(year, month)[1]
+    )
 
     assert is_accepted(DATE, form.format(year, month, day)) == exists
 
 
 @ON_POSTGRES
-@given(written=st.lists(st.tuples(st.dates(), date_forms), min_size=1))
+@given(written=st.lists(st.tuples(dates, date_forms), min_size=1))
 def test_postgres_reads_the_same_day(
     conn: Connection, written: list[tuple[date, str]]
 ) -> None:

@@ -80,7 +80,7 @@ def test_postgres_stores_the_same_text(conn: Connection, cells: list[str]) -> No
     ("cell", "value"),
     [
         pytest.param("xWMyZ", "xWMyZ", id="case-matters"),
-        pytest.param("  xWMyZ\t\r\n", "xWMyZ", id="space-around"),
+        pytest.param("  xWMyZ\t \u3000", "xWMyZ", id="space-around"),
         pytest.param("\N{NO-BREAK SPACE}xWMyZ", "xWMyZ", id="no-break-space"),
         pytest.param("00012", "00012", id="leading-zeros"),
     ],
@@ -98,7 +98,7 @@ def test_key_with_surrounding_space_is_the_same_key(cell: str) -> None:
         0 < len(stripped) <= 5 and not {*" \t\xa0"} & {*stripped}
     )
     if is_accepted(key(5), cell):
-        assert key(5).parse(cell) == key(5).parse(f" {cell}\r\n") == cell.strip()
+        assert key(5).parse(cell) == key(5).parse(f" {cell}\t") == cell.strip()
 
 
 @pytest.mark.parametrize(

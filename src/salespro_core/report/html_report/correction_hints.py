@@ -84,6 +84,10 @@ _HINTS = (
         "Correct the amount: it is too large for the table.",
     ),
     (r"is not TRUE or FALSE .*", "Write TRUE or FALSE; a blank cell means FALSE."),
+    (
+        r"has other characters around the email.*",
+        "Keep one email without other characters, such as ann@example.com.",
+    ),
     (r"holds an office id .*", "Correct the id in the parentheses after the office."),
     (
         r"has \d+ cells where the header has \d+",
