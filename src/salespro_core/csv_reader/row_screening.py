@@ -10,6 +10,7 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from salespro_core.csv_reader.block import Block
+from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.csv_reader.dialects import check_key_quotes
 from salespro_core.csv_reader.header import Layout, find_columns
 from salespro_core.csv_reader.header_damage import (
@@ -238,6 +239,8 @@ class _Screen:
         """Whether a cell is a valid amount, date and so on, so that the row is no header."""
         for column, index in self._layout.indexed_columns:
             cell = cells[index] if index < len(cells) else ""
+            if self._layout.is_rejects_file:
+                cell = unescape_formula(cell)
             if cell.strip() and not column.column_type.is_text and column.accepts(cell):
                 return True
         return False

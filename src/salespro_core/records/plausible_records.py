@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from salespro_core.csv_reader.block import is_utf8
+from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.csv_reader.header import Layout
 from salespro_core.csv_reader.labels import fold_label
 
@@ -60,7 +61,7 @@ class PlausibleRecords:
                 return
             if len(cells) != self._width:
                 continue
-            key = cells[self._key_index].strip()
+            key = self._original(cells[self._key_index]).strip()
             if not self._key_column.accepts(key):
                 continue
             self._learned += 1
@@ -75,7 +76,7 @@ class PlausibleRecords:
             text = "".join(cells[self._key_index : self._key_index + 1])
             # A damaged id has quotes, and perhaps text after them.
             if words := text.replace('"', " ").split():
-                self._damaged_key = words[0]
+                self._damaged_key = self._original(words[0])
 
     def learn_candidates(self, rows: Iterable[Sequence[str]]) -> None:
         """Remember what most keys of these rows look like, some of which may be text."""
@@ -83,7 +84,7 @@ class PlausibleRecords:
             return
         shapes = Counter(
             _classes(key)
-            for cells in rows
+            for cells in map(self._unescaped, rows)
             if len(cells) == self._width
             and self._key_column.accepts(key := cells[self._key_index].strip())
             and self._has_valid_types(cells)
@@ -101,6 +102,7 @@ class PlausibleRecords:
             return True
         if len(cells) != self._width:
             return False
+        cells = self._unescaped(cells)
         if fold_label(cells[self._key_index][:100]) in self._labels:
             return True
         key = cells[self._key_index]
@@ -114,8 +116,17 @@ class PlausibleRecords:
         if self._layout is None or len(cells) != self._width:
             return False
         # Without an id, or with other bytes than UTF-8, it is rejected by itself.
-        has_key = bool(cells[self._key_index].strip()) and is_utf8("".join(cells))
+        key = self._original(cells[self._key_index])
+        has_key = bool(key.strip()) and is_utf8("".join(cells))
         return has_key and not self(cells)
+
+    def _original(self, cell: str) -> str:
+        """The cell as in the export; those of a rejects file may be escaped."""
+        is_escaped = self._layout is not None and self._layout.is_rejects_file
+        return unescape_formula(cell) if is_escaped else cell
+
+    def _unescaped(self, cells: Sequence[str]) -> Sequence[str]:
+        return list(map(self._original, cells))
 
     def _count_typed(self, cells: Sequence[str]) -> tuple[int, int]:
         filled = [(c, cells[i]) for c, i in self._typed if cells[i].strip()]
