@@ -17,6 +17,7 @@ from salespro_core.csv_reader.recovery.problems import (
     may_contain_other_rows,
 )
 from salespro_core.errors import SalesProError, UnreadableObject
+from salespro_core.exports.spreadsheet_damage import strip_invisible
 
 # A spreadsheet has as many; an export has a few dozen.
 MAX_COLUMNS = 16_384
@@ -60,7 +61,7 @@ def read_header_row(text: Iterable[str]) -> tuple[Row | None, int]:
         for cells in csv.reader(source):
             if cells and may_contain_other_rows(source.taken):
                 raise csv.Error("a quote is not closed, or text follows it")
-            if any(map(str.strip, cells)):  # a row of commas is a blank line
+            if any(map(strip_invisible, cells)):  # a row of commas is a blank line
                 return Row(line, cells), line + len(source.taken)
             line += len(source.taken)
             source.start_row()

@@ -22,6 +22,7 @@ from salespro_core.csv_reader.labels import REJECT_LABELS, fold_label, near_miss
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.errors import HeaderMismatch, InputError
 from salespro_core.exports.columns import Export
+from salespro_core.exports.spreadsheet_damage import strip_invisible
 
 REPEATED_HEADER = "repeats the header"
 LABEL_AS_ID = "has the label {} as its id"
@@ -155,7 +156,7 @@ class _Screen:
         repeated: dict[int, str] = {}
         for index in sorted(self._suspects(block)):
             cells = block.rows[index]
-            if not any(map(str.strip, cells)):
+            if not any(map(strip_invisible, cells)):
                 blank.add(index)
             elif not self._is_header(block, index):
                 continue

@@ -22,7 +22,7 @@ from salespro_core.exports.foreign_forms import (
     is_saved_timestamp,
     year_reason,
 )
-from salespro_core.exports.key_check import check_key, have_no_words
+from salespro_core.exports.key_check import DOS_END, check_key, have_no_words
 from salespro_core.exports.spreadsheet_damage import (
     INVISIBLE,
     check_address,
@@ -102,7 +102,7 @@ def key(limit: int) -> ColumnType:
         if not strip_invisible(value):
             raise ValueError("is empty")
         if has_invisible(value):
-            raise ValueError(INVISIBLE)
+            raise ValueError(DOS_END if value.startswith("\x1a") else INVISIBLE)
         check_key(value)
         return value
 

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from salespro_core.exports.spreadsheet_damage import check_identifier
 
 MARKS = "has quotes or other marks around it"
+DOS_END = (
+    "has 0x1A before it, which DOS writes at the end of a file: files were put together, "
+    "and it was left between them"
+)
 NO_ID = "is not an id: it has no letter and no digit"
 REPLACED = "contains U+FFFD: a program replaced a character that it could not decode"
 TOTAL = "is the label of a total, not an id"

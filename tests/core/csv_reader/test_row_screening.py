@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import tracemalloc
+import unicodedata
 from itertools import product
 
 import pytest
@@ -57,6 +59,9 @@ BLANK = {
     "space": " ",
     "tabs": "\t,\t,\t",
     "no-break-spaces": "\u00a0,\u00a0,,\u3000",
+    "zero-width-space": "\u200b,,,,,,",
+    "byte-order-mark": "\ufeff",
+    "invisible-characters": "\u200b,\u2060\u200e, \u00ad ,\ufeff,\u3164\u2028",
     "quoted": '"","","","","","","","","","","",""',
     "one-quoted": '""',
     "quoted-spaces": '" ", "",""," "'.replace(' ""', '""'),
@@ -76,6 +81,20 @@ def test_row_of_blank_cells_counts_as_a_blank_line(
 
     assert imported(body) == (keys(export), [], {})
     assert read(body) == [40]
+
+
+def test_every_invisible_character_is_blank_alone_in_a_row() -> None:
+    unseen = [
+        char
+        for char in map(chr, range(1, sys.maxunicode + 1))
+        if unicodedata.category(char) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+        and char not in "\r\n"
+    ]
+    lines = [line for char in unseen for line in (f"{char},,", f",,{char}", f"{char}{char}")]  # fmt: skip
+
+    body = "\n".join(["_id,Notes,saleAmount", "a1,x,5", *lines, "b1,x,5", ""])
+
+    assert imported(body.encode()) == (["a1", "b1"], [], {})
 
 
 @pytest.mark.parametrize("export", EXPORTS)

@@ -19,6 +19,7 @@ from salespro_core.exports.foreign_forms import (
     ZERO_YEAR,
 )
 from salespro_core.exports.key_check import (
+    DOS_END,
     MARKS,
     NO_ID,
     OTHER_MARK,
@@ -67,7 +68,7 @@ EMPTY = "is empty"
 IDENTIFIER_REASONS = {INVISIBLE, SCIENTIFIC, ERROR_VALUE, FORMULA, TOO_LONG, NUL}
 ADDRESS_REASONS = {*IDENTIFIER_REASONS, AROUND_EMAIL}
 KEY_REASONS = {
-    *IDENTIFIER_REASONS, EMPTY, MARKS, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
+    *IDENTIFIER_REASONS, DOS_END, EMPTY, MARKS, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
 }  # fmt: skip
 OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 OFFICE_ID_INVISIBLE = "holds an office id with an invisible character"

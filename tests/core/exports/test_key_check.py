@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from salespro_core.csv_reader.recovery.problems import STRAY_QUOTE
 from salespro_core.exports.column_types import identifier, key
 from salespro_core.exports.key_check import (
+    DOS_END,
     MARKS,
     NO_ID,
     OTHER_MARK,
@@ -71,6 +72,18 @@ def test_id_of_other_systems_is_kept(cell: str) -> None:
 
 def test_id_with_a_replaced_character_is_rejected() -> None:
     assert parse_error(KEY, "xWM\N{REPLACEMENT CHARACTER}4YEGZ") == REPLACED
+
+
+@pytest.mark.parametrize("export", ["appointments", "users"])
+@pytest.mark.parametrize("mark", ["\x1a", "\x1a\x1a", " \x1a", "\x1a\ufeff"])
+def test_0x1a_between_two_files_is_named(export: str, mark: str) -> None:
+    """COPY of DOS leaves it at the end of each file."""
+    row = ",".join([f"{mark}zz1", *("" for _ in LABELS[export][1:])])
+
+    found, [reject], _ = imported(file_with(export, row, 17))
+
+    assert found == keys(export)
+    assert reject.problems == (Problem(LABELS[export][0], DOS_END),)
 
 
 TEXTS = {

@@ -23,6 +23,10 @@ _HINTS = (
         "Delete the NUL character, or export again.",
     ),
     (
+        r"has 0x1A before it.*",
+        "Upload the files one by one, or delete the character before the id.",
+    ),
+    (
         r"contains an invisible character.*",
         "Type the cell again by hand: copied text may contain characters without ink.",
     ),

@@ -1,10 +1,11 @@
-"""0x1A at the end of the file is left out; elsewhere it is text."""
+"""0x1A and padding at the end of the file are left out; elsewhere 0x1A is text."""
 
 from __future__ import annotations
 
 import gzip
 import io
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,35 @@ def test_0x1a_at_the_end_is_left_out(
     assert [(row.cells, row.problem) for row in found[1:]] == [
         (["1", "2"], None)
     ] * rows
+
+
+MARKS = [b"\x1a", b"\r", b"\n", b"\r\n", b"\0", b" ", b"\t", b"\xef\xbb\xbf"]
+TAILS = [b"".join(marks) for n in range(4) for marks in product(MARKS, repeat=n)]
+
+
+def test_every_short_end_after_0x1a_is_left_out() -> None:
+    """CP/M fills the rest of a block with NUL, others with space or a byte order mark."""
+    wrong = []
+    for before, tail in product((b"", b"\n", b"\r\n"), TAILS):
+        body = b"a,b\n1,2\n3,4" + before + b"\x1a" + tail
+        rows = list(read_rows(io.BytesIO(body)))
+        found = [(row.cells, row.problem) for row in rows if any(row.cells)]
+        if found != [(["a", "b"], None), (["1", "2"], None), (["3", "4"], None)]:
+            wrong.append(before + b"\x1a" + tail)
+
+    assert wrong == []
+
+
+def test_end_without_0x1a_is_text() -> None:
+    for tail in TAILS:
+        body = b"a,b\n1,2" + tail
+        if b"\x1a" not in tail:
+            assert "".join(open_text(io.BytesIO(body))) == body.decode()
+
+
+@pytest.mark.parametrize("end", [b"\x1a\xef", b"\x1a\xef\xbb", b"\x1a\xbb\xbf", b"\x1a\xef\xbb\xbfa", b"\x1ax", b"\x1a\0b"])  # fmt: skip
+def test_other_end_after_0x1a_is_text(end: bytes) -> None:
+    assert read_in_pieces(b"a,b\n1,2" + end, 5, 1) == b"a,b\n1,2" + end
 
 
 @pytest.mark.parametrize(
@@ -77,9 +107,10 @@ def read_in_pieces(body: bytes, head_size: int, size: int) -> bytes:
     [
         b"\x1a\n" * 40_000, b"\n\x1a" * 40_000, b"\r\n\x1a" * 40_000, b"\x1a" * 70_000,
         b"\x1a\r\n\x1a\x1a" * 20_000, b"\n" * 70_000 + b"\x1a", b"\x1a" + b"\n" * 70_000,
-        b"\x1a" * 65_536, b"\x1a" * 65_537, b"\x1a\n" * 32_768 + b"\n",
+        b"\x1a" * 65_536, b"\x1a" * 65_537, b"\x1a\n" * 32_768 + b"\n", b"\x1a" + b"\0" * 65_535,
+        b"\x1a" + b" \0" * 40_000, b"\x1a" + b"\xef\xbb\xbf" * 30_000, b"\x1a\xef\xbb\xbf" * 15_000 + b"\xef\xbb",
     ],
-    ids=range(10),
+    ids=range(14),
 )  # fmt: skip
 def test_long_end_is_read_alike_whatever_the_size_of_reads(end: bytes) -> None:
     """Every attempt counts the same rows."""
@@ -92,7 +123,7 @@ def test_long_end_is_read_alike_whatever_the_size_of_reads(end: bytes) -> None:
 
 
 @given(
-    st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\x1a", b"\x1a" * 30_000, b"\x1a\n" * 20_000])),
+    st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\x1a", b"\x1a" * 30_000, b"\x1a\n" * 20_000, b"\0", b"\xef\xbb\xbf", b"\xef\xbb", b" " * 9000])),
     st.integers(500, 100_000),
 )  # fmt: skip
 def test_any_end_is_read_alike_whatever_the_size_of_reads(
