@@ -55,7 +55,7 @@ LONG_FILE = [
     *appointments(3, _updated_at="2001-01-01T00:00:00Z"),
     *DUPLICATES,
     appointment("worse", saleAmount="a lot"),
-    *(appointment(f"B-{i}") for i in range(40)),
+    *(appointment(f"B-{i}") for i in range(160)),
 ]
 
 

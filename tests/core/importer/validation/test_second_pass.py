@@ -74,7 +74,7 @@ def test_resumed_import_with_a_checkpoint_is_not_validated_again(
     conn: Connection,
 ) -> None:
     """An earlier attempt passed, and its rows are in the table."""
-    upload_, data = new_version(), file_with_rejects(100, 1)
+    upload_, data = new_version(), file_with_rejects(300, 1)
     options = Options(max_rejected_rows=1, checkpoint_rows=10)
     with pytest.raises(ObjectUnavailable):
         import_upload(conn, upload_, FailsInSecondPass(data), options=options)
@@ -85,9 +85,9 @@ def test_resumed_import_with_a_checkpoint_is_not_validated_again(
         conn, upload_, stream, options=replace(options, max_rejected_rows=0)
     )
 
-    assert 0 < interrupted.processed < 100
+    assert 0 < interrupted.processed < 300
     assert (outcome.status, outcome.resumed_at) == ("completed", interrupted.processed)
-    assert outcome.counts == Counts(created=99, rejected=1)
+    assert outcome.counts == Counts(created=299, rejected=1)
     assert (stream.read_bytes, stream.rewinds) == (len(data), 0)
 
 
