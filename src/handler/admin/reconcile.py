@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from botocore.exceptions import ClientError
 from psycopg import Connection
 
-from handler.aws.error_codes import Cause, cause_of
-from handler.aws.errors import aws_errors
+from handler.aws.error_codes import Cause
+from handler.aws.errors import aws_errors, failure_of
 from handler.aws.object_versions import Version, pages_of_versions
 from handler.events import Notification, reason_to_ignore, write_message
 from salespro_core.errors import ObjectRefused, ObjectUnavailable
@@ -25,9 +26,11 @@ from salespro_core.sync_history.queries import ImportState, import_states
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef
 
 # Messages per SendMessageBatch request.  Source: Amazon SQS API reference.
 _BATCH_SIZE = 10
+_PERMISSION = "sqs:SendMessage on the queue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,14 +215,38 @@ def _send(sqs: SQSClient, queue_url: str, batch: Sequence[Unimported]) -> None:
         }
         for index, upload in enumerate(batch)
     ]
-    with aws_errors("sending to the queue", "sqs:SendMessage on the queue"):
+    with aws_errors("sending to the queue", _PERMISSION):
         response = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
     if failed := response.get("Failed"):
-        code = failed[0]["Code"]
-        cause = cause_of(code, 400 if failed[0]["SenderFault"] else 500)
-        kind = ObjectUnavailable if cause is Cause.PASSING else ObjectRefused
-        raise kind(
-            f"While sending to the queue: SQS did not accept {len(failed)} of "
-            f"{len(batch)} messages ({code}). Run the reconciliation again; "
-            "an upload that is sent twice is imported once."
+        raise _not_accepted(failed, len(batch))
+
+
+def _not_accepted(
+    failed: Sequence[BatchResultErrorEntryTypeDef], messages: int
+) -> ObjectUnavailable | ObjectRefused:
+    """The error for the messages that SQS did not accept."""
+    failures = [failure_of(_as_client_error(entry), _PERMISSION) for entry in failed]
+    codes = ", ".join(sorted({failure.code for failure in failures}))
+    problem = (
+        f"While sending to the queue: SQS did not accept {len(failed)} of {messages} "
+        f"messages ({codes})"
+    )
+    if any(failure.cause is Cause.PASSING for failure in failures):
+        return ObjectUnavailable(
+            f"{problem}. Run the reconciliation again; an upload that is sent twice is "
+            "imported once."
         )
+    fixes = "; ".join(sorted({failure.fix for failure in failures}))
+    return ObjectRefused(f"{problem}: {fixes}. Check the queue's name, too.")
+
+
+def _as_client_error(entry: BatchResultErrorEntryTypeDef) -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": entry["Code"], "Message": entry.get("Message", "")},
+            "ResponseMetadata": {
+                "HTTPStatusCode": 400 if entry["SenderFault"] else 500
+            },
+        },
+        "SendMessageBatch",
+    )

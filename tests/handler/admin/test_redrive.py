@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 
+import boto3
 import pytest
 from psycopg import Connection
 
 from handler.admin.reconcile import Tally, Unimported, reconcile
 from handler.events import read_message, write_message
-from salespro_core.errors import ObjectRefused
+from salespro_core.errors import ObjectError, ObjectRefused, ObjectUnavailable
 from salespro_core.sync_history import claims, completion
-from tests.support.builders import appointment, csv_bytes
+from tests.support.builders import CANARY_PASSWORD, appointment, csv_bytes
 from tests.support.function.notifications import notification
 from tests.support.function.upload_bucket import UploadBucket
+from tests.support.servers.error_server import run_error_server
 from tests.support.table_contents import APPOINTMENT_TABLE, HISTORY_TABLE, stored
 
 
@@ -102,3 +105,68 @@ def test_missing_queue_is_refused_and_no_upload_is_reported_as_sent(
         )
 
     assert reported == []
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind", "text"),
+    [
+        (["InternalError"], ObjectUnavailable, "Run the reconciliation again"),
+        (["KmsThrottled"], ObjectUnavailable, "Run the reconciliation again"),
+        (
+            ["InvalidParameterValue", "ServiceUnavailable"],
+            ObjectUnavailable,
+            "(InvalidParameterValue, ServiceUnavailable). Run the reconciliation again",
+        ),
+        (
+            ["AccessDenied", "AccessDenied"],
+            ObjectRefused,
+            "2 of 3 messages (AccessDenied): allow the role or user sqs:SendMessage on "
+            "the queue. Check the queue's name, too.",
+        ),
+        (
+            ["QueueDoesNotExist"],
+            ObjectRefused,
+            "it does not exist in this region: correct its name",
+        ),
+        (["KmsDisabled"], ObjectRefused, "enable the KMS key"),
+        (
+            ["InvalidParameterValue"],
+            ObjectRefused,
+            "that the role or user has sqs:SendMessage on the queue. Check the queue's name",
+        ),
+    ],
+)
+def test_messages_that_sqs_does_not_accept_say_what_to_do(
+    bucket: UploadBucket,
+    conn: Connection,
+    codes: list[str],
+    kind: type[ObjectError],
+    text: str,
+) -> None:
+    """Each of them counts: the first may be refused, and another one may pass."""
+    for key in ("a.csv", "b.csv", "c.csv"):
+        bucket.put(key)
+    failed = [
+        {
+            "Id": str(index),
+            "Code": code,
+            "Message": CANARY_PASSWORD,
+            "SenderFault": code not in ("InternalError", "ServiceUnavailable"),
+        }
+        for index, code in enumerate(codes)
+    ]
+
+    with run_error_server() as server:
+        server.answer_batch({"Successful": [], "Failed": failed})
+        with (
+            closing(boto3.client("sqs", endpoint_url=server.url)) as sqs,
+            pytest.raises(ObjectError) as caught,
+        ):
+            reconcile(bucket.s3, bucket.name, conn, sqs=sqs, queue_url=server.url)
+
+    assert type(caught.value) is kind
+    assert text in str(caught.value)
+    assert (
+        "Run the reconciliation again" in str(caught.value)
+    ) is caught.value.retryable
+    assert CANARY_PASSWORD not in str(caught.value)

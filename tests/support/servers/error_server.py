@@ -1,11 +1,17 @@
-"""An HTTP server that answers every request with one error of AWS, in S3's XML."""
+"""An HTTP server that answers every request with one error of AWS.
+
+In the form of the service: XML of S3; JSON of SQS and Secrets Manager, whose requests have
+the header X-Amz-Target; the query XML of SNS.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 from xml.sax.saxutils import escape
 
 import boto3
@@ -23,6 +29,7 @@ class ErrorServer(ThreadingHTTPServer):
     daemon_threads = True
     status = 500
     code = message = ""
+    batch_answer: Mapping[str, Any] | None = None
     requests = 0
 
     @property
@@ -33,6 +40,12 @@ class ErrorServer(ThreadingHTTPServer):
     def answer(self, status: int, code: str, message: str) -> None:
         """Set the answer from now on, and start counting again."""
         self.status, self.code, self.message, self.requests = status, code, message, 0
+        self.batch_answer = None
+
+    def answer_batch(self, answer: Mapping[str, Any]) -> None:
+        """From now on, answer requests of JSON with this."""
+        self.answer(200, "", "")
+        self.batch_answer = answer
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,17 +56,33 @@ class Handler(BaseHTTPRequestHandler):
     server: ErrorServer
 
     def do_GET(self) -> None:
-        """Write the error."""
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.requests += 1
+        """Write the error as S3 does."""
         code, message = escape(self.server.code), escape(self.server.message)
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
+        self._write(f"<Error><Code>{code}</Code><Message>{message}</Message></Error>")
 
     do_PUT = do_GET  # noqa: N815 -- the name that the base class looks up
+
+    def do_POST(self) -> None:
+        """Write the error as SQS and Secrets Manager do, or as SNS does."""
+        code, message = self.server.code, self.server.message
+        if "X-Amz-Target" not in self.headers:
+            self._write(
+                f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(code)}</Code>"
+                f"<Message>{escape(message)}</Message></Error></ErrorResponse>"
+            )
+        elif self.server.batch_answer is None:
+            self._write(json.dumps({"__type": code, "message": message}))
+        else:
+            self._write(json.dumps(self.server.batch_answer))
+
+    def _write(self, body: str) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.requests += 1
+        data = body.encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
         """Write nothing."""
