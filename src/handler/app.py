@@ -127,7 +127,7 @@ def _import_messages(
                 _read(message), context, is_first_delivery=receive_count(message) == 1
             )
         except Exception as error:  # noqa: BLE001 -- logged where it was raised
-            set_retry_delay(message, error)
+            set_retry_delay(message, error, logger)
             match message:
                 case {"messageId": str(message_id)} if message_id:
                     failed.append({"itemIdentifier": message_id})

@@ -127,7 +127,7 @@ def reconcile(
         for start in range(0, len(unimported), _BATCH_SIZE):
             batch = unimported[start : start + _BATCH_SIZE]
             if sqs is not None and queue_url is not None:
-                _send(sqs, queue_url, batch)
+                send_uploads(sqs, queue_url, batch)
                 tally.sent += len(batch)
             for upload in batch:
                 on_unimported(upload)
@@ -202,7 +202,7 @@ def _classify(
     )
 
 
-def _send(sqs: SQSClient, queue_url: str, batch: Sequence[Unimported]) -> None:
+def send_uploads(sqs: SQSClient, queue_url: str, batch: Sequence[Unimported]) -> None:
     """Send a notification for each upload of a batch.
 
     Raises:
@@ -241,12 +241,9 @@ def _not_accepted(
 
 
 def _as_client_error(entry: BatchResultErrorEntryTypeDef) -> ClientError:
-    return ClientError(
-        {
-            "Error": {"Code": entry["Code"], "Message": entry.get("Message", "")},
-            "ResponseMetadata": {
-                "HTTPStatusCode": 400 if entry["SenderFault"] else 500
-            },
-        },
-        "SendMessageBatch",
-    )
+    status = 400 if entry["SenderFault"] else 500
+    response: Any = {
+        "Error": {"Code": entry["Code"], "Message": entry.get("Message", "")},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "SendMessageBatch")

@@ -8,9 +8,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.aws.error_codes import Cause, short_code
+from handler.aws.errors import failure_of
 from handler.aws.s3_object import CLIENT_CONFIG
 from salespro_core.errors import (
     ClaimHeld,
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 # If Postgres or S3 is unavailable: after the first delivery; doubled after each further one.
 FIRST_RETRY_S = 15
 MAX_RETRY_S = 900
+# The record names no message of a queue: it was written by hand, or is too old.
+_HAND_WRITTEN = frozenset(
+    {
+        *("receipthandleisinvalid", "invalidparametervalue", "invalididformat"),
+        *("queuedoesnotexist", "nonexistentqueue", "invalidaddress"),
+    }
+)
 _QUEUE_ARN = re.compile(
     r"arn:(?P<partition>[\w-]+):sqs:(?P<region>[\w-]+):(?P<account>\d{12}):(?P<name>[\w.-]+)",
     re.ASCII,
@@ -52,7 +62,9 @@ def receive_count(record: Mapping[str, Any]) -> int:
     return 1
 
 
-def set_retry_delay(record: Mapping[str, Any], error: Exception) -> None:
+def set_retry_delay(
+    record: Mapping[str, Any], error: Exception, logger: Logger
+) -> None:
     """Set how long SQS waits before it delivers a failed message again.
 
     Without a delay of its own, a message returns after the queue's visibility timeout, six
@@ -63,6 +75,8 @@ def set_retry_delay(record: Mapping[str, Any], error: Exception) -> None:
         record: the message; without a receipt handle or the ARN of its queue, as in a
             record written by hand, nothing is set.
         error: why its import failed.
+        logger: for the line if SQS refuses: until somebody corrects the permission, each
+            retry is late.
     """
     delay_s = _delay_s(error, receive_count(record))
     queue_url = _queue_url(record.get("eventSourceARN"))
@@ -75,8 +89,17 @@ def set_retry_delay(record: Mapping[str, Any], error: Exception) -> None:
             ReceiptHandle=receipt_handle,
             VisibilityTimeout=delay_s,
         )
-    except (ClientError, BotoCoreError):
-        return
+    except (ClientError, BotoCoreError) as refusal:
+        failure = failure_of(refusal, "sqs:ChangeMessageVisibility on the queue")
+        if failure.cause is Cause.PASSING or short_code(failure.code) in _HAND_WRITTEN:
+            return
+        logger.warning(
+            "retry delay not set",
+            message_id=record.get("messageId"),
+            error=f"SQS did not accept the delay ({failure.code}): {failure.fix}. The "
+            "message returns after the queue's visibility timeout.",
+            error_type=type(refusal).__name__,
+        )
 
 
 def _queue_url(arn: object) -> str | None:

@@ -120,8 +120,7 @@ def test_missing_queue_is_refused_and_no_upload_is_reported_as_sent(
         (
             ["AccessDenied", "AccessDenied"],
             ObjectRefused,
-            "2 of 3 messages (AccessDenied): allow the role or user sqs:SendMessage on "
-            "the queue. Check the queue's name, too.",
+            "2 of 3 messages (AccessDenied): allow the role or user sqs:SendMessage on the queue.",
         ),
         (
             ["QueueDoesNotExist"],

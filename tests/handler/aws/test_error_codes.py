@@ -54,22 +54,26 @@ COMMON = {
 }
 
 
+def codes_of(service: str) -> set[str]:
+    """All error codes that the model of a service names."""
+    model: Any = Loader(include_default_search_paths=True).load_service_model(
+        service, "service-2"
+    )
+    codes: set[str] = set()
+    for name, shape in model["shapes"].items():
+        if shape.get("exception"):
+            codes |= {name, shape.get("error", {}).get("code", name)}
+    if service == "s3":
+        text = re.sub(
+            "<[^>]+>", " ", model["shapes"]["Error"]["members"]["Code"]["documentation"]
+        )
+        codes |= set(re.findall(r"Code:\s+([A-Z]\w+)\s+Description", text)) - {"N"}
+    return codes
+
+
 def codes_of_models() -> list[str]:
     """All error codes that the models of the five services name."""
-    codes: set[str] = set()
-    for service in SERVICES:
-        model: Any = Loader(include_default_search_paths=True).load_service_model(
-            service, "service-2"
-        )
-        for name, shape in model["shapes"].items():
-            if shape.get("exception"):
-                codes |= {name, shape.get("error", {}).get("code", name)}
-    model = Loader().load_service_model("s3", "service-2")
-    text = re.sub(
-        "<[^>]+>", " ", model["shapes"]["Error"]["members"]["Code"]["documentation"]
-    )
-    codes |= set(re.findall(r"Code:\s+([A-Z]\w+)\s+Description", text)) - {"N"}
-    return sorted(codes)
+    return sorted(set().union(*map(codes_of, SERVICES)))
 
 
 def test_models_name_the_codes_that_we_expect_of_them() -> None:

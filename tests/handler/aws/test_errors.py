@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 from mypy_boto3_s3 import S3Client
 
 from handler.aws.error_codes import CAUSES, Cause, cause_of
-from handler.aws.errors import aws_errors, failure_of
+from handler.aws.errors import failure_of
+from handler.aws.object_versions import pages_of_versions
+from handler.aws.report_store import put_report
 from handler.aws.s3_object import ObjectStream
 from handler.events import Notification
 from salespro_core.errors import (
@@ -21,7 +23,10 @@ from salespro_core.errors import (
     ObjectUnavailable,
     SalesProError,
 )
+from salespro_core.model.outcome import Outcome
+from salespro_core.records.rejects_file import Rejects
 from tests.handler.aws.test_error_codes import COMMON, codes_of_models
+from tests.support.builders import upload
 from tests.support.servers.error_server import (
     MAX_REQUESTS,
     ErrorServer,
@@ -31,6 +36,7 @@ from tests.support.servers.error_server import (
 
 CANARY = "Jane Roe, 12 Elm Street"
 ROLE = "User: arn:aws:sts::123456789012:assumed-role/importer/importer is"
+OUTCOME = Outcome(upload=upload(), status="completed", is_dry_run=False, seconds=0.0)
 KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/0e8b8a6c"
 
 
@@ -64,35 +70,39 @@ def read(s3: S3Client, bucket: str = "uploads") -> SalesProError:
 
 
 def write(s3: S3Client, bucket: str = "reports") -> ObjectError:
-    """The error of writing an object."""
-    with (
-        pytest.raises(ObjectError) as caught,
-        aws_errors("writing the report", "s3:PutObject on the bucket's objects"),
-    ):
-        s3.put_object(Bucket=bucket, Key="a", Body=b"a")
+    """The error of writing a report."""
+    with pytest.raises(ObjectError) as caught, Rejects() as rejects:
+        put_report(s3, bucket, "a.csv/v/", OUTCOME, rejects)
     return caught.value
 
 
-# The table decides by the code, so that one status is enough; the other is a sample.
-@pytest.mark.parametrize(("status", "step"), [(400, 1), (503, 10)])
+def act(s3: S3Client, bucket: str = "uploads") -> ObjectError:
+    """The error of any other request."""
+    with pytest.raises(ObjectError) as caught:
+        list(pages_of_versions(s3, bucket, 1000))
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [400, 503])
 def test_each_code_is_classified_alike_on_reading_and_on_writing(
-    server: ErrorServer, s3: S3Client, status: int, step: int
+    server: ErrorServer, s3: S3Client, status: int
 ) -> None:
     """All codes of all services; no message of AWS is quoted, and each has a fix."""
-    for code in sorted({*codes_of_models(), *COMMON})[::step]:
+    for code in sorted({*codes_of_models(), *COMMON}):
         cause = cause_of(code, status)
         server.answer(status, code, CANARY)
 
-        errors: list[SalesProError] = [read(s3), write(s3)]
+        errors: list[SalesProError] = [read(s3), write(s3), act(s3)]
 
-        assert [error.retryable for error in errors] == [cause is Cause.PASSING] * 2, (
+        assert [error.retryable for error in errors] == [cause is Cause.PASSING] * 3, (
             code
         )
         assert all(code in str(error) for error in errors[1:])
         assert CANARY not in "".join(map(str, errors))
         assert isinstance(errors[0], ObjectGone) is (cause is Cause.OBJECT), code
+        assert ("REPORT_BUCKET" in str(errors[1])) is (cause is not Cause.PASSING)
         # botocore may ask for the bucket's region once more.
-        assert server.requests <= 2 * MAX_REQUESTS, code
+        assert server.requests <= 3 * MAX_REQUESTS, code
 
 
 @pytest.mark.parametrize(
@@ -274,12 +284,12 @@ def test_reading_has_the_fate_and_the_fix_of_the_code(
 @pytest.mark.parametrize(
     "code", ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"]
 )
-def test_wrong_clock_is_named_on_reading_and_on_writing(
+def test_wrong_clock_is_named_on_reading_and_on_listing(
     server: ErrorServer, s3: S3Client, code: str
 ) -> None:
     server.answer(403, code, CANARY)
 
-    for text in (str(read(s3)), str(write(s3))):
+    for text in (str(read(s3)), str(act(s3))):
         assert "if it stays, correct the clock of this computer" in text
 
 

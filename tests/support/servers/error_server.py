@@ -52,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
     """Writes the answer of its server."""
 
     protocol_version = "HTTP/1.1"  # answers `Expect: 100-continue` at once
+    # Buffered, so that an answer is one packet: a second would wait for an acknowledgement.
+    wbufsize = -1
 
     server: ErrorServer
 
@@ -59,6 +61,12 @@ class Handler(BaseHTTPRequestHandler):
         """Write the error as S3 does."""
         code, message = escape(self.server.code), escape(self.server.message)
         self._write(f"<Error><Code>{code}</Code><Message>{message}</Message></Error>")
+
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once."""
+        is_expected = super().handle_expect_100()
+        self.wfile.flush()
+        return is_expected
 
     do_PUT = do_GET  # noqa: N815 -- the name that the base class looks up
 
