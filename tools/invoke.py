@@ -15,7 +15,7 @@ from pathlib import Path
 import boto3
 
 from salespro_cli.local_postgres.database_url import database_url
-from salespro_cli.sandbox import (
+from salespro_cli.sandbox.local_aws import (
     LOCALHOST,
     REPORTS,
     UPLOADS,

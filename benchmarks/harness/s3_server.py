@@ -14,7 +14,7 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from benchmarks.harness.child import environment
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 
 UPLOADS = "uploads"
 REPORTS = "reports"

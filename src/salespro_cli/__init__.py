@@ -2,6 +2,6 @@
 
 In: arguments and environment variables; out: text or JSON, and an exit code.
 May import: `salespro_core`, `handler.aws`, `handler.events`, `handler.admin.reconcile`;
-`sandbox.py` alone also `handler.app`.
+`sandbox/function.py` alone also `handler.app`.
 Start at `main.py`; each command is a module of `commands/`.
 """

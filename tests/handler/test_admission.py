@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from handler import app
-from salespro_cli.sandbox import REGION, REPORTS, UPLOADS
+from salespro_cli.sandbox.local_aws import REGION, REPORTS, UPLOADS
 from salespro_core.errors import ObjectRefused
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from salespro_cli.sandbox import UPLOADS
+from salespro_cli.sandbox.local_aws import UPLOADS
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.function.cloud import Cloud
 from tests.support.paths import EVENTS

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from psycopg import Connection
 
-from salespro_cli.sandbox import REPORTS, UPLOADS
+from salespro_cli.sandbox.local_aws import REPORTS, UPLOADS
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history.queries import recent_imports
 from tests.support import paths

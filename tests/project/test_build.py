@@ -9,7 +9,7 @@ import re
 import yaml
 
 from salespro_cli.local_postgres import container_access, embedded
-from salespro_cli.sandbox import REPORTS, UPLOADS
+from salespro_cli.sandbox.local_aws import REPORTS, UPLOADS
 from tests.support import paths
 from tests.support.sam_template import of_type, properties, template
 from tools.uploads import FILES

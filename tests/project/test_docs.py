@@ -209,7 +209,7 @@ def test_performance_page_has_a_section_and_a_command_for_each_benchmark() -> No
                 for part in ("", "_lenient", "_rejects")
             },
         ),
-        ("tests/cli/test_sandbox.py", {"tests/cli/test_sandbox.py"}),
+        ("tests/cli/test_main.py", {"tests/cli/test_main.py"}),
         ("tests/cli/test_that_was_deleted.py", set[str]()),
         ("README.md", set[str]()),
     ],

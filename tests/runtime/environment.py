@@ -16,7 +16,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from psycopg import Connection
 
-from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, create_resources
+from salespro_cli.sandbox.local_aws import REGION, REPORTS, UPLOADS, create_resources
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.function.notifications import s3_event, sqs_event, sqs_message
 from tools.emulator import Emulator, emulator

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from tests.runtime.environment import Environment
 from tools.emulator import PYTHON, ROOT, built_function
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from salespro_cli.local_postgres import embedded
-from salespro_cli.sandbox import UPLOADS
+from salespro_cli.sandbox.local_aws import UPLOADS
 from tests.runtime.environment import Environment
 from tests.support.function.notifications import sample_event
 from tests.support.paths import EVENTS, SAMPLE_EXPORT

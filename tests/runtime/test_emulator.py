@@ -18,7 +18,7 @@ import boto3
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from salespro_cli.sandbox import UPLOADS
+from salespro_cli.sandbox.local_aws import UPLOADS
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history.queries import recent_imports
 from tests.runtime.environment import (

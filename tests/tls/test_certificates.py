@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from handler.aws.db_connection import Connections
 from handler.settings import Settings
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from salespro_core.errors import StoreRefused
 from tests.support.builders import CANARY_PASSWORD
 from tests.support.servers.tls_postgres import (

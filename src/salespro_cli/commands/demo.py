@@ -72,6 +72,6 @@ def sandbox(*, port: int, host: str, no_function: bool) -> None:
     only.
     """
     # Imported here: it loads the AWS servers, which takes long.
-    from salespro_cli.sandbox import run_sandbox  # noqa: PLC0415
+    from salespro_cli.sandbox.run import run_sandbox  # noqa: PLC0415
 
     run_sandbox(port, host=host, has_function=not no_function)

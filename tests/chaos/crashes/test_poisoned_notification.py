@@ -15,7 +15,8 @@ from mypy_boto3_sqs import SQSClient
 from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 from handler import app
-from salespro_cli.sandbox import REGION, Invocation
+from salespro_cli.sandbox.function import Invocation
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support import paths
 from tests.support.table_contents import number
 from tests.support.world.uploads import TrackedUpload, rows

@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from psycopg import Connection
 
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes
 from tests.support.table_contents import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from psycopg import Connection
 
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support.function.upload_bucket import (
     ONE_ROW,
     UploadBucket,

@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from handler.admin.actions import ACTIONS, ScheduledActionFailed, UnknownAction
-from salespro_cli.sandbox import UPLOADS
+from salespro_cli.sandbox.local_aws import UPLOADS
 from salespro_core.postgres import connection
 from salespro_core.preflight.database import schema_problems
 from tests.support.builders import CANARY_PASSWORD

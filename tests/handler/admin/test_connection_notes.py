@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from handler.admin.connection_notes import describe_pooler, pooler_notes, proxy_notes
 from salespro_cli.local_postgres.binaries import VERSION
-from salespro_cli.sandbox import UPLOADS
+from salespro_cli.sandbox.local_aws import UPLOADS
 from salespro_core.postgres import connection
 from salespro_core.preflight.pooler import Pooler, PoolMode
 from tests.support.function.check_answers import check_of

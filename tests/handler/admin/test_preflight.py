@@ -9,7 +9,7 @@ import pytest
 from psycopg import Connection
 
 from handler.admin.preflight import PROBE_KEY
-from salespro_cli.sandbox import REPORTS, UPLOADS
+from salespro_cli.sandbox.local_aws import REPORTS, UPLOADS
 from salespro_core.postgres.schema import expected_schema
 from tests.support.builders import CANARY_PASSWORD
 from tests.support.databases import IMPORTER_GRANT, temporary_role

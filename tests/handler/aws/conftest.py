@@ -10,7 +10,7 @@ from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 
 from handler.aws import s3_object
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support.servers.object_server import (
     ObjectServer,
     run_object_server,

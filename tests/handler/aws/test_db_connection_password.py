@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from handler.aws.db_connection import conninfo
 from handler.aws.s3_object import CLIENT_CONFIG
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from salespro_core.errors import ConfigError, StoreUnavailable
 from tests.support.builders import CANARY_PASSWORD
 from tests.support.function.database_settings import create_secret, settings_of

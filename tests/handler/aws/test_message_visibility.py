@@ -10,7 +10,7 @@ from psycopg import Connection
 from handler.aws import message_visibility
 from handler.aws.message_visibility import receive_count
 from handler.upload_import import COMMIT_RESERVE_S
-from salespro_cli.sandbox import REGION, UPLOADS
+from salespro_cli.sandbox.local_aws import REGION, UPLOADS
 from salespro_core.errors import ObjectRefused, StoreUnavailable
 from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload

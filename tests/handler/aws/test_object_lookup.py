@@ -6,7 +6,7 @@ import pytest
 from psycopg import Connection
 
 from handler.observability import import_log
-from salespro_cli.sandbox import UPLOADS
+from salespro_cli.sandbox.local_aws import UPLOADS
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes
 from tests.support.function.cloud import Cloud

@@ -11,7 +11,7 @@ import pytest
 from handler import app, shutdown
 from handler.admin.actions import UnknownAction
 from handler.observability import import_log
-from salespro_cli.sandbox import Invocation
+from salespro_cli.sandbox.function import Invocation
 from tests.support.world.uploads import rows
 from tests.support.world.world import World
 

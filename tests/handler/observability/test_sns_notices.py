@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from handler.observability import sns_notices
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support.builders import CANARY
 from tests.support.world.uploads import rows
 from tests.support.world.world import World

@@ -15,7 +15,8 @@ import pytest
 from moto import mock_aws
 
 from handler import app
-from salespro_cli.sandbox import REGION, REPORTS, UPLOADS, Invocation, create_resources
+from salespro_cli.sandbox.function import Invocation
+from salespro_cli.sandbox.local_aws import REGION, REPORTS, UPLOADS, create_resources
 from tests.support.function.notifications import s3_event, sqs_event, sqs_message
 from tests.support.world.world import discard_environment
 

@@ -16,7 +16,8 @@ from psycopg import Connection
 
 from handler import app
 from handler.admin.reconcile import Tally, Unimported, reconcile
-from salespro_cli.sandbox import REGION, Invocation
+from salespro_cli.sandbox.function import Invocation
+from salespro_cli.sandbox.local_aws import REGION
 from salespro_core.model.upload import Upload
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.function.notifications import sqs_event, sqs_message

@@ -25,7 +25,8 @@ import pytest
 
 from handler import app
 from salespro_cli import main as cli
-from salespro_cli.sandbox import REGION, Invocation
+from salespro_cli.sandbox.function import Invocation
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support.world.uploads import TrackedUpload
 from tests.support.world.world import World
 

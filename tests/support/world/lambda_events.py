@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support.world.uploads import TrackedUpload
 
 

@@ -1,7 +1,6 @@
 """The Lambda function with real servers around it: Postgres, S3 over HTTP, a queue.
 
-Proxies between the function and its servers inject faults. After each delivery the
-promises of docs/reliability.md are checked (`tests/support/world/promises.py`).
+Proxies inject faults. After each delivery `promises.py` checks docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ from psycopg.rows import dict_row
 
 from handler import app
 from handler.aws import message_visibility
-from salespro_cli.sandbox import REGION, Invocation
+from salespro_cli.sandbox.function import Invocation
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support.builders import CANARY, csv_bytes
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.servers.tcp_proxy import Proxy, http_proxy, postgres_proxy

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from salespro_cli.sandbox import REGION
+from salespro_cli.sandbox.local_aws import REGION
 from tests.chaos.faults.fault import FaultContext, Injector
 from tests.chaos.faults.injectors.connections import FOREVER
 from tests.chaos.faults.injectors.database_states import revoke_privilege

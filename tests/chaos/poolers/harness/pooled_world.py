@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from handler import app
-from salespro_cli.sandbox import Invocation
+from salespro_cli.sandbox.function import Invocation
 from salespro_core.model.counts import Counts
 from tests.chaos.poolers.harness.server_sessions import SessionState, session_states
 from tests.support.builders import csv_bytes

@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from handler.admin import preflight
-from salespro_cli.sandbox import UPLOADS
+from salespro_cli.sandbox.local_aws import UPLOADS
 from tests.support.databases import IMPORTER_GRANT, temporary_role
 from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud, open_cloud

@@ -1,0 +1,90 @@
+"""The function of the sandbox: messages of the queue go to the real handler."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from salespro_cli.output.terminal import echo_lines
+from salespro_cli.sandbox.local_aws import REGION, REPORTS, TIMEOUT_S, UPLOADS
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """The context object that the Lambda runtime passes to a handler."""
+
+    function_name: str = "salespro-importer"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = (
+        f"arn:aws:lambda:{REGION}:123456789012:function:salespro"
+    )
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    deadline: float = field(default_factory=lambda: time.monotonic() + TIMEOUT_S)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the invocation times out."""
+        return max(0, round((self.deadline - time.monotonic()) * 1000))
+
+
+def process_one_message(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
+    """Pass the next message of the queue to the handler, as the Lambda service does.
+
+    Returns:
+        The number of messages that were processed and deleted; a failed one comes again.
+    """
+    # Imported here: the handler reads the environment that the sandbox sets.
+    from handler.app import lambda_handler  # noqa: PLC0415
+
+    answer = sqs.receive_message(
+        QueueUrl=queue_url,
+        WaitTimeSeconds=1,
+        AttributeNames=["All"],
+        MaxNumberOfMessages=1,
+    )
+    arn = f"arn:aws:sqs:{REGION}:123456789012:{UPLOADS}"
+    done = 0
+    for message in answer.get("Messages", []):
+        before = _report_keys(s3)
+        event = {"Records": [_sqs_record(dict(message), arn)]}
+        response = lambda_handler(event, cast("LambdaContext", Invocation()))
+        if not response["batchItemFailures"]:
+            sqs.delete_message(
+                QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"]
+            )
+            done += 1
+        for key in sorted(_report_keys(s3) - before):
+            body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
+            # The key has no line end: see `folder_names`.
+            echo_lines(f"\n{body.decode()}s3://{REPORTS}/{key}\n")
+    return done
+
+
+def _sqs_record(message: dict[str, Any], arn: str) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": REGION,
+    }
+
+
+def _report_keys(s3: S3Client) -> set[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=REPORTS)
+    return {
+        item["Key"]
+        for page in pages
+        for item in page.get("Contents", [])
+        if item["Key"].endswith("/report.txt")
+    }
