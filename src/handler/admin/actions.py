@@ -17,6 +17,7 @@ from typing import Any, Final
 import boto3
 from aws_lambda_powertools import Logger
 
+from handler.admin.bucket_checks import problem_of_name
 from handler.admin.preflight import check_all
 from handler.admin.reconcile import reconcile as reconcile_bucket
 from handler.aws.db_connection import Connections
@@ -78,7 +79,7 @@ def check(event: Mapping[str, Any]) -> Answer:
     """Check whether imports can work; see `preflight.check_all`.
 
     Args:
-        event: its optional `bucket` is the upload bucket.
+        event: its optional `bucket` is an upload bucket, checked with UPLOAD_BUCKETS.
     """
     bucket = event.get("bucket")
     findings = check_all(
@@ -143,8 +144,15 @@ def reconcile(event: Mapping[str, Any]) -> Answer:
         }
     now = datetime.now(UTC)
     try:
-        connections = Connections(Settings.from_env(os.environ))
-        with closing(connections.connect()) as conn:
+        settings = Settings.from_env(os.environ)
+        if problem := problem_of_name(bucket, settings):
+            return {
+                "action": "reconcile",
+                "ok": False,
+                "says": f"Nothing was compared: {problem.description}.",
+                "remedy": f"Correct the event, or {problem.remedy}.",
+            }
+        with closing(Connections(settings).connect()) as conn:
             tally = reconcile_bucket(
                 boto3.client("s3", config=CLIENT_CONFIG),
                 bucket,

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import Connection
 
+from handler.admin.bucket_checks import report_bucket_problems, upload_bucket_problems
 from handler.admin.connection_notes import describe_pooler, pooler_notes, proxy_notes
 from handler.aws.db_connection import Connections
-from handler.aws.error_codes import Cause
-from handler.aws.errors import failure_of
 from handler.settings import Settings
 from salespro_core.errors import ConfigError, SalesProError
 from salespro_core.postgres.connection import CONNECT_TIMEOUT_S
@@ -40,8 +38,6 @@ from salespro_core.preflight.server_notes import (
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Not the key of a report: report folders are named after uploads, which end in .csv.
-PROBE_KEY = "salespro-check.txt"
 _CONNECTION_REMEDY = (
     "check the settings of the database; in a VPC also the subnets, the security groups, "
     "and the route to Secrets Manager; of a pooler, the size of its pool"
@@ -96,7 +92,8 @@ def check_all(
     Args:
         environ: the function's environment.
         s3: the function's client.
-        upload_bucket: not part of the settings; None skips its check.
+        upload_bucket: checked together with those of UPLOAD_BUCKETS; None if the event
+            names none.
     """
     try:
         settings = Settings.from_env(environ)
@@ -109,8 +106,12 @@ def check_all(
     return [
         _finding("settings", (), ok_text="complete"),
         *_check_database(settings),
-        _check_report_bucket(s3, settings.report_bucket),
-        _check_upload_bucket(s3, upload_bucket),
+        _finding(
+            "report bucket",
+            report_bucket_problems(s3, settings.report_bucket),
+            ok_text=f"{settings.report_bucket} is writable",
+        ),
+        _check_upload_buckets(s3, settings, upload_bucket),
     ]
 
 
@@ -216,65 +217,25 @@ def _run_check(
     return _finding(check, (*notes, *results), ok_text=ok_text)
 
 
-def _check_report_bucket(s3: S3Client, bucket: str) -> Finding:
-    """Write a probe object: S3 has no other way to check the permission."""
-
-    def write_probe() -> None:
-        s3.put_object(
-            Bucket=bucket,
-            Key=PROBE_KEY,
-            Body=b"The importer can write here.\n",
-            ContentType="text/plain; charset=utf-8",
-        )
-
-    problems = _s3_problems(
-        write_probe,
-        f"the report bucket {bucket}",
-        "s3:PutObject on its objects",
-        "check REPORT_BUCKET; ",
+def _check_upload_buckets(
+    s3: S3Client, settings: Settings, named: str | None
+) -> Finding:
+    buckets = list(
+        dict.fromkeys([*settings.upload_buckets, *([named] if named else [])])
     )
-    return _finding("report bucket", problems, ok_text=f"{bucket} is writable")
-
-
-def _check_upload_bucket(s3: S3Client, bucket: str | None) -> Finding:
-    """Request an object that does not exist: only a role that may read gets NoSuchKey."""
-    if bucket is None:
+    if not buckets:
         event = '{"action": "check", "bucket": "<UploadBucket>"}'
         return Finding(
             check="upload bucket",
-            says=f"not checked; to check it, invoke the function with {event}",
+            says=f"not checked; to check it, set UPLOAD_BUCKETS or invoke with {event}",
             is_checked=False,
         )
-
-    def read_probe() -> None:
-        get_latest = partial(s3.get_object, Bucket=bucket, Key=PROBE_KEY)
-        for get in (get_latest, partial(get_latest, VersionId="null")):
-            try:
-                get()["Body"].close()
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in (
-                    "NoSuchKey",
-                    "NoSuchVersion",
-                ):
-                    raise
-
-    problems = _s3_problems(
-        read_probe,
-        f"the upload bucket {bucket}",
-        "s3:GetObject and s3:GetObjectVersion on its objects, and s3:ListBucket on it",
+    problems = [
+        problem
+        for bucket in buckets
+        for problem in upload_bucket_problems(s3, bucket, settings)
+    ]
+    verb = "is" if len(buckets) == 1 else "are"
+    return _finding(
+        "upload bucket", problems, ok_text=f"{' and '.join(buckets)} {verb} readable"
     )
-    return _finding("upload bucket", problems, ok_text=f"{bucket} is readable")
-
-
-def _s3_problems(
-    action: Callable[[], None], subject: str, permissions: str, also: str = ""
-) -> Iterator[SetupProblem]:
-    try:
-        action()
-    except (ClientError, BotoCoreError) as error:
-        failure = failure_of(error, permissions)
-        says = "S3 answered" if isinstance(error, ClientError) else "No request to S3:"
-        setting = "" if failure.cause is Cause.PASSING else also
-        yield SetupProblem(
-            f"{says} {failure.code} for {subject}", setting + failure.fix
-        )

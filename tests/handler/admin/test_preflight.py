@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from handler.admin.preflight import PROBE_KEY
+from handler.admin.bucket_checks import PROBE_KEY
 from salespro_cli.sandbox.local_aws import REPORTS, UPLOADS
 from salespro_core.postgres.schema import expected_schema
 from tests.support.builders import CANARY_PASSWORD
