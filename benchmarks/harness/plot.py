@@ -59,7 +59,11 @@ def _panel(ax: Any, title: str, panel: Ratios) -> None:  # noqa: ANN401 -- untyp
         )
         for position, width in zip(positions, widths, strict=True):
             if width:
-                label = f"{width:.1f}" if width < 10 else f"{width:.0f}"  # noqa: PLR2004
+                label = (
+                    f"{width:.1f}"
+                    if width < 10  # noqa: PLR2004 -- two digits fit beside the bar
+                    else f"{width:.0f}"
+                )
                 ax.text(width * 1.05, position, label, va="center", fontsize=8)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -75,8 +75,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         ScheduledActionFailed: an action that a schedule started has failed.
     """
     if isinstance(event, Mapping) and "action" in event:
-        # Imported here: an import does not need it at its cold start.
-        from handler.admin import actions  # noqa: PLC0415
+        from handler.admin import actions  # noqa: PLC0415 -- slow; no import needs it
 
         return actions.run_action(event, logger)
     with shutdown.defer_sigterm():

@@ -231,13 +231,17 @@ def _not_accepted(
         f"While sending to the queue: SQS did not accept {len(failed)} of {messages} "
         f"messages ({codes})"
     )
+    fixes = sorted({f.fix for f in failures if f.cause is not Cause.PASSING})
+    explained = f"{problem}: {'; '.join(fixes)}" if fixes else problem
     if any(failure.cause is Cause.PASSING for failure in failures):
         return ObjectUnavailable(
-            f"{problem}. Run the reconciliation again; an upload that is sent twice is "
+            f"{explained}. Run the reconciliation again; an upload that is sent twice is "
             "imported once."
         )
-    fixes = "; ".join(sorted({failure.fix for failure in failures}))
-    return ObjectRefused(f"{problem}: {fixes}. Check the queue's name, too.")
+    return ObjectRefused(
+        f"{explained}. Check the queue's name, too. Until then, another reconciliation "
+        "fails in the same way."
+    )
 
 
 def _as_client_error(entry: BatchResultErrorEntryTypeDef) -> ClientError:

@@ -115,7 +115,7 @@ def test_missing_queue_is_refused_and_no_upload_is_reported_as_sent(
         (
             ["InvalidParameterValue", "ServiceUnavailable"],
             ObjectUnavailable,
-            "(InvalidParameterValue, ServiceUnavailable). Run the reconciliation again",
+            "sqs:SendMessage on the queue. Run the reconciliation again",
         ),
         (
             ["AccessDenied", "AccessDenied"],
@@ -168,4 +168,8 @@ def test_messages_that_sqs_does_not_accept_say_what_to_do(
     assert (
         "Run the reconciliation again" in str(caught.value)
     ) is caught.value.retryable
+    assert ("another reconciliation fails" in str(caught.value)) is (
+        not caught.value.retryable
+    )
+    assert all(code in str(caught.value) for code in codes)
     assert CANARY_PASSWORD not in str(caught.value)
