@@ -105,7 +105,7 @@ postgres-versions: $(VENV)/ready  ## test Postgres 14 to 18 (a part: make postgr
 SEED ?= 1
 MUTANTS ?= 300
 mutation: $(VENV)/ready .venv-mutation/ready  ## change the code in small ways and see whether the tests notice (make mutation SEED=2 MUTANTS=500)
-	@PYTHONPATH=.:src $(BIN)/python -m tools.mutation --seed $(SEED) --mutants $(MUTANTS) $(ARGS)
+	@PYTHONPATH=.:src $(BIN)/python -m tools.mutation --markers "$(SHORT)" --seed $(SEED) --mutants $(MUTANTS) $(ARGS)
 
 check: $(VENV)/ready  ## check formatting, lint, imports between packages, and types
 	@$(BIN)/ruff format --check src tests benchmarks tools

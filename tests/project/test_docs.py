@@ -220,9 +220,10 @@ def test_quick_selects_the_tests_of_a_changed_file(
     assert {*select_tests([changed])} - {*ALWAYS} == tests
 
 
-def test_quick_selects_tests_of_records_and_reports_for_a_changed_value() -> None:
+def test_quick_selects_tests_of_model_records_and_reports_for_a_changed_value() -> None:
     tests = select_tests(["src/salespro_core/model/outcome.py"])
 
+    assert "tests/core/model/test_object_key.py" in tests
     assert "tests/core/records/parser/test_parser.py" in tests
     assert "tests/core/report/test_json_report.py" in tests
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tomllib
+
 import pytest
 
+from tests.support.paths import ROOT
 from tools.mutation.runner import lines_of_statement
 from tools.mutation.sample import Mutant, draw_sample, is_plausible
 
@@ -104,3 +109,24 @@ def test_lines_of_a_statement_are_all_its_lines_or_those_of_its_head(
     line: int, lines: list[int]
 ) -> None:
     assert list(lines_of_statement(SOURCE, line)) == lines
+
+
+def test_short_tests_and_mutants_leave_out_every_marker_of_pyproject() -> None:
+    """The Makefile has the one list, and passes it to `make mutation`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    markers = [
+        marker.partition(":")[0]
+        for marker in project["tool"]["pytest"]["ini_options"]["markers"]
+    ]
+    done = subprocess.run(  # noqa: S603 -- our own Makefile
+        [shutil.which("make") or "make", "--dry-run", "test", "quick", "mutation"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    for command in ("pytest -n 2 --dist worksteal -m", "-q -m", "tools.mutation"):
+        [line] = [line for line in done.stdout.splitlines() if command in line]
+        quoted = line.split('"')[1]
+        assert sorted(quoted.split(" and ")) == sorted(f"not {m}" for m in markers)

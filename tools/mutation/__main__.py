@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", nargs="*", default=[""], help="modules or folders")
+    parser.add_argument(
+        "--markers", required=True, help="pytest's -m; see SHORT in Makefile"
+    )
     options = parser.parse_args()
 
     known = _known_results()
@@ -37,7 +40,7 @@ def main() -> None:
     ]
     todo = [mutant for mutant in sample if mutant.name not in known]
     _print(f"{len(sample)} mutants, {len(sample) - len(todo)} of them killed before.")
-    for done, result in enumerate(_run(todo, options.jobs), start=1):
+    for done, result in enumerate(_run(todo, options), start=1):
         known[result.name] = result
         _keep(known)
         _print(f"{done}/{len(todo)} {result.outcome}: {result.module}:{result.line}")
@@ -48,13 +51,14 @@ def _print(text: str) -> None:
     print(text, flush=True)  # noqa: T201 -- read by a person
 
 
-def _run(todo: list[Mutant], jobs: int) -> Iterator[Result]:
+def _run(todo: list[Mutant], options: argparse.Namespace) -> Iterator[Result]:
     with (
         tempfile.TemporaryDirectory(prefix="mutation-") as folder,
         embedded.running(Path(folder, "postgres"), durable=False, keep=False) as url,
     ):
-        runner = Runner(Path(folder), url, [mutant.module for mutant in todo])
-        with ThreadPoolExecutor(jobs) as pool:
+        modules = [mutant.module for mutant in todo]
+        runner = Runner(Path(folder), url, modules, options.markers)
+        with ThreadPoolExecutor(options.jobs) as pool:
             running = [pool.submit(runner.run, mutant) for mutant in todo]
             try:
                 for done in as_completed(running):

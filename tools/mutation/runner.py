@@ -25,13 +25,6 @@ from tools.mutation.sample import COSMIC_RAY, Mutant
 # A mutant may loop forever.  The machine may be busier than at the first run of the tests.
 TIMEOUT_FACTOR: Final = 4
 TIMEOUT_MIN_S: Final = 60.0
-_NOT_INCLUDED: Final = " and ".join(
-    f"not {marker}"
-    for marker in (
-        *("faults", "crashes", "simulation", "settings", "poolers"),
-        *("browser", "tls", "runtime"),
-    )
-)
 _NOT_COPIED: Final = (
     ".git",
     ".venv*",
@@ -83,13 +76,16 @@ class _Tests:
 class Runner:
     """Runs mutants, each thread in its own copy of the repository."""
 
-    def __init__(self, folder: Path, url: str, modules: Iterable[str]) -> None:
+    def __init__(
+        self, folder: Path, url: str, modules: Iterable[str], markers: str
+    ) -> None:
         """Copy the repository, so that work in it can go on.
 
         Args:
             folder: for the copies.
             url: of a Postgres server, for the tests.
             modules: that will be mutated.
+            markers: pytest's `-m`: which tests are short enough.
         """
         self._folder = folder
         self._original = folder / "original"
@@ -101,6 +97,7 @@ class Runner:
             files = tuple(sorted({*select_tests([module])} - {*ALWAYS}))
             self._tests[module] = by_files.setdefault(files, _Tests(files))
         self._url = url
+        self._markers = markers
         self._local = threading.local()
 
     def run(self, mutant: Mutant) -> Result:
@@ -181,7 +178,7 @@ class Runner:
             "-x",
             "-q",
             "-m",
-            _NOT_INCLUDED,
+            self._markers,
             "-k",
             "not memory",
             "-p",
