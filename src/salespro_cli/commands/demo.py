@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.local_postgres.database_url import HOME
 from salespro_cli.output.terminal import echo
 from salespro_cli.sample_data import generator
 
@@ -65,7 +66,15 @@ def sample(out: Path, kind: generator.SampleKind, rows: int | None, seed: int) -
     is_flag=True,
     help="Do not process uploads: a function elsewhere does, such as `sam local invoke`.",
 )
-def sandbox(*, port: int, host: str, no_function: bool) -> None:
+@click.option(
+    "--log",
+    "log_path",
+    default=str(HOME / "sandbox.log"),
+    show_default=True,
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="File for the function's log, which is JSON; - prints it here.",
+)
+def sandbox(*, port: int, host: str, no_function: bool, log_path: str) -> None:
     """Run the whole product on localhost: upload a file to the bucket and watch.
 
     With another --host, everyone who can reach this machine has access: use invented data
@@ -74,4 +83,4 @@ def sandbox(*, port: int, host: str, no_function: bool) -> None:
     # Imported here: it loads the AWS servers, which takes long.
     from salespro_cli.sandbox.run import run_sandbox  # noqa: PLC0415
 
-    run_sandbox(port, host=host, has_function=not no_function)
+    run_sandbox(port, log_path, host=host, has_function=not no_function)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from salespro_cli.output.terminal import echo_lines
+from handler.events import Ignored, read_message
+from salespro_cli.output.terminal import echo, echo_lines
 from salespro_cli.sandbox.local_aws import REGION, REPORTS, TIMEOUT_S, UPLOADS
 
 if TYPE_CHECKING:
@@ -33,15 +35,19 @@ class Invocation:
         return max(0, round((self.deadline - time.monotonic()) * 1000))
 
 
-def process_one_message(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
+def process_one_message(
+    s3: S3Client, sqs: SQSClient, queue_url: str, log: IO[str]
+) -> None:
     """Pass the next message of the queue to the handler, as the Lambda service does.
 
-    Returns:
-        The number of messages that were processed and deleted; a failed one comes again.
-    """
-    # Imported here: the handler reads the environment that the sandbox sets.
-    from handler.app import lambda_handler  # noqa: PLC0415
+    A message that fails stays in the queue and comes again.
 
+    Args:
+        s3: a client.
+        sqs: a client.
+        queue_url: of the queue that the bucket notifies.
+        log: gets the log lines and metrics, which the function prints.
+    """
     answer = sqs.receive_message(
         QueueUrl=queue_url,
         WaitTimeSeconds=1,
@@ -49,21 +55,28 @@ def process_one_message(s3: S3Client, sqs: SQSClient, queue_url: str) -> int:
         MaxNumberOfMessages=1,
     )
     arn = f"arn:aws:sqs:{REGION}:123456789012:{UPLOADS}"
-    done = 0
     for message in answer.get("Messages", []):
         before = _report_keys(s3)
         event = {"Records": [_sqs_record(dict(message), arn)]}
-        response = lambda_handler(event, cast("LambdaContext", Invocation()))
-        if not response["batchItemFailures"]:
+        with redirect_stdout(log):
+            # Imported here: the handler reads the environment that the sandbox sets, and
+            # its logger keeps the stdout of this moment.
+            from handler.app import lambda_handler  # noqa: PLC0415
+
+            response = lambda_handler(event, cast("LambdaContext", Invocation()))
+        if response["batchItemFailures"]:
+            echo("An upload failed and is tried again: the log says why.")
+        else:
             sqs.delete_message(
                 QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"]
             )
-            done += 1
+        for item in read_message(message["Body"]):
+            if isinstance(item, Ignored) and item.object_key:
+                echo(f"{item.object_key} is ignored: {item.reason}.")
         for key in sorted(_report_keys(s3) - before):
             body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
             # The key has no line end: see `folder_names`.
             echo_lines(f"\n{body.decode()}s3://{REPORTS}/{key}\n")
-    return done
 
 
 def _sqs_record(message: dict[str, Any], arn: str) -> dict[str, Any]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import click
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
 
 from salespro_cli.local_postgres.container_access import local_address
 
@@ -30,32 +37,53 @@ def local_aws(host: str, port: int) -> Iterator[str]:
     """Run S3 and SQS on this machine, set the environment for boto3, yield the endpoint.
 
     Raises:
-        click.ClickException: the port is in use.
+        click.ClickException: the port is taken, or the host is not of this machine.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    try:
-        # The server of moto binds the port in a thread, where its error would be lost.
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        raise click.ClickException(
-            f"Port {port} cannot be used ({os.strerror(error.errno or 0)}): "
-            "choose another port with --port."
-        ) from None
-    server = ThreadedMotoServer(host, port, verbose=False)
-    server.start()
-    endpoint = f"http://{local_address(host)}:{server.get_host_and_port()[1]}"
-    os.environ |= {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_DEFAULT_REGION": REGION,
-        # Through a proxy, localhost would be the proxy's machine.
-        "no_proxy": local_address(host),
-    }
+    with _listen(host, port) as listener:
+        address = local_address(host)
+        endpoint = f"http://{address}:{listener.getsockname()[1]}"
+        os.environ |= {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": REGION,
+            # Through a proxy, localhost would be the proxy's machine.
+            "no_proxy": address,
+        }
+        server = make_server(
+            host,
+            port,
+            DomainDispatcherApplication(create_backend_app),
+            threaded=True,
+            request_handler=MotoRequestHandler,
+            fd=listener.fileno(),
+        )
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
         yield endpoint
     finally:
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Not by werkzeug, which prints its own message and ends the process.
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"Port {port} is taken: choose another with --port."
+        else:
+            # `create_server` appends the address to the text.
+            cause = str(error.strerror).partition(" (")[0]
+            message = (
+                f"The sandbox cannot listen on {host}, port {port} ({cause}): "
+                "choose another --host or --port."
+            )
+        raise click.ClickException(message) from None
 
 
 def create_resources(s3: S3Client, sqs: SQSClient) -> str:

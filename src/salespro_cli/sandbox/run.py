@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 import boto3
+import click
 
 from salespro_cli.local_postgres.container_access import grant_container_access
 from salespro_cli.local_postgres.database_url import (
@@ -17,32 +23,36 @@ from salespro_cli.output.terminal import echo_lines
 from salespro_cli.sandbox.function import process_one_message
 from salespro_cli.sandbox.local_aws import (
     LOCALHOST,
-    REGION,
     REPORTS,
     UPLOADS,
     create_resources,
     local_aws,
 )
+from salespro_cli.sandbox.welcome import welcome_text
 from salespro_core.postgres import connection
 
 
-def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) -> None:
+def run_sandbox(
+    port: int, log_path: str, *, host: str = LOCALHOST, has_function: bool = True
+) -> None:
     """Serve until interrupted; see `salespro sandbox --help`.
 
     Args:
         port: of S3 and SQS.
+        log_path: file to which the function's log is appended, or `-` for stdout.
         host: address on which they listen; if it is not localhost, the embedded Postgres
             listens there too.
         has_function: false if a function elsewhere, such as in a container, processes
             the uploads.
 
     Raises:
-        click.ClickException: a port is in use.
+        click.ClickException: the port is taken, or the log cannot be written.
         StoreUnavailable, StoreRefused: the database cannot be reached or used.
         EmbeddedPostgresError: the embedded Postgres did not start.
     """
     listens_to_others = host != LOCALHOST
     with (
+        _open_log(log_path) as log,
         database_url(host=host if listens_to_others else None) as url,
         local_aws(host, port) as endpoint,
     ):
@@ -51,6 +61,7 @@ def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) 
                 grant_container_access(conn, host)
         # Before DATABASE_URL is set to the conninfo of the embedded Postgres.
         database = describe_database()
+        embedded_url = None if has_database_url() else url
         os.environ |= {
             "DATABASE_URL": url,
             "REPORT_BUCKET": REPORTS,
@@ -58,32 +69,34 @@ def run_sandbox(port: int, *, host: str = LOCALHOST, has_function: bool = True) 
         }
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue_url = create_resources(s3, sqs)
-        echo_lines(_welcome_text(endpoint, has_function=has_function))
+        echo_lines(
+            welcome_text(endpoint, embedded_url, log.name, has_function=has_function)
+        )
         try:
             while True:
                 if has_function:
-                    process_one_message(s3, sqs, queue_url)
+                    process_one_message(s3, sqs, queue_url, log)
                 else:
                     time.sleep(1)
         except KeyboardInterrupt:
             echo_lines(f"\nThe sandbox has ended. Its rows are still in {database}.")
 
 
-def _welcome_text(endpoint: str, *, has_function: bool) -> str:
-    function = "the function waits for uploads" if has_function else "no function runs"
-    return f"""\
-S3 and SQS listen on {endpoint}, Postgres is up, and {function}.
-
-To upload a file to the bucket, in another terminal:
-    curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/SalesPro2025-06-18.csv
-or, with the AWS CLI (any credentials work):
-    export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_DEFAULT_REGION={REGION}
-    aws --endpoint-url {endpoint} s3 cp events/SalesPro2025-06-18.csv s3://{UPLOADS}/
-To see what an import would change, without importing:
-    curl -T events/SalesPro2025-06-18.csv {endpoint}/{UPLOADS}/dryrun/SalesPro2025-06-18.csv
-To see the imports and their rows:
-    salespro history
-    salespro psql
-
-Ctrl-C ends it.
-"""
+@contextmanager
+def _open_log(path: str) -> Iterator[IO[str]]:
+    """The file for the function's log; its name is an absolute path."""
+    if path == "-":
+        yield sys.stdout
+        return
+    absolute = Path(path).absolute()
+    try:
+        absolute.parent.mkdir(parents=True, exist_ok=True)
+        # Line by line, so that `tail -f` is up to date.
+        log = absolute.open("a", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise click.ClickException(
+            f"The log {absolute} cannot be written ({error.strerror}): choose another "
+            "file with --log."
+        ) from None
+    with log:
+        yield log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -74,12 +75,12 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(terminal: Terminal) -> Iterator[Sandbox]:
+def sandbox(terminal: Terminal, *options: str) -> Iterator[Sandbox]:
     """Start a sandbox on a free port, and wait until it is ready."""
     output = terminal.folder / "output"
     with (
         output.open("w", encoding="utf-8") as stdout,
-        terminal.start("sandbox", "--port", "0", stdout=stdout) as process,
+        terminal.start("sandbox", "--port", "0", *options, stdout=stdout) as process,
     ):
         running = Sandbox(process, output)
         try:
@@ -109,7 +110,9 @@ def test_csv_upload_is_imported_and_dry_run_or_other_files_change_nothing(
         )
         after_dry_run = contents(conn)
         running.put("notes.txt", data)
-        running.wait_for("the object is neither .csv nor .csv.gz")
+        running.wait_for(
+            r"^notes\.txt is ignored: the object is neither \.csv nor \.csv\.gz\.$"
+        )
         after_notes = contents(conn)
         running.put("june%20exports/SalesPro2025-06-18.csv", data)
         report = running.wait_for(
@@ -136,19 +139,85 @@ def test_csv_upload_is_imported_and_dry_run_or_other_files_change_nothing(
     )
 
 
-def test_first_output_has_commands_to_paste_and_no_password(
+def test_first_output_does_not_print_the_users_own_database_url(
     terminal: Terminal, database_url: str
 ) -> None:
+    """It may contain a password, and terminals keep what they show."""
     with sandbox(terminal) as running:
-        endpoint = running.wait_for(r"listen on (\S+),")[1]
+        assert "# and DATABASE_URL as in this terminal" in running.text
+        assert database_url not in running.text
 
-    assert (
-        f"    curl -T events/SalesPro2025-06-18.csv "
-        f"{endpoint}/salespro-uploads/SalesPro2025-06-18.csv\n"
-    ) in running.text
-    assert f"    aws --endpoint-url {endpoint} s3 cp events/" in running.text
-    assert "    salespro psql\n" in running.text
-    assert database_url not in running.text
+
+def test_printed_variables_and_commands_work_in_another_folder(tmp_path: Path) -> None:
+    """As pasted into another terminal, with the embedded Postgres."""
+    terminal = Terminal(tmp_path, PROXY)
+    other = tmp_path / "another folder"
+    other.mkdir()
+    with sandbox(terminal) as running:
+        commands = re.findall(
+            r"^    (export .*|salespro sample .*)$", running.text, re.MULTILINE
+        )
+        running.put("users.csv", csv_bytes(user("U1"), user("U2")))
+        running.wait_for(r"2 rows: 2 created\.$")
+        done = subprocess.run(  # noqa: S603 -- the commands that we print
+            [
+                *("/bin/sh", "-euc"),
+                "\n".join([*commands, "salespro reconcile", "salespro history --json"]),
+            ],
+            cwd=other,
+            env=terminal.variables(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.stderr == ""
+    sampled, reconciled, history = done.stdout.split("\n", 2)
+    assert sampled.startswith("SalesPro.csv: 2,374 appointments")
+    assert reconciled == "1 upload in s3://salespro-uploads: none was missed."
+    assert [import_["created"] for import_ in json.loads(history)] == [2]
+    assert [path.name for path in other.iterdir()] == ["SalesPro.csv"]
+
+
+def test_log_lines_go_to_a_file_that_the_first_output_names(terminal: Terminal) -> None:
+    with sandbox(terminal) as running:
+        running.put("users.csv", csv_bytes(user("U1")))
+        running.wait_for(r"1 row: 1 created\.$")
+        log = Path(running.wait_for(r"Its log is\n(/.+)$")[1])
+
+    assert log == terminal.folder / ".salespro" / "sandbox.log"
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert "import completed" in [line.get("message") for line in lines]
+    assert '"message"' not in running.text
+
+
+def test_log_option_prints_the_log_or_appends_it_to_a_file(terminal: Terminal) -> None:
+    with sandbox(terminal, "--log", "-") as running:
+        running.wait_for(r'^\{.*"reason":"S3 sent a test notification"\}$')
+    terminal.write("my.log", b"earlier\n")
+    with sandbox(terminal, "--log", "my.log") as running:
+        running.put("notes.txt", b"")
+        running.wait_for(r"^notes\.txt is ignored")
+
+    assert (terminal.folder / "my.log").read_bytes().startswith(b"earlier\n{")
+
+
+def test_log_that_cannot_be_written_is_one_error_line(terminal: Terminal) -> None:
+    done = terminal.run("sandbox", "--port", "0", "--log", "/dev/null/sandbox.log")
+
+    assert done.error == (
+        "The log /dev/null/sandbox.log cannot be written (File exists): choose another "
+        "file with --log."
+    )
+
+
+def test_upload_that_must_be_tried_again_is_told_and_stays_in_the_queue(
+    terminal: Terminal, conn: Connection
+) -> None:
+    with sandbox(terminal) as running:
+        conn.execute("ALTER TABLE salespro_sync_history RENAME TO hidden")
+        running.put("users.csv", csv_bytes(user("U1")))
+        running.wait_for(r"^An upload failed and is tried again: the log says why\.$")
 
 
 def test_sigterm_ends_the_sandbox_with_code_143(terminal: Terminal) -> None:
@@ -160,17 +229,23 @@ def test_sigterm_ends_the_sandbox_with_code_143(terminal: Terminal) -> None:
     assert (done.code, done.err) == (143, "")
 
 
-def test_port_in_use_is_one_error_line(terminal: Terminal) -> None:
-    """The server of moto binds the port in a thread, where the error would be lost."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 -- the option
+def test_port_that_is_taken_is_one_error_line(terminal: Terminal, host: str) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        done = terminal.run("sandbox", "--port", str(port))
+        done = terminal.run("sandbox", "--port", str(port), "--host", host)
+
+    assert done.error == f"Port {port} is taken: choose another with --port."
+    assert done.out == ""
+
+
+def test_host_that_is_not_this_machine_is_one_error_line(terminal: Terminal) -> None:
+    done = terminal.run("sandbox", "--port", "5999", "--host", "192.0.2.1")
 
     assert done.error == (
-        f"Port {port} cannot be used (Address already in use): "
-        "choose another port with --port."
+        "The sandbox cannot listen on 192.0.2.1, port 5999 (Cannot assign requested "
+        "address): choose another --host or --port."
     )
-    assert done.out == ""
 
 
 def test_port_above_65535_is_a_usage_error(terminal: Terminal) -> None:
