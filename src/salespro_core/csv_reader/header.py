@@ -9,7 +9,7 @@ from textwrap import shorten
 from typing import NoReturn
 
 from salespro_core.csv_reader.block import Block, is_utf8
-from salespro_core.csv_reader.csv_injection import unescape_formula
+from salespro_core.csv_reader.csv_injection import find_reject_labels, unescape_formula
 from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.dialects import check_label_quotes, delimiter_name
 from salespro_core.csv_reader.header_damage import (
@@ -24,8 +24,6 @@ from salespro_core.csv_reader.labels import (
     REJECT_LABELS,
     clean_label,
     fold_label,
-    label_parts,
-    near_miss,
     printable_label,
 )
 from salespro_core.errors import HeaderMismatch, UnknownExport, UnreadableObject
@@ -62,6 +60,12 @@ class Layout:
         return tuple(zip(self.columns, self.column_indexes, strict=True))
 
     @property
+    def ignored_indexes(self) -> tuple[int, ...]:
+        """The indexes of the cells that are not imported, also those without a label."""
+        known = {*self.column_indexes, *self.reject_indexes}
+        return tuple(i for i in range(len(self.labels)) if i not in known)
+
+    @property
     def is_rejects_file(self) -> bool:
         """Whether the cells are escaped, see `csv_injection`."""
         return bool(self.reject_indexes)
@@ -90,7 +94,7 @@ def read_header(
             commas, or after a line for Excel (sep=).
     """
     _check_text(labels)
-    reject_indexes = _find_reject_labels(labels)
+    reject_indexes = find_reject_labels(labels)
     if reject_indexes:
         labels = [unescape_formula(label) for label in labels]
     matches = [(export, find_columns(labels, export)) for export in exports]
@@ -163,15 +167,6 @@ def find_columns(labels: Sequence[str], export: Export) -> dict[Column, list[int
         if indexes:
             found[column] = indexes
     return found
-
-
-def _find_reject_labels(labels: Sequence[str]) -> tuple[int, ...]:
-    """The indexes of `REJECT_LABELS`: one is enough, since no export has any of them."""
-    return tuple(
-        index
-        for index, label in enumerate(labels)
-        if near_miss(label, REJECT_LABELS) or label_parts(label, REJECT_LABELS)
-    )
 
 
 def _check_repeated(

@@ -10,7 +10,13 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from salespro_core.csv_reader.block import Block
-from salespro_core.csv_reader.csv_injection import unescape_formula
+from salespro_core.csv_reader.csv_injection import (
+    check_escapes,
+    check_reasons,
+    find_renamed,
+    names_labels,
+    unescape_formula,
+)
 from salespro_core.csv_reader.dialects import check_key_quotes
 from salespro_core.csv_reader.header import Layout, find_columns
 from salespro_core.csv_reader.header_damage import (
@@ -18,7 +24,7 @@ from salespro_core.csv_reader.header_damage import (
     check_header_alone,
     check_width,
 )
-from salespro_core.csv_reader.labels import REJECT_LABELS, fold_label, near_miss
+from salespro_core.csv_reader.labels import fold_label
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.errors import HeaderMismatch, InputError
 from salespro_core.exports.columns import Export
@@ -58,7 +64,13 @@ def screened(
         UnreadableObject: most of the first keys are in other quotes.
     """
     screen = _Screen(layout, exports)
-    yield from _fitting(chain.from_iterable(map(screen.blocks, blocks)), layout)
+    fitting = _fitting(chain.from_iterable(map(screen.blocks, blocks)), layout)
+    if label := _renamed_label(layout):
+        for block in fitting:
+            check_escapes(label, block, layout.export)
+            yield block
+    else:
+        yield from fitting
 
 
 def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
@@ -77,6 +89,7 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     # The rows of a rejects file are those whose keys may be damaged.
     if not layout.is_rejects_file:
         check_key_quotes(_first_keys(first, layout))
+        _check_no_rejects_file(first, layout)
     rows = islice(chain.from_iterable(first), SCREENED_ROWS)
     widths = Counter(len(row.cells) for row in rows if not row.problem)
     # Rejects files consist of damaged rows, of which a person may have corrected one.
@@ -88,6 +101,17 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     if error:
         raise error
     yield from blocks
+
+
+def _check_no_rejects_file(first: Iterable[Block], layout: Layout) -> None:
+    rows = [row.cells for row in islice(chain.from_iterable(first), SCREENED_ROWS)]
+    check_reasons(layout.labels, layout.ignored_indexes, rows, layout.export)
+
+
+def _renamed_label(layout: Layout) -> str | None:
+    if layout.is_rejects_file:
+        return None
+    return find_renamed(layout.labels, layout.ignored_indexes)
 
 
 def _first_blocks(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
@@ -133,7 +157,7 @@ class _Screen:
         self._naming_indexes = [
             index
             for index in layout.reject_indexes
-            if near_miss(layout.labels[index], REJECT_LABELS[1:2])
+            if names_labels(layout.labels[index])
         ]
         self._known = [
             (

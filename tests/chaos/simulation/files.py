@@ -11,6 +11,7 @@ from datetime import timedelta
 from random import Random
 from typing import NamedTuple
 
+from salespro_core.exports.spreadsheet_damage import strip_invisible
 from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from tests.support.builders import MORNING, upload
@@ -265,7 +266,7 @@ class _FileBuilder:
                 cells[0] = f'"{cells[0]}"o'
             case "open quote":
                 cells[-1] = f'"{cells[-1]}'
-        if not any(map(str.strip, cells)):  # a row of blank cells is no row
+        if not any(map(strip_invisible, cells)):  # a row of blank cells is no row
             cells[key_index == 0] = "x"
         # The reader needs a whole row to find the end of this one.
         self._is_next_whole = "quote" in way
