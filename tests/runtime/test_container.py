@@ -46,7 +46,7 @@ def test_function_at_another_address_reaches_the_sandbox(
     ):
         try:
             port = _wait_for_output(
-                output, r"listen on http://127\.0\.0\.1:(\d+), .* no function"
+                output, r"listen on http://127\.0\.0\.1:(\d+), .*\nNo function"
             )
             body = SAMPLE_EXPORT.read_bytes()
             s3 = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
