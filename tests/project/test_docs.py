@@ -24,6 +24,7 @@ from salespro_core.exports.column_types import instant
 from tests.chaos import reliability_page
 from tests.chaos.faults.catalogue import FAULTS
 from tests.support import paths
+from tests.support.terminal import Terminal
 from tools.changed_tests import ALWAYS, select_tests
 
 ROOT = paths.ROOT
@@ -67,31 +68,20 @@ def without_times(text: str) -> str:
 def test_readme_example_prints_the_output_that_the_readme_shows(
     database_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "five.csv").write_text(blocks(README, "csv")[0], encoding="utf-8")
+    terminal = Terminal(tmp_path, {"DATABASE_URL": database_url})
+    terminal.write("five.csv", blocks(README, "csv")[0].encode())
     shown, table = blocks(README, "console")[:2]
-    salespro = Path(sys.executable).with_name("salespro")
 
-    done = subprocess.run(  # noqa: S603 -- our own command
-        [salespro, "import", "five.csv"],
-        cwd=tmp_path,
-        env=os.environ | {"DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    printed = terminal.run_in_pty("import", "five.csv", columns=120)
 
     expected = shown.removeprefix("$ salespro import five.csv\n")
-    assert without_times(done.stdout) == without_times(expected)
+    # The progress bar is written over.
+    lines = [line.rpartition("\r")[2] for line in printed.split("\r\n")]
+    assert without_times("\n".join(lines)) == without_times(expected)
     command, _, expected = table.partition("\n")
     query = command.removeprefix("$ salespro psql -c ").strip("'")
-    stored = subprocess.run(  # noqa: S603 -- our own command
-        [salespro, "psql", "-c", query],
-        env=os.environ | {"DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert [line.rstrip() for line in stored.stdout.splitlines() if line] == [
+    stored = terminal.run("psql", "-c", query)
+    assert [line.rstrip() for line in stored.out.splitlines() if line] == [
         line.rstrip() for line in expected.splitlines()
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ from salespro_core.model.object_key import is_dry_run
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.report.json_report import as_json
-from salespro_core.report.text_report import as_text, replace_unprintable
+from salespro_core.report.text_report import as_text, reject_lines, replace_unprintable
 
 
 @click.command(
@@ -118,7 +119,10 @@ def _print_result(
         report = {"report": str(folder) if folder else None}
         echo_json(as_json(outcome, rejects) | report, indent=2)
     elif outcome.error is None:
-        echo_lines(as_text(outcome, rejects))
+        shows_cells = sys.stdout.isatty()
+        echo_lines(as_text(outcome, rejects, shows_cells=shows_cells), unbroken=rejects)
+    elif lines := list(reject_lines(outcome, shows_cells=sys.stdout.isatty())):
+        echo_lines("\n".join(lines[1:]))  # without the empty line
     if folder and not wants_json:
         echo(f"Report: {folder / 'report.html'}")
     if opens and folder:

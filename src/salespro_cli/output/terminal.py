@@ -6,8 +6,12 @@ File names, object keys and bucket names may hold escape sequences, which a term
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from collections.abc import Iterator
 
 import click
+from rich.cells import cell_len
 
 from salespro_core.report.text_report import replace_unprintable
 
@@ -17,9 +21,41 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(replace_unprintable(text), err=err)
 
 
-def echo_lines(text: str) -> None:
-    """Print text of several lines, whose names have no line ends of their own."""
-    click.echo("\n".join(map(replace_unprintable, text.split("\n"))))
+def echo_lines(text: str, *, unbroken: str | None = None) -> None:
+    """Print text of several lines, whose names have no line ends of their own.
+
+    A terminal would break long lines inside a word; they are broken between words.
+
+    Args:
+        text: printed as it is if standard output is not a terminal.
+        unbroken: a path that people copy; lines that contain it are not broken.
+    """
+    width = terminal_width() if sys.stdout.isatty() else 0
+    for line in map(replace_unprintable, text.split("\n")):
+        is_broken = width and not (unbroken and unbroken in line)
+        click.echo("\n".join(fold(line, width)) if is_broken else line)
+
+
+def terminal_width() -> int:
+    """Characters per line of the terminal."""
+    return shutil.get_terminal_size().columns
+
+
+def fold(line: str, width: int) -> Iterator[str]:
+    """The line in parts that fit the width, broken at spaces; longer words stay whole.
+
+    The next parts are indented two more than the line.
+    """
+    text = line.lstrip(" ")
+    indent = " " * (len(line) - len(text))
+    part = indent
+    for word in text.split(" "):
+        if part.strip() and cell_len(part) + 1 + cell_len(word) > width:
+            yield part
+            part = indent + "  " + word
+        else:
+            part = part + " " + word if part.strip() else part + word
+    yield part
 
 
 def echo_json(value: object, *, indent: int | None = None) -> None:

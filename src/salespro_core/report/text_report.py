@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from salespro_core.model.outcome import Outcome
-from salespro_core.report.json_report import MAX_LABEL_LENGTH, MAX_PROBLEMS
+from salespro_core.report.json_report import MAX_LABEL_LENGTH
+from salespro_core.report.reject_groups import reject_groups
 from salespro_core.report.truncate import truncate
 from salespro_core.report.verdict import resubmit_verb, verdict
 from salespro_core.report.warning_text import warning_text
 
-# Few enough to read at a glance; the rejects file and report.json have more.
-SHOWN_REJECTS = 10
+# Few enough to read at a glance; report.json has more.
 SHOWN_CHANGES = 5
 SHOWN_IGNORED = 20
-# Of the problems of one row.
-MAX_LINE_LENGTH = 1_000
 
 
-def as_text(outcome: Outcome, rejects_file: str | None = None) -> str:
+def as_text(
+    outcome: Outcome, rejects_file: str | None = None, *, shows_cells: bool = False
+) -> str:
     """The outcome for people, without a newline at the end: the verdict is first.
 
     Args:
         outcome: of an import or a dry run.
         rejects_file: the location of the rejects file, if there is one.
+        shows_cells: add the first invalid cell of each reason.  Cells are personal data:
+            only for a terminal, where nobody else reads them.
     """
-    # File names and labels may contain line breaks and control characters.
-    return "\n".join(
-        replace_unprintable(line) for line in _lines(outcome, rejects_file)
+    lines = (
+        *_lines(outcome),
+        *reject_lines(outcome, rejects_file, shows_cells=shows_cells),
     )
+    # File names and labels may contain line breaks and control characters.
+    return "\n".join(map(replace_unprintable, lines))
 
 
 def replace_unprintable(text: str) -> str:
@@ -39,7 +43,7 @@ def replace_unprintable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _lines(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
+def _lines(outcome: Outcome) -> Iterator[str]:
     if outcome.is_dry_run:
         yield "Dry run: this is what an import would do now. Nothing was changed."
     yield verdict(outcome)
@@ -58,7 +62,6 @@ def _lines(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
     for problem, cells in outcome.warnings:
         yield f"Warning: {warning_text(problem, cells)}"
     yield from _changes(outcome)
-    yield from _rejects(outcome, rejects_file)
 
 
 def _changes(outcome: Outcome) -> Iterator[str]:
@@ -82,21 +85,29 @@ def _cell(text: str | None) -> str:
     return "(none)" if text is None else text
 
 
-def _rejects(outcome: Outcome, rejects_file: str | None) -> Iterator[str]:
-    shown, rejected = outcome.rejects[:SHOWN_REJECTS], outcome.counts.rejected
+def reject_lines(
+    outcome: Outcome, rejects_file: str | None = None, *, shows_cells: bool = False
+) -> Iterator[str]:
+    """An empty line, the rejected rows by reason, and where all of them are; or nothing.
+
+    Args:
+        outcome: of an import or a dry run.
+        rejects_file: see `as_text`.
+        shows_cells: see `as_text`.
+    """
+    rejected = outcome.counts.rejected
     if rejected:
-        title = f"Rejected, the first {len(shown)} of {rejected:,}:"
+        rows = f"{rejected:,} row{'' if rejected == 1 else 's'}"
+        title = f"{'Would be rejected' if outcome.is_dry_run else 'Rejected'}: {rows}"
         file_label = f"All rejected rows, to correct and {resubmit_verb(outcome)} again"
-    elif shown and not outcome.counts.processed:
+    elif outcome.reasons and not outcome.counts.processed:
         # The whole file is refused: submitting only the corrected rows would lose the rest.
-        title = f"Would be rejected, the first {len(shown)}:"
+        title = "Would be rejected:"
         file_label = "All rejected rows that were found, to correct in the file"
     else:
         return
     yield ""
     yield title
-    for reject in shown:
-        problems = "; ".join(map(str, reject.problems[:MAX_PROBLEMS]))
-        yield f"  line {reject.line}: {truncate(problems, MAX_LINE_LENGTH)}"
+    yield from reject_groups(outcome.reasons, shows_cells=shows_cells)
     if rejects_file:
         yield f"{file_label}: {rejects_file}"

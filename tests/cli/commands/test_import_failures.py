@@ -151,7 +151,7 @@ def test_file_above_its_error_budget_is_refused_and_imported_after_correction(
     ]
     assert (as_json.json()["status"], as_json.json()["error"]) == ("failed", error)
     assert (history_after_dry_run, rows_after_refusal) == ({}, {})
-    assert done.out.startswith("Report: ")
+    assert done.out.startswith("Would be rejected:\n")
     assert (row["status"], row["error_message"]) == ("failed", error)
     assert corrected.counts == {"created": 2, "rejected": 1}
 

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg import Connection
+from rich.cells import cell_len
 
-from salespro_cli.output.terminal import echo, echo_json, echo_lines
+from salespro_cli.output.terminal import echo, echo_json, echo_lines, fold
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import run
 from tests.support.paths import ROOT
@@ -59,6 +62,31 @@ def test_json_keeps_the_value(capsys: pytest.CaptureFixture[str]) -> None:
     echo_json({"key": "a\x7f\x9b\x1bü"})
 
     assert json.loads(capsys.readouterr().out) == {"key": "a\x7f\x9b\x1bü"}
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        pytest.param("", [""], id="empty"),
+        pytest.param("short", ["short"], id="short"),
+        pytest.param("one two  three", ["one two ", "  three"], id="two-spaces"),
+        pytest.param("  one two three", ["  one two", "    three"], id="indented"),
+        pytest.param("a /path/longer/than/it", ["a", "  /path/longer/than/it"], id="path"),
+        pytest.param("東京 東京 x", ["東京 東京", "  x"], id="wide-characters"),
+    ],
+)  # fmt: skip
+def test_line_is_folded_between_words(line: str, parts: list[str]) -> None:
+    assert list(fold(line, 10)) == parts
+
+
+@given(st.text(st.sampled_from(" abü東"), max_size=60), st.integers(1, 30))
+def test_folded_line_keeps_its_words_and_fits_the_width(line: str, width: int) -> None:
+    parts = list(fold(line, width))
+
+    assert " ".join(parts).split() == line.split()
+    assert all(
+        cell_len(part.rstrip()) <= width or " " not in part.strip() for part in parts
+    )
 
 
 def test_only_the_module_for_it_prints_text() -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Outcome
-from salespro_core.model.rejects import MAYBE_CUT, Problem, encoding_warning
+from salespro_core.model.rejects import (
+    MAYBE_CUT,
+    Example,
+    Problem,
+    Reason,
+    encoding_warning,
+)
 from salespro_core.report.text_report import as_text, replace_unprintable
 from tests.core.report.sample_outcomes import (
     ALL_COUNTS,
@@ -17,10 +25,15 @@ from tests.core.report.sample_outcomes import (
     full,
     outcome,
     refused,
-    reject,
     unfinished_dry_run,
 )
 from tests.support.builders import CANARY, upload
+
+
+def amounts(*lines: int) -> Reason:
+    """The reason of rows with an invalid amount in these lines."""
+    return Reason(BAD_AMOUNT, len(lines), tuple(Example(n, "", CANARY) for n in lines))
+
 
 REPORTS = [
     pytest.param(
@@ -43,9 +56,12 @@ csv_appointments, attempt 3, 0.25 s, 4 rows/s""",
         outcome(
             upload=upload(bucket=None, object_key="june/a.csv"),
             counts=ALL_COUNTS,
-            rejects=(
-                reject(2, BAD_DATE, BAD_AMOUNT),
-                reject(9, Problem(None, "is odd")),
+            reasons=(
+                Reason(
+                    BAD_AMOUNT, 5, tuple(Example(n, "", CANARY) for n in range(2, 7))
+                ),
+                Reason(BAD_DATE, 1, (Example(2, "A1", CANARY),)),
+                Reason(Problem(None, "is odd"), 1, (Example(9, "", None),)),
             ),
         ),
         "june/rejects.csv",
@@ -54,10 +70,12 @@ june/a.csv is imported. 21 rows: 1 created, 2 updated, 3 unchanged, 4 stale, \
 5 duplicate, 6 rejected.
 csv_appointments, 0.25 s, 84 rows/s
 
-Rejected, the first 2 of 6:
-  line 2: _created_at is not a day of the calendar; \
-saleAmount is not an amount such as 23245.09
-  line 9: is odd
+Rejected: 6 rows
+  saleAmount is not an amount such as 23245.09: 5 rows, lines 2, 3, 4, 5 and 6
+    Write a plain number such as 23245.09 with at most two decimals, or leave the cell blank.
+  _created_at is not a day of the calendar: line 2
+    Write a day and a time that exist.
+  is odd: line 9
 All rejected rows, to correct and import again: june/rejects.csv""",
         id="all-counts",
     ),
@@ -125,27 +143,28 @@ Dry run: this is what an import would do now. Nothing was changed.
         outcome(
             status="failed",
             counts=Counts(created=4, rejected=1),
-            rejects=(reject(3),),
+            reasons=(amounts(3),),
             error="The gzip file is broken.",
         ),
         "rejects.csv",
         f"""\
 {FILE} is refused. The gzip file is broken.
 
-Rejected, the first 1 of 1:
-  line 3: saleAmount is not an amount such as 23245.09
+Rejected: 1 row
+  saleAmount is not an amount such as 23245.09: line 3
+    Write a plain number such as 23245.09 with at most two decimals, or leave the cell blank.
 All rejected rows, to correct and upload again: rejects.csv""",
         id="refused-after-a-commit",
     ),
     pytest.param(
-        refused("2 of 10 rows would be rejected.", rejects=(reject(3), reject(7))),
+        refused("2 of 10 rows would be rejected.", reasons=(amounts(3, 7),)),
         "rejects.csv",
         f"""\
 {FILE} is refused. 2 of 10 rows would be rejected.
 
-Would be rejected, the first 2:
-  line 3: saleAmount is not an amount such as 23245.09
-  line 7: saleAmount is not an amount such as 23245.09
+Would be rejected:
+  saleAmount is not an amount such as 23245.09: 2 rows, lines 3 and 7
+    Write a plain number such as 23245.09 with at most two decimals, or leave the cell blank.
 All rejected rows that were found, to correct in the file: rejects.csv""",
         id="refused-for-its-rejects",
     ),
@@ -153,7 +172,7 @@ All rejected rows that were found, to correct in the file: rejects.csv""",
         outcome(
             status="failed",
             counts=Counts(created=4),
-            rejects=(reject(9),),
+            reasons=(amounts(9),),
             error="The gzip file is broken.",
         ),
         "rejects.csv",
@@ -175,7 +194,7 @@ The dry run of {FILE} did not finish. It is late.""",
 No row of {FILE} is imported. 2 rows: 2 rejected.
 csv_appointments, 0.25 s, 8 rows/s
 
-Rejected, the first 0 of 2:""",
+Rejected: 2 rows""",
         id="all-rejected",
     ),
     pytest.param(
@@ -236,17 +255,15 @@ def test_text_report_has_the_verdict_first_and_then_the_details(
     assert as_text(result, rejects_file) == expected
 
 
-def test_text_report_shows_only_the_first_rejects_and_changes() -> None:
+def test_text_report_shows_only_the_first_changes() -> None:
     result = outcome(
-        counts=Counts(updated=300, rejected=200),
-        rejects=tuple(reject(line) for line in range(2, 102)),
+        is_dry_run=True,
+        counts=Counts(updated=300),
         changes=tuple(change(f"A{n}", sale_amount="1") for n in range(20)),
     )
 
     lines = as_text(result).splitlines()
 
-    assert "Rejected, the first 10 of 200:" in lines
-    assert len([line for line in lines if line.startswith("  line ")]) == 10
     assert "Would be updated, the first 5 of 300:" in lines
     assert len([line for line in lines if line.startswith("  A")]) == 5
 
@@ -285,4 +302,7 @@ def test_unprintable_characters_become_spaces(text: str, expected: str) -> None:
 
 def test_text_report_of_an_import_has_no_cells() -> None:
     """Only a dry run has changes; rejects are shown by line, label and reason."""
-    assert CANARY not in as_text(outcome(rejects=full().rejects, counts=full().counts))
+    result = replace(full(), changes=(), is_dry_run=False)
+
+    assert CANARY not in as_text(result)
+    assert CANARY in as_text(result, shows_cells=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 from salespro_core.model.outcome import Change, Outcome
 from salespro_core.model.rejects import Example, Reason, is_file_warning
-from salespro_core.report.html_report.charts import stacked_bar
-from salespro_core.report.html_report.correction_hints import (
+from salespro_core.report.correction_hints import (
     DEFAULT_HINT,
     correction_hint,
 )
+from salespro_core.report.html_report.charts import stacked_bar
 from salespro_core.report.html_report.file_summary_view import file_summary_view
 from salespro_core.report.html_report.format import (
     format_percent,

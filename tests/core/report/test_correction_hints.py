@@ -14,7 +14,7 @@ from salespro_core.csv_reader.row_screening import LABEL_AS_ID, REPEATED_HEADER
 from salespro_core.exports import key_check, spreadsheet_damage
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Reject
-from salespro_core.report.html_report.correction_hints import (
+from salespro_core.report.correction_hints import (
     DEFAULT_HINT,
     correction_hint,
 )
