@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from salespro_cli.local_postgres.home_folder import short_path
 from salespro_cli.output.formatting import (
     build_table,
     duration,
@@ -97,7 +96,7 @@ def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
             yield Text(f"Why {import_.id} failed: salespro show {import_.id}", "dim")
 
 
-def details_table(import_: Import, database: str) -> Table:
+def details_table(import_: Import) -> Table:
     """All that the history has of one import, one line each."""
     table = Table.grid("name", "value", padding=(0, 2, 0, 0))
     attempts = f", {import_.attempts} attempts" if import_.attempts > 1 else ""
@@ -115,9 +114,7 @@ def details_table(import_: Import, database: str) -> Table:
             else "none"
         ),
         "error": import_.error_message and safe_text(import_.error_message, "red"),
-        "report": import_.report_location
-        and safe_text(short_path(import_.report_location)),
-        "database": safe_text(database),
+        "report": import_.report_location and safe_text(import_.report_location),
     }.items():
         if value:
             table.add_row(Text(name, "dim"), value)

@@ -18,10 +18,10 @@ from salespro_core.csv_reader.block import (
 from salespro_core.csv_reader.decoding.text_stream import open_text
 from salespro_core.csv_reader.recovery.next_row import (
     MAX_FRAGMENTS,
-    RecordCheck,
     may_have_swallowed,
 )
 from salespro_core.csv_reader.recovery.problems import find_csv_problem
+from salespro_core.csv_reader.recovery.record_check import RecordCheck
 from salespro_core.csv_reader.row_reader import read_header_row, read_with_recovery
 from salespro_core.errors import SalesProError
 
@@ -153,7 +153,7 @@ def read_well_formed(
         is_incomplete = reader.line_num == len(lines)
     row_count = _count_well_formed(rows, lines, starts, width, check)
     if check:
-        row_count -= _count_doubtful(rows[:row_count], lines, starts, check, width)
+        row_count -= _count_doubtful(rows, row_count, lines, starts, check, width)
     line_count = starts[row_count]
     del rows[row_count:], starts[row_count:]
     line_numbers = [line + start for start in starts]
@@ -182,6 +182,7 @@ def _count_well_formed(
     suspects = {index for index in quoted_rows if '"' in "".join(rows[index])}
     if not set(map(len, rows)) <= {width}:
         suspects.update(i for i, cells in enumerate(rows) if len(cells) != width)
+    has_long_rows = starts[-1] > len(rows)
     for row_index in sorted(suspects):
         cells = rows[row_index]
         row_lines = list(lines[starts[row_index] : starts[row_index + 1]])
@@ -190,7 +191,14 @@ def _count_well_formed(
         )
         if cells and (not is_simple or find_csv_problem(cells, row_lines, width)):
             return row_index
-        if check and 0 < len(cells) < width:
+        if not (check and cells and len(cells) != width):
+            continue
+        # Open quotes of two rows may have made one row of them, before this one.
+        if has_long_rows and _count_doubtful(
+            rows, row_index, lines, starts, check, width
+        ):
+            return row_index
+        if len(cells) < width:
             # Text after a line break without quotes may look like the next row.
             following = next(filter(None, islice(rows, row_index + 1, None)), None)
             if following is None or check.may_be_text(following):
@@ -200,17 +208,18 @@ def _count_well_formed(
 
 def _count_doubtful(
     rows: Sequence[list[str]],
+    row_count: int,
     lines: Sequence[str],
     starts: Sequence[int],
     check: RecordCheck,
     width: int,
 ) -> int:
-    """The number of last rows that need a closer look if damage follows.
+    """The number of last rows, of the first `row_count`, that damage makes doubtful.
 
     These are the last row that may have swallowed others, and what may be the rest of a
     cell after it.
     """
-    for count, index in enumerate(reversed(range(len(rows))), 1):
+    for count, index in enumerate(reversed(range(row_count)), 1):
         row_lines = lines[starts[index] : starts[index + 1]]
         if may_have_swallowed(row_lines, width):
             return count

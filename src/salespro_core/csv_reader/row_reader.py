@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from salespro_core.csv_reader.recovery.line_buffer import LineBuffer, RowTooLong
 from salespro_core.csv_reader.recovery.next_row import (
-    RecordCheck,
     may_have_swallowed,
     recover_row,
 )
@@ -16,6 +15,7 @@ from salespro_core.csv_reader.recovery.problems import (
     find_csv_problem,
     may_contain_other_rows,
 )
+from salespro_core.csv_reader.recovery.record_check import RecordCheck
 from salespro_core.errors import SalesProError, UnreadableObject
 from salespro_core.exports.spreadsheet_damage import strip_invisible
 

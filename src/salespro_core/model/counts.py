@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-# The rules by which the reader counts the rows of a file.  Raise it with each change after
-# which some file, sound or damaged, has another number of rows: a checkpoint is a number
-# of rows, and would point to another row.
+# The rules by which the reader counts the rows of a file.  A checkpoint is a number of rows,
+# and points to another row if a release counts the rows of some file, sound or damaged,
+# otherwise.  Raise it once for such a release; unreleased changes keep its number.
 COUNTING_VERSION = 3
 
 

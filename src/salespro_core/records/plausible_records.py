@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from salespro_core.csv_reader.block import is_utf8
 from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.csv_reader.header import Layout
 from salespro_core.csv_reader.labels import fold_label
+from salespro_core.records.key_forms import (
+    MAX_LEARNED,
+    MIN_CANDIDATE_SHARE,
+    MIN_CANDIDATES,
+    KeyForms,
+    could_be_key,
+    has_digit,
+    is_random_key,
+)
 
-# Sound rows whose keys are compared; all keys of an export look alike.
-MAX_LEARNED = 1000
-# With fewer keys, the next one may well look different.
-MIN_LEARNED = 20
-MIN_LENGTHS = MIN_CANDIDATES = 5
-# No space, and no punctuation of prose.
-_TOKEN = re.compile(r"[^\s,;!?\"()\[\]<>]*[^\s,;!?\"()\[\]<>.:]")
-# Words and names have at most one capital inside; a random id without a digit has more.
-_RANDOM_LETTERS = re.compile(r"(?=[^a-z]*[a-z])[A-Za-z][a-z]*(?:[A-Z][a-z]*){2,}")
-_RANDOM_LENGTH = 8
-# So many valid dates, amounts and booleans are no chance; the id may be a word then.
-SURE_CELLS = 2
-_CLASSES = ((re.compile(r"\d"), "0"), (re.compile(r"[^\W\d_]"), "a"))
+# No chance, unlike two booleans or amounts; the id may be a word then.
+SURE_TIMES = 2
+_TIMES = ("timestamptz", "date")
+# A file writes spaces after commas if this share of its sound rows has one.
+MIN_SPACED_SHARE = 1 / 4
+# Characters of a damaged row that show whether there are spaces after commas.
+MAX_START = 1000
 
 
 class PlausibleRecords:
     """Recognises the records of one file by their columns' types and their keys.
 
     Keys of sound rows, as far as there are any before the damage, show what a key of this
-    file looks like.
+    file looks like; so does the key of the damaged row.
     """
 
     def __init__(self) -> None:
         """Take every row for a record until the layout is known."""
         self._layout: Layout | None = None
-        self._learned = 0
-        self._classes: set[str] = set()
-        self._damaged_key = ""
-        self._lengths = (50, 0)
+        self._key_forms = KeyForms()
+        self._learned = self._spaced = 0
+        self._writes_spaces = False
 
     def use(self, layout: Layout) -> None:
         """Check rows of this layout."""
@@ -56,42 +57,39 @@ class PlausibleRecords:
 
     def learn(self, rows: Iterable[Sequence[str]]) -> None:
         """Remember what the keys of sound rows look like."""
-        for cells in rows:
-            if self._layout is None or self._learned >= MAX_LEARNED:
-                return
-            if len(cells) != self._width:
-                continue
-            key = self._original(cells[self._key_index]).strip()
-            if not self._key_column.accepts(key):
-                continue
-            self._learned += 1
-            self._classes.add(_classes(key))
-            shortest, longest = self._lengths
-            self._lengths = (min(shortest, len(key)), max(longest, len(key)))
+        if self._layout is None or self._learned >= MAX_LEARNED:
+            return
+        sound = list(islice(filter(self._has_key, self._unescaped(rows)), MAX_LEARNED))
+        self._key_forms.learn(map(self._key, sound))
+        self._learned += len(sound)
+        self._spaced += sum(map(self._has_spaces, sound))
+        self._writes_spaces |= 0 < self._learned * MIN_SPACED_SHARE <= self._spaced
 
     def learn_damaged(self, line: str) -> None:
         """Remember the id of the damaged row that the next rows come after."""
-        if self._layout is not None:
-            cells = line.rstrip("\r\n").split(",", self._key_index + 1)
-            text = "".join(cells[self._key_index : self._key_index + 1])
-            # A damaged id has quotes, and perhaps text after them.
-            if words := text.replace('"', " ").split():
-                self._damaged_key = self._original(words[0])
+        if self._layout is None:
+            return
+        cells = line.rstrip("\r\n").split(",", self._key_index + 1)
+        key = "".join(cells[self._key_index : self._key_index + 1]).strip(' "')
+        self._key_forms.learn_damaged(self._original(key))
+        unquoted = line[:MAX_START].split('"', 1)[0].rstrip("\r\n")
+        [_, *others] = unquoted.split(",")
+        self._writes_spaces |= bool(others) and all(it[:1] == " " for it in others)
 
     def learn_candidates(self, rows: Iterable[Sequence[str]]) -> None:
-        """Remember what most keys of these rows look like, some of which may be text."""
-        if self._learned >= MIN_LEARNED or self._layout is None:
+        """Remember what most of these rows look like, some of which may be text."""
+        if self._layout is None or self._key_forms.has_many:
             return
-        shapes = Counter(
-            _classes(key)
-            for cells in map(self._unescaped, rows)
-            if len(cells) == self._width
-            and self._key_column.accepts(key := cells[self._key_index].strip())
-            and self._has_valid_types(cells)
+        candidates = []
+        for cells in filter(self._has_key, self._unescaped(rows)):
+            valid, invalid = self._count_typed(cells)
+            if valid >= invalid:
+                candidates.append(cells)
+        self._key_forms.learn_candidates(map(self._key, candidates))
+        spaced = sum(map(self._has_spaces, candidates))
+        self._writes_spaces |= spaced >= max(
+            MIN_CANDIDATES, len(candidates) * MIN_CANDIDATE_SHARE
         )
-        for classes, count in shapes.most_common(1):
-            if count >= MIN_CANDIDATES and count >= shapes.total() * 4 / 5:
-                self._classes.add(classes)
 
     def __call__(self, cells: Sequence[str]) -> bool:
         """Whether these cells are a record: a plausible key, and valid typed cells.
@@ -102,14 +100,10 @@ class PlausibleRecords:
             return True
         if len(cells) != self._width:
             return False
-        cells = self._unescaped(cells)
+        [cells] = self._unescaped([cells])
         if fold_label(cells[self._key_index][:100]) in self._labels:
             return True
-        key = cells[self._key_index]
-        valid, invalid = self._count_typed(cells)
-        if valid >= SURE_CELLS and not invalid:
-            return self._key_column.accepts(key) and self._is_like_others(key)
-        return self._has_valid_types(cells) and self._is_plausible_key(key)
+        return self._is_record(cells)
 
     def may_be_text(self, cells: Sequence[str]) -> bool:
         """Whether these cells have an id and the width of a row, but are no record."""
@@ -120,72 +114,51 @@ class PlausibleRecords:
         has_key = bool(key.strip()) and is_utf8("".join(cells))
         return has_key and not self(cells)
 
+    def _is_record(self, cells: Sequence[str]) -> bool:
+        key = self._key(cells)
+        if not could_be_key(key) or not self._has_key(cells):
+            return False
+        valid, invalid = self._count_typed(cells)
+        if valid < invalid:
+            # A record may have invalid cells itself, and is then rejected by itself.
+            return has_digit(key) and self._key_forms.match(key, closely=True)
+        if not invalid and self._count_times(cells) >= SURE_TIMES:
+            return True
+        # A space after a comma is prose, in a file that does not write them.
+        is_sure = valid or is_random_key(key) or self._writes_spaces
+        if not is_sure and self._has_spaces(cells):
+            return False
+        return self._key_forms.match(key)
+
+    def _key(self, cells: Sequence[str]) -> str:
+        return cells[self._key_index].strip()
+
+    def _has_key(self, cells: Sequence[str]) -> bool:
+        return len(cells) == self._width and self._key_column.accepts(self._key(cells))
+
+    def _has_spaces(self, cells: Sequence[str]) -> bool:
+        """Whether there is a space after a comma, before the text of another cell."""
+        return any(
+            cell[:1] == " " and cell.strip() and index != self._key_index
+            for index, cell in enumerate(cells)
+        )
+
     def _original(self, cell: str) -> str:
         """The cell as in the export; those of a rejects file may be escaped."""
         is_escaped = self._layout is not None and self._layout.is_rejects_file
         return unescape_formula(cell) if is_escaped else cell
 
-    def _unescaped(self, cells: Sequence[str]) -> Sequence[str]:
-        return list(map(self._original, cells))
+    def _unescaped(self, rows: Iterable[Sequence[str]]) -> Iterable[Sequence[str]]:
+        return (list(map(self._original, cells)) for cells in rows)
 
     def _count_typed(self, cells: Sequence[str]) -> tuple[int, int]:
         filled = [(c, cells[i]) for c, i in self._typed if cells[i].strip()]
         valid = sum(column.accepts(cell) for column, cell in filled)
         return valid, len(filled) - valid
 
-    def _has_valid_types(self, cells: Sequence[str]) -> bool:
-        valid, invalid = self._count_typed(cells)
-        # A record may have invalid cells itself, and is then rejected by itself.
-        if valid and valid >= invalid:
-            return True
-        if invalid:
-            # Words of a text have no digits.
-            classes = _classes(cells[self._key_index])
-            known = {*self._classes, _classes(self._damaged_key)}
-            return "0" in classes and classes in known
-        return not _looks_like_prose(cells)
-
-    def _is_plausible_key(self, cell: str) -> bool:
-        if not self._key_column.accepts(cell) or not self._is_like_others(cell):
-            return False
-        key = cell.strip()
-        classes = _classes(key)
-        return (
-            classes in self._classes
-            or (
-                self._learned < MIN_LEARNED
-                and ("0" in classes or _is_similar(key, self._damaged_key))
-            )
-            or (
-                len(key) >= _RANDOM_LENGTH
-                and _RANDOM_LETTERS.fullmatch(key) is not None
-            )
+    def _count_times(self, cells: Sequence[str]) -> int:
+        """The number of dates and timestamps, if no typed cell is invalid."""
+        return sum(
+            column.column_type.sql in _TIMES and bool(cells[index].strip())
+            for column, index in self._typed
         )
-
-    def _is_like_others(self, cell: str) -> bool:
-        """Whether a key has the form and the length of the keys before it."""
-        key = cell.strip()
-        if key != cell or not _TOKEN.fullmatch(key):
-            return False
-        shortest, longest = self._lengths
-        if self._learned < MIN_LENGTHS:
-            return True
-        factor = 2 if self._learned >= MIN_LEARNED else 3
-        return shortest / factor <= len(key) <= longest * factor
-
-
-def _is_similar(key: str, other: str) -> bool:
-    return (
-        _classes(key) == _classes(other)
-        and len(other) / 3 <= len(key) <= len(other) * 3
-    )
-
-
-def _looks_like_prose(cells: Sequence[str]) -> bool:
-    """Whether there is a space after a comma."""
-    return any(cell[:1] == " " and cell.strip() for cell in cells)
-
-
-def _classes(key: str) -> str:
-    """What the key consists of: digits, letters, or both."""
-    return "".join(mark for pattern, mark in _CLASSES if pattern.search(key))

@@ -17,6 +17,7 @@ from tests.support.table_contents import latest_import_row
 from tests.support.terminal import (
     COUNT_NAMES,
     NEW_YORK,
+    CommandResult,
     Terminal,
     wait_for_exit,
 )
@@ -25,12 +26,9 @@ AMOUNT_REASON = "saleAmount is not an amount such as 23245.09"
 
 
 def test_history_without_imports_suggests_an_import(terminal: Terminal) -> None:
-    done = terminal.run("history")
+    suggestion = "No imports yet. Try: salespro import FILE\n"
 
-    assert re.fullmatch(
-        r"No imports yet in test_\w+ on \S+\. Try: salespro import FILE\n", done.out
-    )
-    assert (done.code, done.err) == (0, "")
+    assert terminal.run("history") == CommandResult(0, suggestion, "")
     assert terminal.run("history", "--json").json() == []
 
 
@@ -77,8 +75,7 @@ def test_history_lists_newest_imports_first_with_status_and_error(
         "error": error,
     }
     assert {name: second[name] for name in expected} == expected
-    others = {"started_at", "completed_at", "seconds", "database"}
-    assert set(second) - set(expected) == others
+    assert set(second) - set(expected) == {"started_at", "completed_at", "seconds"}
 
 
 def test_history_on_a_terminal_is_coloured(
@@ -134,7 +131,6 @@ def test_show_prints_the_import_its_first_rejects_and_the_path_of_all(
         f"All rejected rows: {report}/rejects.csv",
         f"Correct the cells in this file, then: salespro import {report}/rejects.csv",
     ]
-    assert as_json["report"] == f"{terminal.folder}/{report}"
     assert as_json["rejects_file"] == f"{report}/rejects.csv"
     assert as_json["rejects"] == [
         {"line": line, "reason": AMOUNT_REASON} for line in (3, 4)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, count
-from typing import Protocol
 
 from salespro_core.csv_reader.recovery.grammar import COMPLETE_CELLS, ROW, UNCLOSED_ROW
 from salespro_core.csv_reader.recovery.line_buffer import (
     MAX_ROW_CELLS,
+    MAX_ROW_CHARACTERS,
     MAX_ROW_LINES,
     LineBuffer,
     RowSize,
@@ -23,6 +23,7 @@ from salespro_core.csv_reader.recovery.problems import (
     UNCLOSED_QUOTE_AT_END,
     find_csv_problem,
 )
+from salespro_core.csv_reader.recovery.record_check import RecordCheck
 from salespro_core.errors import UnreadableObject
 
 # A damaged row at the end of the file may have this many lines: a long text that is cut
@@ -32,29 +33,12 @@ MAX_TRUNCATED_LINES = 100
 # The longest cell (`MAX_CELL_CHARACTERS`) fits three times: swallowed by the damaged row,
 # swallowed by a candidate row, and between the two.
 LOOK_AHEAD_CHARACTERS = 12 * 1024 * 1024
-
-
+# Characters read in search of rows inside a legal row, which is not longer than
+# `MAX_ROW_CHARACTERS`; a line of it may open a quote and be read again.
+MAX_SWALLOWED_CHARACTERS = 4 * MAX_ROW_CHARACTERS
+UNLIMITED_CHARACTERS = 2**62
 # Rows after a damaged row that may belong to it.
 MAX_FRAGMENTS = 100
-
-
-class RecordCheck(Protocol):
-    """Knows the columns of the file."""
-
-    def __call__(self, cells: Sequence[str]) -> bool:
-        """Whether these cells are a record, and not only text with as many commas."""
-
-    def may_be_text(self, cells: Sequence[str]) -> bool:
-        """Whether these cells would be taken for a record, but do not look like one."""
-
-    def learn_damaged(self, line: str) -> None:
-        """Remember the first line of the damaged row that the next rows come after."""
-
-    def learn(self, rows: Iterable[Sequence[str]]) -> None:
-        """Remember what sound rows look like."""
-
-    def learn_candidates(self, rows: Iterable[Sequence[str]]) -> None:
-        """Remember what most of these rows look like, some of which may be text."""
 
 
 def may_have_swallowed(lines: Sequence[str], width: int) -> bool:
@@ -137,19 +121,49 @@ class _Recovery:
         """The index of the first row inside a legal row; all its lines if it has none.
 
         A quote that is never closed may be closed by the quote that opens a cell in a later
-        row, if that cell begins with a line end.  The row is legal then, but its text is
-        whole records, and the rest of that cell is no row.
+        row, if that cell begins with a line end.  The row is legal then, but from some line
+        on most of its text is records, and the rest of that cell is no row.
         """
-        self._characters_left = float("inf")  # the size of a row is limited
-        index = first = next(filter(self._is_record, range(1, self._row_lines)), None)
-        while index is not None and index < self._row_lines:
-            if not self._is_record(index) and self._read_row(index) != ([], 1):
-                return self._row_lines
-            [_, line_count] = self._read_row(index) or ([], 1)
+        self._characters_left = UNLIMITED_CHARACTERS
+        least_left = UNLIMITED_CHARACTERS - MAX_SWALLOWED_CHARACTERS
+        first = None
+        records = others = 0
+        index = 1
+        while index < self._row_lines and self._characters_left > least_left:
+            cells, line_count = self._read_row(index) or ([], 1)
+            is_record = self._is_record(cells)
+            if not is_record:
+                line_count = 1
+                if index == self._row_lines - 1:
+                    # The quote of this row is not closed either, or text follows it.
+                    opened = self._cells_before_quote(index)
+                    if opened is None:
+                        return self._row_lines
+                    is_record = self._is_record(opened)
+                elif records and self._lines[index].strip(', "\r\n'):
+                    others += 1
+            records += is_record
+            if first is None and is_record:
+                first = index
             index += line_count
-        if first is None or not self._damage_follows():
+        is_complete = index >= self._row_lines and records >= others
+        if first is None or not is_complete or not self._damage_follows():
             return self._row_lines
         return first
+
+    def _is_record(self, cells: Sequence[str]) -> bool:
+        return self._check is not None and bool(cells) and self._check(cells)
+
+    def _cells_before_quote(self, index: int) -> list[str] | None:
+        """A row whose last filled cell is before the last quote of a line.
+
+        None if that quote opens no cell.
+        """
+        start, _, _ = self._lines[index].rpartition('"')
+        if start and not start.endswith(","):
+            return None
+        cells = start.split(",", self._width - 1)
+        return cells + [""] * (self._width - len(cells))
 
     def _damage_follows(self) -> bool:
         """Whether what follows the row is not valid CSV, before the next record."""
@@ -167,10 +181,6 @@ class _Recovery:
                 return False
             index += line_count
         return False
-
-    def _is_record(self, index: int) -> bool:
-        row = self._read_row(index)
-        return row is not None and self._check is not None and self._check(row[0])
 
     def _skip_fragments(self, index: int) -> int:
         """The index after the text that seems to belong to the row before `index`."""
