@@ -28,7 +28,7 @@ def cli() -> None:
     """Import SalesPro exports into Postgres.
 
     The database is DATABASE_URL. If it is not set, an embedded Postgres stores the data
-    under .salespro/ in the current folder.
+    under .salespro/ in the current folder, or in a folder above that has one.
     """
 
 

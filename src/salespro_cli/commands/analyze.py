@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.local_postgres.database_url import open_connection
+from salespro_cli.local_postgres.database_url import (
+    describe_database,
+    open_connection,
+)
 from salespro_cli.output.analysis_tables import analysis_json, analysis_tables
 from salespro_cli.output.formatting import safe_text, stdout_console
 from salespro_cli.output.history_tables import error_hints, history_table, import_json
@@ -40,12 +43,14 @@ def analyze(*, days: int | None, wants_json: bool) -> None:
     if wants_json:
         result = analysis_json(analysis) | {
             "days": days,
+            "database": describe_database(),
             "recent_imports": [import_json(import_) for import_ in imports],
         }
         echo_json(result, indent=2)
         return
     console = stdout_console()
     if analysis.overview.appointments:
+        console.print(safe_text(f"Appointments in {describe_database()}"), "", sep="\n")
         console.print(analysis_tables(analysis, console))
     else:
         console.print(safe_text(_no_appointment(analysis, days)), soft_wrap=True)
@@ -56,8 +61,11 @@ def analyze(*, days: int | None, wants_json: bool) -> None:
 
 def _no_appointment(analysis: Analysis, days: int | None) -> str:
     if analysis.newest is None:
-        return "No appointments yet. Try: salespro import FILE"
+        return (
+            f"No appointments yet in {describe_database()}. Try: salespro import FILE"
+        )
     return (
-        f"No appointment was created in the last {days} days. The newest is from "
+        f"No appointment in {describe_database()} was created in the last {days} days. "
+        "The newest is from "
         f"{analysis.newest.astimezone():%Y-%m-%d}. Try: salespro analyze"
     )

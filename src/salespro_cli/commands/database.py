@@ -35,7 +35,7 @@ def psql_(arguments: tuple[str, ...]) -> None:
     """Open the database in psql; ARGUMENTS are those of psql."""
     # An installed psql may fit the server better than the psql in the wheel.
     program = shutil.which("psql") or psql_path()
-    with database_url() as url:
+    with database_url(creates=False) as url:
         parts: dict[str, Any] = conninfo_to_dict(url)
         # Not as an argument: every user of this machine can read those.
         password = (
@@ -57,9 +57,9 @@ def migrate() -> None:
 
     It can be run again at any time. It does not rewrite any table.
     """
-    with open_connection() as conn:
+    with database_url(migrates=False) as url, connection.connect(url) as conn:
         connection.migrate(conn)
-    echo(f"The tables are up to date in {describe_database()}.")
+    echo(f"The tables in {describe_database()} are up to date.")
 
 
 @click.command(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.local_postgres.database_url import HOME
+from salespro_cli.local_postgres.home_folder import NAME, find_home
 from salespro_cli.output.terminal import echo
 from salespro_cli.sample_data import generator
 
@@ -69,8 +69,8 @@ def sample(out: Path, kind: generator.SampleKind, rows: int | None, seed: int) -
 @click.option(
     "--log",
     "log_path",
-    default=str(HOME / "sandbox.log"),
-    show_default=True,
+    default=lambda: str((find_home() or Path(NAME)) / "sandbox.log"),
+    show_default=f"{NAME}/sandbox.log",
     type=click.Path(dir_okay=False, allow_dash=True),
     help="File for the function's log, which is JSON; - prints it here.",
 )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.local_postgres.database_url import open_connection
+from salespro_cli.local_postgres.database_url import (
+    describe_database,
+    open_connection,
+)
 from salespro_cli.output.formatting import safe_text, stdout_console
 from salespro_cli.output.history_tables import (
     details_table,
@@ -14,16 +17,14 @@ from salespro_cli.output.history_tables import (
     import_json,
 )
 from salespro_cli.output.terminal import echo, echo_json
+from salespro_cli.reports.location import report_file
 from salespro_cli.reports.reject_listing import (
     RejectedRow,
     RejectsUnreadable,
     first_rejects,
-    rejects_location,
 )
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.queries import Import, find_import, recent_imports
-
-NO_IMPORT = "No imports yet. Try: salespro import FILE"
 
 
 @click.command(
@@ -45,13 +46,16 @@ def history(*, limit: int, wants_json: bool) -> None:
     with open_connection() as conn, store_errors("reading the history"):
         imports = recent_imports(conn, limit=limit)
     if wants_json:
-        echo_json([import_json(import_) for import_ in imports], indent=2)
-    elif imports:
+        database = {"database": describe_database()}
+        echo_json([import_json(import_) | database for import_ in imports], indent=2)
+        return
+    if imports:
         console = stdout_console()
+        console.print(safe_text(f"Imports in {describe_database()}"), "", sep="\n")
         table = history_table(imports, console)
         console.print(table, *error_lines(imports), sep="\n")
     else:
-        echo(NO_IMPORT)
+        echo(f"No imports yet in {describe_database()}. Try: salespro import FILE")
 
 
 @click.command(
@@ -84,7 +88,7 @@ def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- cli
         echo_json(_as_json(import_, rejects, problem), indent=2)
         return
     console = stdout_console()
-    console.print(details_table(import_))
+    console.print(details_table(import_, describe_database()))
     for line in _reject_lines(import_, rejects, problem):
         console.print(safe_text(line), soft_wrap=True)
 
@@ -107,7 +111,7 @@ def _reject_lines(
     rejected = import_.counts.rejected
     if import_.report_location is None or not (rejects or rejected):
         return []
-    location = rejects_location(import_.report_location)
+    location = report_file(import_.report_location, "rejects.csv")
     if problem:
         message = f"Rejected rows: {rejected:,}. They cannot be shown here: {problem}."
         return ["", f"{message} They are in: {location}"]
@@ -134,7 +138,8 @@ def _as_json(
     location = import_.report_location if rejects or rejected else None
     return {
         **import_json(import_),
-        "rejects_file": rejects_location(location) if location else None,
+        "database": describe_database(),
+        "rejects_file": report_file(location, "rejects.csv") if location else None,
         "rejects": [{"line": row.line, "reason": row.reason} for row in rejects],
         "rejects_unreadable": problem if rejected else None,
     }

@@ -13,7 +13,10 @@ from salespro_cli.commands.examples import example
 from salespro_cli.inputs.progress import ProgressStream
 from salespro_cli.inputs.signals import defer_interrupts
 from salespro_cli.inputs.sources import open_source
-from salespro_cli.local_postgres.database_url import connection_factory
+from salespro_cli.local_postgres.database_url import (
+    connection_factory,
+    describe_database,
+)
 from salespro_cli.output.terminal import echo, echo_json, echo_lines
 from salespro_cli.reports.browser import open_report
 from salespro_cli.reports.writer import prepare_report, reports_folder, write_report
@@ -57,7 +60,7 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
 
     def publish(outcome: Outcome, rejects: Rejects) -> str:
         folders.append(write_report(parent, outcome, rejects))
-        return str(folders[-1])
+        return str(folders[-1].absolute())
 
     with (
         open_source(file) as (upload, stream),
@@ -116,8 +119,11 @@ def _print_result(
     rejects_file = folder / "rejects.csv" if folder else None
     rejects = str(rejects_file) if rejects_file and rejects_file.exists() else None
     if wants_json:
-        report = {"report": str(folder) if folder else None}
-        echo_json(as_json(outcome, rejects) | report, indent=2)
+        place = {
+            "report": str(folder) if folder else None,
+            "database": describe_database(),
+        }
+        echo_json(as_json(outcome, rejects) | place, indent=2)
     elif outcome.error is None:
         shows_cells = sys.stdout.isatty()
         echo_lines(as_text(outcome, rejects, shows_cells=shows_cells), unbroken=rejects)
@@ -125,6 +131,8 @@ def _print_result(
         echo_lines("\n".join(lines[1:]))  # without the empty line
     if folder and not wants_json:
         echo(f"Report: {folder / 'report.html'}")
+    if not wants_json:
+        echo_lines(f"Database: {describe_database()}")
     if opens and folder:
         open_report(folder)
     elif opens:

@@ -12,7 +12,7 @@ from psycopg import Connection
 from rich.live import Live
 
 from salespro_cli.commands.examples import example
-from salespro_cli.local_postgres.database_url import database_url
+from salespro_cli.local_postgres.database_url import database_url, describe_database
 from salespro_cli.output.formatting import stdout_console
 from salespro_cli.output.live_view import (
     WAITING,
@@ -48,7 +48,7 @@ def watch(*, interval: float, wants_json: bool) -> None:
     First it shows the running imports. If the output is not a terminal, it prints one line
     per change.
     """
-    with suppress(KeyboardInterrupt), database_url() as url:
+    with suppress(KeyboardInterrupt), database_url(creates=False) as url:
         conn = connection.connect(url)
         with _open_view(wants_json=wants_json) as view:
             _follow(url, conn, view, interval)
@@ -76,7 +76,7 @@ def _follow(url: str, conn: Connection, view: WatchView, interval: float) -> Non
 @contextmanager
 def _open_view(*, wants_json: bool) -> Iterator[WatchView]:
     if wants_json:
-        yield JsonView()
+        yield JsonView(describe_database())
     elif sys.stdout.isatty():
         with Live(console=stdout_console(), auto_refresh=False) as live:
             yield TableView(live)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from salespro_cli.local_postgres.home_folder import short_path
 from salespro_cli.output.formatting import (
     build_table,
     duration,
@@ -96,7 +97,7 @@ def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
             yield Text(f"Why {import_.id} failed: salespro show {import_.id}", "dim")
 
 
-def details_table(import_: Import) -> Table:
+def details_table(import_: Import, database: str) -> Table:
     """All that the history has of one import, one line each."""
     table = Table.grid("name", "value", padding=(0, 2, 0, 0))
     attempts = f", {import_.attempts} attempts" if import_.attempts > 1 else ""
@@ -114,7 +115,9 @@ def details_table(import_: Import) -> Table:
             else "none"
         ),
         "error": import_.error_message and safe_text(import_.error_message, "red"),
-        "report": import_.report_location and safe_text(import_.report_location),
+        "report": import_.report_location
+        and safe_text(short_path(import_.report_location)),
+        "database": safe_text(database),
     }.items():
         if value:
             table.add_row(Text(name, "dim"), value)

@@ -61,11 +61,14 @@ class LineView:
 class JsonView(LineView):
     """One JSON object per change, each on its own line."""
 
+    def __init__(self, database: str) -> None:
+        self._database = {"database": database}
+
     def show(self, changed: Sequence[Import], running: Sequence[Import]) -> None:  # noqa: ARG002
         """Print the object of `salespro history --json`, with the time of the change."""
         for import_ in changed:
             seen_at = _now().astimezone(UTC).isoformat()
-            echo_json({"seen_at": seen_at, **import_json(import_)})
+            echo_json({"seen_at": seen_at, **import_json(import_), **self._database})
 
 
 class TableView:

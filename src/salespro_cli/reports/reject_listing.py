@@ -12,6 +12,7 @@ from itertools import islice
 import click
 
 from salespro_cli.inputs.sources import open_source
+from salespro_cli.reports.location import report_file
 from salespro_core.csv_reader.labels import REJECT_LABELS
 from salespro_core.csv_reader.row_blocks import MAX_CELL_CHARACTERS
 from salespro_core.errors import SalesProError
@@ -34,16 +35,11 @@ class RejectsUnreadable(Exception):
     """rejects.csv cannot be read from this machine; the text says why."""
 
 
-def rejects_location(report_location: str) -> str:
-    """Path or `s3://` URI of the rejected rows of a report."""
-    return f"{report_location.rstrip('/')}/rejects.csv"
-
-
 def first_rejects(report_location: str, count: int) -> list[RejectedRow]:
     """The first rows of rejects.csv; the rest is not read.
 
     Args:
-        report_location: from the history; a path is relative to the current folder.
+        report_location: from the history.
         count: the maximum number of rows.
 
     Raises:
@@ -52,7 +48,7 @@ def first_rejects(report_location: str, count: int) -> list[RejectedRow]:
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     with (
         _errors_mapped(),
-        open_source(rejects_location(report_location)) as (_, stream),
+        open_source(report_file(report_location, "rejects.csv")) as (_, stream),
     ):
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
         try:

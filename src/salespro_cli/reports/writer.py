@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
-from salespro_cli.local_postgres.database_url import HOME
+from salespro_cli.local_postgres.home_folder import NAME, ensure_home, make_private
 from salespro_core.errors import ObjectRefused
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
@@ -20,12 +21,16 @@ from salespro_core.report.text_report import as_text
 def reports_folder() -> Path:
     """Create the folder of all reports; before an import, so that it fails early.
 
+    Reports contain personal data: the folder is for this user alone.
+
     Raises:
         ObjectRefused: the folder cannot be created.
+        click.ClickException: another user made it, or may change it.
     """
-    folder = HOME / "reports"
+    folder = Path(NAME, "reports")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_private(ensure_home() / "reports")
+        folder.chmod(0o700)  # earlier versions created it for everyone to read
     except OSError as error:
         raise ObjectRefused(
             f"Reports cannot be written to {folder} ({error.strerror}): "
@@ -47,12 +52,14 @@ def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
 
     Raises:
         ObjectRefused: the files could not be written, or not completely.
+        click.ClickException: another user made the folder of this name.
     """
     name = folder_name(PurePosixPath(outcome.upload.object_key).name)
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     folder = parent / name / stamp
     try:
-        folder.mkdir(parents=True)
+        make_private(folder.parent)
+        folder.mkdir(0o700)
         write_report_files(folder, outcome, rejects)
     except OSError as error:
         raise ObjectRefused(
@@ -69,7 +76,7 @@ def write_report_files(folder: Path, outcome: Outcome, rejects: Rejects) -> None
     """
     rejects_file = None
     if (file := rejects.open()) is not None:
-        with (folder / "rejects.csv").open("wb") as out:
+        with open(folder / "rejects.csv", "xb", opener=_private) as out:
             shutil.copyfileobj(file, out)
         rejects_file = str(folder / "rejects.csv")
     json_report = json.dumps(
@@ -80,7 +87,16 @@ def write_report_files(folder: Path, outcome: Outcome, rejects: Rejects) -> None
         ("report.txt", as_text(outcome, rejects_file)),
         ("report.html", _render().as_html(outcome, rejects_file)),
     ):
-        (folder / name).write_text(body + "\n", encoding="utf-8", errors="replace")
+        path = folder / name
+        with open(
+            path, "x", encoding="utf-8", errors="replace", opener=_private
+        ) as out:
+            out.write(body + "\n")
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a new file for this user alone; with O_EXCL, no link is followed."""
+    return os.open(path, flags, 0o600)
 
 
 def _render() -> ModuleType:

@@ -132,6 +132,21 @@ _CLIENT_ERRORS = {
     r"invalid .*(value|number|version range)|could not match|definition of service"
     r"|service file|Servname not supported": _UNKNOWN_VALUE,
 }
+# Words of the system's and libpq's errors -> why no server answered.  Sources: errno(3),
+# gai_strerror(3) and fe-connect.c of PostgreSQL 18; _conninfo_attempts.py of psycopg.
+_NO_ANSWER = {
+    r"Temporary failure in name resolution|Try again": "the name server does not answer",
+    r"could not translate host name|failed to resolve host|\[Errno -\d+\]": (
+        "unknown host: DNS has no address for this name"
+    ),
+    r"Connection refused": "connection refused: nothing listens on this port",
+    r"timeout expired|timed out": "no answer in time",
+    r"invalid response to SSL|expected authentication request": (
+        "another service than Postgres answers on this port"
+    ),
+    r"No route to host|(Network|Host) is unreachable": "no route to this host",
+    r"No such file or directory": "no server has this socket",
+}
 _WRONG_SERVER_ROLE = r"session is (not )?read-only|server is (not )?in hot standby"
 
 
@@ -238,4 +253,15 @@ def _cause(error: ServerError) -> str:
 
 
 def _unreachable(text: str) -> str:
-    return _ROLE_OF_SERVER if re.search(_WRONG_SERVER_ROLE, text) else UNREACHABLE
+    if re.search(_WRONG_SERVER_ROLE, text):
+        return _ROLE_OF_SERVER
+    # One reason per host: the name server's failure names the host like an unknown one.
+    reasons = {
+        next((why for words, why in _NO_ANSWER.items() if re.search(words, line)), None)
+        for line in text.splitlines()
+    } - {None}
+    if not reasons:
+        return UNREACHABLE
+    return UNREACHABLE.replace(
+        "or the connection broke", f"({'; '.join(sorted(map(str, reasons)))})"
+    )

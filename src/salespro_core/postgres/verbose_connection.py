@@ -115,6 +115,15 @@ def server_address(conninfo: str) -> str:
     return " at " + ", ".join(_pair(host, port or "5432") for host, port in pairs)
 
 
+def conninfo_parameter(conninfo: str, keyword: str) -> str:
+    """The parameter that libpq uses: of the conninfo, a `PG*` variable, or the default.
+
+    Raises:
+        psycopg.ProgrammingError: the conninfo is malformed.
+    """
+    return _parameter(conninfo_to_dict(conninfo), keyword)
+
+
 def _parameter(given: dict[str, str | int | None], keyword: str) -> str:
     """The parameter in the conninfo, otherwise in its `PG*` variable, otherwise empty."""
     if value := given.get(keyword):

@@ -74,14 +74,15 @@ def test_analyze_without_appointments_suggests_what_to_do(
     terminal: Terminal, conn: Connection
 ) -> None:
     before = terminal.run("analyze")
+    database = terminal.run("analyze", "--json").json()["database"]
     run(conn, csv_bytes(appointment()))
     after = terminal.run("analyze", "--days", "7")
 
     assert before == CommandResult(
-        0, "No appointments yet. Try: salespro import FILE\n", ""
+        0, f"No appointments yet in {database}. Try: salespro import FILE\n", ""
     )
     assert after.out.startswith(
-        "No appointment was created in the last 7 days. The newest is from 2025-06-06. "
-        "Try: salespro analyze\n"
+        f"No appointment in {database} was created in the last 7 days. "
+        "The newest is from 2025-06-06. Try: salespro analyze\n"
     )
     assert terminal.run("analyze", "--days", "7", "--json").json()["daily"] == []

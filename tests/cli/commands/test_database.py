@@ -54,7 +54,7 @@ def test_missing_tables_are_an_error_until_migrate_creates_them(
     migrated = terminal.run("migrate"), terminal.run("migrate")
 
     database = f"{parts['dbname']} on {parts.get('host', 'localhost')}"
-    expected = CommandResult(0, f"The tables are up to date in {database}.\n", "")
+    expected = CommandResult(0, f"The tables in {database} are up to date.\n", "")
     assert migrated == (expected, expected)
     assert terminal.run("import", "one.csv", "--json").counts == {"created": 1}
 
@@ -83,6 +83,6 @@ def test_without_database_url_an_embedded_postgres_keeps_the_rows(
     assert not is_running
     assert migrated == CommandResult(
         0,
-        "The tables are up to date in the embedded Postgres (.salespro/postgres).\n",
+        "The tables in the embedded Postgres of .salespro/ are up to date.\n",
         "",
     )

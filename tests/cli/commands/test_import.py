@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from psycopg import Connection
@@ -84,7 +85,7 @@ def test_import_prints_result_and_report_and_writes_the_report_files(
 
     done = terminal.run("import", "two.csv")
 
-    verdict, speed, report = done.out.splitlines()
+    verdict, speed, report, database = done.out.splitlines()
     assert (done.code, done.err) == (0, "")
     assert verdict == "two.csv is imported. 2 rows: 2 created."
     assert re.fullmatch(r"csv_appointments, \d+\.\d\d s, [\d,]+ rows/s", speed)
@@ -93,7 +94,8 @@ def test_import_prints_result_and_report_and_writes_the_report_files(
     files = {"report.html", "report.json", "report.txt"}
     assert {path.name for path in folder.iterdir()} == files
     assert (folder / "report.txt").read_text().splitlines() == [verdict, speed]
-    assert page == f"{latest_import_row(conn)['report_location']}/report.html"
+    assert folder == Path(str(latest_import_row(conn)["report_location"]))
+    assert re.fullmatch(r"Database: test_\w+ on \S+", database)
 
 
 def test_import_with_json_prints_one_object_with_counts_and_rejects(

@@ -83,7 +83,10 @@ def test_file_without_a_header_is_one_error_line_and_a_failed_import(
     assert done.error.startswith("Line 1 is ")
     for label in (*APPOINTMENT, *USER):
         assert label in done.error
-    assert done.out == f"Report: {row['report_location']}/report.html\n"
+    report, database = done.out.splitlines()
+    page = (terminal.folder / report.removeprefix("Report: ")).resolve()
+    assert page == Path(str(row["report_location"]), "report.html").resolve()
+    assert database.startswith("Database: test_")
     assert (row["status"], row["error_message"], row["records_processed"]) == (
         "failed",
         done.error,

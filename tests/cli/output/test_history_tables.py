@@ -47,7 +47,8 @@ def test_wide_terminal_shows_each_import_on_one_line_in_local_time(
 
     done = terminal.run("history", COLUMNS=str(columns), **NEW_YORK)
 
-    head, _, second, first = done.out.splitlines()
+    database, _, head, _, second, first = done.out.splitlines()
+    assert database.startswith("Imports in test_")
     assert cells(head) == ["id", "started", "status", "file", "rows", "took"]
     words = "100 updated, 1,000 unchanged"
     assert cells(first) == [

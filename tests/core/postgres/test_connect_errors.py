@@ -255,6 +255,57 @@ def test_passing_error_without_sqlstate_is_retryable(
     assert message in str(error)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Connection refused", "connection refused: nothing listens on this port"),
+        (
+            "failed to resolve host 'db': [Errno -2] Name or service not known",
+            "unknown host: DNS has no address for this name",
+        ),
+        (
+            'could not translate host name "db" to address: No address associated',
+            "unknown host: DNS has no address for this name",
+        ),
+        (
+            "failed to resolve host 'db': [Errno 8] nodename nor servname provided",
+            "unknown host: DNS has no address for this name",
+        ),
+        (
+            "failed to resolve host 'db': [Errno -3] Temporary failure in name resolution",
+            "the name server does not answer",
+        ),
+        ("connection timeout expired", "no answer in time"),
+        (
+            "could not receive data from server: Connection timed out",
+            "no answer in time",
+        ),
+        ("No route to host", "no route to this host"),
+        ("Network is unreachable", "no route to this host"),
+        ("No such file or directory", "no server has this socket"),
+        (
+            "received invalid response to SSL negotiation: H",
+            "another service than Postgres answers on this port",
+        ),
+        (
+            "expected authentication request from server, but received H",
+            "another service than Postgres answers on this port",
+        ),
+        (
+            "- host: 'a': Connection refused\n- host: 'b': connection timeout expired",
+            "connection refused: nothing listens on this port; no answer in time",
+        ),
+    ],
+)
+def test_host_that_does_not_answer_is_named_with_the_reason(
+    text: str, reason: str
+) -> None:
+    error = mapped(text)
+
+    assert isinstance(error, StoreUnavailable)
+    assert f"Postgres could not be reached ({reason}). A retry may" in str(error)
+
+
 def test_host_that_is_no_name_is_refused() -> None:
     """Python's resolver raises a UnicodeError for it, which psycopg does not map."""
     with pytest.raises(StoreRefused, match="The host is not a valid name"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Thread
 from typing import LiteralString
 
@@ -155,6 +157,56 @@ def test_port_without_a_server_is_retryable() -> None:
 
     with pytest.raises(StoreUnavailable, match="check the host, the port"):
         connection.connect(f"host=127.0.0.1 port={port} user=me password={PASSWORD}")
+
+
+def test_unknown_host_is_named_with_its_port_and_the_reason() -> None:
+    conninfo = f"host=no-such-host.invalid port=5433 user=me password={PASSWORD}"
+
+    with pytest.raises(StoreUnavailable) as failed:
+        connection.connect(conninfo)
+
+    assert " at no-such-host.invalid:5433: Postgres could not be reached (" in str(
+        failed.value
+    )
+    assert re.search(r"\((unknown host|the name server does not)", str(failed.value))
+    assert PASSWORD not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param(None, "no answer in time", id="silent"),
+        pytest.param(b"HTTP/1.1 400 Bad\r\n\r\n", "another service than", id="http"),
+    ],
+)
+def test_port_without_postgres_is_named_with_the_reason(
+    answer: bytes | None, reason: str
+) -> None:
+    """A silent server is like a firewall that drops the packets."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if answer is not None:
+            Thread(target=_answer_once, args=(server, answer), daemon=True).start()
+        with pytest.raises(StoreUnavailable) as failed:
+            connection.connect(f"host=127.0.0.1 port={port} user=me", timeout_s=2)
+
+    assert f" at 127.0.0.1:{port}: Postgres could not be reached ({reason}" in str(
+        failed.value
+    )
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    with server.accept()[0] as client:
+        client.recv(1024)
+        client.sendall(answer)
+
+
+def test_missing_socket_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable) as failed:
+        connection.connect(f"host={tmp_path} user=me")
+
+    assert f" at {tmp_path}/.s.PGSQL.5432: Postgres could" in str(failed.value)
+    assert "(no server has this socket)" in str(failed.value)
 
 
 @pytest.mark.parametrize(
