@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from select import select
 from threading import Event, Thread
 from typing import IO, Any
 
@@ -210,3 +211,45 @@ def named_pipe(pipe: Path, data: bytes, *, is_endless: bool = False) -> Iterator
     Thread(target=write, daemon=True).start()
     yield
     may_close.set()
+
+
+class Keyboard:
+    """A command in a terminal of its own, in which a test types."""
+
+    def __init__(self, terminal: Terminal, *args: str, **environ: str) -> None:
+        self._child, self._tty = pty.fork()
+        if self._child == 0:  # the command; Ctrl-C reaches it and its children
+            os.chdir(terminal.folder)
+            os.execve(SALESPRO, [str(SALESPRO), *args], terminal.variables(**environ))  # noqa: S606 -- our own command
+        self._printed = ""
+
+    def type(self, text: str) -> None:
+        r"""Type the text; `\x03` is Ctrl-C."""
+        os.write(self._tty, text.encode())
+
+    def wait_for(self, text: str) -> str:
+        """Wait until the command prints the text; return all before and the text.
+
+        Raises:
+            AssertionError: the command ended, or 30 s are over.
+        """
+        deadline = time.monotonic() + 30
+        while text not in self._printed:
+            left_s = deadline - time.monotonic()
+            readable, _, _ = select([self._tty], [], [], max(0.0, left_s))
+            assert readable, f"Not printed: {text!r}, but {self._printed!r}"
+            data = b""
+            with suppress(OSError):  # Linux reports EIO when the command has ended
+                data = os.read(self._tty, 65536)
+            assert data, f"The command ended: {self._printed!r}"
+            self._printed += data.decode(errors="replace")
+        before, _, self._printed = self._printed.partition(text)
+        return before + text
+
+    def wait_for_exit(self) -> int:
+        """The exit code; the rest of the output is dropped."""
+        with suppress(OSError):
+            while os.read(self._tty, 65536):
+                pass
+        os.close(self._tty)
+        return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])

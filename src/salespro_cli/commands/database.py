@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
-from typing import Any
 
 import click
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg import Connection
 
 from salespro_cli.commands.examples import example
-from salespro_cli.local_postgres.binaries import psql_path
 from salespro_cli.local_postgres.database_url import (
     database_url,
     describe_database,
     open_connection,
 )
+from salespro_cli.local_postgres.psql import find_psql, run_psql, server_version
 from salespro_cli.output.terminal import echo, echo_lines
 from salespro_core.postgres import connection
 from salespro_core.postgres.grants import grant_statements
+from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import transaction
 from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.preflight.database import schema_problems
 
 
 @click.command(
@@ -33,18 +32,8 @@ from salespro_core.postgres.sqlstates import store_errors
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql_(arguments: tuple[str, ...]) -> None:
     """Open the database in psql; ARGUMENTS are those of psql."""
-    # An installed psql may fit the server better than the psql in the wheel.
-    program = shutil.which("psql") or psql_path()
     with database_url(creates=False) as url:
-        parts: dict[str, Any] = conninfo_to_dict(url)
-        # Not as an argument: every user of this machine can read those.
-        password = (
-            {"PGPASSWORD": str(parts.pop("password"))} if "password" in parts else {}
-        )
-        conninfo = make_conninfo(**parts)
-        code = subprocess.call(  # noqa: S603 -- psql with the arguments of its user
-            [program, conninfo, *arguments], env=os.environ | password
-        )
+        code = run_psql(find_psql(server_version(url)), url, arguments)
     sys.exit(code)
 
 
@@ -58,8 +47,20 @@ def migrate() -> None:
     It can be run again at any time. It does not rewrite any table.
     """
     with database_url(migrates=False) as url, connection.connect(url) as conn:
+        done = _to_do(conn)
         connection.migrate(conn)
-    echo(f"The tables in {describe_database()} are up to date.")
+    echo(f"The tables in {describe_database()} {done}.")
+
+
+def _to_do(conn: Connection) -> str:
+    """What a migration would do with the tables, as the end of a sentence."""
+    with store_errors("looking at the tables"), transaction(conn):
+        missing = [problem.description for problem in schema_problems(conn)]
+    if not missing:
+        return "were up to date"
+    if missing == [f"table missing: {', '.join(expected_schema().tables)}"]:
+        return "are created"
+    return "are updated"
 
 
 @click.command(

@@ -7,6 +7,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
+from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support.builders import CANARY_PASSWORD, appointment, csv_bytes
@@ -54,8 +55,10 @@ def test_missing_tables_are_an_error_until_migrate_creates_them(
     migrated = terminal.run("migrate"), terminal.run("migrate")
 
     database = f"{parts['dbname']} on {parts.get('host', 'localhost')}"
-    expected = CommandResult(0, f"The tables in {database} are up to date.\n", "")
-    assert migrated == (expected, expected)
+    assert migrated == (
+        CommandResult(0, f"The tables in {database} are created.\n", ""),
+        CommandResult(0, f"The tables in {database} were up to date.\n", ""),
+    )
     assert terminal.run("import", "one.csv", "--json").counts == {"created": 1}
 
 
@@ -83,6 +86,33 @@ def test_without_database_url_an_embedded_postgres_keeps_the_rows(
     assert not is_running
     assert migrated == CommandResult(
         0,
-        "The tables in the embedded Postgres of .salespro/ are up to date.\n",
+        "The tables in the embedded Postgres of .salespro/ were up to date.\n",
         "",
+    )
+
+
+def test_migrate_of_an_older_schema_says_that_it_is_updated(
+    terminal: Terminal, conn: Connection
+) -> None:
+    conn.execute("ALTER TABLE salespro_sync_history DROP COLUMN refused_rows")
+
+    done = terminal.run("migrate")
+
+    assert done.out.endswith(" are updated.\n")
+    assert terminal.run("migrate").out.endswith(" were up to date.\n")
+
+
+def test_migrate_without_a_database_creates_the_embedded_one_and_says_so(
+    tmp_path: Path,
+) -> None:
+    terminal = Terminal(tmp_path)
+
+    try:
+        done = terminal.run("migrate")
+    finally:
+        pgdata = tmp_path / ".salespro" / "postgres" / "pgdata"
+        shutil.rmtree(pgdata.resolve(), ignore_errors=True)
+
+    assert done == CommandResult(
+        0, "The tables in the embedded Postgres of .salespro/ are created.\n", ""
     )
