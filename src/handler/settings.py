@@ -188,7 +188,7 @@ def _bucket_names(values: Mapping[str, str]) -> tuple[str, ...]:
 def _is_conninfo(text: str) -> bool:
     try:
         conninfo_to_dict(text)
-    except ProgrammingError:
+    except (ProgrammingError, UnicodeError):
         return False
     return True
 

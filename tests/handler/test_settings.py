@@ -150,6 +150,12 @@ def test_database_is_configured_by_url_secret_or_iam(database: dict[str, str]) -
             "(percent-encode special characters of a password)",
             id="malformed-url",
         ),
+        pytest.param(
+            {"DATABASE_URL": "postgresql://me:\udcff@db.example/sales"},
+            "DATABASE_URL must be a libpq URL such as postgresql://user@host/database "
+            "(percent-encode special characters of a password)",
+            id="url-not-utf-8",
+        ),
     ],
 )
 def test_incomplete_or_ambiguous_database_is_a_problem(

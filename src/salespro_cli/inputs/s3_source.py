@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError
 from handler.aws.s3_object import CLIENT_CONFIG, ObjectStream
 from handler.events import Notification
 from salespro_core.errors import ObjectGone, ObjectUnavailable
+from salespro_core.model.object_key import loggable, reason_not_storable
 from salespro_core.model.upload import Upload
 
 
@@ -32,6 +33,11 @@ def open_object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not bucket or not key:
         raise click.ClickException(f"Name the object as s3://bucket/key, not {uri}")
+    if reason := reason_not_storable(key):
+        raise click.ClickException(
+            f"{loggable(uri)} was not imported: {reason}. No object has such a key: check "
+            "the name, and whether the terminal or the script writes UTF-8."
+        )
     notification = Notification(
         bucket=bucket,
         object_key=key,

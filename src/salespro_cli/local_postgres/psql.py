@@ -9,9 +9,8 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from salespro_cli.local_postgres.binaries import EmbeddedPostgresError, psql_path
 from salespro_core.errors import StoreRefused
@@ -72,8 +71,11 @@ def run_psql(program: str, url: str, arguments: Sequence[str]) -> int:
 
     Ctrl-C is for psql, which cancels the query; a shell's code is returned if a signal
     ends it.
+
+    Raises:
+        StoreRefused: the URL is malformed.
     """
-    parts: dict[str, Any] = conninfo_to_dict(url)
+    parts = connection.conninfo_parts(url)
     # Not as an argument: every user of this machine can read those.
     password = {"PGPASSWORD": str(parts.pop("password"))} if "password" in parts else {}
     # A handler and not SIG_IGN, which psql would inherit.

@@ -70,9 +70,10 @@ def process_one_message(
             sqs.delete_message(
                 QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"]
             )
-        for item in read_message(message["Body"]):
-            if isinstance(item, Ignored) and item.object_key:
-                echo(f"{item.object_key} is ignored: {item.reason}.")
+            # Only here: the body of a failed message may have an unknown form.
+            for item in read_message(message["Body"]):
+                if isinstance(item, Ignored) and item.object_key:
+                    echo(f"{item.object_key} is ignored: {item.reason}.")
         for key in sorted(_report_keys(s3) - before):
             body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
             # The key has no line end: see `folder_names`.

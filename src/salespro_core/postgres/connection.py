@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused
@@ -38,7 +41,7 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
         StoreRefused: the conninfo, role, password, database or certificate is wrong, or
             the server is older than `MIN_SERVER_VERSION`.
     """
-    try:
+    with _malformed_conninfo_refused():
         conninfo = make_conninfo(
             conninfo,
             connect_timeout=max(math.ceil(MIN_TIMEOUT_S), math.floor(timeout_s)),
@@ -46,17 +49,34 @@ def connect(conninfo: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connectio
             fallback_application_name="salespro-importer",
         )
         address = server_address(conninfo)
-    except psycopg.ProgrammingError:
-        # The error's text repeats the conninfo, which may contain a password.
-        raise StoreRefused(
-            "While connecting to Postgres: DATABASE_URL is neither a URL such as "
-            "postgresql://user:password@host/database nor keywords such as host=db. "
-            "In a URL, percent-encode special characters of the password."
-        ) from None
     with connect_errors(address):
         conn = open_connection(conninfo)
         _refuse_old_server(conn, address)
         return conn
+
+
+def conninfo_parts(conninfo: str) -> dict[str, Any]:
+    """The keywords of a libpq URL or keyword string.
+
+    Raises:
+        StoreRefused: it is neither.
+    """
+    with _malformed_conninfo_refused():
+        return conninfo_to_dict(conninfo)
+
+
+@contextmanager
+def _malformed_conninfo_refused() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.ProgrammingError, UnicodeError):  # UnicodeError: not UTF-8
+        # The error's text repeats the conninfo, which may contain a password.
+        raise StoreRefused(
+            "While connecting to Postgres: DATABASE_URL is neither a URL such as "
+            "postgresql://user:password@host/database nor keywords such as host=db. "
+            "In a URL, percent-encode special characters of the password, and bytes that "
+            "are not UTF-8."
+        ) from None
 
 
 def _refuse_old_server(conn: Connection, address: str) -> None:

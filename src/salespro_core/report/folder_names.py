@@ -18,11 +18,6 @@ _LONGEST_FILE = "report.html"  # no file of a report has a longer name
 _DIGEST_LENGTH = 32
 # A key that already ends like this could be mistaken for a shortened one.
 _DIGEST = re.compile(rf"~[0-9a-f]{{{_DIGEST_LENGTH}}}$")
-# Control characters, lone surrogates, line separators and the noncharacters of XML.
-_UNSAFE_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
-_UNSAFE = frozenset(
-    "\\\ufffe\uffff\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
-) | frozenset("\u2066\u2067\u2068\u2069")
 
 
 def bucket_folder(object_key: str, version: str) -> str:
@@ -81,4 +76,8 @@ def _cut(text: str, max_bytes: int) -> str:
 
 
 def _is_unsafe(character: str) -> bool:
-    return character in _UNSAFE or unicodedata.category(character) in _UNSAFE_CATEGORIES
+    if character.isprintable():
+        return character == "\\"
+    # A terminal would show another name than that of the folder, and XML cannot hold some of
+    # these characters.  Spaces of other widths are ordinary in Japanese names.
+    return unicodedata.category(character) != "Zs"

@@ -7,6 +7,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -27,13 +28,19 @@ def test_unreachable_database_is_one_error_line_without_the_password(
     assert CANARY_PASSWORD not in done.error
 
 
+@pytest.mark.parametrize("command", ["migrate", "history", "psql"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgres//ann:{CANARY_PASSWORD}@host/sales",
+        f"postgresql://ann:{CANARY_PASSWORD}\udcff@host/sales",
+    ],
+)
 def test_malformed_database_url_is_not_repeated_in_the_error(
-    terminal: Terminal,
+    terminal: Terminal, command: str, url: str
 ) -> None:
     """A typing mistake must not print the password."""
-    done = terminal.run(
-        "migrate", DATABASE_URL=f"postgres//ann:{CANARY_PASSWORD}@host/sales"
-    )
+    done = terminal.run(command, DATABASE_URL=url)
 
     assert "DATABASE_URL" in done.error
     assert CANARY_PASSWORD not in done.error

@@ -216,6 +216,8 @@ def test_missing_socket_is_named(tmp_path: Path) -> None:
         pytest.param(f"postgresql://me:{PASSWORD}%@host/db", id="bad-escape"),
         pytest.param(f"me {PASSWORD} host", id="no-keywords"),
         pytest.param(f"pass={PASSWORD}", id="unknown-keyword"),
+        # A byte that is not UTF-8, as Python reads it from the environment.
+        pytest.param(f"postgresql://me:{PASSWORD}\udcff@host/db", id="not-utf-8"),
     ],
 )
 def test_invalid_conninfo_is_refused_without_quoting_it(conninfo: str) -> None:
