@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from itertools import takewhile
 from typing import NoReturn
 
 import click
@@ -18,7 +19,15 @@ from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.watch import watch
 from salespro_cli.local_postgres.binaries import EmbeddedPostgresError
-from salespro_cli.output.terminal import echo
+from salespro_cli.output.exit_codes import (
+    BUG,
+    FAILED,
+    INTERRUPTED,
+    TERMINATED,
+    WRONG_USAGE,
+    ImportFailed,
+)
+from salespro_cli.output.terminal import echo_error, echo_json
 from salespro_core.errors import SalesProError
 
 
@@ -40,29 +49,31 @@ for _command in (
 
 
 def main() -> NoReturn:
-    """Run a command; an error is one line on stderr and an exit code other than 0."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    """Run a command; an error is one line on stderr and an exit code other than 0.
+
+    With --json, an error is also one object on stdout.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     _replace_unprintable_characters()
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("Interrupted.", 130)
+    except SystemExit as exit_:
+        if exit_.code == TERMINATED:
+            _print_json("Terminated.", TERMINATED)
+        raise
     except click.exceptions.NoArgsIsHelpError as help_:
         help_.show()
         sys.exit(help_.exit_code)
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "salespro"
-        _fail(f"{error.format_message()} Try: {command} --help", 2)
-    except click.ClickException as error:
-        _fail(error.format_message(), 1)
-    except (SalesProError, EmbeddedPostgresError) as error:
-        _fail(str(error), 1)
-    except Exception as error:  # the last handler: no traceback for users
-        if os.environ.get("SALESPRO_DEBUG"):
+    except (Exception, KeyboardInterrupt) as error:
+        message, code = _message_and_code(error)
+        if code == BUG and os.environ.get("SALESPRO_DEBUG"):
             raise
-        _fail_unexpectedly(error)
+        if not isinstance(error, ImportFailed):
+            _print_json(message, code)
+        echo_error(f"Error: {message}")
+        sys.exit(code)
 
 
 def _replace_unprintable_characters() -> None:
@@ -72,21 +83,56 @@ def _replace_unprintable_characters() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _fail_unexpectedly(error: Exception) -> NoReturn:
-    if isinstance(error, OSError) and error.strerror:  # such as a full disk
-        if error.filename is None:
-            # Otherwise Python would fail once more when it flushes stdout at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        path = f": {error.filename}" if error.filename is not None else ""
-        _fail(f"{error.strerror}{path}", 1)
-    _fail(
-        f"Unexpected {type(error).__name__}: this is a bug in salespro. "
-        "Set SALESPRO_DEBUG=1 to see the traceback, and report it.",
-        70,
-    )
+def _message_and_code(error: BaseException) -> tuple[str, int]:
+    """The message, on one line, and the exit code."""
+    code = FAILED
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            message, code = "Interrupted.", INTERRUPTED
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "salespro"
+            message = f"{error.format_message()} Try: {command} --help"
+            code = WRONG_USAGE
+        case ImportFailed():
+            message, code = error.format_message(), error.code
+        case click.ClickException():
+            message = error.format_message()
+        case SalesProError() | EmbeddedPostgresError():
+            message = str(error)
+        case OSError() if error.strerror:  # such as a full disk
+            message = _os_error(error)
+        case _:  # no traceback for users
+            message = (
+                f"Unexpected {type(error).__name__}: this is a bug in salespro. "
+                "Set SALESPRO_DEBUG=1 to see the traceback, and report it."
+            )
+            code = BUG
+    return " ".join(message.split()), code
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    # split(): the message may have lines.
-    echo(f"Error: {' '.join(message.split())}", err=True)
-    sys.exit(code)
+def _os_error(error: OSError) -> str:
+    if error.filename is not None:
+        return f"{error.strerror}: {error.filename}"
+    _discard_stdout()
+    return str(error.strerror)
+
+
+def _discard_stdout() -> None:
+    """After an error in writing: Python would fail once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_json(message: str, code: int) -> None:
+    """Print the error as one object, if the command was called with --json."""
+    if _wants_json(sys.argv[1:]):
+        try:
+            echo_json({"error": message, "exit_code": code})
+        except OSError:  # a full disk, or a closed pipe
+            _discard_stdout()
+
+
+def _wants_json(args: list[str]) -> bool:
+    """Whether the command has the option --json, and it is among the arguments."""
+    command = next((cli.commands[arg] for arg in args if arg in cli.commands), None)
+    options = [opt for param in command.params for opt in param.opts] if command else []
+    return "--json" in options and "--json" in takewhile(lambda arg: arg != "--", args)

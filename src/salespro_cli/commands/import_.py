@@ -17,7 +17,13 @@ from salespro_cli.local_postgres.database_url import (
     connection_factory,
     describe_database,
 )
-from salespro_cli.output.terminal import echo, echo_json, echo_lines
+from salespro_cli.output.exit_codes import (
+    FAILED,
+    ROWS_REJECTED,
+    CommandWithExitCodes,
+    ImportFailed,
+)
+from salespro_cli.output.terminal import echo, echo_error, echo_json, echo_lines
 from salespro_cli.reports.browser import open_report
 from salespro_cli.reports.writer import prepare_report, reports_folder, write_report
 from salespro_core.importer.callbacks import ImportCallbacks
@@ -33,6 +39,7 @@ from salespro_core.report.text_report import as_text, reject_lines, replace_unpr
 
 @click.command(
     "import",
+    cls=CommandWithExitCodes,
     short_help="Import a file, or check it with --dry-run.",
     epilog=example(
         "salespro import --dry-run SalesPro2025-06-18.csv",
@@ -45,7 +52,12 @@ from salespro_core.report.text_report import as_text, reject_lines, replace_unpr
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
 @click.option("--open", "opens", is_flag=True, help="Open the report afterwards.")
-def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
+@click.option(
+    "--fail-on-rejects", is_flag=True, help="Exit with 3 if any row is rejected."
+)
+def import_(
+    file: str, *, dry_run: bool, wants_json: bool, opens: bool, fail_on_rejects: bool
+) -> None:
     """Import FILE, a path or an s3://bucket/key, into Postgres.
 
     The report is written to a folder under .salespro/reports/. Rows that cannot be
@@ -99,49 +111,63 @@ def import_(file: str, *, dry_run: bool, wants_json: bool, opens: bool) -> None:
             ),
         )
     folder = folders[-1] if folders else None
-    _print_result(outcome, folder, wants_json=wants_json, opens=opens)
-
-
-def _print_result(
-    outcome: Outcome, folder: Path | None, *, wants_json: bool, opens: bool
-) -> None:
-    """Print the result and open its report.
-
-    Args:
-        outcome: the result of the import or dry run.
-        folder: with the files of the report; None if the file was imported before.
-        wants_json: print JSON instead of text.
-        opens: open the report.
-
-    Raises:
-        click.ClickException: the file was refused.
-    """
     rejects_file = folder / "rejects.csv" if folder else None
     rejects = str(rejects_file) if rejects_file and rejects_file.exists() else None
+    failure = _failure(outcome, rejects, fail_on_rejects=fail_on_rejects)
     if wants_json:
-        place = {
+        ending = {
             "report": str(folder) if folder else None,
             "database": describe_database(),
+            "exit_code": failure.code if failure else 0,
         }
-        echo_json(as_json(outcome, rejects) | place, indent=2)
-    elif outcome.error is None:
-        shows_cells = sys.stdout.isatty()
-        echo_lines(as_text(outcome, rejects, shows_cells=shows_cells), unbroken=rejects)
-    elif lines := list(reject_lines(outcome, shows_cells=sys.stdout.isatty())):
-        echo_lines("\n".join(lines[1:]))  # without the empty line
-    if folder and not wants_json:
-        echo(f"Report: {folder / 'report.html'}")
-    if not wants_json:
-        echo_lines(f"Database: {describe_database()}")
+        echo_json(as_json(outcome, rejects) | ending, indent=2)
+    else:
+        _print_result(outcome, folder, rejects)
     if opens and folder:
         open_report(folder)
     elif opens:
         # Not to stdout, where a program may expect JSON.
-        echo(
+        echo_error(
             "No report was written now: `salespro show ID` says where the report of the "
-            "first import is.",
-            err=True,
+            "first import is."
         )
+    if failure:
+        raise failure
+
+
+def _print_result(outcome: Outcome, folder: Path | None, rejects: str | None) -> None:
+    """Print the result; the error of a refused file is left to the caller.
+
+    Args:
+        outcome: the result of the import or dry run.
+        folder: with the files of the report; None if the file was imported before.
+        rejects: path of the rejected rows, if there are any.
+    """
+    # What is piped may become a log, and cells are personal data.
+    shows_cells = sys.stdout.isatty()
+    if outcome.error is None:
+        echo_lines(as_text(outcome, rejects, shows_cells=shows_cells), unbroken=rejects)
+    elif lines := list(reject_lines(outcome, shows_cells=shows_cells)):
+        echo_lines("\n".join(lines[1:]))  # without the empty line
+    if folder:
+        echo(f"Report: {folder / 'report.html'}")
+    echo_lines(f"Database: {describe_database()}")
+
+
+def _failure(
+    outcome: Outcome, rejects: str | None, *, fail_on_rejects: bool
+) -> ImportFailed | None:
+    """The error of an import whose exit code is not 0."""
+    counts, name = outcome.counts, outcome.upload.location
     if outcome.error is not None:
         rejected_rows = f" Rejected rows: {rejects}" if rejects else ""
-        raise click.ClickException(f"{outcome.error}{rejected_rows}")
+        return ImportFailed(f"{outcome.error}{rejected_rows}", FAILED)
+    if counts.rejected and counts.rejected == counts.processed:
+        rows, verb = "All", "are"
+    elif counts.rejected and fail_on_rejects:
+        rows = f"{counts.rejected:,} of {counts.processed:,}"
+        verb = "is" if counts.rejected == 1 else "are"
+    else:
+        return None
+    verb = "would be" if outcome.is_dry_run else verb
+    return ImportFailed(f"{rows} rows of {name} {verb} rejected.", ROWS_REJECTED)

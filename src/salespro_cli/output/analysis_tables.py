@@ -21,7 +21,7 @@ _SUMS = (">appts", ">sales", ">rate", ">revenue", ">average")
 
 
 def analysis_json(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as a JSON object; rates are in percent, times ISO 8601."""
+    """The analysis as JSON: rates in percent, times in ISO 8601, amounts as strings."""
     return {
         "since": analysis.since and analysis.since.isoformat(),
         "newest_appointment": analysis.newest and analysis.newest.isoformat(),
@@ -49,16 +49,16 @@ def _sums_json(sums: Sales) -> dict[str, Any]:
         "sales": sums.sales,
         "conversion_rate": None if rate is None else round(rate, 2),
         "sales_with_amount": sums.with_amount,
-        "revenue": _number(sums.revenue),
-        "average": _number(sums.average),
-        "minimum": _number(sums.minimum),
-        "maximum": _number(sums.maximum),
+        "revenue": _decimal(sums.revenue),
+        "average": _decimal(sums.average),
+        "minimum": _decimal(sums.minimum),
+        "maximum": _decimal(sums.maximum),
     }
 
 
-def _number(value: Decimal | None) -> float | None:
-    # A float is exact to the cent below ten trillion.
-    return None if value is None else float(value)
+def _decimal(value: Decimal | None) -> str | None:
+    """A string, as in report.json: many programs would read a JSON number as a float."""
+    return None if value is None else f"{value:.2f}"
 
 
 def analysis_tables(analysis: Analysis, console: Console) -> Group:

@@ -21,6 +21,14 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(replace_unprintable(text), err=err)
 
 
+def echo_error(text: str) -> None:
+    """Print one line on stderr; a terminal shows it in several, broken between words."""
+    line = replace_unprintable(text)
+    if sys.stderr.isatty():
+        line = "\n".join(fold(line, terminal_width()))
+    click.echo(line, err=True)
+
+
 def echo_lines(text: str, *, unbroken: str | None = None) -> None:
     """Print text of several lines, whose names have no line ends of their own.
 

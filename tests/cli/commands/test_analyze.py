@@ -50,10 +50,10 @@ def test_analyze_prints_sums_reps_days_and_recent_imports(
         "sales": 2,
         "conversion_rate": 66.67,
         "sales_with_amount": 1,
-        "revenue": 10000.0,
-        "average": 10000.0,
-        "minimum": 10000.0,
-        "maximum": 10000.0,
+        "revenue": "10000.00",
+        "average": "10000.00",
+        "minimum": "10000.00",
+        "maximum": "10000.00",
     }
     assert as_json["overview"] == sums
     assert as_json["top_reps"] == [

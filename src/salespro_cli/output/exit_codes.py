@@ -1,0 +1,40 @@
+"""What each exit code means, and the errors of an import that have a code of their own."""
+
+from __future__ import annotations
+
+import click
+
+FAILED = 1
+WRONG_USAGE = 2
+ROWS_REJECTED = 3
+BUG = 70
+INTERRUPTED = 130
+TERMINATED = 143
+
+# The help of `salespro import` and docs/cli.md show these.
+MEANINGS = {
+    "0": "success; some rows may be rejected",
+    "1": "an error, or a file is not imported; stderr says what to do",
+    "2": "wrong usage",
+    "3": "all rows of a file are rejected, or any row if --fail-on-rejects is set",
+    "70": "a bug; set SALESPRO_DEBUG=1 to see where, and report it",
+    "130, 143": "interrupted by Ctrl-C or SIGTERM",
+}
+
+
+class CommandWithExitCodes(click.Command):
+    """A command whose help ends with the meanings of the exit codes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the epilog, and the exit codes as a list that fits the terminal."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit codes"):
+            formatter.write_dl(list(MEANINGS.items()))
+
+
+class ImportFailed(click.ClickException):
+    """An import that ended with an exit code other than 0; the JSON has its error."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
