@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from psycopg import Connection
 
-from handler.aws.error_codes import Cause
-from handler.aws.errors import failure_of
+from handler.aws.errors import aws_errors
 from handler.aws.s3_object import CLIENT_CONFIG
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.queries import known_buckets
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-# Operation -> what it needs.
-_PERMISSIONS = {
-    "GetBucketNotificationConfiguration": "s3:GetBucketNotification on the bucket",
-    "GetQueueUrl": "sqs:GetQueueUrl on the queue",
-}
-
 
 def s3_client() -> S3Client:
     """A client for S3, configured by the environment.
@@ -37,7 +30,7 @@ def s3_client() -> S3Client:
     Raises:
         click.ClickException: AWS is not configured.
     """
-    with _aws_errors_mapped():
+    with _configuration_errors():
         client: S3Client = boto3.client("s3", config=CLIENT_CONFIG)
         return client
 
@@ -63,25 +56,27 @@ def upload_queue(s3: S3Client, bucket: str) -> tuple[SQSClient, str]:
     """A client for SQS, and the URL of the queue that the bucket notifies of uploads.
 
     Raises:
-        click.ClickException: the bucket notifies no queue or several queues, or AWS
-            refuses to return them.
+        click.ClickException: the bucket notifies no queue or several queues.
+        ObjectRefused, ObjectUnavailable: AWS refuses, or fails, to return them.
     """
-    with _aws_errors_mapped():
+    notifications = f"reading which queue s3://{bucket} notifies"
+    with aws_errors(notifications, "s3:GetBucketNotification on the bucket"):
         answer = s3.get_bucket_notification_configuration(Bucket=bucket)
-        arns = {
-            queue["QueueArn"]
-            for queue in answer.get("QueueConfigurations", [])
-            if any(event.startswith("s3:ObjectCreated") for event in queue["Events"])
-        }
-        if len(arns) != 1:
-            raise click.ClickException(
-                f"s3://{bucket} notifies {len(arns)} queues of uploads: name the queue of "
-                "the function with --queue-url."
-            )
-        _, _, _, region, account, name = arns.pop().split(":")
-        sqs = boto3.client("sqs", region_name=region)
+    arns = {
+        queue["QueueArn"]
+        for queue in answer.get("QueueConfigurations", [])
+        if any(event.startswith("s3:ObjectCreated") for event in queue["Events"])
+    }
+    if len(arns) != 1:
+        raise click.ClickException(
+            f"s3://{bucket} notifies {len(arns)} queues of uploads: name the queue of "
+            "the function with --queue-url."
+        )
+    _, _, _, region, account, name = arns.pop().split(":")
+    sqs = _sqs_client(region)
+    with aws_errors(f"looking for the queue {name}", "sqs:GetQueueUrl on the queue"):
         queue = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-        return sqs, queue["QueueUrl"]
+    return sqs, queue["QueueUrl"]
 
 
 def queue_client(queue_url: str) -> tuple[SQSClient, str]:
@@ -90,20 +85,19 @@ def queue_client(queue_url: str) -> tuple[SQSClient, str]:
     Raises:
         click.ClickException: AWS is not configured.
     """
-    with _aws_errors_mapped():
-        return boto3.client("sqs"), queue_url
+    return _sqs_client(None), queue_url
+
+
+def _sqs_client(region: str | None) -> SQSClient:
+    with _configuration_errors():
+        client: SQSClient = boto3.client("sqs", region_name=region)
+        return client
 
 
 @contextmanager
-def _aws_errors_mapped() -> Iterator[None]:
+def _configuration_errors() -> Iterator[None]:
+    """Map errors of making a client; `handler.aws.errors` maps those of requests."""
     try:
         yield
-    except ClientError as error:
-        failure = failure_of(error, _PERMISSIONS[error.operation_name])
-        verb = "failed" if failure.cause is Cause.PASSING else "was refused"
-        fix = "try again" if failure.cause is Cause.PASSING else failure.fix
-        raise click.ClickException(
-            f"{error.operation_name} {verb} by AWS ({failure.code}): {fix}."
-        ) from None
     except (BotoCoreError, ValueError) as error:  # unknown profile, malformed endpoint
         raise click.ClickException(f"AWS is not configured: {error}") from None

@@ -10,12 +10,12 @@ from contextlib import closing, contextmanager
 from io import BufferedReader
 from typing import BinaryIO
 
-import boto3
 import click
 from botocore.exceptions import BotoCoreError
 
-from handler.aws.s3_object import CLIENT_CONFIG, ObjectStream
+from handler.aws.s3_object import ObjectStream
 from handler.events import Notification
+from salespro_cli.aws import s3_client
 from salespro_core.errors import ObjectGone, ObjectUnavailable
 from salespro_core.model.object_key import loggable, reason_not_storable
 from salespro_core.model.upload import Upload
@@ -47,9 +47,7 @@ def open_object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:
         sequencer=None,
     )
     try:
-        stream = ObjectStream(boto3.client("s3", config=CLIENT_CONFIG), notification)
-    except (BotoCoreError, ValueError) as error:  # unknown profile, malformed endpoint
-        raise click.ClickException(f"AWS is not configured: {error}") from None
+        stream = ObjectStream(s3_client(), notification)
     except ObjectGone:
         raise click.ClickException(f"Object not found: {uri}") from None
     except ObjectUnavailable as error:

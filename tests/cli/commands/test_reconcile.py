@@ -16,6 +16,7 @@ from tests.support.function.upload_bucket import (
     open_upload_bucket,
 )
 from tests.support.import_runs import run
+from tests.support.servers.error_server import run_error_server
 from tests.support.terminal import CommandResult, Terminal
 
 
@@ -127,6 +128,60 @@ def test_unknown_bucket_or_queue_is_an_error_of_one_line(
     )
 
     assert result.error.startswith(error.format(bucket=bucket.name))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (
+            403,
+            "AccessDenied",
+            "AWS refuses (AccessDenied): allow the role or user s3:GetBucketNotification",
+        ),
+        (404, "NoSuchBucket", "AWS refuses (NoSuchBucket): the bucket does not exist"),
+        (
+            400,
+            "ThrottlingException",
+            "AWS answered ThrottlingException: try again later.",
+        ),
+        (503, "SlowDown", "AWS answered SlowDown: try again later."),
+    ],
+)
+def test_error_of_reading_the_notifications_has_the_fix_of_its_code(
+    terminal: Terminal, status: int, code: str, error: str
+) -> None:
+    with run_error_server() as server:
+        server.answer(status, code, "")
+        result = terminal.run(
+            *("reconcile", "--bucket", "uploads", "--redrive"),
+            AWS_ENDPOINT_URL=server.url,
+        )
+
+    assert result.error.startswith(
+        f"While reading which queue s3://uploads notifies: {error}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "error"),
+    [
+        (
+            {"AWS_PROFILE": "unknown"},
+            "AWS is not configured: The config profile (unknown) could not be found",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "elsewhere"},
+            "AWS is not configured: Invalid endpoint: elsewhere",
+        ),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--redrive", "--queue-url", "http://q"]])
+def test_missing_configuration_of_aws_is_one_error_line(
+    terminal: Terminal, environ: dict[str, str], error: str, options: list[str]
+) -> None:
+    result = terminal.run("reconcile", "--bucket", "uploads", *options, **environ)
+
+    assert result.error == error
 
 
 @pytest.mark.parametrize("since", ["2025-06-18", "2025-06-18T06:00:00Z", "7d", "90m"])
