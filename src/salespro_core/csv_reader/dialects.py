@@ -18,8 +18,8 @@ _NAMES = {
     " ": "spaces",
     "\N{SECTION SIGN}": "section signs (§)",
 }
-# One character or several, that are neither letters of labels nor quotes.
-_DELIMITER = re.compile(r"[^\w\"'.,\s]+|[\t \x1c-\x1f]+|,[^\w\"'., ]+")
+# One character or several, that are no ASCII letters and digits.
+_DELIMITER = re.compile(r"[^\w\"'.,\s]+|\s+|,[^\w\"'., ]+|[^\x00-\x7f]|['\".]+|_+")
 # Opening quote -> closing quotes.
 _OTHER_QUOTES = {
     "`": "`'\u00b4", "\u2018": "\u2019", "\u201a": "\u2018\u2019", "\u201c": "\u201d",
@@ -33,12 +33,15 @@ _IN_IDS = "_-."
 
 
 def check_label_quotes(
-    labels: Sequence[str], count_columns: Callable[[Sequence[str]], int]
+    labels: Sequence[str],
+    columns_found: int,
+    count_columns: Callable[[Sequence[str]], int],
 ) -> None:
     """Refuse a header whose labels are in other quotes, which would be no labels.
 
     Args:
         labels: the labels of the header.
+        columns_found: the columns that they name as they are.
         count_columns: the number of columns that labels name.
 
     Raises:
@@ -47,7 +50,7 @@ def check_label_quotes(
     marked = [label.strip() for label in labels if label.strip()]
     if marked and all(map(_is_quoted, marked)):
         inner = [label.strip(label[0] + label[-1]) for label in marked]
-        if count_columns(inner) > count_columns(labels):
+        if count_columns(inner) > columns_found:
             raise _other_quotes(marked[0])
 
 
@@ -61,8 +64,11 @@ def check_key_quotes(keys: Iterable[str]) -> None:
     """
     filled = [key.strip() for key in keys if key.strip()]
     quoted = list(filter(_is_quoted, filled))
-    if len(quoted) * 2 > len(filled):
-        raise _other_quotes(quoted[0])
+    # Some ids begin and end with such a mark, or with a quote that was doubled by mistake.
+    marks = {key[0] for key in filled if key[0] == key[-1] and key[0] in _IN_IDS + '"'}
+    is_all = len(filled) > 1 and all({key[0], key[-1]} == marks for key in filled)
+    if len(quoted) * 2 > len(filled) or is_all:
+        raise _other_quotes((quoted or filled)[0])
 
 
 def _is_quoted(text: str) -> bool:
@@ -72,12 +78,16 @@ def _is_quoted(text: str) -> bool:
     first, last = text[0], text[-1]
     is_quoted = last in _OTHER_QUOTES.get(first, "") or (
         first == last
-        and (first == _THORN or not (first.isalnum() or first in _IN_IDS + '"'))
+        and not (first.isascii() and (first.isalnum() or first in _IN_IDS + '"'))
     )
     return is_quoted and not "\ud800" <= first <= "\udfff"
 
 
 def _other_quotes(text: str) -> UnreadableObject:
+    if text[0] == '"':
+        return UnreadableObject(
+            "The cells are in quotes twice; export the file with one pair of quotes."
+        )
     return UnreadableObject(
         f"The cells are in quotes of another kind (U+{ord(text[0]):04X}); export "
         'the file with double quotes (").'
@@ -96,7 +106,7 @@ def delimiter_name(
     """
     best, name = columns_found, None
     for delimiter in dict.fromkeys((*_NAMES, *_candidates(line))):
-        cells = line.split(delimiter)
+        cells = [cell.strip(_THORN) for cell in line.split(delimiter)]
         # Of two delimiters with as many columns, the longer leaves nothing in the labels.
         if len(cells) > 1 and (found := count_columns(cells)) > best:
             best, name = found, _NAMES.get(delimiter) or _shown(delimiter)
@@ -105,6 +115,8 @@ def delimiter_name(
 
 def _candidates(line: str) -> Iterator[str]:
     runs = sorted(set(_DELIMITER.findall(line[:10_000])), key=len, reverse=True)
+    if line.startswith(_THORN):  # it is the quote
+        runs = [run for run in runs if _THORN not in run]
     for run in runs[:20]:
         yield run
         yield run[0]

@@ -93,7 +93,7 @@ def read_header(
         UnreadableObject: the labels are not UTF-8 text, in other quotes, not separated by
             commas, or after a line for Excel (sep=).
     """
-    _check_text(labels)
+    _check_text(labels, exports)
     reject_indexes = find_reject_labels(labels)
     if reject_indexes:
         labels = [unescape_formula(label) for label in labels]
@@ -198,10 +198,16 @@ def _first_repeated(places: Iterable[Sequence[int]]) -> Sequence[int]:
     return next((indexes for indexes in places if len(indexes) > 1), ())
 
 
-def _check_text(labels: Sequence[str]) -> None:
-    """Labels are stored in Postgres and in reports, which need valid text."""
+def _check_text(labels: Sequence[str], exports: Sequence[Export]) -> None:
+    """Labels are stored in Postgres and in reports, which need valid text.
+
+    Bytes that are not UTF-8 may be delimiters or quotes: a section sign of Windows-1252.
+    """
     text = "".join(labels)
     if "\0" in text or not is_utf8(text):
+        decoded = list(map(_as_latin_1, labels))
+        # Of bytes, a single label is there by chance.
+        _check_delimiter(decoded, exports, 0, least_columns=2)
         guess = EncodingGuess()
         guess.add(labels)
         likely = f" but probably {guess.name}" if guess.name else ""
@@ -209,6 +215,10 @@ def _check_text(labels: Sequence[str]) -> None:
             f"The header is not UTF-8 text{likely}; save the file as CSV UTF-8 and upload "
             "it again."
         )
+
+
+def _as_latin_1(label: str) -> str:
+    return label.encode(errors="surrogateescape").decode("latin-1")
 
 
 def _raise_unknown_export(
@@ -220,7 +230,8 @@ def _raise_unknown_export(
     _check_delimiter(labels, [export for export, _ in matches], len(found))
     known = {index for indexes in found.values() for index in indexes}
     unknown = [label for index, label in enumerate(labels) if index not in known]
-    check_joined_labels(unknown, [*nearest.labels, *REJECT_LABELS], nearest, line)
+    for export, _ in matches:
+        check_joined_labels(unknown, [*export.labels, *REJECT_LABELS], export, line)
     if len(known) < 2:  # noqa: PLR2004 -- a single cell may equal a label by chance
         check_style(labels, matches, line)
         # This may be a row of a file without a header: personal data, never repeated.
@@ -259,7 +270,11 @@ def _missing_labels(export: Export, found: Mapping[Column, object]) -> tuple[str
 
 
 def _check_delimiter(
-    labels: Sequence[str], exports: Sequence[Export], columns_found: int
+    labels: Sequence[str],
+    exports: Sequence[Export],
+    columns_found: int,
+    *,
+    least_columns: int = 1,
 ) -> None:
     """Refuse a header that names more columns if it is split at another delimiter."""
     line = ",".join(labels)
@@ -272,8 +287,9 @@ def _check_delimiter(
     def count_columns(cells: Sequence[str]) -> int:
         return max(len(find_columns(cells, export)) for export in exports)
 
-    check_label_quotes(labels, count_columns)
-    name = delimiter_name(line, columns_found, count_columns)
+    check_label_quotes(labels, columns_found, count_columns)
+    least = max(columns_found, count_columns(labels), least_columns - 1)
+    name = delimiter_name(line, least, count_columns)
     if name:
         raise UnreadableObject(
             f"The cells are separated by {name}; export the file with commas."

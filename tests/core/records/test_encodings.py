@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Iterator
+from encodings.aliases import aliases
 
 import pytest
 
+from salespro_core.errors import InputError
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
-from salespro_core.model.rejects import Problem, encoding_warning
+from salespro_core.model.rejects import Problem, Record, encoding_warning
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from tests.support.builders import appointment, csv_bytes
+from tests.core.csv_reader.decoding.test_encoding_guess import CASES as GUESSED
+from tests.support.builders import appointment, csv_bytes, items_of
 
 # Marks the place of the text in another encoding.
 PLACE = "PLACE"
@@ -111,3 +116,82 @@ def test_warning_is_a_sentence_of_the_file() -> None:
         "Some cells are not UTF-8 text but probably Windows-1252: save the file as CSV "
         "UTF-8 and upload it again"
     )
+
+
+def is_encodable(text: str, codec: str) -> bool:
+    """Whether this system has the codec, for text, and it has all of the letters."""
+    try:
+        return text.encode(codec).decode(codec) == text
+    except (LookupError, UnicodeError):
+        return False
+
+
+TEXTS = [
+    *sorted({text for _, _, texts in GUESSED for text in texts}),
+    *("Nguyễn", "ქართული", "Қазақ", "€5", "naïve ☂", "a\\b", "100%", "x#y", "[z]"),
+]
+OTHER_CODECS = (
+    "utf_8_sig", "koi8_t", "kz1048", "mac_arabic", "mac_croatian", "mac_farsi", "cp720", "cp737",
+    "cp856", "cp874", "cp875", "cp1006", "unicode_escape",
+)  # fmt: skip
+CODECS = [it for it in sorted({*aliases.values(), *OTHER_CODECS}) if is_encodable("a", it)]  # fmt: skip
+# They write letters as ordinary ASCII text, which a cell may have.
+UNKNOWABLE = {"punycode", "raw_unicode_escape"}
+# Their bytes are another text of UTF-8 by chance, or ordinary ASCII: `a~~b`, `+IBM`.
+BY_CHANCE = {
+    ("hp_roman8", "Núñez"), ("johab", "Łukasz"), ("mac_latin2", "Dvořák"), ("hz", "a~b"),
+    ("utf_7", "call \u2013 later"),
+}  # fmt: skip
+# Of these letters UTF-7 makes what may be a word after a plus sign.
+EAST = re.compile("[\u0e00-\u10ff\u3000-\ud7ff]")
+
+
+def groups(codec: str) -> Iterator[list[str]]:
+    """All texts that the codec has in one file, then some in a file of their own."""
+    texts = [
+        text
+        for text in TEXTS
+        if is_encodable(text, codec)
+        and (codec, text) not in BY_CHANCE
+        and not (codec == "utf_7" and EAST.search(text))
+    ]
+    yield texts
+    yield from ([text] for text in texts[:: len(texts) // 4 + 1])
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("_id,resultFullString", "a{},{}"),
+        ("User Object ID,First Name,Last Name,Additional Amount", "a{},{},Lee,5.00"),
+    ],
+)
+def test_text_in_any_codec_of_python_is_read_or_rejected_or_the_file_is_refused(
+    header: str, row: str
+) -> None:
+    wrong = []
+    for codec in set(CODECS) - UNKNOWABLE:
+        for texts in groups(codec):
+            lines = [header, *(row.format(n, text) for n, text in enumerate(texts)), ""]
+            try:
+                stored = stored_texts("\r\n".join(lines).encode(codec))
+            except (InputError, UnicodeError):  # idna knows no long text
+                continue
+            wrong += [
+                (codec, texts[n], text)
+                for n, text in stored.items()
+                if text != texts[n]
+            ]
+
+    assert len(CODECS) > 100
+    assert wrong == []
+
+
+def stored_texts(body: bytes) -> dict[int, str | None]:
+    """The second column of the records, by the number in the first."""
+    with Rejects() as rejects:
+        reader = ExportReader(
+            io.BytesIO(body), (APPOINTMENTS, USERS), rejects, is_lenient=False
+        )
+        records = [item for item in items_of(reader) if isinstance(item, Record)]
+    return {int(str(record.values[0])[1:]): record.values[1] for record in records}

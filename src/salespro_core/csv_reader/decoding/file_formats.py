@@ -7,16 +7,19 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from salespro_core.csv_reader.decoding.wrapped_text import wrapping
 from salespro_core.errors import UnreadableObject
 
 _OPEN = "open it and export the list as CSV"
 _EXPORT = "export the list as CSV instead"
 _UNPACK = "unpack it and upload the CSV file, plain or as .gz"
 _DOWNLOAD = "download the export again"
+_DECODE = "decode it and upload the CSV file, plain or as .gz"
+_DECRYPT = "decrypt it and upload the CSV file"
 
 # (offset, bytes, format, remedy).
 # Sources: the magic database of file(1); the specifications of Parquet, Avro, Arrow, ORC,
-# SQLite, zstd, LZ4 and xz.
+# SQLite, zstd, LZ4 and xz; RFC 9580.
 _MAGIC = (
     (0, b"BZh", "a bzip2 file", _UNPACK),
     (0, b"\xfd7zXZ\0", "an xz file", _UNPACK),
@@ -52,6 +55,36 @@ _MAGIC = (
     (0, b"\x09\x04\x06\0", "an old Excel workbook", _OPEN),
     (0, b"PK\x05\x06", "an empty zip archive", "export the list as CSV"),
     (0, b"PGDMP", "a dump of a Postgres database", _EXPORT),
+    (0, b"\x1f\xef\xbf\xbd\x08", "a gzip file that was read as text and so is broken", _DOWNLOAD),
+    (0, b"\x1f\xc2\x8b\x08", "a gzip file that was read as text and so is broken", _DOWNLOAD),
+    (0, b"LZIP", "an lzip file", _UNPACK),
+    (0, b"\x89LZO\0", "an lzop file", _UNPACK),
+    (0, b"MSCF", "a cabinet archive", _UNPACK),
+    (0, b"xar!", "a xar archive", _UNPACK),
+    (0, b"!<arch>", "an ar archive", _UNPACK),
+    (0, b"070701", "a cpio archive", _UNPACK),
+    (0, b"070707", "a cpio archive", _UNPACK),
+    (0, b"Salted__", "a file encrypted with OpenSSL", _DECRYPT),
+    (0, b"age-encryption.org/", "a file encrypted with age", _DECRYPT),
+    (0, b"\x85\x01\x0c\x03", "a file encrypted with PGP", _DECRYPT),
+    (0, b"\x85\x02\x0c\x03", "a file encrypted with PGP", _DECRYPT),
+    (0, b"\xc1\xc0\x4c\x03", "a file encrypted with PGP", _DECRYPT),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", _EXPORT),
+    (0, b"\x93NUMPY", "a NumPy file", _EXPORT),
+    (0, b"\x80\x04\x95", "a pickle of Python", _EXPORT),
+    (0, b"\x80\x05\x95", "a pickle of Python", _EXPORT),
+    (0, b"RDX2\n", "a file of R", _EXPORT),
+    (0, b"RDX3\n", "a file of R", _EXPORT),
+    (0, b"$FL2", "an SPSS file", _EXPORT),
+    (0, b"bplist", "a property list", _EXPORT),
+    (8, b"DUCK", "a DuckDB database", _EXPORT),
+    (4, b"Standard Jet DB", "an Access database", _EXPORT),
+    (4, b"Standard ACE DB", "an Access database", _EXPORT),
+    (0, b"\0\0\1\0", "an icon", _EXPORT),
+    (0, b"8BPS", "a Photoshop image", _EXPORT),
+    (0, b"ID3", "an MP3 file", _EXPORT),
+    (8, b"WAVE", "a WAV file", _EXPORT),
+    (0, b"%!PS", "PostScript", _EXPORT),
 )  # fmt: skip
 # A pattern at the start of the text, without blank space and byte order mark.
 _SQL = rb"""
@@ -81,6 +114,11 @@ _TEXT_FORMATS = tuple(
         (rb"[\[{]", "JSON", _EXPORT),
         (rb"version\ https?://[\w.-]+/spec/v1\s", "a Git LFS pointer",
          "fetch the file itself (git lfs pull)"),
+        (rb"-----BEGIN\ PGP\ ", "a file encrypted or signed with PGP", _DECRYPT),
+        (rb"-----BEGIN\ [A-Z]", "a key or a certificate", _EXPORT),
+        (rb"begin(-base64)?\ [0-7]{3}\ |=ybegin\ ", "a uuencoded file", _DECODE),
+        (rb"--[\w'()+./:=?-]{1,70}\r?\nContent-", "a form that a browser sends", "save the file in it and upload that"),
+        (rb"HTTP/[0-9.]+\ [0-9]{3}\b", "an HTTP response with its headers", _DOWNLOAD),
         (_SQL, "an SQL dump", _EXPORT),
         (rb"BEGIN:VCARD", "a vCard file", _EXPORT),
         (rb"BEGIN:VCALENDAR", "a calendar (ICS)", _EXPORT),
@@ -96,6 +134,8 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "UTF-16"),
     (b"+/v", "UTF-7"),
 )
+_BEFORE_TEXT = re.compile(rb"(?:\xef\xbb\xbf|[\s\0])*")
+_GZIP_MAGIC = b"\x1f\x8b"
 _PDF_SEARCH_BYTES = 1024  # readers accept other bytes before it
 _CFB_MAGIC = b"\xd0\xcf\x11\xe0"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -120,7 +160,12 @@ def check_format(head: bytes) -> None:
 
 
 def _formats(head: bytes) -> Iterator[tuple[str, str]]:
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    start = _BEFORE_TEXT.sub(b"", head, count=1)
+    if start.startswith(_GZIP_MAGIC):
+        yield (
+            "a gzip file after other bytes",
+            "compress the CSV file and upload it again",
+        )
     if start.startswith(_CFB_MAGIC):
         # The names of the streams of a message are UTF-16.
         is_message = "__substg1.0".encode("utf-16-le") in head
@@ -135,13 +180,20 @@ def _formats(head: bytes) -> Iterator[tuple[str, str]]:
         :pdf
     ]:
         yield "a PDF", _EXPORT
+    yield from _binary_formats(head)
+    yield from _binary_formats(start)
+    if packed := wrapping(start):
+        yield packed, _DECODE
+    for pattern, file_format, remedy in _TEXT_FORMATS:
+        if pattern.match(start):
+            yield file_format, remedy
+
+
+def _binary_formats(head: bytes) -> Iterator[tuple[str, str]]:
     if not _is_text_line(head):
         for offset, magic, file_format, remedy in _MAGIC:
             if head.startswith(magic, offset):
                 yield file_format, remedy
-    for pattern, file_format, remedy in _TEXT_FORMATS:
-        if pattern.match(start):
-            yield file_format, remedy
 
 
 def _zip_format(head: bytes) -> tuple[str, str]:

@@ -12,11 +12,16 @@ _HZ = re.compile("~\\{((?:[!-w][!-~])+)~\\}")
 # Source: RFC 2152.  The hyphen may be missing where no digit follows.  Email addresses
 # with + do not count, nor does a + before an ordinary word.
 _UTF_7 = re.compile(
-    r"\+(?!IBM-)([AI][A-Za-z0-9+/]{2,}|B[A-Za-z0-9+/]{5,})-(?![^\s,]*@)"
-    r"|(?<=[a-z])\+([AI][A-Za-z0-9+/]{2,}|B[A-Za-z0-9+/]{5,})(?![\w@.-])"
+    r"\+(?!IBM-)([AHI][A-Za-z0-9+/]{2,}|B[A-Za-z0-9+/]{5,})-(?![^\s,]*@)"
+    r"|(?<=[a-z])\+([AHI][A-Za-z0-9+/]{2,}|B[A-Za-z0-9+/]{5,})(?![\w@.-])"
+    r"|\+([ABHI][A-Za-z0-9+/]{5,})(?![\w@.-])"
 )
-# Latin, Greek and Cyrillic letters, and typographic signs.
-_UTF_7_TEXT = re.compile("[\u00a1-\u017f\u0384-\u045f\u2010-\u2026\u20ac]+")
+# Latin (also Vietnamese), Greek, Cyrillic, Armenian, Hebrew and Arabic letters, typographic
+# signs, and the two characters of ASCII that UTF-7 lacks.
+_UTF_7_TEXT = re.compile(
+    "[\\\\~\u00a1-\u017f\u0384-\u0587\u05d0-\u05ea\u0620-\u064a\u1ea0-\u1ef9\u2010-\u2026"
+    "\u20ac]+"
+)
 
 
 def seven_bit_encoding(text: str) -> str | None:
@@ -25,19 +30,19 @@ def seven_bit_encoding(text: str) -> str | None:
         if match[0].startswith(("\x1b$)C", "\x0e")):
             return "ISO-2022-KR"
         return "ISO-2022-CN" if match[0][:3] == "\x1b$)" else "ISO-2022-JP"
-    if "~" in text and any(map(_is_hz, _HZ.findall(text))):
+    if "~{" in text and any(map(_is_hz, _HZ.findall(text))):
         return "HZ"
-    if "+" in text and any(_is_utf_7(one or two) for one, two in _UTF_7.findall(text)):
+    if "+" in text and any(map(_is_utf_7, map("".join, _UTF_7.findall(text)))):
         return "UTF-7"
     return None
 
 
 def _is_hz(pairs: str) -> bool:
     try:
-        text = f"~{{{pairs}~}}".encode().decode("hz")
+        f"~{{{pairs}~}}".encode().decode("hz")
     except UnicodeDecodeError:
         return False
-    return all("\u4e00" <= char <= "\u9fff" or char > "\uff00" for char in text)
+    return True
 
 
 def _is_utf_7(digits: str) -> bool:

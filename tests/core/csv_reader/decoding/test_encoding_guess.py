@@ -70,6 +70,14 @@ CASES = [
     ("utf-7", "UTF-7", WESTERN),
     ("utf-7", "UTF-7", TYPOGRAPHY),
     ("utf-7", "UTF-7", CYRILLIC),
+    *(
+        ("utf-7", "UTF-7", [text])
+        for text in ("Żółć", "Νίκος", "Nguyễn", "Қазақ", "a\\b", "a~b", "כהן", "محمد")
+    ),
+    *(
+        ("hz", "HZ", [text])
+        for text in ("Müller", "José García", "D\u2019Angelo", "Ольга")
+    ),
 ]
 
 
@@ -113,7 +121,7 @@ def test_unlikely_cells_have_no_name(cell: bytes) -> None:
     [
         "ann+AOk-x@example.com", "ann+AOk@example.com", "+1-800-555-0100", "~{ok}~", "~{}~",
         "rated A+-ish", "a B+AC-unit", "call +AI-team", "+IBM-", "roof+BBQ-pit", "roof+Attic",
-        "+Aug", "\x1b[31mred", "C+And-d", "1+1=2", "a+b", "+Ann-", "~ 5 {x} ~",
+        "+Aug", "+Augustine", "+ABC123", "+Backyard", "+IBMers", "+Hot-tub", "+BALTIMORE", "+AAAAAA", "~{a~b}", "\x1b[31mred", "C+And-d", "1+1=2", "a+b", "+Ann-", "~ 5 {x} ~",
     ],
 )  # fmt: skip
 def test_ordinary_text_is_in_no_seven_bit_encoding(text: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import bz2
 import gzip
 import io
 import lzma
+import pickle
 import sqlite3
 import tarfile
 import zipfile
+import zlib
 from encodings.aliases import aliases
 
 import pytest
@@ -47,6 +51,11 @@ def sqlite() -> bytes:
     with sqlite3.connect(":memory:") as db:
         db.execute("CREATE TABLE a (b)")
         return db.serialize()
+
+
+def raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
 
 
 FORMATS = [
@@ -103,6 +112,35 @@ FORMATS = [
     ("a script", b"#!/bin/sh\necho a,b\n"),
     ("a program", b"bash: sp-export: command not found\n"),
     ("a program", b"Traceback (most recent call last):\n  File"),
+    *(("zlib", zlib.compress(CSV, level)) for level in range(10)),
+    ("deflate", raw_deflate(CSV)),
+    ("gzip file after other bytes", b"\xef\xbb\xbf" + gzip.compress(CSV)),
+    ("gzip file after other bytes", b"\r\n" + gzip.compress(CSV)),
+    ("gzip file after other bytes", b"\xef\xbb\xbf\n\0 " + gzip.compress(CSV)),
+    ("gzip file that was read as text", gzip.compress(CSV).decode(errors="replace").encode()),
+    ("gzip file that was read as text", gzip.compress(CSV).decode("latin-1").encode()),
+    *((name, mark + magic) for mark in (b"\xef\xbb\xbf", b"\n") for name, magic in (("Parquet", b"PAR1\x15\x04\x15\0,"), ("bzip2", bz2.compress(CSV)), ("zlib", zlib.compress(CSV)))),
+    ("base64", base64.b64encode(CSV)),
+    ("base64", base64.encodebytes(CSV)),
+    ("base64", base64.urlsafe_b64encode(gzip.compress(CSV))),
+    ("base64", b"\xef\xbb\xbf" + base64.b64encode(b"\xef\xbb\xbf" + CSV)),
+    ("base64", b'"' + base64.b64encode(CSV) + b'"'),
+    ("base64", b"data:text/csv;base64," + base64.b64encode(CSV)),
+    ("hexadecimal", CSV.hex().encode()),
+    ("hexadecimal", b"\\x" + CSV.hex().upper().encode()),
+    ("hexadecimal", b"0x" + gzip.compress(CSV).hex().encode()),
+    ("uuencoded", b"begin 644 a.csv\n" + binascii.b2a_uu(CSV[:45])),
+    ("PGP", b"-----BEGIN PGP MESSAGE-----\n\nhQEMA"),
+    ("PGP", b"\x85\x01\x0c\x03\x01\x02"),
+    ("a key", b"-----BEGIN CERTIFICATE-----\nMIIB"),
+    ("OpenSSL", b"Salted__\x01\x02"),
+    ("a form", b'------WebKitFormBoundary7MA4\r\nContent-Disposition: form-data; name="a"\r\n\r\n_id,isSale\r\n'),
+    ("HTTP response", b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n\r\n_id,isSale\r\n"),
+    ("HDF5", b"\x89HDF\r\n\x1a\n\0"),
+    ("pickle", pickle.dumps(CSV)),
+    ("DuckDB", bytes(8) + b"DUCK" + bytes(8)),
+    ("Access", b"\0\x01\0\0Standard ACE DB\0"),
+    ("PostScript", b"%!PS-Adobe-3.0\n"),
 ]  # fmt: skip
 
 
@@ -128,6 +166,16 @@ def test_header_that_begins_like_another_format_is_read(start: bytes) -> None:
     body = start + b",_id\n1,a1\n"
 
     assert [row.cells for row in read_rows(io.BytesIO(body))][1] == ["1", "a1"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["resultFullString", "deadbeefdeadbeef", "12345678901234567890", "x\u009c", "HTTP", "begin", "--", "data", "070"],
+)  # fmt: skip
+def test_single_label_that_resembles_encoded_text_is_read(header: str) -> None:
+    body = f"{header}\n1\n".encode()
+
+    assert [row.cells for row in read_rows(io.BytesIO(body))] == [[header], ["1"]]
 
 
 HEADERS = {

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import io
+from itertools import product
 
 import pytest
 
-from salespro_core.errors import UnreadableObject
+from salespro_core.errors import InputError, UnreadableObject
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
+from salespro_core.model.rejects import Record
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from tests.support.builders import APPOINTMENT, USER
+from tests.support.builders import APPOINTMENT, USER, items_of
 
 EXPORTS = (APPOINTMENTS, USERS)
 
 
-def refusal(text: str) -> str:
+def refusal(text: str | bytes) -> str:
+    body = text.encode() if isinstance(text, str) else text
     with pytest.raises(UnreadableObject) as refused:
-        ExportReader(io.BytesIO(text.encode()), EXPORTS, Rejects(), is_lenient=False)
+        ExportReader(io.BytesIO(body), EXPORTS, Rejects(), is_lenient=False)
     return str(refused.value)
+
+
+def keys(body: bytes) -> list[str]:
+    """The keys of the records."""
+    with Rejects() as rejects:
+        reader = ExportReader(io.BytesIO(body), EXPORTS, rejects, is_lenient=False)
+        items = items_of(reader)
+    return [str(item.values[0]) for item in items if isinstance(item, Record)]
 
 
 @pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
@@ -39,6 +50,98 @@ def test_other_delimiter_is_named(
     assert refusal(text) == (
         f"The cells are separated by {name}; export the file with commas."
     )
+
+
+# All of Latin-1 but ASCII letters, digits and commas.
+MARKS = [char for char in map(chr, range(256)) if not (char.isascii() and char.isalnum()) and char != ","]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [2, 3, 20])
+@pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
+def test_any_character_as_delimiter_is_named(row: dict[str, str], columns: int) -> None:
+    """In UTF-8, or as one byte of Latin-1."""
+    others = []
+    for mark, codec in product(MARKS, ["utf-8", "latin-1"]):
+        lines = (mark.join([*line][:columns]) for line in (row, row.values()))
+        with pytest.raises(InputError) as refused:
+            keys("\n".join([*lines, ""]).encode(codec))
+        # Labels may have spaces; then they are in one cell.
+        if "The cells are separated by " not in str(refused.value) and (
+            mark not in "\r\n" and not (mark == " " and "User Object ID" in row)
+        ):
+            others.append((mark, codec, str(refused.value)))
+
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "quote", "said"),
+    [
+        ("\x14", "\u00fe", "separated by U+0014"),  # Concordance
+        (",", "\u00fe", "in quotes of another kind (U+00FE)"),
+        (",", "\u00ab", "in quotes of another kind (U+00AB)"),
+        ("\u00a7", "", "separated by section signs"),
+        ("\u00fe", "", "separated by '\u00fe'"),
+    ],
+)
+@pytest.mark.parametrize("codec", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
+def test_delimiter_or_quote_outside_ascii_is_named_in_both_encodings(
+    row: dict[str, str], codec: str, delimiter: str, quote: str, said: str
+) -> None:
+    lines = (
+        delimiter.join(f"{quote}{cell}{quote}" for cell in line)
+        for line in (row, row.values())
+    )
+
+    with pytest.raises(UnreadableObject) as refused:
+        keys("\n".join(lines).encode(codec))
+
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 20])
+@pytest.mark.parametrize("in_header", [False, True])
+@pytest.mark.parametrize("row", [APPOINTMENT, USER], ids=["appointments", "users"])
+def test_any_character_as_quote_is_not_stored(
+    row: dict[str, str], columns: int, *, in_header: bool
+) -> None:
+    """Space around an id is removed, and what cannot be seen rejects the row."""
+    labels, cells = [*row][:columns], [*row.values()][:columns]
+    other = [cells[0].replace("Z", "Y"), *cells[1:]]
+    wrong = []
+    for mark, codec in product([*MARKS, "\u3000", "\u300c", "\ufeff"], ["utf-8", "latin-1"]):  # fmt: skip
+        quoted = [[f"{mark}{cell}{mark}" for cell in line] for line in (cells, other)]
+        header = [f"{mark}{label}{mark}" for label in labels] if in_header else labels
+        text = "\n".join(map(",".join, [header, *quoted]))
+        body = text.encode(codec, errors="replace")
+        try:
+            found = keys(body)
+        except InputError:
+            continue
+        if mark not in '"?' and not {cells[0], other[0]}.issuperset(found):
+            wrong.append((mark, codec, found))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("rows", [2, 50, 500])
+def test_cells_in_double_quotes_twice_refuse_the_file(rows: int) -> None:
+    """A program that quotes a CSV file again doubles its quotes."""
+    lines = [f'"""a{n}""","""x"""\n' for n in range(rows)]
+
+    for header in ("_id,resultFullString\n", '"""_id""","""resultFullString"""\n'):
+        with pytest.raises(UnreadableObject, match="The cells are in quotes twice"):
+            keys("".join([header, *lines]).encode())
+    # Some of the ids may be so; they are rejected.
+    assert keys("".join([header, "b1,x\n", *lines]).encode()) == ["b1"]
+
+
+@pytest.mark.parametrize("keys_", [["-a-", "-b-", "c1"], ["_a_"], ["-a-", "_b_"], ["\u00dc", "\u00e9"]])  # fmt: skip
+def test_ids_that_begin_and_end_with_a_mark_by_chance_are_read(
+    keys_: list[str],
+) -> None:
+    assert sorted(keys("\n".join(["_id", *keys_, ""]).encode())) == sorted(keys_)
 
 
 @pytest.mark.parametrize("lines", [1, 2, 3, 10, 50])
