@@ -226,12 +226,12 @@ sbom: $(VENV)/ready .venv-audit/ready build  ## write the shipped packages to .a
 
 # Versions and hashes only: the requirement files name no package index.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
+	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 lock:  ## write the requirement files from pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'uv==0.13.9'; }
-	@$(LOCK) --python-version 3.13 -o src/requirements.txt
-	@$(LOCK) --python-version 3.11 --extra cli --extra dev -c src/requirements.txt -o requirements-dev.txt
-	@$(LOCK) --python-version 3.11 --extra cli --extra bench -c src/requirements.txt -o benchmarks/requirements.txt
+	@$(LOCK) --group function --python-version 3.13 -o src/requirements.txt
+	@$(LOCK) --python-version 3.11 --extra dev -c src/requirements.txt -o requirements-dev.txt pyproject.toml
+	@$(LOCK) --python-version 3.11 --extra bench -c src/requirements.txt -o benchmarks/requirements.txt pyproject.toml
 
 clean:  ## remove everything the targets created, including the embedded database
 	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .venv-mutation .mutation .salespro .postgres .aws-sam \

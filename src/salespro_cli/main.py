@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from itertools import takewhile
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import click
 
@@ -23,6 +23,7 @@ from salespro_cli.output.exit_codes import (
     BUG,
     FAILED,
     INTERRUPTED,
+    READER_ENDED,
     TERMINATED,
     WRONG_USAGE,
     ImportFailed,
@@ -32,7 +33,7 @@ from salespro_core.errors import SalesProError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="salespro-importer")
+@click.version_option(package_name="salespro-importer", prog_name="salespro")
 def cli() -> None:
     """Import SalesPro exports into Postgres.
 
@@ -56,7 +57,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     _replace_unprintable_characters()
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(_run())
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except SystemExit as exit_:
@@ -74,6 +75,17 @@ def main() -> NoReturn:
             _print_json(message, code)
         echo_error(f"Error: {message}")
         sys.exit(code)
+
+
+def _run() -> int | None:
+    """Run a command; return the exit code of `--help`, or if the reader has ended."""
+    stdout = sys.stdout
+    try:
+        return cast("int | None", cli.main(standalone_mode=False))
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return READER_ENDED  # click has replaced stdout, and exits with 1
 
 
 def _replace_unprintable_characters() -> None:

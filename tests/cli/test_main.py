@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from click.testing import CliRunner
 from salespro_cli import main as program
 from salespro_cli.main import cli
 from salespro_cli.sample_data import generator
-from tests.support.terminal import Terminal, wait_for_exit
+from tests.support import paths
+from tests.support.terminal import CommandResult, Terminal, wait_for_exit
 
 
 def test_without_a_command_the_commands_are_listed_on_stderr(
@@ -45,6 +48,75 @@ def test_help_of_each_command_has_an_example(name: str) -> None:
     assert "\\b" not in done.output
 
 
+def test_version_is_that_of_the_package(terminal: Terminal) -> None:
+    done = terminal.run("--version")
+
+    version = metadata.version("salespro-importer")
+    assert done == CommandResult(0, f"salespro, version {version}\n", "")
+
+
+@pytest.mark.parametrize(
+    "args", [("--help",), ("import", "--help"), ("--version",), ("history", "--json")]
+)
+def test_closed_pipe_ends_a_command_silently(
+    terminal: Terminal, args: tuple[str, ...]
+) -> None:
+    with terminal.start(*args) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        code = process.wait(timeout=30)
+        assert process.stderr is not None
+        err = process.stderr.read()
+
+    assert (code, err) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("salespro his", ["history"]),
+        ("salespro sample --export ", ["appointments", "users"]),
+        ("salespro sample --fo", ["--force"]),
+    ],
+)
+def test_shell_completes_commands_options_and_choices(
+    terminal: Terminal, words: str, completed: list[str]
+) -> None:
+    done = terminal.run(
+        _SALESPRO_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split(" ")) - 1),
+    )
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [f"plain,{word}" for word in completed]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_script_for_the_completion_of_each_shell_is_printed(
+    terminal: Terminal, shell: str
+) -> None:
+    done = terminal.run(_SALESPRO_COMPLETE=f"{shell}_source")
+
+    assert (done.code, done.err) == (0, "")
+    assert f"_SALESPRO_COMPLETE={shell}_complete" in done.out
+    page = (paths.ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"_SALESPRO_COMPLETE={shell}_source salespro" in page
+
+
+def test_bash_accepts_the_script_for_the_completion(terminal: Terminal) -> None:
+    script = terminal.run(_SALESPRO_COMPLETE="bash_source").out
+
+    done = subprocess.run(  # noqa: S603 -- a script of click
+        ["bash", "-c", f"{script}\ncomplete -p salespro"],  # noqa: S607
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.strip().endswith("salespro")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
 def test_full_disk_is_one_error_line(terminal: Terminal) -> None:
     with (
@@ -61,7 +133,7 @@ def test_unexpected_exception_is_one_error_line_without_its_text(
 ) -> None:
     """The text may hold a cell. SALESPRO_DEBUG=1 shows the traceback."""
 
-    def write_sample(*_: object) -> None:
+    def write_sample(*_: object, **__: object) -> None:
         raise RuntimeError("canary")
 
     monkeypatch.setattr(generator, "write_sample", write_sample)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -14,9 +17,12 @@ from salespro_cli.sample_data import generator
 
 @click.command(
     short_help="Write a realistic sample export of any size.",
-    epilog=example("salespro sample --rows 200000 --seed 7 big.csv.gz"),
+    epilog=example(
+        "salespro sample --rows 200000 --seed 7 big.csv.gz",
+        "salespro sample --rows 5 - | less",
+    ),
 )
-@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 @click.option(
     "--export",
     "kind",
@@ -31,16 +37,36 @@ from salespro_cli.sample_data import generator
 @click.option(
     "--seed", default=1, show_default=True, help="Another seed gives other rows."
 )
-def sample(out: Path, kind: generator.SampleKind, rows: int | None, seed: int) -> None:
-    """Write an invented export to the file OUT, compressed if its name ends in .gz."""
+@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
+def sample(
+    out: Path, *, kind: generator.SampleKind, rows: int | None, seed: int, force: bool
+) -> None:
+    """Write an invented export to the file OUT, compressed if its name ends in .gz.
+
+    OUT may be - for standard output.
+    """
     if not out.name:
         raise click.ClickException("OUT is empty: name the file to write.")
     rows = generator.PRODUCTION_ROWS[kind] if rows is None else rows
+    if out == Path("-"):
+        stdout = cast(TextIOWrapper, sys.stdout)
+        stdout.reconfigure(encoding="utf-8", newline="")  # the bytes of a file
+        generator.write_rows(kind, rows, seed, stdout)
+        stdout.flush()
+        return
     try:
-        generator.write_sample(kind, rows, seed, out)
+        generator.write_sample(kind, rows, seed, out, overwrite=force)
+    except FileExistsError:
+        raise click.ClickException(_taken(out)) from None
     except OSError as error:
         raise click.ClickException(f"{error.strerror}: {out}") from None
     echo(f"{out}: {rows:,} {kind}, {out.stat().st_size:,} bytes")
+
+
+def _taken(out: Path) -> str:
+    if out.is_file():
+        return f"{out} exists. Choose another name, or overwrite it with --force."
+    return f"{out} is not a regular file. Write - for standard output."
 
 
 @click.command(

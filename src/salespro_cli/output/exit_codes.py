@@ -9,6 +9,7 @@ WRONG_USAGE = 2
 ROWS_REJECTED = 3
 BUG = 70
 INTERRUPTED = 130
+READER_ENDED = 141  # what a shell reports for a program that SIGPIPE has ended
 TERMINATED = 143
 
 # The help of `salespro import` and docs/cli.md show these.
@@ -19,6 +20,7 @@ MEANINGS = {
     "3": "all rows of a file are rejected, or any row if --fail-on-rejects is set",
     "70": "a bug; set SALESPRO_DEBUG=1 to see where, and report it",
     "130, 143": "interrupted by Ctrl-C or SIGTERM",
+    "141": "the program that reads the output has ended, such as `head`",
 }
 
 

@@ -7,6 +7,7 @@ sample of users joins to any sample of appointments.
 
 import csv
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from gzip import GzipFile
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, TextIO
 
 from salespro_cli.sample_data import vocabulary
 
@@ -48,33 +49,52 @@ _NO_SALE = (*["FALSE"] * 60, "false", "")
 _LOGIN_FORMS = (*["%m/%d/%Y"] * 14, *["%Y-%m-%d", "%m-%d-%Y", "%Y/%m/%d"] * 2, "")
 
 
-def write_sample(kind: SampleKind, rows: int, seed: int, out: Path) -> None:
+def write_sample(
+    kind: SampleKind, rows: int, seed: int, out: Path, *, overwrite: bool = False
+) -> None:
     """Write a sample export to `out`, compressed if its name ends in `.gz`.
 
+    Args:
+        kind: which export.
+        rows: number of rows.
+        seed: another seed gives other rows.
+        out: the file; if it is a link, its target.
+        overwrite: replace an existing file, once the new one is complete.
+
     Raises:
+        FileExistsError: `out` exists, and may not or cannot be replaced by a file.
         OSError: the file cannot be written; `out` is unchanged and no partial file is left.
+    """
+    out = out.resolve()  # replaces the target of a link, not the link
+    if out.exists() and not (overwrite and out.is_file()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    with ExitStack() as stack:
+        file: BufferedWriter | GzipFile = stack.enter_context(part.open("xb"))
+        stack.callback(part.unlink, missing_ok=True)
+        if out.suffix == ".gz":
+            # No name and no time in the gzip header: the same seed gives the same bytes.
+            file = stack.enter_context(GzipFile("", "wb", 6, file, mtime=0))
+        with TextIOWrapper(file, encoding="utf-8", newline="") as text:
+            write_rows(kind, rows, seed, text)
+        if not overwrite:
+            out.touch(exist_ok=False)  # fails if another program has made it meanwhile
+        part.replace(out)
+
+
+def write_rows(kind: SampleKind, rows: int, seed: int, text: TextIO) -> None:
+    """Write a sample export to a text file that is open.
+
+    Raises:
+        OSError: it cannot be written.
     """
     labels, generate = {
         "appointments": (APPOINTMENT_LABELS, appointments),
         "users": (USER_LABELS, users),
     }[kind]
-    out = out.resolve()  # replaces the target of a link, not the link
-    if out.exists() and not out.is_file():
-        raise FileExistsError(errno.EEXIST, "Not a regular file")
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with ExitStack() as stack:
-            file: BufferedWriter | GzipFile = stack.enter_context(part.open("wb"))
-            if out.suffix == ".gz":
-                # No name and no time in the gzip header: the same seed gives the same bytes.
-                file = stack.enter_context(GzipFile("", "wb", 6, file, mtime=0))
-            text = TextIOWrapper(file, encoding="utf-8", newline="")
-            writer = csv.writer(stack.enter_context(text))
-            writer.writerow(labels)
-            writer.writerows(generate(rows, seed))
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    writer = csv.writer(text)
+    writer.writerow(labels)
+    writer.writerows(generate(rows, seed))
 
 
 def appointments(rows: int, seed: int) -> Iterator[list[str]]:

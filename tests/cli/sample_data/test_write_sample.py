@@ -6,10 +6,12 @@ import csv
 import gzip
 import io
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from salespro_cli.sample_data import generator
 from salespro_cli.sample_data.generator import (
     APPOINTMENT_LABELS,
     USER_LABELS,
@@ -61,13 +63,35 @@ def test_compressed_sample_equals_the_plain_one_and_is_reproducible(
     assert gzip.decompress(first.read_bytes()) == plain.read_bytes()
 
 
-def test_existing_file_is_replaced(tmp_path: Path) -> None:
+def test_existing_file_is_replaced_only_on_request(tmp_path: Path) -> None:
+    out = tmp_path / "sample.csv"
+    write_sample("users", 254, 1, out)
+
+    with pytest.raises(FileExistsError):
+        write_sample("users", 1, 1, out)
+    kept = out.read_bytes().count(b"\r\n")
+    write_sample("users", 1, 1, out, overwrite=True)
+
+    assert (kept, out.read_bytes().count(b"\r\n")) == (255, 2)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_file_that_is_made_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "sample.csv"
 
-    write_sample("users", 254, 1, out)
-    write_sample("users", 1, 1, out)
+    def users_and_a_file(rows: int, seed: int) -> Iterator[list[str]]:
+        yield from users(rows, seed)
+        out.write_bytes(b"other")
 
-    assert out.read_bytes().count(b"\r\n") == 2
+    monkeypatch.setattr(generator, "users", users_and_a_file)
+
+    with pytest.raises(FileExistsError):
+        write_sample("users", 1, 1, out)
+
+    assert out.read_bytes() == b"other"
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_directory_is_not_replaced_and_no_partial_file_is_left(tmp_path: Path) -> None:
@@ -75,8 +99,9 @@ def test_directory_is_not_replaced_and_no_partial_file_is_left(tmp_path: Path) -
     out = tmp_path / "sample.csv"
     out.mkdir()
 
-    with pytest.raises(FileExistsError):
-        write_sample("users", 10, 1, out)
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError):
+            write_sample("users", 10, 1, out, overwrite=overwrite)
 
     assert list(tmp_path.iterdir()) == [out]
 
