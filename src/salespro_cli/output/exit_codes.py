@@ -20,7 +20,7 @@ MEANINGS = {
     "3": "all rows of a file are rejected, or any row if --fail-on-rejects is set",
     "70": "a bug; set SALESPRO_DEBUG=1 to see where, and report it",
     "130, 143": "interrupted by Ctrl-C or SIGTERM",
-    "141": "the program that reads the output has ended, such as `head`",
+    "141": "the program that reads the output has ended, such as head",
 }
 
 
