@@ -18,6 +18,7 @@ from salespro_cli.commands.history import history, show
 from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.watch import watch
+from salespro_cli.flags import name_flags
 from salespro_cli.local_postgres.binaries import EmbeddedPostgresError
 from salespro_cli.output.exit_codes import (
     BUG,
@@ -37,8 +38,9 @@ from salespro_core.errors import SalesProError
 def cli() -> None:
     """Import SalesPro exports into Postgres.
 
-    The database is DATABASE_URL. If it is not set, an embedded Postgres stores the data
-    under .salespro/ in the current folder, or in a folder above that has one.
+    The database is --database or DATABASE_URL. If neither is set, an embedded Postgres
+    stores the data under .salespro/ in the current folder, or in a folder above that has
+    one.
     """
 
 
@@ -119,7 +121,7 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
                 "Set SALESPRO_DEBUG=1 to see the traceback, and report it."
             )
             code = BUG
-    return " ".join(message.split()), code
+    return name_flags(" ".join(message.split())), code
 
 
 def _os_error(error: OSError) -> str:

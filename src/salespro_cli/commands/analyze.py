@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import (
     describe_database,
     open_connection,
@@ -31,6 +32,7 @@ SHOWN_IMPORTS = 5
     help="Only appointments created in the last N days, including today.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
+@database_flag
 def analyze(*, days: int | None, wants_json: bool) -> None:
     """Show the overview, the top reps by sales, the daily activity and recent imports.
 

@@ -8,6 +8,7 @@ import click
 from psycopg import Connection
 
 from salespro_cli.commands.examples import example
+from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import (
     database_url,
     describe_database,
@@ -30,6 +31,7 @@ from salespro_core.preflight.database import schema_problems
     epilog=example("salespro psql -c 'SELECT count(*) FROM salespro_appointment'"),
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@database_flag
 def psql_(arguments: tuple[str, ...]) -> None:
     """Open the database in psql; ARGUMENTS are those of psql."""
     with database_url(creates=False) as url:
@@ -41,6 +43,7 @@ def psql_(arguments: tuple[str, ...]) -> None:
     short_help="Create the tables, or adopt those of the earlier system.",
     epilog=example("DATABASE_URL=postgresql://me@warehouse/sales salespro migrate"),
 )
+@database_flag
 def migrate() -> None:
     """Create missing tables, and adopt the tables of the earlier system.
 
@@ -68,6 +71,7 @@ def _to_do(conn: Connection) -> str:
     epilog=example("salespro grants importer", "salespro grants importer | psql"),
 )
 @click.argument("role")
+@database_flag
 def grants(role: str) -> None:
     """Print the GRANT statements that give ROLE what the function needs, and no more.
 

@@ -10,6 +10,7 @@ from typing import cast
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.home_folder import NAME, find_home
 from salespro_cli.output.terminal import echo
 from salespro_cli.sample_data import generator
@@ -100,6 +101,7 @@ def _taken(out: Path) -> str:
     type=click.Path(dir_okay=False, allow_dash=True),
     help="File for the function's log, which is JSON; - prints it here.",
 )
+@database_flag
 def sandbox(*, port: int, host: str, no_function: bool, log_path: str) -> None:
     """Run the whole product on localhost: upload a file to the bucket and watch.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import (
     describe_database,
     open_connection,
@@ -38,6 +39,7 @@ from salespro_core.sync_history.queries import Import, find_import, recent_impor
     help="Number of imports to show.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print a JSON list.")
+@database_flag
 def history(*, limit: int, wants_json: bool) -> None:
     """Show the newest imports and the result of their rows.
 
@@ -71,6 +73,7 @@ def history(*, limit: int, wants_json: bool) -> None:
     help="Number of rejected rows to show.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
+@database_flag
 def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- click takes it from the ID in the usage
     """Show the import with this ID; `salespro history` lists the ids.
 

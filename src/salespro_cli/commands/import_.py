@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
 from salespro_cli.commands.examples import example
+from salespro_cli.flags import database_flag, import_flags, name_flags
 from salespro_cli.inputs.progress import ProgressStream
 from salespro_cli.inputs.signals import defer_interrupts
 from salespro_cli.inputs.sources import open_source
@@ -26,6 +28,7 @@ from salespro_cli.output.exit_codes import (
 from salespro_cli.output.terminal import echo, echo_error, echo_json, echo_lines
 from salespro_cli.reports.browser import open_report
 from salespro_cli.reports.writer import prepare_report, reports_folder, write_report
+from salespro_core.errors import ConfigError
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
@@ -55,18 +58,32 @@ from salespro_core.report.text_report import as_text, reject_lines, replace_unpr
 @click.option(
     "--fail-on-rejects", is_flag=True, help="Exit with 3 if any row is rejected."
 )
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print only errors.")
+@click.option(
+    "-v", "--verbose", "is_verbose", is_flag=True, help="Print the settings to stderr."
+)
+@import_flags
+@database_flag
 def import_(
-    file: str, *, dry_run: bool, wants_json: bool, opens: bool, fail_on_rejects: bool
+    file: str,
+    *,
+    dry_run: bool,
+    wants_json: bool,
+    opens: bool,
+    fail_on_rejects: bool,
+    is_quiet: bool,
+    is_verbose: bool,
 ) -> None:
     """Import FILE, a path or an s3://bucket/key, into Postgres.
 
     The report is written to a folder under .salespro/reports/. Rows that cannot be
     imported are in its rejects.csv: correct them there and import that file.
 
-    Settings are read from the environment: BATCH_SIZE, CHECKPOINT_ROWS, SOURCE_TIMEZONE,
-    INVALID_VALUES, MAX_REJECTED_ROWS and MAX_REJECTED_PERCENT.
+    Each setting has a flag and an environment variable; the flag wins.
     """
-    options = Options.from_env(os.environ)
+    options = _options()
+    if is_verbose:
+        _print_settings(options)
     parent = reports_folder()
     folders: list[Path] = []
 
@@ -84,7 +101,7 @@ def import_(
             unit_divisor=1024,
             desc=replace_unprintable(Path(file).name),
             leave=False,
-            disable=None,  # shown only in a terminal
+            disable=is_quiet or None,  # None: shown only in a terminal
         ) as bar,
         defer_interrupts() as interrupts,
     ):
@@ -113,6 +130,8 @@ def import_(
     folder = folders[-1] if folders else None
     rejects_file = folder / "rejects.csv" if folder else None
     rejects = str(rejects_file) if rejects_file and rejects_file.exists() else None
+    if outcome.error is not None:
+        outcome = replace(outcome, error=name_flags(outcome.error))
     failure = _failure(outcome, rejects, fail_on_rejects=fail_on_rejects)
     if wants_json:
         ending = {
@@ -121,7 +140,7 @@ def import_(
             "exit_code": failure.code if failure else 0,
         }
         echo_json(as_json(outcome, rejects) | ending, indent=2)
-    else:
+    elif not is_quiet:
         _print_result(outcome, folder, rejects)
     if opens and folder:
         open_report(folder)
@@ -133,6 +152,30 @@ def import_(
         )
     if failure:
         raise failure
+
+
+def _options() -> Options:
+    """The settings of this import.
+
+    Raises:
+        click.UsageError: a flag is invalid.
+        ConfigError: a variable is invalid.
+    """
+    try:
+        return Options.from_env(os.environ)
+    except ConfigError as error:
+        if (message := name_flags(str(error))) != str(error):
+            raise click.UsageError(
+                f"{message}.", ctx=click.get_current_context()
+            ) from None
+        raise
+
+
+def _print_settings(options: Options) -> None:
+    """Print the settings and the database to stderr, where no program reads them."""
+    settings = " ".join(f"{name}={value}" for name, value in options.as_env())
+    echo_error(f"Settings: {settings}")
+    echo_error(f"Database: {describe_database()}")
 
 
 def _print_result(outcome: Outcome, folder: Path | None, rejects: str | None) -> None:

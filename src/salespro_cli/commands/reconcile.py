@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import open_connection
 from salespro_cli.output.formatting import local_minute
 from salespro_cli.output.terminal import echo, echo_json
@@ -79,6 +80,7 @@ class PointInTime(click.ParamType[datetime]):
     is_flag=True,
     help="Print one JSON object per upload, then one with the totals.",
 )
+@database_flag
 def reconcile(
     *,
     since: datetime | None,

@@ -12,6 +12,7 @@ from psycopg import Connection
 from rich.live import Live
 
 from salespro_cli.commands.examples import example
+from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import database_url, describe_database
 from salespro_cli.output.formatting import stdout_console
 from salespro_cli.output.live_view import (
@@ -42,6 +43,7 @@ from salespro_core.sync_history.poller import Poller
 @click.option(
     "--json", "wants_json", is_flag=True, help="Print one JSON object per change."
 )
+@database_flag
 def watch(*, interval: float, wants_json: bool) -> None:
     """Follow imports as they run, on this machine and elsewhere; Ctrl-C ends it.
 

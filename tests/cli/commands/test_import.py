@@ -25,7 +25,13 @@ from tests.support.table_contents import (
     row_versions,
     stored,
 )
-from tests.support.terminal import COUNT_NAMES, Terminal, named_pipe, wait_for_exit
+from tests.support.terminal import (
+    COUNT_NAMES,
+    CommandResult,
+    Terminal,
+    named_pipe,
+    wait_for_exit,
+)
 
 SAMPLE = paths.SAMPLE_EXPORT
 
@@ -279,3 +285,38 @@ def test_connection_that_breaks_at_a_commit_is_replaced_and_all_rows_are_importe
     assert done.code == 0
     assert cuts
     assert latest_import_row(conn)["records_created"] == len(sample_rows())
+
+
+def test_quiet_prints_nothing_but_errors(terminal: Terminal, conn: Connection) -> None:
+    terminal.write("a.csv", csv_bytes(appointment("A1"), appointment("A2", isSale="?")))
+    terminal.write("bad.csv", b"hello\n")
+
+    done = terminal.run("import", "--quiet", "a.csv")
+    shown = terminal.run_in_pty("import", "-q", "a.csv")
+    as_json = terminal.run("import", "-q", "a.csv", "--json")
+    strict = terminal.run("import", "-q", "a.csv", "--fail-on-rejects")
+    refused = terminal.run("import", "-q", "bad.csv")
+
+    assert done == CommandResult(0, "", "")
+    assert shown == ""
+    assert as_json.counts == {"unchanged": 1, "rejected": 1}
+    assert strict == CommandResult(3, "", "Error: 1 of 2 rows of a.csv is rejected.\n")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("Error: ")
+    assert stored(conn, APPOINTMENT_TABLE).keys() == {"A1"}
+
+
+def test_verbose_prints_the_settings_and_the_database_to_stderr(
+    terminal: Terminal,
+) -> None:
+    terminal.write("a.csv", csv_bytes(appointment("A1")))
+
+    done = terminal.run("import", "a.csv", "--json", "-v", "--batch-size", "9")
+
+    assert (done.code, done.json()["created"]) == (0, 1)
+    settings, database = done.err.splitlines()
+    assert settings == (
+        "Settings: BATCH_SIZE=9 CHECKPOINT_ROWS=5000 SOURCE_TIMEZONE=UTC "
+        "INVALID_VALUES=reject"
+    )
+    assert database.startswith("Database: test_")
