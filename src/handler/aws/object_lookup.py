@@ -31,15 +31,23 @@ def open_notified_object(
     try:
         return notification, ObjectStream(s3, notification, give_up_at=give_up_at)
     except ObjectGone as error:
+        # S3 and EventBridge name the version, people who write a message often do not.
+        is_from_s3 = notification.version_id or notification.etag
         if notification.written_key is None:
-            raise
+            if is_from_s3:
+                raise
+            raise ObjectGone(
+                f"{error} Or it never existed: the message names no version, so that a "
+                "person may have written it. Check its key: S3 encodes the keys of its "
+                "messages, and EventBridge does not."
+            ) from None
         as_written = replace(
             notification, object_key=notification.written_key, written_key=None
         )
         try:
             return as_written, ObjectStream(s3, as_written, give_up_at=give_up_at)
         except ObjectGone:
-            if notification.version_id or notification.etag:  # S3 wrote the message
+            if is_from_s3:
                 raise error from None
             raise ObjectGone(
                 f"{notification.location} does not exist, and neither does "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from psycopg import Connection
 
@@ -10,6 +12,11 @@ from salespro_cli.sandbox.local_aws import UPLOADS
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes
 from tests.support.function.cloud import Cloud
+from tests.support.function.notifications import (
+    eventbridge_event,
+    sqs_event,
+    sqs_message,
+)
 from tests.support.table_contents import APPOINTMENT_TABLE, stored
 
 DONE: dict[str, object] = {"batchItemFailures": []}
@@ -69,6 +76,31 @@ def test_key_that_exists_in_neither_form_is_not_said_to_be_deleted(
     assert line["message"] == "import failed"
     assert f"s3://{UPLOADS}/p q.csv does not exist, and neither does" in line["error"]
     assert "Encode the key as S3 does" in line["error"]
+
+
+@pytest.mark.parametrize("encoded", ["a.csv", "a%2520b.csv", "p+q.csv"])
+def test_missing_object_of_eventbridge_without_a_version_may_never_have_existed(
+    cloud: Cloud, encoded: str
+) -> None:
+    """Its keys are not encoded; a person may have encoded this one."""
+    body = json.dumps(eventbridge_event(encoded))
+
+    assert cloud.invoke(sqs_event(sqs_message(body))) == DONE
+
+    [line] = cloud.log_lines()
+    assert "Or it never existed: the message names no version" in line["error"]
+    assert "and EventBridge does not." in line["error"]
+
+
+def test_missing_object_with_an_etag_was_deleted(cloud: Cloud) -> None:
+    body = json.dumps(
+        eventbridge_event("a.csv", etag="d41d8cd98f00b204e9800998ecf8427e")
+    )
+
+    assert cloud.invoke(sqs_event(sqs_message(body))) == DONE
+
+    [line] = cloud.log_lines()
+    assert line["error"].endswith("was deleted before it was read; upload it again.")
 
 
 @pytest.mark.parametrize("key", ["p q.csv", "ü" * 250 + ".csv", "売" * 340 + ".csv"])
