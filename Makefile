@@ -73,7 +73,7 @@ poolers: $(VENV)/ready  ## test behind PgBouncer in all pool modes (installs it 
 pollution: $(VENV)/ready  ## test with polluted exports of every kind
 	@$(BIN)/python $(HARD) -m pollution tests/chaos/pollution $(ARGS)
 
-browser: $(VENV)/ready  ## test the reports in Chromium (Debian: apt-get install chromium)
+browser: $(VENV)/ready  ## test the reports and the sandbox's page in Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS)
 
 pictures: $(VENV)/ready  ## write the screenshots of the README again

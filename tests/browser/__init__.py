@@ -1,1 +1,1 @@
-"""Tests of the report pages in Chromium; `make browser`."""
+"""Tests of the report pages and the sandbox's page in Chromium; `make browser`."""

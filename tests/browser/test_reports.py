@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
-import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, Request, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Request, ViewportSize
 from psycopg.conninfo import make_conninfo
 
+from tests.browser.accessibility import find_violations
 from tests.support import paths
 from tests.support.databases import new_database
 from tests.support.reports.report_gallery import KINDS, write_gallery
@@ -20,25 +19,8 @@ pytestmark = pytest.mark.browser
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1100, "height": 900}
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 IMAGES = paths.ROOT / "docs" / "images"
 Scheme = Literal["light", "dark"]
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
-    executable = next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
-    if executable is None:
-        pytest.fail("Chromium is not installed; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root, the usual user of a container.
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -134,15 +116,7 @@ def test_axe_finds_no_accessibility_violation(
         report.page.evaluate(
             "document.querySelectorAll('details').forEach(d => { d.open = true; })"
         )
-        # Evaluated instead of inserted as an element: the page's policy forbids scripts.
-        report.page.evaluate(AXE.read_text(encoding="utf-8"))
-        result = report.page.evaluate("axe.run(document)")
-    assert result["passes"]
-    assert [
-        (rule["id"], node["html"][:200], node["failureSummary"])
-        for rule in result["violations"]
-        for node in rule["nodes"]
-    ] == []
+        assert find_violations(report.page) == []
 
 
 def test_every_link_and_control_is_reachable_by_keyboard(

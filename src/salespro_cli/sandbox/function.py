@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from handler.events import Ignored, read_message
 from salespro_cli.output.terminal import echo, echo_lines
 from salespro_cli.sandbox.local_aws import REGION, REPORTS, TIMEOUT_S, UPLOADS
+from salespro_cli.sandbox.page.site import report_url
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -36,7 +37,7 @@ class Invocation:
 
 
 def process_one_message(
-    s3: S3Client, sqs: SQSClient, queue_url: str, log: IO[str]
+    s3: S3Client, sqs: SQSClient, queue_url: str, endpoint: str, log: IO[str]
 ) -> None:
     """Pass the next message of the queue to the handler, as the Lambda service does.
 
@@ -46,6 +47,7 @@ def process_one_message(
         s3: a client.
         sqs: a client.
         queue_url: of the queue that the bucket notifies.
+        endpoint: of the page, which shows the reports.
         log: gets the log lines and metrics, which the function prints.
     """
     answer = sqs.receive_message(
@@ -66,18 +68,15 @@ def process_one_message(
             response = lambda_handler(event, cast("LambdaContext", Invocation()))
         if response["batchItemFailures"]:
             echo("An upload failed and is tried again: the log says why.")
-        else:
-            sqs.delete_message(
-                QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"]
-            )
-            # Only here: the body of a failed message may have an unknown form.
-            for item in read_message(message["Body"]):
-                if isinstance(item, Ignored) and item.object_key:
-                    echo(f"{item.object_key} is ignored: {item.reason}.")
+            continue
+        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        for item in read_message(message["Body"]):
+            if isinstance(item, Ignored) and item.object_key:
+                echo(f"{item.object_key} is ignored: {item.reason}.")
         for key in sorted(_report_keys(s3) - before):
             body = s3.get_object(Bucket=REPORTS, Key=key)["Body"].read()
-            # The key has no line end: see `folder_names`.
-            echo_lines(f"\n{body.decode()}s3://{REPORTS}/{key}\n")
+            page = report_url(endpoint, key.removesuffix(".txt") + ".html")
+            echo_lines(f"\n{body.decode()}{page}\n")
 
 
 def _sqs_record(message: dict[str, Any], arn: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -22,6 +22,7 @@ from werkzeug.serving import make_server
 from salespro_cli.local_postgres.container_access import local_address
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -33,8 +34,17 @@ REGION: Final = "eu-central-1"
 
 
 @contextmanager
-def local_aws(host: str, port: int) -> Iterator[str]:
+def local_aws(
+    host: str,
+    port: int,
+    wrap: Callable[[WSGIApplication], WSGIApplication] = lambda moto: moto,
+) -> Iterator[str]:
     """Run S3 and SQS on this machine, set the environment for boto3, yield the endpoint.
+
+    Args:
+        host: address on which to listen.
+        port: 0 takes any free port.
+        wrap: puts an application in front of moto's; called with boto3 configured.
 
     Raises:
         click.ClickException: the port is taken, or the host is not of this machine.
@@ -54,7 +64,7 @@ def local_aws(host: str, port: int) -> Iterator[str]:
         server = make_server(
             host,
             port,
-            DomainDispatcherApplication(create_backend_app),
+            wrap(DomainDispatcherApplication(create_backend_app)),
             threaded=True,
             request_handler=MotoRequestHandler,
             fd=listener.fileno(),

@@ -28,6 +28,7 @@ from salespro_cli.sandbox.local_aws import (
     create_resources,
     local_aws,
 )
+from salespro_cli.sandbox.page.site import Site
 from salespro_cli.sandbox.welcome import welcome_text
 from salespro_core.postgres import connection
 
@@ -54,7 +55,9 @@ def run_sandbox(
     with (
         _open_log(log_path) as log,
         database_url(host=host if listens_to_others else None) as url,
-        local_aws(host, port) as endpoint,
+        local_aws(
+            host, port, lambda moto: Site(moto, boto3.client("s3"), url, host)
+        ) as endpoint,
     ):
         with connection.connect(url) as conn:
             if listens_to_others and not has_database_url():
@@ -75,7 +78,7 @@ def run_sandbox(
         try:
             while True:
                 if has_function:
-                    process_one_message(s3, sqs, queue_url, log)
+                    process_one_message(s3, sqs, queue_url, endpoint, log)
                 else:
                     time.sleep(1)
         except KeyboardInterrupt:

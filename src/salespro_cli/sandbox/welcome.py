@@ -22,7 +22,7 @@ def welcome_text(
     """The first output; its commands work in any folder of another terminal.
 
     Args:
-        endpoint: address of S3 and SQS.
+        endpoint: address of the page, S3 and SQS.
         database: conninfo of the embedded Postgres; None if the user has set DATABASE_URL.
         log: where the function's log goes.
         has_function: false if a function elsewhere processes the uploads.
@@ -34,6 +34,9 @@ def welcome_text(
     )
     exports = "\n".join(f"    {line}" for line in _exports(endpoint, database))
     return f"""\
+Open this page to upload files, and to see their reports:
+    {endpoint}
+
 S3 and SQS listen on {endpoint}, and Postgres is up.
 {function}
 

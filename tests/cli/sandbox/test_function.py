@@ -14,6 +14,8 @@ from tests.support.builders import appointment, csv_bytes
 from tests.support.function.cloud import Cloud, open_cloud
 from tests.support.function.hostile_names import KEYS, is_safe
 
+ENDPOINT = "http://127.0.0.1:5000"
+
 
 @pytest.fixture
 def cloud(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
@@ -31,7 +33,7 @@ def test_hostile_keys_are_imported_or_ignored_and_printed_without_controls(
         cloud.put(f"{key}.txt", rows)
 
     for _ in range(2 * len(KEYS)):
-        process_one_message(cloud.s3, cloud.sqs, cloud.queue_url, log)
+        process_one_message(cloud.s3, cloud.sqs, cloud.queue_url, ENDPOINT, log)
 
     printed = capsys.readouterr()
     assert is_safe(printed.out + printed.err + log.getvalue() + cloud.log_text())
@@ -39,7 +41,7 @@ def test_hostile_keys_are_imported_or_ignored_and_printed_without_controls(
     assert {i.status for i in imported} == {"completed"}
     assert len(imported) == len(KEYS)
     assert printed.out.count("is ignored: ") == len(KEYS)
-    assert printed.out.count("/report.txt\n") == len(KEYS)
+    assert printed.out.count("/report.html\n") == len(KEYS)
 
 
 @pytest.mark.parametrize("body", ["hello", "{}", '{"Records": [null]}', "[" * 9999])
@@ -48,7 +50,7 @@ def test_message_of_unknown_form_does_not_end_the_sandbox(
 ) -> None:
     cloud.sqs.send_message(QueueUrl=cloud.queue_url, MessageBody=body)
 
-    process_one_message(cloud.s3, cloud.sqs, cloud.queue_url, io.StringIO())
+    process_one_message(cloud.s3, cloud.sqs, cloud.queue_url, ENDPOINT, io.StringIO())
 
     assert capsys.readouterr().out == (
         "An upload failed and is tried again: the log says why.\n"

@@ -7,18 +7,16 @@ import re
 import signal
 import socket
 import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from psycopg import Connection
 
 from tests.support import paths
 from tests.support.builders import csv_bytes, user
+from tests.support.servers.sandbox import PROXY, sandbox
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     HISTORY_TABLE,
@@ -29,65 +27,6 @@ from tests.support.table_contents import (
 from tests.support.terminal import CommandResult, Terminal, wait_for_exit
 
 SAMPLE = paths.SAMPLE_EXPORT
-# No server listens at this port: a request through this proxy fails.
-PROXY = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
-
-
-@dataclass(frozen=True, slots=True)
-class Sandbox:
-    """A running sandbox.
-
-    Attributes:
-        process: the command.
-        output: file with its standard output.
-    """
-
-    process: subprocess.Popen[str]
-    output: Path
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait up to 45 s until the output matches the pattern, and return the match."""
-        deadline = time.monotonic() + 45
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if found := re.search(pattern, self.text, re.MULTILINE):
-                return found
-            time.sleep(0.02)
-        raise AssertionError(f"{pattern!r} is not in the output:\n{self.text}")
-
-    @property
-    def text(self) -> str:
-        """All of the output so far."""
-        return self.output.read_text(encoding="utf-8")
-
-    def put(self, key: str, data: bytes) -> None:
-        """Upload as `curl -T` does: a plain PUT to the printed address."""
-        endpoint = self.wait_for(r"S3 and SQS listen on (http://127\.0\.0\.1:\d+),")[1]
-        request = urllib.request.Request(  # noqa: S310 -- of our own server
-            f"{endpoint}/salespro-uploads/{key}",
-            data,
-            # The default of urllib is a form, which moto would parse.
-            {"Content-Type": "text/csv"},
-            method="PUT",
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request) as answer:
-            assert answer.status == 200
-
-
-@contextmanager
-def sandbox(terminal: Terminal, *options: str) -> Iterator[Sandbox]:
-    """Start a sandbox on a free port, and wait until it is ready."""
-    output = terminal.folder / "output"
-    with (
-        output.open("w", encoding="utf-8") as stdout,
-        terminal.start("sandbox", "--port", "0", *options, stdout=stdout) as process,
-    ):
-        running = Sandbox(process, output)
-        try:
-            running.wait_for(r"^Ctrl-C ends it\.")
-            yield running
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -119,7 +58,8 @@ def test_csv_upload_is_imported_and_dry_run_or_other_files_change_nothing(
             r"^s3://salespro-uploads/june exports/SalesPro2025-06-18\.csv is imported\. "
             r"2,374 rows: 2,374 created\.\n"
             r"csv_appointments, .*\n"
-            r"s3://salespro-reports/june exports/SalesPro2025-06-18\.csv/\S+/report\.txt$"
+            r"http://127\.0\.0\.1:\d+/_sandbox/reports/"
+            r"june%20exports/SalesPro2025-06-18\.csv/\S+/report\.html$"
         )
         running.put("users.csv", csv_bytes(user("U1"), user("U2", Last_Login="?")))
         running.wait_for(r"2 rows: 1 created, 1 rejected\.$")
@@ -131,7 +71,8 @@ def test_csv_upload_is_imported_and_dry_run_or_other_files_change_nothing(
     assert list(stored(conn, USERS_TABLE)) == ["U1"]
     imports = list(stored(conn, HISTORY_TABLE).values())
     assert [row["status"] for row in imports] == ["completed", "completed"]
-    assert f"{imports[0]['report_location']}report.txt" in report[0]
+    folder = str(imports[0]["report_location"]).removeprefix("s3://salespro-reports/")
+    assert report[0].endswith(f"/_sandbox/reports/{quote(folder)}report.html")
     assert (done.code, done.err) == (0, "")
     last_line = running.text.splitlines()[-1]
     assert last_line.startswith(

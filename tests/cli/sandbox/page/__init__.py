@@ -1,0 +1,1 @@
+"""Tests of the page of the sandbox, over HTTP; those in Chromium are in `tests/browser`."""
