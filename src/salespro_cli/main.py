@@ -17,6 +17,7 @@ from salespro_cli.commands.demo import sample, sandbox
 from salespro_cli.commands.history import history, show
 from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
+from salespro_cli.commands.report import report
 from salespro_cli.commands.watch import watch
 from salespro_cli.flags import name_flags
 from salespro_cli.local_postgres.binaries import EmbeddedPostgresError
@@ -46,7 +47,7 @@ def cli() -> None:
 
 for _command in (
     *(analyze, grants, history, import_, migrate, psql_, reconcile, sample),
-    *(sandbox, show, watch),
+    *(report, sandbox, show, watch),
 ):
     cli.add_command(_command)
 

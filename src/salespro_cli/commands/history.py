@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from datetime import datetime
+
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.commands.parameters import ImportId, PointInTime
 from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import (
     describe_database,
@@ -29,7 +33,11 @@ from salespro_core.sync_history.queries import Import, find_import, recent_impor
 
 
 @click.command(
-    short_help="Show the newest imports.", epilog=example("salespro history --limit 3")
+    short_help="Show the newest imports.",
+    epilog=example(
+        "salespro history --limit 3",
+        "salespro history --status failed --since 7d --file 'SalesPro*.csv'",
+    ),
 )
 @click.option(
     "--limit",
@@ -38,15 +46,47 @@ from salespro_core.sync_history.queries import Import, find_import, recent_impor
     type=click.IntRange(1, 1000),
     help="Number of imports to show.",
 )
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["in_progress", "interrupted", "failed", "completed"]),
+    help="Only imports with this status; can be repeated.",
+)
+@click.option(
+    "--file",
+    metavar="TEXT",
+    help="Only files whose path contains this text, or matches '*.csv' with * and ?.",
+)
+@click.option(
+    "--since",
+    type=PointInTime(),
+    help="Only imports that started from this time on: 2025-06-18, or 7d for 7 days ago.",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print a JSON list.")
 @database_flag
-def history(*, limit: int, wants_json: bool) -> None:
+def history(
+    *,
+    limit: int,
+    statuses: tuple[str, ...],
+    file: str | None,
+    since: datetime | None,
+    wants_json: bool,
+) -> None:
     """Show the newest imports and the result of their rows.
 
-    Times are in the time zone of this machine.
+    Dry runs are in no history. Times are in the time zone of this machine.
     """
     with open_connection() as conn, store_errors("reading the history"):
-        imports = recent_imports(conn, limit=limit)
+        imports = recent_imports(
+            conn,
+            statuses=statuses or None,
+            # As the names in the history: any bytes as valid UTF-8.
+            file=None if file is None else os.fsencode(file).decode(errors="replace"),
+            since=since,
+            limit=limit,
+        )
+    is_filtered = bool(statuses or file or since)
     if wants_json:
         database = {"database": describe_database()}
         echo_json([import_json(import_) | database for import_ in imports], indent=2)
@@ -56,6 +96,8 @@ def history(*, limit: int, wants_json: bool) -> None:
         console.print(safe_text(f"Imports in {describe_database()}"), "", sep="\n")
         table = history_table(imports, console)
         console.print(table, *error_lines(imports), sep="\n")
+    elif is_filtered:
+        echo(f"No import in {describe_database()} matches. Try: salespro history")
     else:
         echo(f"No imports yet in {describe_database()}. Try: salespro import FILE")
 
@@ -64,7 +106,7 @@ def history(*, limit: int, wants_json: bool) -> None:
     short_help="Show one import, its rejected rows and where its report is.",
     epilog=example("salespro show 7"),
 )
-@click.argument("id", type=click.IntRange(1, 2**63 - 1))
+@click.argument("id", type=ImportId())
 @click.option(
     "--limit",
     default=10,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.commands.parameters import PointInTime
 from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import open_connection
 from salespro_cli.output.formatting import local_minute
@@ -17,30 +17,6 @@ from salespro_cli.output.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from handler.admin.reconcile import Tally, Unimported
-
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-
-
-class PointInTime(click.ParamType[datetime]):
-    """A command-line value: a day, a time, or an age such as 7d."""
-
-    name = "time"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """The time in UTC; `2025-06-18` and `2025-06-18T06:00` are in the local zone."""
-        try:
-            if ago := re.fullmatch(r"(\d{1,6})([dhm])", value):
-                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is neither a time such as 2025-06-18 or 2025-06-18T06:00 nor "
-                "an age such as 7d, 12h or 30m.",
-                param,
-                ctx,
-            )
 
 
 @click.command(

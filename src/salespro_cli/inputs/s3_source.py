@@ -20,6 +20,22 @@ from salespro_core.errors import ObjectGone, ObjectUnavailable
 from salespro_core.model.object_key import loggable, reason_not_storable
 from salespro_core.model.upload import Upload
 
+_VALID_S = 600
+
+
+def presigned_url(uri: str) -> str:
+    """A link to the object, which opens it without credentials for ten minutes.
+
+    Raises:
+        click.ClickException, ObjectRefused, ObjectUnavailable: as `open_object`.
+    """
+    with open_object(uri) as (upload, _):
+        parameters = {"Bucket": upload.bucket, "Key": upload.object_key}
+    url: str = s3_client().generate_presigned_url(
+        "get_object", Params=parameters, ExpiresIn=_VALID_S
+    )
+    return url
+
 
 @contextmanager
 def open_object(uri: str) -> Iterator[tuple[Upload, BinaryIO]]:

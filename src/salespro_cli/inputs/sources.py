@@ -49,12 +49,17 @@ def open_source(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
         yield (
             Upload(
                 bucket=None,
-                # A file name may be any bytes; the history stores only valid UTF-8.
-                object_key=os.fsencode(name).decode(errors="replace"),
+                object_key=_as_utf8(name),
                 version=None,
                 uploaded_at=datetime.fromtimestamp(status.st_mtime, UTC),
                 # A pipe has no size.
                 size_bytes=status.st_size if stat.S_ISREG(status.st_mode) else None,
+                path=_as_utf8(os.path.abspath(path)),  # noqa: PTH100 -- without ".."
             ),
             file,
         )
+
+
+def _as_utf8(name: str) -> str:
+    # A file name may be any bytes; the history stores only valid UTF-8.
+    return os.fsencode(name).decode(errors="replace")

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from salespro_cli.local_postgres.home_folder import short_path
+from salespro_cli.output.file_labels import file_labels
 from salespro_cli.output.formatting import (
     build_table,
     duration,
@@ -54,25 +55,21 @@ def status_text(import_: Import) -> Text:
     return safe_text(word, _STYLES.get(word, ""))
 
 
-def file_name(import_: Import) -> Text:
-    """The last part of the file's path."""
-    return safe_text((import_.file_path or "").rsplit("/", 1)[-1])
-
-
 def history_table(
     imports: Sequence[Import], console: Console, *, title: str = ""
 ) -> Table:
     """One row per import, in the given order."""
+    labels = file_labels([import_.file_path for import_ in imports])
     return build_table(
         [
             {
                 "id": safe_text(import_.id),
                 "started": safe_text(local_minute(import_.started_at)),
                 "status": status_text(import_),
-                "file": file_name(import_),
+                "file": safe_text(labels[import_.file_path]),
                 "rows": safe_text(count_labels(import_.counts)),
                 "took": safe_text(duration(import_.seconds)),
-                "import": _stacked(import_),
+                "import": _stacked(import_, labels[import_.file_path]),
             }
             for import_ in imports
         ],
@@ -103,7 +100,7 @@ def details_table(import_: Import, database: str) -> Table:
     attempts = f", {import_.attempts} attempts" if import_.attempts > 1 else ""
     ended = import_.completed_at
     for name, value in {
-        "file": safe_text(import_.file_path or "unknown"),
+        "file": safe_text(short_path(import_.file_path or "unknown")),
         "status": status_text(import_),
         "export": safe_text(import_.sync_type),
         "started": safe_text(local_second(import_.started_at)),
@@ -124,11 +121,11 @@ def details_table(import_: Import, database: str) -> Table:
     return table
 
 
-def _stacked(import_: Import) -> Text:
+def _stacked(import_: Import, label: str) -> Text:
     """An import in one cell, for a narrow terminal."""
     return Text("\n").join(
         [
-            file_name(import_),
+            safe_text(label),
             Text(", ").join(
                 [status_text(import_), safe_text(local_minute(import_.started_at))]
             ),

@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from salespro_cli.output.file_labels import file_labels
 from salespro_cli.output.formatting import build_table, duration, safe_text
 from salespro_cli.output.history_tables import (
     error_hints,
-    file_name,
     history_table,
     import_json,
     status_text,
@@ -136,12 +136,13 @@ def _running_table(
         rows_per_second = rates.rows_per_second.get(import_.id)
         return "" if rows_per_second is None else f"{rows_per_second:,.0f}"
 
+    labels = file_labels([import_.file_path for import_ in running])
     return build_table(
         [
             {
                 "id": safe_text(import_.id),
                 "status": status_text(import_),
-                "file": file_name(import_),
+                "file": safe_text(labels[import_.file_path]),
                 "rows": Text(f"{import_.processed:,}"),
                 "rows/s": Text(rate(import_)),
                 "for": Text(duration(_seconds_since_start(import_))),

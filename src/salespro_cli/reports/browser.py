@@ -21,10 +21,20 @@ def open_report(folder: Path) -> None:
         return
     # Absolute: a name that starts with - would be an option of the opener.
     path = paths[0].resolve()
+    open_url(str(path), str(path))
+
+
+def open_url(url: str, location: str) -> None:
+    """Open a path or a URL, or print on stderr where the report is.
+
+    Args:
+        url: may contain a signature, and is not printed.
+        location: of the report.
+    """
     if not _has_display():
-        _print_to_stderr(f"No display was found to open the report: {path}")
-    elif click.launch(str(path)) != 0:
-        _print_to_stderr(f"No program was found to open the report: {path}")
+        _print_to_stderr(f"No display was found to open the report: {location}")
+    elif click.launch(url) != 0:
+        _print_to_stderr(f"No program was found to open the report: {location}")
 
 
 def _has_display() -> bool:

@@ -18,6 +18,7 @@ class Upload:
             importing it again is always a new import.
         uploaded_at: LastModified; orders two users exports.
         size_bytes: of the object in the bucket, which may be compressed.
+        path: absolute path of a local file, for the history.
     """
 
     bucket: str | None
@@ -25,6 +26,7 @@ class Upload:
     version: str | None
     uploaded_at: datetime
     size_bytes: int | None = None
+    path: str | None = None
 
     @property
     def location(self) -> str:

@@ -121,7 +121,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
     schema = find_schema(conn)
     parameters: dict[str, Any] = {
         "unknown": UNKNOWN,
-        "location": upload.location,
+        "location": upload.path or upload.location,
         "bucket": upload.bucket,
         "object_key": upload.object_key,
         "version": upload.version,

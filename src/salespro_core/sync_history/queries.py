@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,20 +58,59 @@ SELECT *,
 """
 
 _RECENT = f"""
-{SELECT_IMPORTS}
- WHERE sync_type = %(sync_type)s OR %(sync_type)s::text IS NULL
+  WITH imports AS ({SELECT_IMPORTS})
+SELECT *
+  FROM imports
+ WHERE (sync_type = %(sync_type)s OR %(sync_type)s::text IS NULL)
+   AND (CASE WHEN is_interrupted THEN 'interrupted' ELSE status END = ANY(%(statuses)s)
+        OR %(statuses)s::text[] IS NULL)
+   AND (file_path ILIKE ANY(%(files)s) OR %(files)s::text[] IS NULL)
+   AND (started_at >= %(since)s OR %(since)s::timestamptz IS NULL)
  ORDER BY started_at DESC, id DESC
  LIMIT %(limit)s
-"""
+"""  # noqa: S608 -- a constant
 
 
 def recent_imports(
-    conn: Connection, sync_type: str | None = None, *, limit: int = 10
+    conn: Connection,
+    sync_type: str | None = None,
+    *,
+    statuses: Sequence[str] | None = None,
+    file: str | None = None,
+    since: datetime | None = None,
+    limit: int = 10,
 ) -> list[Import]:
-    """The newest imports first, of one sync type or of all types."""
+    """The newest imports first.
+
+    Args:
+        conn: in autocommit.
+        sync_type: None for all types.
+        statuses: those of the table, and `interrupted`, which is not `in_progress`
+            then; None for all.
+        file: a part of the path in any case; with `*` or `?`, a pattern for the name of
+            the file or for the whole path.
+        since: only imports that started at this time or later; timezone-aware.
+        limit: the maximum number of imports.
+    """
+    parameters = {
+        "sync_type": sync_type,
+        "statuses": statuses and list(statuses),
+        "files": None if file is None else _like_patterns(file),
+        "since": since,
+        "limit": limit,
+    }
     with read_only_transaction(conn), conn.cursor(row_factory=dict_row) as cur:
-        rows = cur.execute(_RECENT, {"sync_type": sync_type, "limit": limit}).fetchall()
+        rows = cur.execute(_RECENT, parameters).fetchall()
     return [read_import(row) for row in rows]
+
+
+def _like_patterns(file: str) -> list[str]:
+    """The patterns of LIKE of which the path must match one."""
+    literal = re.sub(r"([\\%_])", r"\\\1", file)
+    if not re.search(r"[*?]", file):
+        return [f"%{literal}%"]
+    pattern = literal.replace("*", "%").replace("?", "_")
+    return [pattern, f"%/{pattern}"]
 
 
 def latest_import(conn: Connection, sync_type: str | None = None) -> Import | None:

@@ -13,11 +13,17 @@ from psycopg import Connection
 from salespro_core.sync_history import claims
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import run
-from tests.support.table_contents import latest_import_row
+from tests.support.table_contents import (
+    APPOINTMENT_TABLE,
+    latest_import_row,
+    stored,
+)
 from tests.support.terminal import (
     COUNT_NAMES,
     NEW_YORK,
     Terminal,
+    named_pipe,
+    wait_for,
     wait_for_exit,
 )
 
@@ -202,3 +208,100 @@ def test_show_of_an_unknown_id_names_the_command_that_lists_the_ids(
     assert (
         done.error == "Import 7 does not exist. `salespro history` lists the imports."
     )
+
+
+def test_history_tells_files_of_one_name_apart(terminal: Terminal) -> None:
+    """Also if each was imported from its own folder by the same name."""
+    for name in ("june", "july"):
+        folder = Terminal(terminal.folder / name, terminal.environ)
+        folder.folder.mkdir()
+        bad = appointment(f"{name}2", saleAmount="much")
+        folder.write("a.csv", csv_bytes(appointment(f"{name}1"), bad))
+        assert folder.run("import", "a.csv").code == 0
+    [rejects] = (terminal.folder / "june").rglob("rejects.csv")
+    rejects.write_bytes(rejects.read_bytes().replace(b"much", b"7.25"))
+    assert terminal.run("import", rejects).code == 0
+
+    wide, narrow = (
+        terminal.run("history", COLUMNS=width).out for width in ("200", "60")
+    )
+    shown = terminal.run("show", "1").out
+    [path] = [
+        import_["file"]
+        for import_ in terminal.run("history", "--json").json()
+        if import_["id"] == 1
+    ]
+
+    for out in (wide, narrow):
+        for label in ("june/a.csv", "july/a.csv", "rejects.csv of a.csv"):
+            assert out.count(f" {label}") == 1
+    assert shown.startswith("file      june/a.csv ")
+    assert path == f"{terminal.folder}/june/a.csv"
+
+
+def test_history_is_filtered_by_status_file_and_start(
+    terminal: Terminal, conn: Connection
+) -> None:
+    run(conn, csv_bytes(appointment()), upload(object_key="june/a.csv"))
+    run(conn, b"hello,you\n1,2\n", upload(object_key="june/bad.csv"))
+    claims.claim(conn, upload(object_key="july/a.csv"))
+    conn.execute(
+        "UPDATE salespro_sync_history SET started_at = now() - interval '2 days'"
+        " WHERE id = 1"
+    )
+
+    def ids(*options: str) -> list[int]:
+        listed = terminal.run("history", "--json", *options).json()
+        return [import_["id"] for import_ in listed]
+
+    assert ids("--status", "failed") == [2]
+    assert ids("--status", "failed", "--status", "completed") == [2, 1]
+    assert ids("--status", "in_progress") == [3]
+    assert ids("--file", "JUNE") == [2, 1]
+    assert ids("--file", "a.csv") == [3, 1]
+    assert ids("--file", "b*.csv") == [2]
+    assert ids("--since", "1d") == [3, 2]
+    assert ids("--since", "1d", "--file", "a.csv", "--status", "completed") == []
+    assert ids("--file", "caf\udce9") == []  # any bytes
+    nothing = terminal.run("history", "--status", "interrupted")
+    assert re.fullmatch(
+        r"No import in test_\w+ on \S+ matches\. Try: salespro history\n", nothing.out
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--since", "yesterday"], "is neither a time such as 2025-06-18"),
+        (["--status", "done"], "is not one of 'in_progress', 'interrupted', 'failed'"),
+    ],
+)
+def test_malformed_filter_is_a_usage_error(
+    terminal: Terminal, options: list[str], error: str
+) -> None:
+    done = terminal.run("history", *options)
+
+    assert (done.code, done.out) == (2, "")
+    assert error in done.err
+
+
+def test_killed_import_is_interrupted_as_soon_as_its_lease_has_expired(
+    terminal: Terminal, conn: Connection
+) -> None:
+    data = csv_bytes(*(appointment(f"A{number}") for number in range(5000)))
+    with (
+        named_pipe(terminal.folder / "big.csv", data, is_endless=True),
+        terminal.start("import", "big.csv", CHECKPOINT_ROWS="1000") as process,
+    ):
+        wait_for(lambda: stored(conn, APPOINTMENT_TABLE))
+        process.kill()
+    running = terminal.run("history", "--json").json()[0]
+    conn.execute(
+        "UPDATE salespro_sync_history SET lease_expires_at = clock_timestamp()"
+    )
+    interrupted = terminal.run("history", "--json", "--status", "interrupted").json()
+
+    assert running["is_interrupted"] is False
+    assert [import_["is_interrupted"] for import_ in interrupted] == [True]
+    assert "interrupted" in terminal.run("history").out
+    assert "interrupted" in terminal.run("show", "1").out

@@ -247,7 +247,7 @@ def test_file_name_with_any_bytes_is_imported_and_printed_safely(
     printed = re.sub(r"[\x1b\n]", " ", in_history)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"{printed} is imported. 1 row: 1 created.\n")
-    assert latest_import_row(conn)["file_path"] == in_history
+    assert latest_import_row(conn)["file_path"] == f"{terminal.folder}/{in_history}"
     assert "\x1b" not in terminal.run("history").out
 
 

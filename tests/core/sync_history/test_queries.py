@@ -64,6 +64,80 @@ def test_newest_imports_come_first(conn: Connection) -> None:
     assert latest_import(conn) == imports[0]
 
 
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        ("june", [1, 2]),
+        ("JUNE/a", [1]),
+        ("a.csv", [1, 3]),
+        ("*.csv", [1, 2, 3, 4]),
+        ("a*.csv", [1, 3]),
+        ("?.csv", [1, 2, 3]),
+        ("s3://b/*", [1, 2]),
+        ("100%_\\", [5]),
+        ("100%*", [5]),
+        ("%", [5]),
+        ("_", [5]),
+        ("\\", [5]),
+        ("", [1, 2, 3, 4, 5]),
+        ("*", [1, 2, 3, 4, 5]),
+        ("nope", []),
+    ],
+)
+def test_imports_can_be_filtered_by_a_part_or_a_pattern_of_their_path(
+    conn: Connection, file: str, found: list[int]
+) -> None:
+    """Signs of LIKE are literal; an import without a path is never found."""
+    paths = ["s3://b/june/a.csv", "s3://b/june/b.csv", "/home/a.csv", "c d.csv"]
+    for hours, path in enumerate([*paths, "100%_\\x.txt"]):
+        insert_earlier_import(conn, path, hours=-hours)
+    conn.execute(
+        "INSERT INTO salespro_sync_history (sync_type, started_at, status)"
+        " VALUES ('csv_users', now(), 'completed')"
+    )
+
+    assert [import_.id for import_ in recent_imports(conn, file=file)] == found
+
+
+@pytest.mark.parametrize(
+    ("statuses", "found"),
+    [
+        (["completed"], ["completed"]),
+        (["failed"], ["failed"]),
+        (["in_progress"], ["running"]),
+        (["interrupted"], ["released", "expired"]),
+        (["failed", "in_progress"], ["failed", "running"]),
+        (None, ["completed", "failed", "running", "released", "expired"]),
+    ],
+)
+def test_imports_can_be_filtered_by_status_which_interrupted_is_too(
+    conn: Connection, statuses: list[str] | None, found: list[str]
+) -> None:
+    leases = {"running": "1 minute", "expired": "-1 second", "released": None}
+    for hours, name in enumerate(["completed", "failed", *leases]):
+        status = "in_progress" if name in leases else name
+        insert_earlier_import(conn, name, hours=-hours, status=status)
+    for name, lease in leases.items():
+        conn.execute(
+            "UPDATE salespro_sync_history SET attempts = 0, lease_expires_at ="
+            " clock_timestamp() + %s::interval WHERE file_path = %s",
+            [lease, name],
+        )
+
+    imports = recent_imports(conn, statuses=statuses)
+
+    assert sorted(file_paths(imports), key=str) == sorted(found)
+
+
+def test_imports_can_be_filtered_by_their_start(conn: Connection) -> None:
+    for hours in range(3):
+        insert_earlier_import(conn, f"{hours}", hours=hours)
+
+    imports = recent_imports(conn, since=MORNING + timedelta(hours=1))
+
+    assert file_paths(imports) == ["2", "1"]
+
+
 def test_imports_can_be_filtered_by_sync_type(conn: Connection) -> None:
     insert_earlier_import(conn, "appointments", hours=1)
     insert_earlier_import(conn, "users", hours=2, sync_type="csv_users")

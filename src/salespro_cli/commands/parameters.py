@@ -1,0 +1,52 @@
+"""Types of values on the command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+class PointInTime(click.ParamType[datetime]):
+    """A command-line value: a day, a time, or an age such as 7d."""
+
+    name = "time"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """The time in UTC; `2025-06-18` and `2025-06-18T06:00` are in the local zone."""
+        try:
+            if ago := re.fullmatch(r"(\d{1,6})([dhm])", value):
+                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is neither a time such as 2025-06-18 or 2025-06-18T06:00 nor "
+                "an age such as 7d, 12h or 30m.",
+                param,
+                ctx,
+            )
+
+
+class ImportId(click.ParamType[int]):
+    """A command-line value: the number of an import, as `7` or `#7`."""
+
+    name = "id"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number; whether the import exists is not checked."""
+        digits = re.fullmatch(r"#?0*([1-9][0-9]{0,18})", value.strip())
+        if digits is None or int(digits[1]) >= 2**63:
+            self.fail(
+                f"{value!r} is not the number of an import, such as 7; "
+                "`salespro history` lists the imports.",
+                param,
+                ctx,
+            )
+        return int(digits[1])
