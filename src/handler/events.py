@@ -25,6 +25,7 @@ _TOPIC = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+", re.ASCII)
 _SUBSCRIBE_URL = re.compile(
     r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/\?[\w=&:%.-]{1,2000}", re.ASCII
 )
+_CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 SUFFIXES = (".csv", ".csv.gz")  # compared without case: Windows tools write SALES.CSV
 
 
@@ -111,7 +112,7 @@ def read_notifications(event: Mapping[str, Any]) -> list[Notification | Ignored]
             return [item for record in records for item in _read_record(record)]
         case {"Type": "Notification", "Message": str(message)}:
             return read_message(message)
-        case {"Type": "SubscriptionConfirmation" | "UnsubscribeConfirmation" as name}:
+        case {"Type": str(name)} if name in _CONFIRMATIONS:
             return [_read_confirmation(name, event)]
         case {"source": "aws.s3", "detail-type": str(name), "detail": entry}:
             created = name == "Object Created"
@@ -126,6 +127,10 @@ def _read_record(record: object) -> list[Notification | Ignored]:
             # Some kinds of events have the prefix "s3:" and some do not.
             created = name.removeprefix("s3:").startswith("ObjectCreated:")
             return [_read_entry(name, entry, created=created, decode=_decode_key)]
+        case {"EventSource": "aws:sns", "Sns": {"Type": str(name), **event}} if (
+            name in _CONFIRMATIONS
+        ):
+            return [_read_confirmation(name, event)]
         case {"EventSource": "aws:sns", "Sns": {"Message": str(message)}}:
             return read_message(message)
         case {"eventSource": "aws:sqs"}:
@@ -133,7 +138,7 @@ def _read_record(record: object) -> list[Notification | Ignored]:
     raise MalformedNotification("expected a record of S3 with its event name")
 
 
-def _read_confirmation(name: str, event: Mapping[str, Any]) -> Ignored:
+def _read_confirmation(name: str, event: Mapping[Any, Any]) -> Ignored:
     topic, url = str(event.get("TopicArn")), str(event.get("SubscribeURL"))
     topic = topic if _TOPIC.fullmatch(topic) else "unknown"
     if name == "UnsubscribeConfirmation":

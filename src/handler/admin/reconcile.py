@@ -245,9 +245,9 @@ def _not_accepted(
 
 
 def _as_client_error(entry: BatchResultErrorEntryTypeDef) -> ClientError:
-    status = 400 if entry["SenderFault"] else 500
+    status = 400 if entry.get("SenderFault") else 500
     response: Any = {
-        "Error": {"Code": entry["Code"], "Message": entry.get("Message", "")},
+        "Error": {"Code": entry.get("Code", ""), "Message": entry.get("Message", "")},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
     return ClientError(response, "SendMessageBatch")

@@ -66,3 +66,22 @@ def test_link_that_does_not_lead_to_aws_is_not_logged(link: object) -> None:
     assert isinstance(result, Ignored)
     assert result.reason.endswith("to confirm it, subscribe again")
     assert "the topic unknown," in result.reason
+
+
+@pytest.mark.parametrize(
+    "name", ["SubscriptionConfirmation", "UnsubscribeConfirmation"]
+)
+def test_confirmation_that_invokes_the_function_is_read_alike(name: str) -> None:
+    message = "You have chosen to subscribe to the topic."
+    event = {
+        "Type": name,
+        "TopicArn": TOPIC,
+        "SubscribeURL": LINK,
+        "Message": message,
+    }
+
+    results = read_notifications(
+        {"Records": [{"EventSource": "aws:sns", "Sns": event}]}
+    )
+
+    assert results == read_notifications(event)
