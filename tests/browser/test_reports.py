@@ -105,6 +105,38 @@ def test_page_fits_the_width_of_a_phone(
         assert width <= PHONE["width"]
 
 
+# The words that end at no line although one line is wide enough for them.
+BROKEN_WORDS = """() => {
+  const broken = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text; (text = texts.nextNode()); ) {
+    if (text.parentElement.closest("details, .visually-hidden")) continue;
+    const parts = text.parentElement.closest("h1 .whole") ? /.+/g : /\\S+/g;
+    for (const word of text.data.matchAll(parts)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const lines = [...range.getClientRects()];
+      const width = lines.reduce((sum, line) => sum + line.width, 0);
+      const isPath = word[0].includes("/");
+      if (lines.length > 1 && width < innerWidth - 90 && !isPath) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 360, 390])
+def test_no_id_time_email_or_count_is_broken_on_a_phone(
+    browser: Browser, path: Path, width: int
+) -> None:
+    with OpenReport(browser, path, viewport={**PHONE, "width": width}) as report:
+        assert report.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert report.page.evaluate(BROKEN_WORDS) == []
+        counts = report.page.locator("h1 > span").all_inner_texts()
+        assert all(count[-1] in ",." for count in counts)
+
+
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_accessibility_violation(
