@@ -103,7 +103,9 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
     code = FAILED
     match error:
         case click.Abort() | KeyboardInterrupt():
-            message, code = "Interrupted.", INTERRUPTED
+            # click raises Abort from the KeyboardInterrupt, whose text an import sets.
+            message = str(error.__cause__ or error) or "Interrupted."
+            code = INTERRUPTED
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "salespro"
             message = f"{error.format_message()} Try: {command} --help"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
 from salespro_cli.commands.examples import example
+from salespro_cli.commands.interruption import interruption_message
 from salespro_cli.flags import database_flag, import_flags, name_flags
 from salespro_cli.inputs.progress import ProgressStream
 from salespro_cli.inputs.signals import defer_interrupts
@@ -103,7 +105,9 @@ def import_(
             leave=False,
             disable=is_quiet or None,  # None: shown only in a terminal
         ) as bar,
-        defer_interrupts() as interrupts,
+        defer_interrupts(
+            partial(interruption_message, connect, upload, dry_run=dry_run)
+        ) as interrupts,
     ):
 
         def show_rows(outcome: Outcome) -> None:

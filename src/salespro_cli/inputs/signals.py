@@ -9,7 +9,7 @@ the next commit or the next read, at most one second.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -51,10 +51,13 @@ class DeferredInterrupts:
 
 
 @contextmanager
-def defer_interrupts() -> Iterator[DeferredInterrupts]:
+def defer_interrupts(message: Callable[[], str] = str) -> Iterator[DeferredInterrupts]:
     """Defer SIGINT and SIGTERM until a block of `allowed`, or a second signal.
 
     A signal that is still deferred at the end is dropped: the work is done.
+
+    Args:
+        message: returns the text of the KeyboardInterrupt that ends the block.
     """
     interrupts = DeferredInterrupts()
     before = {
@@ -67,6 +70,8 @@ def defer_interrupts() -> Iterator[DeferredInterrupts]:
         signal.signal(number, interrupts.on_signal)
     try:
         yield interrupts
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(message()) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in (before | {signal.SIGALRM: signal.SIG_DFL}).items():
