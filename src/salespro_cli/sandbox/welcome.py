@@ -37,7 +37,7 @@ def welcome_text(
 Open this page to upload files, and to see their reports:
     {endpoint}
 
-S3 and SQS listen on {endpoint}, and Postgres is up.
+S3 and SQS listen on {endpoint}, Postgres is up.
 {function}
 
 Paste this into another terminal, for all other commands:
@@ -77,7 +77,7 @@ def _exports(endpoint: str, database: str | None) -> Iterator[str]:
         folder = shlex.quote(str(Path(sys.executable).parent))
         yield f'export PATH={folder}:"$PATH"'
     if database is None:
-        yield "# and DATABASE_URL as in this terminal; it may hold a password"
+        yield "# and your own DATABASE_URL: it may hold a password"
 
 
 def _as_url(conninfo: str) -> str:

@@ -85,7 +85,7 @@ def test_first_output_does_not_print_the_users_own_database_url(
 ) -> None:
     """It may contain a password, and terminals keep what they show."""
     with sandbox(terminal) as running:
-        assert "# and DATABASE_URL as in this terminal" in running.text
+        assert "# and your own DATABASE_URL: it may hold a password" in running.text
         assert database_url not in running.text
 
 
