@@ -20,6 +20,7 @@ from salespro_cli.sandbox.local_aws import (
     REPORTS,
     UPLOADS,
     create_resources,
+    listen,
     local_aws,
 )
 from tools.emulator import ROOT, emulator
@@ -44,7 +45,7 @@ def main() -> None:
         sys.exit(f"{sys.argv[1]} cannot be read as JSON: {error}")
     with (
         database_url() as url,
-        local_aws(LOCALHOST, 0),
+        local_aws(listen(LOCALHOST, 0)),
         tempfile.TemporaryDirectory() as folder,
     ):
         s3 = boto3.client("s3")

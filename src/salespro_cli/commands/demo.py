@@ -11,7 +11,7 @@ import click
 
 from salespro_cli.commands.examples import example
 from salespro_cli.flags import database_flag
-from salespro_cli.local_postgres.home_folder import NAME, find_home
+from salespro_cli.local_postgres.home_folder import NAME
 from salespro_cli.output.terminal import echo
 from salespro_cli.sample_data import generator
 
@@ -96,13 +96,12 @@ def _taken(out: Path) -> str:
 @click.option(
     "--log",
     "log_path",
-    default=lambda: str((find_home() or Path(NAME)) / "sandbox.log"),
-    show_default=f"{NAME}/sandbox.log",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="File for the function's log, which is JSON; - prints it here.",
+    help="File for the function's log, which is JSON; - prints it here. Default: "
+    f"{NAME}/sandbox.log",
 )
 @database_flag
-def sandbox(*, port: int, host: str, no_function: bool, log_path: str) -> None:
+def sandbox(*, port: int, host: str, no_function: bool, log_path: str | None) -> None:
     """Run the whole product on localhost: upload a file to the bucket and watch.
 
     With another --host, everyone who can reach this machine has access: use invented data

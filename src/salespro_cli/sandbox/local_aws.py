@@ -33,53 +33,16 @@ TIMEOUT_S = 300
 REGION: Final = "eu-central-1"
 
 
-@contextmanager
-def local_aws(
-    host: str,
-    port: int,
-    wrap: Callable[[WSGIApplication], WSGIApplication] = lambda moto: moto,
-) -> Iterator[str]:
-    """Run S3 and SQS on this machine, set the environment for boto3, yield the endpoint.
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port; clients wait until `local_aws` serves them.
 
     Args:
         host: address on which to listen.
         port: 0 takes any free port.
-        wrap: puts an application in front of moto's; called with boto3 configured.
 
     Raises:
         click.ClickException: the port is taken, or the host is not of this machine.
     """
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with _listen(host, port) as listener:
-        address = local_address(host)
-        endpoint = f"http://{address}:{listener.getsockname()[1]}"
-        os.environ |= {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_DEFAULT_REGION": REGION,
-            # Through a proxy, localhost would be the proxy's machine.
-            "no_proxy": address,
-        }
-        server = make_server(
-            host,
-            port,
-            wrap(DomainDispatcherApplication(create_backend_app)),
-            threaded=True,
-            request_handler=MotoRequestHandler,
-            fd=listener.fileno(),
-        )
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield endpoint
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
     # Not by werkzeug, which prints its own message and ends the process.
     try:
         return socket.create_server((host, port))
@@ -94,6 +57,47 @@ def _listen(host: str, port: int) -> socket.socket:
                 "choose another --host or --port."
             )
         raise click.ClickException(message) from None
+
+
+@contextmanager
+def local_aws(
+    listener: socket.socket,
+    wrap: Callable[[WSGIApplication], WSGIApplication] = lambda moto: moto,
+) -> Iterator[str]:
+    """Run S3 and SQS on this machine, set the environment for boto3, yield the endpoint.
+
+    Args:
+        listener: see `listen`.
+        wrap: puts an application in front of moto's; called with boto3 configured.
+    """
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    host, port = listener.getsockname()
+    address = local_address(host)
+    endpoint = f"http://{address}:{port}"
+    os.environ |= {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_DEFAULT_REGION": REGION,
+        # Through a proxy, localhost would be the proxy's machine.
+        "no_proxy": address,
+    }
+    server = make_server(
+        host,
+        port,
+        wrap(DomainDispatcherApplication(create_backend_app)),
+        threaded=True,
+        request_handler=MotoRequestHandler,
+        fd=listener.fileno(),
+    )
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield endpoint
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def create_resources(s3: S3Client, sqs: SQSClient) -> str:

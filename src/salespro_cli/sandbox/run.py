@@ -19,6 +19,7 @@ from salespro_cli.local_postgres.database_url import (
     describe_database,
     has_database_url,
 )
+from salespro_cli.local_postgres.home_folder import ensure_home
 from salespro_cli.output.terminal import echo_lines
 from salespro_cli.sandbox.function import process_one_message
 from salespro_cli.sandbox.local_aws import (
@@ -26,6 +27,7 @@ from salespro_cli.sandbox.local_aws import (
     REPORTS,
     UPLOADS,
     create_resources,
+    listen,
     local_aws,
 )
 from salespro_cli.sandbox.page.site import Site
@@ -34,13 +36,18 @@ from salespro_core.postgres import connection
 
 
 def run_sandbox(
-    port: int, log_path: str, *, host: str = LOCALHOST, has_function: bool = True
+    port: int,
+    log_path: str | None,
+    *,
+    host: str = LOCALHOST,
+    has_function: bool = True,
 ) -> None:
     """Serve until interrupted; see `salespro sandbox --help`.
 
     Args:
         port: of S3 and SQS.
-        log_path: file to which the function's log is appended, or `-` for stdout.
+        log_path: file to which the function's log is appended, or `-` for stdout; None:
+            `sandbox.log` in `.salespro/`.
         host: address on which they listen; if it is not localhost, the embedded Postgres
             listens there too.
         has_function: false if a function elsewhere, such as in a container, processes
@@ -53,10 +60,11 @@ def run_sandbox(
     """
     listens_to_others = host != LOCALHOST
     with (
+        listen(host, port) as listener,
         _open_log(log_path) as log,
         database_url(host=host if listens_to_others else None) as url,
         local_aws(
-            host, port, lambda moto: Site(moto, boto3.client("s3"), url, host)
+            listener, lambda moto: Site(moto, boto3.client("s3"), url, host)
         ) as endpoint,
     ):
         with connection.connect(url) as conn:
@@ -86,20 +94,19 @@ def run_sandbox(
 
 
 @contextmanager
-def _open_log(path: str) -> Iterator[IO[str]]:
+def _open_log(path: str | None) -> Iterator[IO[str]]:
     """The file for the function's log; its name is an absolute path."""
     if path == "-":
         yield sys.stdout
         return
-    absolute = Path(path).absolute()
+    file = Path(path) if path else ensure_home() / "sandbox.log"
     try:
-        absolute.parent.mkdir(parents=True, exist_ok=True)
         # Line by line, so that `tail -f` is up to date.
-        log = absolute.open("a", encoding="utf-8", buffering=1)
+        log = file.absolute().open("a", encoding="utf-8", buffering=1)
     except OSError as error:
         raise click.ClickException(
-            f"The log {absolute} cannot be written ({error.strerror}): choose another "
-            "file with --log."
+            f"The log {file} cannot be written ({error.strerror}): choose another file "
+            "with --log."
         ) from None
     with log:
         yield log

@@ -147,8 +147,8 @@ def test_log_that_cannot_be_written_is_one_error_line(terminal: Terminal) -> Non
     done = terminal.run("sandbox", "--port", "0", "--log", "/dev/null/sandbox.log")
 
     assert done.error == (
-        "The log /dev/null/sandbox.log cannot be written (File exists): choose another "
-        "file with --log."
+        "The log /dev/null/sandbox.log cannot be written (Not a directory): choose "
+        "another file with --log."
     )
 
 
@@ -178,6 +178,7 @@ def test_port_that_is_taken_is_one_error_line(terminal: Terminal, host: str) -> 
 
     assert done.error == f"Port {port} is taken: choose another with --port."
     assert done.out == ""
+    assert list(terminal.folder.iterdir()) == []
 
 
 def test_host_that_is_not_this_machine_is_one_error_line(terminal: Terminal) -> None:
