@@ -28,17 +28,19 @@ from salespro_core.model.object_key import is_mistyped_dry_run, refusal_of_dry_r
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.session import check_tables
+from salespro_core.postgres.session import RELATIONS_OF_SCHEMA, check_relations
+from salespro_core.postgres.wire import Query, numbered
 from salespro_core.records.chunks import Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.pipeline import write_chunks
-from salespro_core.upsert.trigger_skips import has_before_triggers
+from salespro_core.upsert.trigger_skips import before_triggers
 
 # How often Postgres may lose commits during one attempt.
 MOST_LOSSES = 3
+_RELATIONS = numbered(RELATIONS_OF_SCHEMA)
 
 
 def import_upload(
@@ -78,7 +80,9 @@ def import_upload(
         conn, reconnect=callbacks.reconnect, remaining_s=callbacks.remaining_s
     )
     claim = connection.run(
-        "claiming the import", lambda conn: claims.claim(conn, upload)
+        "claiming the import",
+        lambda conn: claims.claim(conn, upload),
+        is_transaction=True,
     )
     start = Outcome(
         upload=upload,
@@ -141,6 +145,7 @@ def _import_after_checkpoint(
             claim = connection.run(
                 "storing the type of the export",
                 partial(_set_export, claim=claim, export=layout.export),
+                is_transaction=True,
             )
             # An earlier attempt that committed rows has validated the file.
             if not claim.counts.processed:
@@ -154,6 +159,7 @@ def _import_after_checkpoint(
                         connection.run,
                         "renewing the lease",
                         partial(claims.renew_lease, claim=claim),
+                        is_transaction=True,
                     ),
                 )
             reader.check_upload_time(outcome.upload.uploaded_at)
@@ -195,6 +201,7 @@ def _import_after_checkpoint(
                     claim=replace(claim, counts=outcome.counts),
                     report=report,
                 ),
+                is_transaction=True,
             )
         except InputError as error:
             outcome = outcome.with_rejects(rejects.sample, rejects.reasons.all())
@@ -210,6 +217,7 @@ def _import_after_checkpoint(
                     report=report,
                     processed=outcome.counts.processed,
                 ),
+                is_transaction=True,
             )
     yield outcome
 
@@ -226,11 +234,17 @@ def _check_key(upload: Upload) -> None:
 
 def _set_export(conn: Connection, claim: Claim, export: Export) -> Claim:
     """Store the type of the export; return the claim with what its table has."""
-    check_tables(conn, claim.schema, export.tables)
-    has_triggers = has_before_triggers(conn, claim.schema, export.table)
-    # Last, because it locks the row of the history.
-    claims.set_sync_type(conn, claim, export.sync_type)
-    return replace(claim, has_before_triggers=has_triggers)
+    schema, tables = claim.schema, export.tables
+    names = {"schema": schema, "names": ",".join(tables)}
+    relations, [triggers] = claims.set_sync_type(
+        conn,
+        claim,
+        export.sync_type,
+        Query(_RELATIONS, names),
+        before_triggers(schema, export.table),
+    )
+    check_relations(relations, schema, tables)
+    return replace(claim, has_before_triggers=triggers["has_before_triggers"])
 
 
 def _then(

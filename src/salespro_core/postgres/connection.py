@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from salespro_core.errors import StoreRefused
 from salespro_core.postgres.connect_errors import connect_errors
 from salespro_core.postgres.schema import schema_script
-from salespro_core.postgres.session import find_home, pin_search_path, transaction
+from salespro_core.postgres.session import HOME, pin_search_path, transaction
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.verbose_connection import open_connection, server_address
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
@@ -89,6 +89,33 @@ def _refuse_old_server(conn: Connection, address: str) -> None:
             f"the importer needs {MIN_SERVER_VERSION // 10000} or newer. Upgrade the server, "
             "or connect to another one."
         )
+
+
+_HOME_OR_FIRST = f"""
+SELECT coalesce(({HOME}), (
+    SELECT nspname
+      FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (nspname, position)
+     WHERE nspname <> 'pg_catalog' AND left(nspname, 7) <> 'pg_temp'
+     ORDER BY position
+     LIMIT 1))
+"""  # noqa: S608 -- a constant
+
+
+def find_home(conn: Connection) -> str:
+    """The schema for a migration: that of the history, else the first of the search_path.
+
+    Raises:
+        StoreRefused: the search_path has no schema.
+        psycopg.Error: as `Connection.execute`.
+    """
+    (schema,) = conn.execute(_HOME_OR_FIRST.encode()).fetchone() or (None,)
+    if schema is None:
+        raise StoreRefused(
+            "While looking for the tables: no schema of the role's search_path exists. "
+            "Create one, or set the search_path of the role.",
+            "3F000",
+        )
+    return str(schema)
 
 
 def migrate(conn: Connection) -> None:

@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TypeVar
 
 import psycopg
@@ -99,6 +99,7 @@ class RetryingConnection:
         *,
         first_error: psycopg.Error | None = None,
         timeout_s: float = RESPONSE_TIMEOUT_S,
+        is_transaction: bool = False,
     ) -> T:
         """Run the action in a transaction, again while Postgres is unavailable.
 
@@ -108,6 +109,7 @@ class RetryingConnection:
                 done already, so it must check that first.
             first_error: the error of a first try that was made elsewhere.
             timeout_s: a try that takes longer is cancelled.
+            is_transaction: the action begins and commits its transaction itself.
 
         Returns:
             The action's result, after the commit.
@@ -129,7 +131,7 @@ class RetryingConnection:
                     deadline_s = self.remaining_timeout_s(timeout_s)
                     with (
                         statement_deadline(self.conn, deadline_s),
-                        transaction(self.conn),
+                        nullcontext() if is_transaction else transaction(self.conn),
                     ):
                         return action(self.conn)
             except StoreUnavailable as error:

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Connection, sql
 from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
 
 from salespro_core.errors import StoreRefused
 
@@ -67,7 +68,8 @@ def transaction(conn: Connection) -> Iterator[None]:
     Raises:
         psycopg.Error: as `Connection.execute`.
     """
-    with _transaction(conn, BEGIN):
+    with ended(conn):
+        start_transaction(conn)
         yield
 
 
@@ -82,31 +84,50 @@ def read_only_transaction(conn: Connection) -> Iterator[None]:
         StoreRefused: as `find_schema`.
         psycopg.Error: as `Connection.execute`.
     """
-    with _transaction(conn, BEGIN_READ_ONLY):
-        pin_search_path(conn, find_schema(conn))
+    with ended(conn):
+        pin_search_path(conn, start_in_schema(conn, BEGIN_READ_ONLY))
         yield
 
 
 @contextmanager
-def _transaction(conn: Connection, begin: bytes) -> Iterator[None]:
+def ended(conn: Connection) -> Iterator[None]:
+    """Commit the transaction that the block begins, or roll it back after an error.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
     try:
-        start_transaction(conn, begin)
         yield
     except BaseException:
         roll_back(conn)
         raise
-    conn.execute("COMMIT")
+    if conn.info.transaction_status != TransactionStatus.IDLE:
+        conn.execute("COMMIT")
 
 
-def start_transaction(conn: Connection, begin: bytes = BEGIN) -> None:
+def start_transaction(
+    conn: Connection, begin: bytes = BEGIN, *, then: bytes | None = None
+) -> psycopg.Cursor[Any]:
     """Begin a transaction with the importer's settings, in one round trip.
+
+    Args:
+        conn: in autocommit, and not in a transaction.
+        begin: the statement that begins it.
+        then: a query without parameters, for the same round trip.
+
+    Returns:
+        A cursor with the result of the last statement.
 
     Raises:
         psycopg.Error: as `Connection.execute`; the transaction may have begun.
     """
     settings = settings_query(conn.info.server_version)
     # Without parameters: psycopg then sends all statements as one message.
-    conn.execute(b"; ".join((begin, *RESETS, settings)))
+    statements = (begin, *RESETS, settings, *((then,) if then else ()))
+    cursor = conn.execute(b"; ".join(statements))
+    while cursor.nextset():
+        pass
+    return cursor
 
 
 def roll_back(conn: Connection) -> None:
@@ -159,7 +180,8 @@ def pin_search_path(conn: Connection, schema: str) -> None:
     )
 
 
-_HOME = f"""
+# The first schema of the search_path with the history; temporary tables do not count.
+HOME = f"""
 SELECT nspname
   FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (nspname, position)
   JOIN pg_namespace USING (nspname)
@@ -170,14 +192,6 @@ SELECT nspname
 """  # noqa: S608 -- a constant
 
 
-_HOME_OR_FIRST = f"""
-SELECT coalesce(({_HOME}), (
-    SELECT nspname
-      FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (nspname, position)
-     WHERE nspname <> 'pg_catalog' AND left(nspname, 7) <> 'pg_temp'
-     ORDER BY position
-     LIMIT 1))
-"""  # noqa: S608 -- a constant
 # What keeps the importer from writing to a table, as far as the catalogue tells.
 _RELATIONS = """
 SELECT nspname, relname,
@@ -207,15 +221,19 @@ SELECT nspname, relname,
                      AND (NOT collisdeterministic
                           OR pg_type.oid >= 16384 AND typtype = 'b'
                           OR typbasetype >= 16384))
-       END
+       END AS problem
   FROM pg_class
   JOIN pg_namespace ON pg_namespace.oid = relnamespace
 """
 _HISTORY = f"""
 SELECT relations.*, current_setting('session_replication_role')
-  FROM ({_RELATIONS} WHERE nspname = ({_HOME}) AND relname = '{HISTORY}') AS relations
+  FROM ({_RELATIONS} WHERE nspname = ({HOME}) AND relname = '{HISTORY}') AS relations
 """  # noqa: S608 -- constants
-_NAMED = f"{_RELATIONS} WHERE nspname = %s AND relname = ANY (%s)"
+# The names are separated by commas.
+RELATIONS_OF_SCHEMA = f"""
+{_RELATIONS}
+ WHERE nspname = %(schema)s AND relname = ANY (string_to_array(%(names)s, ','))
+"""
 
 
 def find_schema(conn: Connection) -> str:
@@ -227,7 +245,21 @@ def find_schema(conn: Connection) -> str:
         StoreRefused: there is none, or the history is a view, for example.
         psycopg.Error: as `Connection.execute`.
     """
-    row = conn.execute(_HISTORY.encode()).fetchone()
+    return _check_history(conn.execute(_HISTORY.encode()).fetchone())
+
+
+def start_in_schema(conn: Connection, begin: bytes = BEGIN) -> str:
+    """Begin a transaction, and find the schema, in one round trip.
+
+    Raises:
+        StoreRefused: as `find_schema`.
+        psycopg.Error: as `Connection.execute`; the transaction may have begun.
+    """
+    cursor = start_transaction(conn, begin, then=_HISTORY.encode())
+    return _check_history(cursor.fetchone())
+
+
+def _check_history(row: Sequence[Any] | None) -> str:
     if row is None:
         raise StoreRefused(
             f"While looking for the tables: {HISTORY} is missing. Run `salespro migrate` "
@@ -254,16 +286,29 @@ def check_tables(conn: Connection, schema: str, names: Sequence[str]) -> None:
         StoreRefused: a table is missing, or is a view, for example.
         psycopg.Error: as `Connection.execute`.
     """
-    rows = conn.execute(_NAMED.encode(), [schema, list(names)]).fetchall()
+    query = RELATIONS_OF_SCHEMA.encode()
+    with conn.cursor(row_factory=dict_row) as cur:
+        cur.execute(query, {"schema": schema, "names": ",".join(names)})
+        check_relations(cur.fetchall(), schema, names)
+
+
+def check_relations(
+    rows: Sequence[Mapping[str, Any]], schema: str, names: Sequence[str]
+) -> None:
+    """Check the result of `RELATIONS_OF_SCHEMA`.
+
+    Raises:
+        StoreRefused: as `check_tables`.
+    """
     for name in names:
-        if name not in [row[1] for row in rows]:
+        if name not in [row["relname"] for row in rows]:
             raise StoreRefused(
                 f"While looking for the tables: {schema}.{name} is missing. Run "
                 "`salespro migrate` against this database.",
                 "42P01",
             )
     for row in rows:
-        _check_relation(*row)
+        _check_relation(schema, row["relname"], row["problem"])
 
 
 def _check_relation(schema: str, name: str, problem: str | None) -> None:
@@ -274,23 +319,6 @@ def _check_relation(schema: str, name: str, problem: str | None) -> None:
             "run `salespro migrate`.",
             "42809",
         )
-
-
-def find_home(conn: Connection) -> str:
-    """The schema for a migration: that of the history, else the first of the search_path.
-
-    Raises:
-        StoreRefused: the search_path has no schema.
-        psycopg.Error: as `Connection.execute`.
-    """
-    (schema,) = conn.execute(_HOME_OR_FIRST.encode()).fetchone() or (None,)
-    if schema is None:
-        raise StoreRefused(
-            "While looking for the tables: no schema of the role's search_path exists. "
-            "Create one, or set the search_path of the role.",
-            "3F000",
-        )
-    return str(schema)
 
 
 def on_history(statement: LiteralString, schema: str) -> sql.Composed:

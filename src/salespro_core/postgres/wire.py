@@ -7,21 +7,73 @@ ends with the transaction or with the next one.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import suppress
-from typing import Self
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, sql
+from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
-from salespro_core.postgres.session import roll_back
-from salespro_core.postgres.watchdog import statement_deadline
+from salespro_core.postgres.session import (
+    BEGIN,
+    NO_CHANGES,
+    RESETS,
+    roll_back,
+    settings_query,
+)
+from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 Parameters = Sequence[bytes | None]
+Rows = list[dict[str, Any]]
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+class Statement(NamedTuple):
+    """A statement with numbered parameters, `$1` and so on.
+
+    Attributes:
+        text: without formatting marks.
+        names: of the parameters, in the order of their numbers.
+    """
+
+    text: bytes
+    names: tuple[str, ...]
+
+
+class Query(NamedTuple):
+    """A statement and the values of its parameters."""
+
+    statement: Statement
+    values: Mapping[str, object]
+
+    @property
+    def parameters(self) -> Parameters:
+        """The values in the order of the numbers, as text."""
+        return [_as_text(self.values[name]) for name in self.statement.names]
+
+
+def numbered(query: str | sql.Composed) -> Statement:
+    """The query with numbers in place of its named parameters, `%(name)s`."""
+    named = query if isinstance(query, str) else query.as_bytes().decode()
+    names = tuple(dict.fromkeys(_PARAMETER.findall(named)))
+    text = _PARAMETER.sub(lambda parameter: f"${names.index(parameter[1]) + 1}", named)
+    return Statement(text.encode(), names)
+
+
+def _as_text(value: object) -> bytes | None:
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds()} s".encode()
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return text.encode()
 
 
 class Pipeline:
@@ -77,26 +129,21 @@ class Pipeline:
             psycopg.Error: the first error; Postgres skipped the statements after it.
         """
         results: list[PGresult] = []
-        error: psycopg.Error | None = None
         try:
-            while True:
-                result = self._conn.wait(fetch(self._pgconn))
-                if result is None:  # the end of one statement's results
-                    _check_alive(self._pgconn)
-                    continue
-                if result.status == ExecStatus.PIPELINE_SYNC:
-                    break
-                if result.status == ExecStatus.FATAL_ERROR:
-                    encoding = self._conn.info.encoding
-                    error = error or error_from_result(result, encoding)
-                results.append(result)
+            self._conn.wait(fetch_all(self._pgconn, results))
             self._pgconn.exit_pipeline_mode()
-        except psycopg.Error as later:
+        except psycopg.Error as error:
             self._conn.close()
-            raise error or later from None
-        if error is not None:
-            raise error
+            raise self._first_error(results) or error from None
+        if (first_error := self._first_error(results)) is not None:
+            raise first_error
         return results
+
+    def _first_error(self, results: Sequence[PGresult]) -> psycopg.Error | None:
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                return error_from_result(result, self._conn.info.encoding)
+        return None
 
     def abandon(self, timeout_s: float) -> None:
         """End the pipeline early, in any state, without its results.
@@ -107,6 +154,72 @@ class Pipeline:
             self._conn.cancel_safe(timeout=timeout_s)
             self.send().fetch()
         roll_back(self._conn)
+
+
+@contextmanager
+def abandoned_on_interrupt(pipeline: Pipeline) -> Iterator[None]:
+    """On a signal, do not wait for the server."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        pipeline.abandon(MIN_TIMEOUT_S)
+        raise
+
+
+def execute_alone(
+    conn: Connection, *queries: Query, settings: Mapping[str, str] = NO_CHANGES
+) -> list[Rows]:
+    """Run queries in a transaction of their own, in one round trip.
+
+    Args:
+        conn: in autocommit, and not in a transaction.
+        queries: the transaction.
+        settings: instead of the values in `session.SETTINGS`.
+
+    Returns:
+        The rows of each query.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`; the connection is idle or closed.
+    """
+    opening = (BEGIN, *RESETS, settings_query(conn.info.server_version, settings))
+    return _run(conn, opening, queries)
+
+
+def execute_and_commit(conn: Connection, query: Query) -> Rows:
+    """Run the last query of the transaction, and commit it, in one round trip.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`; the connection is idle or closed.
+    """
+    [rows] = _run(conn, (), [query])
+    return rows
+
+
+def _run(
+    conn: Connection, opening: Sequence[bytes], queries: Sequence[Query]
+) -> list[Rows]:
+    try:
+        pipeline = Pipeline(conn)
+        with abandoned_on_interrupt(pipeline):
+            for command in opening:
+                pipeline.execute(command)
+            for query in queries:
+                pipeline.execute(query.statement.text, query.parameters)
+            pipeline.execute(b"COMMIT")
+            results = pipeline.send().fetch()
+    except psycopg.Error:
+        roll_back(conn)
+        raise
+    return [_rows(conn, result) for result in results[len(opening) : -1]]
+
+
+def _rows(conn: Connection, result: PGresult) -> Rows:
+    names = [(result.fname(index) or b"").decode() for index in range(result.nfields)]
+    transformer = Transformer(conn)
+    transformer.set_pgresult(result)
+    rows = transformer.load_rows(0, result.ntuples, tuple)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def flush(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
@@ -126,6 +239,24 @@ def fetch(pgconn: PGconn) -> Generator[Wait, Ready | int, PGresult | None]:
         if (yield Wait.R):
             pgconn.consume_input()
     return pgconn.get_result()
+
+
+def fetch_all(
+    pgconn: PGconn, results: list[PGresult]
+) -> Generator[Wait, Ready | int, None]:
+    """Add the results of all statements to the list.
+
+    Raises:
+        psycopg.OperationalError: the connection broke.
+    """
+    while True:
+        result = yield from fetch(pgconn)
+        if result is None:  # the end of one statement's results
+            _check_alive(pgconn)
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            return
+        else:
+            results.append(result)
 
 
 def _check_alive(pgconn: PGconn) -> None:

@@ -9,10 +9,10 @@ from typing import LiteralString
 from psycopg import Connection
 
 from salespro_core.errors import StoreRefused
+from salespro_core.postgres.connection import find_home
 from salespro_core.postgres.schema import expected_schema
 from salespro_core.postgres.session import (
     check_tables,
-    find_home,
     find_schema,
     pin_search_path,
 )

@@ -6,24 +6,33 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any, LiteralString
 
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from salespro_core.errors import ClaimHeld, ClaimLost, StoreRefused
 from salespro_core.model.counts import COUNTING_VERSION, Counts
 from salespro_core.model.rejects import Reject
 from salespro_core.model.upload import Upload
-from salespro_core.postgres.session import find_schema, on_history
+from salespro_core.postgres.session import ended, on_history, start_in_schema
+from salespro_core.postgres.wire import (
+    Query,
+    Rows,
+    Statement,
+    execute_alone,
+    execute_and_commit,
+    numbered,
+)
+from salespro_core.sync_history.claim_sql import CLAIM, STORED, UNKNOWN
 
 # After this time without a commit, another attempt may take over.  It must be longer than
 # the slowest statement (`postgres.session.STATEMENT_TIMEOUT_S`).
 LEASE = timedelta(minutes=2)
 # If Postgres refuses more rows of one file, the table is wrong and not the rows.
 MOST_REFUSED = 1000
-# `sync_type` is NOT NULL, also for a file that is refused before it is recognised.
-UNKNOWN = "csv_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,56 +62,6 @@ class Claim:
     has_before_triggers: bool = False
 
 
-_CLAIM = """
-INSERT INTO {history} AS history
-       (sync_type, started_at, status,
-        records_processed, records_created, records_updated,
-        file_path, bucket, object_key, object_version, uploaded_at, size_bytes,
-        attempts, lease_expires_at, counting_version)
-VALUES (%(unknown)s, clock_timestamp(), 'in_progress',
-        0, 0, 0,
-        %(location)s, %(bucket)s, %(object_key)s, %(version)s, %(uploaded_at)s,
-        %(size_bytes)s,
-        1, clock_timestamp() + %(lease)s::interval, %(counting_version)s)
-    ON CONFLICT (bucket, object_key, object_version) DO UPDATE
-   SET attempts = history.attempts + 1,
-       status = 'in_progress',
-       completed_at = NULL,
-       error_message = NULL,
-       lease_expires_at = excluded.lease_expires_at
- WHERE history.status <> 'completed'
-   AND coalesce(history.lease_expires_at < clock_timestamp(), true)
-RETURNING id, status, attempts, sync_type,
-          records_created, records_updated, records_unchanged,
-          records_stale, records_duplicate, records_rejected, refused_rows,
-          counting_version
-"""
-
-_START_OVER = """
-UPDATE {history}
-   SET records_processed = 0, records_created = 0, records_updated = 0,
-       records_unchanged = 0, records_stale = 0, records_duplicate = 0,
-       records_rejected = 0, refused_rows = NULL,
-       counting_version = %(counting_version)s
- WHERE id = %(id)s
-RETURNING id, status, attempts, sync_type,
-          records_created, records_updated, records_unchanged,
-          records_stale, records_duplicate, records_rejected, refused_rows
-"""
-
-_STORED = """
-SELECT id, status, attempts, sync_type,
-       records_created, records_updated, records_unchanged,
-       records_stale, records_duplicate, records_rejected, refused_rows,
-       ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s,
-       status <> 'completed'
-           AND coalesce(lease_expires_at < clock_timestamp(), true) AS is_free
-  FROM {history}
- WHERE (bucket, object_key, object_version)
-     = (%(bucket)s, %(object_key)s, %(version)s)
-"""
-
-
 def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Claim:
     """Claim the import of this upload for a new attempt, unless it is completed.
 
@@ -110,7 +69,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
     at another row now.  The rows that it has written are found unchanged.
 
     Args:
-        conn: in a transaction of its own; other sessions see the claim after its commit.
+        conn: in autocommit, and not in a transaction.
         upload: identifies the import.
         lease: time until the claim ends unless a commit renews it, in database time.
 
@@ -118,9 +77,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         ClaimHeld: another attempt holds a live lease.
         StoreRefused: as `find_schema`.
     """
-    schema = find_schema(conn)
-    parameters: dict[str, Any] = {
-        "unknown": UNKNOWN,
+    values: dict[str, object] = {
         "location": upload.path or upload.location,
         "bucket": upload.bucket,
         "object_key": upload.object_key,
@@ -130,18 +87,13 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         "lease": lease,
         "counting_version": COUNTING_VERSION,
     }
-    with conn.cursor(row_factory=dict_row) as cur:
-        stored = on_history(_STORED, schema)
-        # Looking first, because _CLAIM locks the row even if it may not change it: the
-        # attempt that has the claim would wait for this one.
-        row = cur.execute(stored, parameters).fetchone()
-        if row is None or row["is_free"]:
-            row = cur.execute(on_history(_CLAIM, schema), parameters).fetchone()
-            if row and row["counting_version"] != COUNTING_VERSION:
-                start_over = on_history(_START_OVER, schema)
-                parameters["id"] = row["id"]
-                row = cur.execute(start_over, parameters).fetchone()
-            row = row or cur.execute(stored, parameters).fetchone()
+    with ended(conn):
+        schema = start_in_schema(conn)
+        claimed = execute_and_commit(conn, Query(_numbered(CLAIM, schema), values))
+    if not claimed:
+        # Another attempt has the claim, or the import is completed.
+        [claimed] = execute_alone(conn, Query(_numbered(STORED, schema), values))
+    row = claimed[0] if claimed else None
     if row is None or (row["status"] != "completed" and "lease_s" in row):
         # No row: it existed a moment ago, so another session deletes from the history.
         retry_after_s = max(1, (row and row["lease_s"]) or 1)
@@ -162,7 +114,12 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
     )
 
 
-def read_counts(row: dict[str, Any]) -> Counts:
+@cache
+def _numbered(statement: LiteralString, schema: str) -> Statement:
+    return numbered(on_history(statement, schema))
+
+
+def read_counts(row: Mapping[str, Any]) -> Counts:
     """The counts in a row of the history."""
     return Counts(
         created=row["records_created"],
@@ -238,13 +195,30 @@ UPDATE {history}
 """
 
 
-def set_sync_type(conn: Connection, claim: Claim, sync_type: str) -> None:
-    """Store which export the file is, and renew the lease.
+def set_sync_type(
+    conn: Connection, claim: Claim, sync_type: str, *queries: Query
+) -> list[Rows]:
+    """Store which export the file is, and renew the lease; does not wait for the disk.
+
+    Args:
+        conn: in autocommit, and not in a transaction.
+        claim: the attempt.
+        sync_type: of the export.
+        queries: to run in the same round trip.
+
+    Returns:
+        The rows of each query.
 
     Raises:
         ClaimLost: another attempt took over.
+        psycopg.Error: as `Connection.execute`.
     """
-    update_claimed(conn, _SET_SYNC_TYPE, claim, sync_type=sync_type)
+    update = _claimed_update(_SET_SYNC_TYPE, claim, sync_type=sync_type)
+    settings = {"synchronous_commit": "off"}
+    *results, updated = execute_alone(conn, *queries, update, settings=settings)
+    if not updated:
+        raise ClaimLost
+    return results
 
 
 _RENEW_LEASE = """
@@ -284,14 +258,32 @@ def update_claimed(
 ) -> None:
     """Run an UPDATE of the history row that this attempt has claimed.
 
+    Args:
+        conn: if it is in no transaction, the update is a transaction of its own.
+        statement: has `{history}` for the history's name.
+        claim: the attempt.
+        values: of further parameters.
+
     Raises:
         ClaimLost: the statement's WHERE matched no row: another attempt took over.
     """
+    update = _claimed_update(statement, claim, **values)
+    if conn.info.transaction_status == TransactionStatus.IDLE:
+        [updated] = execute_alone(conn, update)
+        is_claimed = bool(updated)
+    else:
+        query = on_history(statement, claim.schema)
+        is_claimed = conn.execute(query, update.values).rowcount == 1
+    if not is_claimed:
+        raise ClaimLost
+
+
+def _claimed_update(statement: LiteralString, claim: Claim, **values: object) -> Query:
+    """The statement and its parameters; it returns no row if another attempt took over."""
     parameters = {
         "import_id": claim.import_id,
         "attempt": claim.attempt,
         "lease": claim.lease,
     }
-    query = on_history(statement, claim.schema)
-    if conn.execute(query, parameters | values).rowcount != 1:
-        raise ClaimLost
+    numbered_statement = _numbered(f"{statement} RETURNING id", claim.schema)
+    return Query(numbered_statement, parameters | values)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
 
 from psycopg import Connection, RawCursor
 
@@ -14,23 +12,11 @@ from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost
 from salespro_core.exports.columns import Column, Export
 from salespro_core.model.counts import Counts
+from salespro_core.postgres.wire import Statement, numbered
 from salespro_core.records.array_literals import array_literal
 from salespro_core.records.chunks import Batch
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.sql import upsert_statement
-
-_PARAMETER = re.compile(r"%\((\w+)\)s")
-
-
-class Statement(NamedTuple):
-    """A statement with numbered parameters, `$1` and so on.
-
-    Attributes:
-        names: of the parameters, in the order of their numbers.
-    """
-
-    text: bytes
-    names: tuple[str, ...]
 
 
 def upsert_batch(
@@ -201,9 +187,4 @@ def _numbered_statement(
     )
     # Named parameters would be parsed again for each batch, which takes as long as
     # parsing a column.
-    named = composed.as_bytes().decode()
-    names = tuple(dict.fromkeys(_PARAMETER.findall(named)))
-    numbered = _PARAMETER.sub(
-        lambda parameter: f"${names.index(parameter[1]) + 1}", named
-    )
-    return Statement(numbered.encode(), names)
+    return numbered(composed)

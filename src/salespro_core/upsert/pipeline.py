@@ -24,11 +24,10 @@ from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.postgres.session import BEGIN, RESETS, roll_back
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
-from salespro_core.postgres.wire import Pipeline
+from salespro_core.postgres.wire import Pipeline, Statement, abandoned_on_interrupt
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.batch_upsert import (
-    Statement,
     array_parameters,
     batch_counts,
     batch_parameters,
@@ -206,7 +205,7 @@ class InFlightChunk:
         with (
             statement_deadline(self._conn, timeout_s),
             self._failure_recorded(),
-            _abandoned_on_interrupt(self._pipeline),
+            abandoned_on_interrupt(self._pipeline),
         ):
             results = self._pipeline.fetch()
             # The reply to COMMIT has arrived.
@@ -236,7 +235,7 @@ class InFlightChunk:
         layout, claim, chunk = self._layout, self._claim, self._ready.chunk
         version = self._conn.info.server_version
         pipeline = Pipeline(self._conn)
-        with _abandoned_on_interrupt(pipeline):
+        with abandoned_on_interrupt(pipeline):
             for command in (BEGIN, *RESETS):
                 pipeline.execute(command)
             pipeline.execute(
@@ -276,16 +275,6 @@ class InFlightChunk:
         except psycopg.Error as error:
             self.failure = error
             roll_back(self._conn)
-
-
-@contextmanager
-def _abandoned_on_interrupt(pipeline: Pipeline) -> Iterator[None]:
-    """On a signal, do not wait for the server."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        pipeline.abandon(MIN_TIMEOUT_S)
-        raise
 
 
 def _first_row(result: PGresult) -> list[int] | None:

@@ -13,22 +13,24 @@ The counters are settings of the transaction; after it, they are empty.
 
 from __future__ import annotations
 
-from psycopg import Connection, sql
+from psycopg import sql
 
 from salespro_core.postgres.sqlstates import SKIPPED_BY_TRIGGER
+from salespro_core.postgres.wire import Query, numbered
 
 _CONFLICTS = "salespro.conflicts"
 _UPDATES = "salespro.updates"
 # Bits of tgtype: 1 for each row, 2 before, 4 INSERT, 16 UPDATE.  `A` is ENABLE ALWAYS; the
 # importer refuses the replication role for which other triggers would be enabled.
-_HAS_BEFORE_TRIGGERS = """
+_HAS_BEFORE_TRIGGERS = numbered("""
 SELECT EXISTS (
     SELECT FROM pg_trigger
       JOIN pg_class ON pg_class.oid = tgrelid
       JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE nspname = %s AND relname = %s
+     WHERE nspname = %(schema)s AND relname = %(table)s
        AND tgtype & 3 = 3 AND tgtype & 20 <> 0 AND tgenabled IN ('O', 'A'))
-"""
+       AS has_before_triggers
+""")
 
 # A condition that sets the counters to zero.
 RESET = sql.SQL(
@@ -36,14 +38,12 @@ RESET = sql.SQL(
 ).format(_CONFLICTS, _UPDATES)
 
 
-def has_before_triggers(conn: Connection, schema: str, table: str) -> bool:
-    """Whether the table has BEFORE ROW triggers for INSERT or UPDATE, which can skip rows.
+def before_triggers(schema: str, table: str) -> Query:
+    """Whether a table has BEFORE ROW triggers for INSERT or UPDATE, which can skip rows.
 
-    Raises:
-        psycopg.Error: as `Connection.execute`.
+    It returns one row with the column `has_before_triggers`.
     """
-    row = conn.execute(_HAS_BEFORE_TRIGGERS, [schema, table]).fetchone()
-    return row == (True,)
+    return Query(_HAS_BEFORE_TRIGGERS, {"schema": schema, "table": table})
 
 
 def counted(is_update: sql.Composable) -> sql.Composed:

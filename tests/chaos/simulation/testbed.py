@@ -205,7 +205,8 @@ def open_testbed(conninfo: str) -> Iterator[SimulationTestbed]:
         conn.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 1'.encode())
         monkeypatch.setattr(retry, "time", Clock())
         monkeypatch.setattr(retry, "random", Jitter())
-        monkeypatch.setattr(pipeline, "Pipeline", StepwisePipeline)
+        for module in (pipeline, wire):
+            monkeypatch.setattr(module, "Pipeline", StepwisePipeline)
         monkeypatch.setattr(watchdog, "MIN_TIMEOUT_S", 3600.0)
         monkeypatch.setattr(text_stream, "HEAD_BYTES", 512)
         yield SimulationTestbed(conninfo, conn, environments)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 from psycopg import Connection
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from salespro_core.postgres import connection
+from salespro_core.postgres.session import start_transaction
 from salespro_core.postgres.watchdog import statement_deadline
-from salespro_core.postgres.wire import Pipeline
+from salespro_core.postgres.wire import (
+    Pipeline,
+    Query,
+    execute_alone,
+    execute_and_commit,
+    numbered,
+)
 from tests.support.servers.tcp_proxy import postgres_proxy
 from tests.support.table_contents import number
 
@@ -108,3 +117,71 @@ def test_abandoned_pipeline_on_a_dead_network_closes_the_connection(
         pipeline.abandon(2.0)
 
         assert conn.closed
+
+
+def query(text: str, /, **values: object) -> Query:
+    return Query(numbered(text), values)
+
+
+def test_rows_of_a_transaction_of_its_own_have_names_and_types(
+    conn: Connection,
+) -> None:
+    settings, values = execute_alone(
+        conn,
+        query("SELECT current_setting('statement_timeout') AS timeout"),
+        query(
+            "SELECT %(n)s::int AS n, %(n)s::int > 1 AS is_more, %(text)s::jsonb AS j,"
+            " %(none)s::text AS none, %(pause)s::interval AS pause",
+            n=2,
+            text='{"a": [1]}',
+            none=None,
+            pause=timedelta(milliseconds=20),
+        ),
+    )
+
+    assert settings == [{"timeout": "1min"}]
+    assert values == [
+        {
+            "n": 2,
+            "is_more": True,
+            "j": {"a": [1]},
+            "none": None,
+            "pause": timedelta(milliseconds=20),
+        }
+    ]
+    assert conn.info.transaction_status is TransactionStatus.IDLE
+    assert number(conn, "SELECT count(*) FROM pg_prepared_statements") == 0
+
+
+def test_transaction_with_an_error_writes_nothing_and_leaves_an_idle_connection(
+    conn: Connection,
+) -> None:
+    conn.execute("CREATE TABLE numbers (n int PRIMARY KEY)")
+    insert = query("INSERT INTO public.numbers VALUES (1)")
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        execute_alone(conn, insert, insert)
+    assert conn.info.transaction_status is TransactionStatus.IDLE
+
+    start_transaction(conn)
+    conn.execute("INSERT INTO public.numbers VALUES (1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        execute_and_commit(conn, insert)
+
+    assert conn.info.transaction_status is TransactionStatus.IDLE
+    assert number(conn, "SELECT count(*) FROM numbers") == 0
+
+
+def test_last_query_of_a_transaction_is_committed(
+    conn: Connection, database_url: str
+) -> None:
+    conn.execute("CREATE TABLE numbers (n int)")
+    start_transaction(conn)
+
+    rows = execute_and_commit(
+        conn, query("INSERT INTO public.numbers VALUES (7) RETURNING n")
+    )
+
+    assert rows == [{"n": 7}]
+    with connection.connect(database_url) as other:
+        assert number(other, "SELECT n FROM numbers") == 7

@@ -12,7 +12,8 @@ from salespro_core.errors import ClaimHeld
 from salespro_core.model.counts import COUNTING_VERSION, Counts
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims, completion
-from salespro_core.sync_history.claims import LEASE, UNKNOWN, Claim
+from salespro_core.sync_history.claim_sql import UNKNOWN
+from salespro_core.sync_history.claims import LEASE, Claim
 from tests.core.sync_history.history_rows import (
     EXPIRED,
     as_time,

@@ -10,7 +10,8 @@ from psycopg import Connection
 from salespro_core.errors import ClaimLost
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims, completion
-from salespro_core.sync_history.claims import UNKNOWN, Claim
+from salespro_core.sync_history.claim_sql import UNKNOWN
+from salespro_core.sync_history.claims import Claim
 from tests.core.sync_history.history_rows import EXPIRED, as_time, database_time
 from tests.support.builders import upload
 from tests.support.table_contents import latest_import_row

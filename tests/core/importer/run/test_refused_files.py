@@ -15,7 +15,7 @@ from salespro_core.importer.run import import_upload
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.sync_history.claims import UNKNOWN
+from salespro_core.sync_history.claim_sql import UNKNOWN
 from salespro_core.sync_history.queries import Import
 from tests.core.importer.inputs import appointments, lease, raising
 from tests.support.builders import appointment, csv_bytes, upload

@@ -16,7 +16,7 @@ from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim, read_counts
 from tests.core.upsert.writers import EVENING, BatchWriter, take_over
-from tests.support.builders import CsvRow, appointment, upload, user
+from tests.support.builders import CsvRow, appointment, user
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     contents,
@@ -74,10 +74,11 @@ def test_batch_that_waits_for_a_takeover_writes_nothing(
     database_url: str, conn: Connection, write: BatchWriter, claim: Claim
 ) -> None:
     """The token is checked under the row's lock, not in the statement's snapshot."""
-    conn.execute("UPDATE salespro_sync_history SET lease_expires_at = NULL")
     with connection.connect(database_url) as other_conn, ThreadPoolExecutor(1) as pool:
         with other_conn.transaction():
-            claims.claim(other_conn, upload())
+            other_conn.execute(
+                "UPDATE salespro_sync_history SET attempts = attempts + 1"
+            )
             waiting = pool.submit(write, conn, claim, appointment("A"))
             wait_until_blocked(other_conn, conn.info.backend_pid)
 

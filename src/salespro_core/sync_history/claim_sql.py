@@ -1,0 +1,61 @@
+"""The statement that claims an import, and the one that reads who has the claim."""
+
+from __future__ import annotations
+
+# `sync_type` is NOT NULL, also for a file that is refused before it is recognised.
+UNKNOWN = "csv_unknown"
+# 0 for an import whose rows were counted by other rules: its checkpoint starts over.
+_KEPT = "(history.counting_version IS NOT DISTINCT FROM excluded.counting_version)::int"
+_OF_UPLOAD = """
+(bucket, object_key, object_version)
+ = (%(bucket)s::text, %(object_key)s::text, %(version)s::text)
+"""
+_IS_FREE = """
+history.status <> 'completed'
+AND coalesce(history.lease_expires_at < clock_timestamp(), true)
+"""
+# ON CONFLICT locks the row even if it may not change it, and waits for a commit of the
+# attempt that has the claim: NOT EXISTS looks first.
+CLAIM = f"""
+INSERT INTO {{history}} AS history
+       (sync_type, started_at, status,
+        records_processed, records_created, records_updated,
+        file_path, bucket, object_key, object_version, uploaded_at, size_bytes,
+        attempts, lease_expires_at, counting_version)
+SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
+       0, 0, 0,
+       %(location)s, %(bucket)s::text, %(object_key)s::text, %(version)s::text,
+       %(uploaded_at)s::timestamptz, %(size_bytes)s::bigint,
+       1, clock_timestamp() + %(lease)s::interval, %(counting_version)s::int
+ WHERE NOT EXISTS (
+       SELECT FROM {{history}} AS history
+        WHERE {_OF_UPLOAD} AND NOT ({_IS_FREE}))
+    ON CONFLICT (bucket, object_key, object_version) DO UPDATE
+   SET attempts = history.attempts + 1,
+       status = 'in_progress',
+       completed_at = NULL,
+       error_message = NULL,
+       lease_expires_at = excluded.lease_expires_at,
+       counting_version = excluded.counting_version,
+       records_processed = {_KEPT} * history.records_processed,
+       records_created = {_KEPT} * history.records_created,
+       records_updated = {_KEPT} * history.records_updated,
+       records_unchanged = {_KEPT} * history.records_unchanged,
+       records_stale = {_KEPT} * history.records_stale,
+       records_duplicate = {_KEPT} * history.records_duplicate,
+       records_rejected = {_KEPT} * history.records_rejected,
+       refused_rows = CASE {_KEPT} WHEN 1 THEN history.refused_rows END
+ WHERE {_IS_FREE}
+RETURNING id, status, attempts, sync_type,
+          records_created, records_updated, records_unchanged,
+          records_stale, records_duplicate, records_rejected, refused_rows
+"""  # noqa: S608 -- constants
+
+STORED = f"""
+SELECT id, status, attempts, sync_type,
+       records_created, records_updated, records_unchanged,
+       records_stale, records_duplicate, records_rejected, refused_rows,
+       ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s
+  FROM {{history}}
+ WHERE {_OF_UPLOAD}
+"""  # noqa: S608 -- constants
