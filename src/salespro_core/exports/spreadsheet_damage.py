@@ -47,6 +47,9 @@ _INKLESS = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 
+# NUL, and the surrogates that stand for bytes which are not UTF-8.
+_KEPT = {"\0", *map(chr, range(0xDC80, 0xDD00))}
+
 
 def has_invisible(text: str) -> bool:
     """Whether the text has a character that cannot be seen, or a space other than U+0020."""
@@ -56,9 +59,9 @@ def has_invisible(text: str) -> bool:
 
 
 def strip_invisible(text: str) -> str:
-    """The text without space and invisible characters around it; NUL is kept.
+    """The text without space and invisible characters around it.
 
-    NUL at the ends is an error of its own, see `column_types.text`.
+    NUL and bytes that are not UTF-8 are kept: both are errors of their own.
     """
     text = text.strip()
     if not has_invisible(text):
@@ -66,7 +69,7 @@ def strip_invisible(text: str) -> str:
     visible = [
         index
         for index, char in enumerate(text)
-        if char == "\0" or not (char.isspace() or has_invisible(char))
+        if char in _KEPT or not (char.isspace() or has_invisible(char))
     ]
     return text[visible[0] : visible[-1] + 1] if visible else ""
 

@@ -83,6 +83,16 @@ def test_row_of_blank_cells_counts_as_a_blank_line(
     assert read(body) == [40]
 
 
+@pytest.mark.parametrize("cell", [b"\xff", b"\xff\xfe", b" \x80 ", b"\xe2\x80"])
+def test_row_of_bytes_that_are_not_utf_8_is_rejected_and_not_blank(cell: bytes) -> None:
+    body = b"_id,Notes,saleAmount\na1,x,5\n" + cell + b",,\n,," + cell + b"\nb1,x,5\n"
+
+    ids, rejects, _ = imported(body)
+
+    assert ids == ["a1", "b1"]
+    assert [reject.line for reject in rejects] == [3, 4]
+
+
 def test_every_invisible_character_is_blank_alone_in_a_row() -> None:
     unseen = [
         char
