@@ -65,10 +65,14 @@ def without_times(text: str) -> str:
     return re.sub(r"\d+\.\d\d s, [\d,]+ rows/s", "<speed>", text)
 
 
+@pytest.mark.parametrize("has_demo", [False, True])
 def test_readme_example_prints_the_output_that_the_readme_shows(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, *, has_demo: bool
 ) -> None:
+    """`make demo` may have been run, or not."""
     terminal = Terminal(tmp_path, {"DATABASE_URL": database_url})
+    if has_demo:
+        assert terminal.run("import", paths.SAMPLE_EXPORT).code == 0
     terminal.write("five.csv", blocks(README, "csv")[0].encode())
     shown, table = blocks(README, "console")[:2]
 

@@ -70,15 +70,17 @@ class Terminal:
     Attributes:
         folder: the current folder of each command.
         environ: variables of the test; settings of this machine are removed.
+        program: what runs; the docs have lines for a shell.
     """
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    program: Path = SALESPRO
 
     def run(self, *args: str | Path, **environ: str) -> CommandResult:
         """Run `salespro` and wait until it ends."""
         done = subprocess.run(  # noqa: S603 -- our own command
-            [SALESPRO, *args],
+            [self.program, *args],
             cwd=self.folder,
             env=self.variables(**environ),
             stdin=subprocess.DEVNULL,
@@ -98,7 +100,7 @@ class Terminal:
     ) -> subprocess.Popen[str]:
         """Start `salespro`; see `wait_for_exit`."""
         return subprocess.Popen(  # noqa: S603 -- our own command
-            [SALESPRO, *args],
+            [self.program, *args],
             cwd=self.folder,
             env=self.variables(**environ),
             stdin=subprocess.DEVNULL,

@@ -68,14 +68,16 @@ def _to_do(conn: Connection) -> str:
 
 @click.command(
     short_help="Print the privileges that a role needs for imports.",
-    epilog=example("salespro grants importer", "salespro grants importer | psql"),
+    epilog=example(
+        "salespro grants importer", "salespro grants importer | salespro psql"
+    ),
 )
 @click.argument("role")
 @database_flag
 def grants(role: str) -> None:
     """Print the GRANT statements that give ROLE what the function needs, and no more.
 
-    Run the statements as the owner of the tables.
+    Run the statements as the owner of the tables. The role must exist.
     """
     if not role.isprintable():  # a changed name would be another role
         raise click.ClickException("The name of the role has control characters.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support.builders import CANARY_PASSWORD, appointment, csv_bytes
-from tests.support.terminal import CommandResult, Terminal
+from tests.support.terminal import SALESPRO, CommandResult, Terminal
 
 
 def test_unreachable_database_is_one_error_line_without_the_password(
@@ -123,3 +124,21 @@ def test_migrate_without_a_database_creates_the_embedded_one_and_says_so(
     assert done == CommandResult(
         0, "The tables in the embedded Postgres of .salespro/ are created.\n", ""
     )
+
+
+def test_printed_grants_run_in_psql(terminal: Terminal, conn: Connection) -> None:
+    role = f"importer_{conn.info.dbname}"  # roles belong to the server
+    conn.execute(f'CREATE ROLE "{role}"'.encode())
+    conn.commit()
+    bash = replace(terminal, program=Path(str(shutil.which("bash"))))
+    try:
+        done = bash.run("-c", f"{SALESPRO} grants {role} | {SALESPRO} psql")
+
+        assert done == CommandResult(0, "GRANT\n" * 6, "")
+        [[may_insert]] = conn.execute(
+            "SELECT has_table_privilege(%s, 'salespro_users', 'INSERT')", [role]
+        ).fetchall()
+        assert may_insert
+    finally:
+        conn.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"'.encode())
+        conn.commit()
