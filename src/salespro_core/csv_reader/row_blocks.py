@@ -18,9 +18,11 @@ from salespro_core.csv_reader.block import (
 from salespro_core.csv_reader.decoding.text_stream import open_text
 from salespro_core.csv_reader.recovery.next_row import (
     MAX_FRAGMENTS,
+)
+from salespro_core.csv_reader.recovery.problems import (
+    find_csv_problem,
     may_have_swallowed,
 )
-from salespro_core.csv_reader.recovery.problems import find_csv_problem
 from salespro_core.csv_reader.recovery.record_check import RecordCheck
 from salespro_core.csv_reader.row_reader import read_header_row, read_with_recovery
 from salespro_core.errors import SalesProError

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from salespro_core.csv_reader.recovery.line_buffer import LineBuffer, RowTooLong
 from salespro_core.csv_reader.recovery.next_row import (
-    may_have_swallowed,
     recover_row,
 )
 from salespro_core.csv_reader.recovery.problems import (
     find_csv_problem,
     may_contain_other_rows,
+    may_have_swallowed,
 )
 from salespro_core.csv_reader.recovery.record_check import RecordCheck
 from salespro_core.errors import SalesProError, UnreadableObject

@@ -74,7 +74,8 @@ class KeyForms:
 
     def learn_candidates(self, keys: Iterable[str]) -> None:
         """Remember the shape of most of these keys, some of which may be words of a text."""
-        counts = Counter("0a" if is_random_key(k) else key_shape(k) for k in keys)
+        # The same word may be in many texts; ids differ.
+        counts = Counter("0a" if is_random_key(k) else key_shape(k) for k in set(keys))
         for shape, count in counts.most_common(1):
             if count >= max(MIN_CANDIDATES, counts.total() * MIN_CANDIDATE_SHARE):
                 self._candidate_shapes = {shape}

@@ -9,6 +9,7 @@ from salespro_core.csv_reader.block import is_utf8
 from salespro_core.csv_reader.csv_injection import unescape_formula
 from salespro_core.csv_reader.header import Layout
 from salespro_core.csv_reader.labels import fold_label
+from salespro_core.exports.columns import Column
 from salespro_core.records.key_forms import (
     MAX_LEARNED,
     MIN_CANDIDATE_SHARE,
@@ -21,7 +22,6 @@ from salespro_core.records.key_forms import (
 
 # No chance, unlike two booleans or amounts; the id may be a word then.
 SURE_TIMES = 2
-_TIMES = ("timestamptz", "date")
 # A file writes spaces after commas if this share of its sound rows has one.
 MIN_SPACED_SHARE = 1 / 4
 # Characters of a damaged row that show whether there are spaces after commas.
@@ -64,6 +64,16 @@ class PlausibleRecords:
         self._learned += len(sound)
         self._spaced += sum(map(self._has_spaces, sound))
         self._writes_spaces |= 0 < self._learned * MIN_SPACED_SHARE <= self._spaced
+
+    def has_key(self, line: str) -> bool:
+        """Whether a line of a damaged row has a cell that looks like a key.
+
+        A line with all cells of a row has the key, whatever it looks like.
+        """
+        if self._layout is None or not self._key_index:
+            return True
+        cells = [self._original(cell.strip(' "\r\n')) for cell in line.split(",")]
+        return len(cells) >= self._width or any(map(self._is_like_others, cells))
 
     def learn_damaged(self, line: str) -> None:
         """Remember the id of the damaged row that the next rows come after."""
@@ -136,6 +146,15 @@ class PlausibleRecords:
     def _has_key(self, cells: Sequence[str]) -> bool:
         return len(cells) == self._width and self._key_column.accepts(self._key(cells))
 
+    def _is_like_others(self, cell: str) -> bool:
+        """Whether a cell looks like a key, and is no time."""
+        return (
+            could_be_key(cell)
+            and self._key_column.accepts(cell)
+            and self._key_forms.match(cell)
+            and not any(c.accepts(cell) for c, _ in self._typed if _is_time(c))
+        )
+
     def _has_spaces(self, cells: Sequence[str]) -> bool:
         """Whether there is a space after a comma, before the text of another cell."""
         return any(
@@ -159,6 +178,10 @@ class PlausibleRecords:
     def _count_times(self, cells: Sequence[str]) -> int:
         """The number of dates and timestamps, if no typed cell is invalid."""
         return sum(
-            column.column_type.sql in _TIMES and bool(cells[index].strip())
+            _is_time(column) and bool(cells[index].strip())
             for column, index in self._typed
         )
+
+
+def _is_time(column: Column) -> bool:
+    return column.column_type.sql in ("timestamptz", "date")

@@ -101,6 +101,8 @@ CELL_POLLUTIONS: dict[str, Pollution] = {
     "text-of-lines-after-quote": cell_as(lambda c, _: f'"{_plain(c)}\nmore" than that'),
     "apostrophes-around-commas": cell_as(lambda c, _: f"'{_plain(c)}, so'"),
     "curly-quotes-around-commas": cell_as(lambda c, _: f"\u201c{_plain(c)}, so\u201d"),
+    "unclosed-with-lines": cell_as(lambda c, _: f'"{_plain(c)}\n\nand, more'),
+    "unclosed-with-commas": cell_as(lambda c, _: f'"{_plain(c)}\nroof, siding, doors'),
     "surplus-comma": _joined(",,"),
     "surplus-comma-in-cell": cell_as(lambda c, w: f"{_plain(c)},{w}"),
     "two-surplus-commas": _joined(",,,"),
@@ -192,6 +194,14 @@ def row_files(sheet: Sheet, pollution: str) -> Iterator[PollutedFile]:
                     if (line := pollute(sheet.texts(i), quote, index)) is not None
                     and line != sound[i]
                 }
+                # A last cell of `""" and text` is closed by a row that begins with a quote
+                # and a line end: the row is legal by itself.
+                ends_legally = index == len(sheet.labels) - 1 and any(
+                    i + 1 < ROWS and sheet.texts(i + 1)[0].startswith("\n")
+                    for i in rows
+                )
+                if pollution == "three-quotes-before" and ends_legally:
+                    continue
                 if len(changed) < len(rows) or any(
                     _is_undetectable(pollution, line, index, len(sheet.labels))
                     for line in changed.values()

@@ -108,12 +108,12 @@ def _amount(name: str, cents: int | None, default: Decimal | None = None) -> Cel
 
 _RESULTS = {
     TEXT_WITH_LINES: 'Said "no, not now"\ncall again\n, in June',
-    TEXT_FROM_LINE_END: "Call back,\nplease",
+    TEXT_FROM_LINE_END: "\nCall back, please",
     TEXT_WITH_QUOTES: '"Demo" given',
 }
 _OFFICES = {
     TEXT_WITH_LINES: 'The "Annex", north\nBaltimore, MD ( a1B2c3D4e5 )',
-    TEXT_FROM_LINE_END: "Baltimore,\nMD ( a1B2c3D4e5 )",
+    TEXT_FROM_LINE_END: "\nBaltimore, MD ( a1B2c3D4e5 )",
     TEXT_WITH_QUOTES: '"Annex" Baltimore ( a1B2c3D4e5 )',
 }
 

@@ -181,3 +181,11 @@ def test_too_few_candidates_show_nothing(keys: list[str]) -> None:
 
     assert not forms.match("Flo")
     assert forms.match("a3")
+
+
+def test_word_that_is_repeated_counts_once() -> None:
+    """The same list may be in the text of every row; ids differ."""
+    forms = KeyForms()
+    forms.learn_candidates(["roof"] * 9)
+
+    assert not forms.match("door")

@@ -41,16 +41,6 @@ UNLIMITED_CHARACTERS = 2**62
 MAX_FRAGMENTS = 100
 
 
-def may_have_swallowed(lines: Sequence[str], width: int) -> bool:
-    """Whether a row may hold other rows as the text of a cell."""
-    if len(lines) == 1:
-        return False
-    # A quote after a comma may open a cell, and not close one.
-    return lines[-1].rstrip("\r\n").endswith(',"') or any(
-        line.count(",") >= width - 1 for line in lines[1:]
-    )
-
-
 def recover_row(
     cells: list[str] | None,
     source: LineBuffer,
@@ -238,17 +228,29 @@ class _Recovery:
         is_complete = self._cells is not None or (
             must_be_legal and self._source.is_row_too_long
         )
+        # If the id comes after a text of several lines, the line of the id ends the row,
+        # even if it looks like another row.
+        first = self._lines[0]
+        has_key = first.count('"') % 2 == 0 or self._has_key(first)
         for index in count(1):
             if index >= self._row_lines and is_complete:
                 return self._skip_fragments(index)
             line = next(self._lines_from(index), None)
             if line is None and index > MAX_TRUNCATED_LINES:
                 raise self._no_row_found()
-            if line is None or self._starts_row(
-                line, index, must_be_legal=must_be_legal
-            ):
+            if line is None:
                 break
+            is_row = self._starts_row(line, index, must_be_legal=must_be_legal)
+            if is_row and has_key:
+                break
+            if is_row or (not has_key and not must_be_legal and self._has_key(line)):
+                _, line_count = self._read_row(index) or ([], 1)
+                return self._skip_fragments(index + line_count)
+            has_key = has_key or self._has_key(line)
         return index
+
+    def _has_key(self, line: str) -> bool:
+        return self._check is None or self._check.has_key(line)
 
     def _starts_row(self, line: str, index: int, *, must_be_legal: bool) -> bool:
         lines = [line]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from salespro_core.csv_reader.recovery.grammar import ROW, UNCLOSED_ROW
 
 UNCLOSED_QUOTE = "has a quote that is never closed"
@@ -40,3 +42,14 @@ def may_contain_other_rows(lines: list[str]) -> bool:
     if len(lines) > 1:
         return not ROW.fullmatch(text)
     return UNCLOSED_ROW.fullmatch(text) is not None
+
+
+def may_have_swallowed(lines: Sequence[str], width: int) -> bool:
+    """Whether a row may hold other rows as the text of a cell."""
+    if len(lines) == 1:
+        return False
+    # A quote after a comma, or at the start of a line, may open a cell, and not close one.
+    last = lines[-1].rstrip("\r\n")
+    return f",{last}".endswith(',"') or any(
+        line.count(",") >= width - 1 for line in lines[1:]
+    )

@@ -15,6 +15,9 @@ class RecordCheck(Protocol):
     def may_be_text(self, cells: Sequence[str]) -> bool:
         """Whether these cells would be taken for a record, but do not look like one."""
 
+    def has_key(self, line: str) -> bool:
+        """Whether a line of a damaged row has the key of that row."""
+
     def learn_damaged(self, line: str) -> None:
         """Remember the first line of the damaged row that the next rows come after."""
 
