@@ -22,9 +22,15 @@ from salespro_core.exports.foreign_forms import (
     is_saved_timestamp,
     year_reason,
 )
-from salespro_core.exports.key_check import DOS_END, check_key, have_no_words
+from salespro_core.exports.key_check import (
+    DOS_END,
+    check_key,
+    check_quotes,
+    have_no_words,
+)
 from salespro_core.exports.spreadsheet_damage import (
     INVISIBLE,
+    MONTHS,
     check_address,
     check_identifier,
     check_office_id,
@@ -66,8 +72,8 @@ _NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
 _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
 _MAILTO = re.compile(r"\A(?:\s*mailto:)+\s*", re.IGNORECASE)
 _PLAIN_IN_ADDRESSES = (string.ascii_letters + string.digits + "@._+-").encode()
-# As in 1.2E18 and 1E-05.
-_MAY_BE_SCIENTIFIC = re.compile("[0-9.][Ee][0-9+-]")
+# As in 1.2E18, 1E-05 and 1.2x1018.
+_MAY_BE_NUMBER = re.compile("[0-9.](?:[DdEe][0-9+-]|x10)")
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
 _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
@@ -126,6 +132,7 @@ def identifier(limit: int) -> ColumnType:
     def parse(cell: str) -> str:
         value = join_text(cell)
         check_identifier(value)
+        check_quotes(value)
         return value
 
     def all_canonical(cells: Sequence[str]) -> bool:
@@ -134,6 +141,7 @@ def identifier(limit: int) -> ColumnType:
             joined.replace("-", "").isalnum()
             and joined.isascii()
             and "e-" not in joined.lower()  # 1E-05 is for `parse`
+            and not _may_be_date(joined)
             and max(map(len, cells), default=0) <= limit
         )
 
@@ -151,6 +159,7 @@ def address(limit: int) -> ColumnType:
     def parse(cell: str) -> str:
         value = join_text(_MAILTO.sub("", strip_invisible(cell)))
         check_address(value)
+        check_quotes(value)
         return value
 
     def all_canonical(cells: Sequence[str]) -> bool:
@@ -158,11 +167,17 @@ def address(limit: int) -> ColumnType:
         return (
             joined.isascii()
             and not joined.encode().translate(None, _PLAIN_IN_ADDRESSES)
-            and not _MAY_BE_SCIENTIFIC.search(joined)
+            and not _MAY_BE_NUMBER.search(joined)
+            and not _may_be_date(joined)
             and max(map(len, cells), default=0) <= limit
         )
 
     return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)
+
+
+def _may_be_date(joined: str) -> bool:
+    """Whether a cell may be 10-Mar or Mar-10: a fast check of many cells."""
+    return "-" in joined and any(month in joined for month in MONTHS)
 
 
 def _join_text(limit: int) -> Callable[[str], str]:

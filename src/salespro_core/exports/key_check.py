@@ -29,7 +29,7 @@ _TOTAL = re.compile(
 _WORDS = frozenset(
     spelling
     for word in (
-        "null", "none", "nan", "NaN", "n/a", "undefined", "sum", "count", "average", "eof", "sep=",
+        "null", "none", "true", "false", "nan", "NaN", "n/a", "undefined", "sum", "count", "average", "eof", "sep=",
         "gesamt", "gesamtsumme", "gesamtergebnis", "summe", "insgesamt", "somme", "totale", "suma",
         "totaal", "итого", "всего", "合計", "合计", "总计",
     )
@@ -67,6 +67,16 @@ def check_key(text: str) -> None:
         raise ValueError(SPACE_INSIDE)
     if _OTHER_MARK.search(text):
         raise ValueError(OTHER_MARK)
+
+
+def check_quotes(text: str) -> None:
+    """Refuse a quote before text that is compared with other columns.
+
+    Raises:
+        ValueError: the text begins with a quote.
+    """
+    if text and _is_quote(text[0]):
+        raise ValueError(MARKS)
 
 
 def have_no_words(cells: Sequence[str], joined: str) -> bool:

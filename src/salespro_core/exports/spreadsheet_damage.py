@@ -10,11 +10,15 @@ import unicodedata
 
 INVISIBLE = "contains an invisible character, a tab or a line break"
 SCIENTIFIC = "is a number such as 1.23457E+18, to which a spreadsheet has changed it"
+DATE_VALUE = "is a date, to which a spreadsheet has changed it"
 ERROR_VALUE = "is an error value of a spreadsheet, such as #NAME?"
 AROUND_EMAIL = "has other characters around the email, such as < > ; or ?"
 OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 FORMULA = "has an = or ' before it, as spreadsheets write text"
 
+MONTHS = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
 # All of Unicode's spaces, and the tab; a person may have typed them around an id.
 _SPACES = (
     "\t \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -23,21 +27,40 @@ _SPACES = (
 # Hyphens, dashes and the minus sign; some languages write exponents with the latter.
 _MINUS = "\\-\u2010-\u2015\u2212\uff0d"
 # With a sign, or with decimals: `12E34567890` is an id of SalesPro.
+_DECIMALS = r"(?:[0-9]+[.,\u066b][0-9]*|[.,\u066b][0-9]+)"
 _SCIENTIFIC = re.compile(
-    rf"[+{_MINUS}]?[0-9]+(?:[.,\u066b][0-9]*)?[Ee][+\uff0b{_MINUS}][0-9]+"
-    rf"|[+{_MINUS}]?[0-9]+[.,\u066b][0-9]*[Ee][0-9]+"
+    rf"[+{_MINUS}]?(?:[0-9]+|{_DECIMALS}) ?[Ee] ?[+\uff0b{_MINUS}] ?[0-9]+"
+    rf"|[+{_MINUS}]?{_DECIMALS} ?[DdEe][0-9]+"
+    rf"|[+{_MINUS}]?{_DECIMALS} ?[*x\xd7\xb7] ?10\^?[+{_MINUS}]?[0-9]+"
+    rf"|[+{_MINUS}]?[0-9]+ ?[*x\xd7\xb7] ?10\^[+{_MINUS}]?[0-9]+"
 )
-_ERROR_VALUE = re.compile(r"#(?:#+|[A-Z][A-Z0-9/_]*[?!]?)|Err:[0-9]+", re.IGNORECASE)
+# As mmm-yy, d-mmm and d-mmm-yy, and in numbers.
+_MONTH = f"(?:{'|'.join(MONTHS)})"
+_DATE = re.compile(
+    rf"[0-9]{{1,2}}-{_MONTH}(?:-[0-9]{{2}}|-[0-9]{{4}})?|{_MONTH}-[0-9]{{2}}"
+    r"|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})(?: [0-9]{1,2}:[0-9]{2}.*)?"
+)
+# Also of spreadsheets in other languages: #WERT!, #\xa1VALOR!, #\u0417\u041d\u0410\u0427!
+_ERROR_WORD = r"[\xa1\xbf]?[^\W\d_][\w/]*"
+_LIBRE_OFFICE_ERROR = "(?:Err|Fehler|Erreur|Errore|Erro|Fel|Fout|\u041e\u0448\u0438\u0431\u043a\u0430):[0-9]+"
+_ERROR_VALUE = re.compile(
+    rf"#(?:#*|{_ERROR_WORD}[?!]?)|{_LIBRE_OFFICE_ERROR}", re.IGNORECASE
+)
 _FORMULA_STARTS = ("=", "'")
 # What mail programs write around an email and after it, or between two emails.
 _AROUND_EMAIL = re.compile(r"@.*[<>;?,\"]")
 # The same errors in text, where `#B2` may be a suite.
 _SURE_ERROR_VALUE = re.compile(
-    r"#(?:#+|[A-Z][A-Z0-9/_]*[?!]|N/?A|NV|GETTING_DATA)|Err:[0-9]+", re.IGNORECASE
+    rf"#(?:#+|{_ERROR_WORD}[?!]|[\xa1\xbf]\w+|N/?A|NV|N/D|\u041d/\u0414|I/T|YOK|GETTING_DATA)"
+    rf"|{_LIBRE_OFFICE_ERROR}",
+    re.IGNORECASE,
 )
+_APOSTROPHES = "'`\xb4\u2018\u2019\u2032"
 # An id after a mark, or one with a digit in quotes: 'The Annex' is text.
 _MARKED_ID = re.compile(
-    r"=.*|'[0-9A-Z]+|(['\"])(?=[^0-9]*[0-9])[0-9A-Z]+\1", re.IGNORECASE
+    rf"=.*|[{_APOSTROPHES}]+[0-9A-Z]+"
+    rf"|[{_APOSTROPHES}\"\u201c\u201d]+(?=[^0-9]*[0-9])[0-9A-Z]+[{_APOSTROPHES}\"\u201c\u201d]*",
+    re.IGNORECASE,
 )
 # Characters without ink that Python calls printable: fillers, joiners, the selectors of
 # glyph variants, and the empty pattern of Braille.
@@ -90,6 +113,8 @@ def check_identifier(text: str) -> None:
         raise ValueError(FORMULA)
     if _SCIENTIFIC.fullmatch(text):
         raise ValueError(SCIENTIFIC)
+    if _DATE.fullmatch(text):
+        raise ValueError(DATE_VALUE)
     if _ERROR_VALUE.fullmatch(text):
         raise ValueError(ERROR_VALUE)
 
@@ -112,7 +137,7 @@ def check_office_id(text: str) -> None:
         ValueError: the text is not the id that SalesPro wrote.
     """
     text = _ordinary(text)
-    forms = (_SCIENTIFIC, _SURE_ERROR_VALUE, _MARKED_ID)
+    forms = (_SCIENTIFIC, _DATE, _SURE_ERROR_VALUE, _MARKED_ID)
     if any(form.fullmatch(text) for form in forms):
         raise ValueError(OFFICE_ID_CHANGED)
 

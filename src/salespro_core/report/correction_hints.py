@@ -31,7 +31,10 @@ _HINTS = (
         "Type the cell again by hand: copied text may contain characters without ink.",
     ),
     (
-        r"is a number such as 1\.23457E\+18.*|is an error value of a spreadsheet.*",
+        (
+            r"is a number such as 1\.23457E\+18.*|is a date, to which a spreadsheet.*"
+            r"|is an error value of a spreadsheet.*"
+        ),
         (
             "A spreadsheet has changed it, and the original is lost: export the file again, "
             "and upload it without opening it in a spreadsheet."

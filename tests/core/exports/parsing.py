@@ -30,6 +30,7 @@ from salespro_core.exports.key_check import (
 )
 from salespro_core.exports.spreadsheet_damage import (
     AROUND_EMAIL,
+    DATE_VALUE,
     ERROR_VALUE,
     FORMULA,
     INVISIBLE,
@@ -65,10 +66,12 @@ DATE_REASONS = {
 TOO_LONG = "is longer than 5 characters"
 NUL = "contains a NUL character"
 EMPTY = "is empty"
-IDENTIFIER_REASONS = {INVISIBLE, SCIENTIFIC, ERROR_VALUE, FORMULA, TOO_LONG, NUL}
+IDENTIFIER_REASONS = {
+    INVISIBLE, SCIENTIFIC, DATE_VALUE, ERROR_VALUE, FORMULA, MARKS, TOO_LONG, NUL,
+}  # fmt: skip
 ADDRESS_REASONS = {*IDENTIFIER_REASONS, AROUND_EMAIL}
 KEY_REASONS = {
-    *IDENTIFIER_REASONS, DOS_END, EMPTY, MARKS, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
+    *IDENTIFIER_REASONS, DOS_END, EMPTY, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
 }  # fmt: skip
 OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 OFFICE_ID_INVISIBLE = "holds an office id with an invisible character"

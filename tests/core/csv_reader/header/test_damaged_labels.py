@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from salespro_core.csv_reader.header import read_header
 from salespro_core.errors import HeaderMismatch, InputError, UnknownExport
-from salespro_core.exports.catalogue import USERS
+from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
 from tests.core.csv_reader.header.labels import (
     EXPORTS,
@@ -20,6 +20,7 @@ from tests.core.csv_reader.header.labels import (
     layout,
     with_label,
 )
+from tests.core.exports.test_spreadsheet_damage import INKLESS, SPACES, UNSEEN
 from tests.support.builders import USER
 
 PURE = settings(deadline=None, max_examples=150)
@@ -216,3 +217,28 @@ def test_label_with_quotes_and_spaces_in_any_order_around_it_is_read(
     export, label = case.values  # type: ignore[attr-defined]
 
     assert is_read(export, label, f"{before}{label}{after}")
+
+
+@pytest.mark.parametrize("label", ["License Number", "User Object ID", "_id", "customer.nameLast"])  # fmt: skip
+def test_label_with_any_invisible_character_or_space_is_read_or_refused(
+    label: str,
+) -> None:
+    export = USERS if " " in label else APPOINTMENTS
+    key, middle = export.columns[0].label, len(label) // 2
+    ignored: list[str] = []
+    for char in [*UNSEEN, *INKLESS, *SPACES, "\n"]:
+        for written in (
+            f"{char}{label}",
+            f"{label}{char}",
+            f"{char} {label} {char}",
+            f"{label[:middle]}{char}{label[middle:]}",
+            label.replace(" ", char),
+        ):
+            header = [written] if label == key else [key, written]
+            try:
+                ignored += read_header(header, EXPORTS).ignored
+            except InputError:
+                continue
+        assert char == "\0" or read_header([key, char], EXPORTS).ignored == ()
+
+    assert ignored == []
