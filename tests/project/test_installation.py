@@ -43,7 +43,7 @@ def imported(*packages: str) -> set[str]:
     return {
         found[module][0].lower().replace("_", "-")
         for module in modules - OURS - sys.stdlib_module_names
-        if not module.startswith("mypy_boto3_")  # for the type checker only
+        if not module.startswith(("mypy_boto3_", "_typeshed"))  # for the type checker
     }
 
 
