@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Final
+from wsgiref.types import WSGIApplication
 
 import click
 from moto.moto_server.werkzeug_app import (
@@ -22,7 +23,6 @@ from werkzeug.serving import make_server
 from salespro_cli.local_postgres.container_access import local_address
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from botocore.exceptions import ClientError
 from werkzeug.datastructures import Headers
@@ -27,7 +28,6 @@ from salespro_cli.sandbox.page.import_list import ImportList
 from salespro_core.errors import SalesProError
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from mypy_boto3_s3 import S3Client
 
 # No bucket can have this name.
