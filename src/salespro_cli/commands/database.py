@@ -15,7 +15,7 @@ from salespro_cli.local_postgres.database_url import (
     open_connection,
 )
 from salespro_cli.local_postgres.psql import find_psql, run_psql, server_version
-from salespro_cli.output.terminal import echo, echo_lines
+from salespro_cli.output.terminal import echo
 from salespro_core.postgres import connection
 from salespro_core.postgres.grants import grant_statements
 from salespro_core.postgres.schema import expected_schema
@@ -84,4 +84,4 @@ def grants(role: str) -> None:
     with open_connection() as conn, store_errors("looking for the tables"):
         statements = grant_statements(conn, role)
     for statement in statements:
-        echo_lines(statement)
+        echo(statement)  # not broken at a space of a name

@@ -20,7 +20,7 @@ from salespro_cli.local_postgres.database_url import (
     has_database_url,
 )
 from salespro_cli.local_postgres.home_folder import ensure_home
-from salespro_cli.output.terminal import echo_lines
+from salespro_cli.output.terminal import echo, echo_lines
 from salespro_cli.sandbox.function import process_one_message
 from salespro_cli.sandbox.local_aws import (
     LOCALHOST,
@@ -80,9 +80,11 @@ def run_sandbox(
         }
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue_url = create_resources(s3, sqs)
-        echo_lines(
-            welcome_text(endpoint, embedded_url, log.name, has_function=has_function)
+        welcome = welcome_text(
+            endpoint, embedded_url, log.name, has_function=has_function
         )
+        for line in welcome.splitlines():
+            echo(line)  # not broken: people paste the lines
         try:
             while True:
                 if has_function:

@@ -142,3 +142,10 @@ def test_printed_grants_run_in_psql(terminal: Terminal, conn: Connection) -> Non
     finally:
         conn.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"'.encode())
         conn.commit()
+
+
+def test_grants_are_not_broken_in_a_narrow_terminal(terminal: Terminal) -> None:
+    """A line end inside the name would make it the name of another role."""
+    printed = terminal.run_in_pty("grants", "the importer of sales", columns=40)
+
+    assert printed.count('TO "the importer of sales";\r\n') == printed.count("\n") == 6

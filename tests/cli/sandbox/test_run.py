@@ -209,3 +209,18 @@ def test_unreachable_database_is_one_error_line_and_nothing_else(
 
     assert "Postgres could not be reached" in done.error
     assert done == CommandResult(1, "", done.err)
+
+
+def test_lines_to_paste_are_not_broken_in_a_narrow_terminal(terminal: Terminal) -> None:
+    """An `export` alone in its line would export nothing."""
+    printed = terminal.run_in_pty(
+        *("sandbox", "--port", "0"), columns=40, interrupt_at="Ctrl-C ends it."
+    )
+
+    pasted = re.findall(r"^    (\S.*)\r$", printed, re.MULTILINE)
+    assert [line for line in pasted if len(line) > 40]
+    for line in pasted:
+        assert line.startswith(
+            ("http://", "export ", "salespro ", "curl ", "aws ", "#")
+        )
+    assert not re.search(r"^ {6}", printed, re.MULTILINE)
