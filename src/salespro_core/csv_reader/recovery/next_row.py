@@ -24,6 +24,7 @@ from salespro_core.csv_reader.recovery.problems import (
     find_csv_problem,
 )
 from salespro_core.csv_reader.recovery.record_check import RecordCheck
+from salespro_core.csv_reader.recovery.row_key import RowKey
 from salespro_core.errors import UnreadableObject
 
 # A damaged row at the end of the file may have this many lines: a long text that is cut
@@ -228,10 +229,7 @@ class _Recovery:
         is_complete = self._cells is not None or (
             must_be_legal and self._source.is_row_too_long
         )
-        # If the id comes after a text of several lines, the line of the id ends the row,
-        # even if it looks like another row.
-        first = self._lines[0]
-        has_key = first.count('"') % 2 == 0 or self._has_key(first)
+        key = RowKey(self._lines[0], self._check)
         for index in count(1):
             if index >= self._row_lines and is_complete:
                 return self._skip_fragments(index)
@@ -241,16 +239,15 @@ class _Recovery:
             if line is None:
                 break
             is_row = self._starts_row(line, index, must_be_legal=must_be_legal)
-            if is_row and has_key:
+            if is_row and key.was_found:
                 break
-            if is_row or (not has_key and not must_be_legal and self._has_key(line)):
+            may_end = not key.was_found and not must_be_legal
+            if is_row or (may_end and key.is_in(line)):
+                # The line of the id ends the row, even if it looks like another row.
                 _, line_count = self._read_row(index) or ([], 1)
                 return self._skip_fragments(index + line_count)
-            has_key = has_key or self._has_key(line)
+            key.add(line)
         return index
-
-    def _has_key(self, line: str) -> bool:
-        return self._check is None or self._check.has_key(line)
 
     def _starts_row(self, line: str, index: int, *, must_be_legal: bool) -> bool:
         lines = [line]

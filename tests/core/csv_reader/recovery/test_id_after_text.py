@@ -83,3 +83,21 @@ def test_row_without_an_open_quote_does_not_wait_for_its_id() -> None:
 
     assert found == ["b0", "b2", "b3"]
     assert [reject.line for reject in rejects] == [3]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param('"', id="quote-only"),
+        pytest.param('"Sold\nso";1.00;b1', id="quote-closed-later"),
+    ],
+)
+def test_row_after_a_damaged_row_that_does_not_go_on_is_imported(damaged: str) -> None:
+    header = "resultFullString,saleAmount,_id"
+    lines = [f"Sold,1.00,b{n}" for n in range(4)]
+    lines[1] = damaged
+
+    found, rejects, _ = read("\n".join([header, *lines, ""]).encode())
+
+    assert found == ["b0", "b2", "b3"]
+    assert [reject.line for reject in rejects] == [3]
