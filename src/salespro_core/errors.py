@@ -52,6 +52,14 @@ class InputError(SalesProError):
     """The file cannot be imported; the same bytes would fail again."""
 
 
+def is_input_error(error_type: str | None) -> bool:
+    """Whether the class of this name is an InputError."""
+    classes = [InputError]
+    for class_ in classes:  # it grows
+        classes += class_.__subclasses__()
+    return error_type in {class_.__name__ for class_ in classes}
+
+
 class UnknownExport(InputError):
     """The header matches no known export.
 

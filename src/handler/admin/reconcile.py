@@ -19,7 +19,7 @@ from handler.aws.error_codes import Cause
 from handler.aws.errors import aws_errors, failure_of
 from handler.aws.object_versions import Version, pages_of_versions
 from handler.events import Notification, reason_to_ignore, write_message
-from salespro_core.errors import ObjectRefused, ObjectUnavailable
+from salespro_core.errors import ObjectRefused, ObjectUnavailable, is_input_error
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.queries import ImportState, import_states
 
@@ -41,6 +41,7 @@ class Unimported:
         state: `missed`: not in the history; `interrupted`: its attempt stopped or died;
             `failed`: see `error`.
         import_id: of its row in the history; None if missed.
+        is_refused: it failed because of the file itself; a retry fails again.
     """
 
     notification: Notification
@@ -48,17 +49,19 @@ class Unimported:
     state: Literal["missed", "interrupted", "failed"]
     import_id: int | None = None
     error: str | None = None
+    is_refused: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Counts of object versions; each version is in one count, and perhaps in `sent`.
+    """Counts of object versions; each is in one count, and perhaps in the last two.
 
     Attributes:
         ignored: not uploads: folders, other suffixes, keys under `dryrun/`.
         outside: uploaded outside the requested period.
         gone: deleted, or replaced in a bucket without versioning.
         running: an attempt holds the claim.
+        refused: those of `failed` that failed because of the file itself.
         sent: to the queue.
     """
 
@@ -70,6 +73,7 @@ class Tally:
     missed: int = 0
     interrupted: int = 0
     failed: int = 0
+    refused: int = 0
     sent: int = 0
 
     @property
@@ -188,9 +192,11 @@ def _classify(
             tally.running += 1
             return None
     state: Literal["failed", "interrupted"] = "interrupted"
+    is_refused = is_input_error(import_state.error_type)
     if import_state.state == "failed":
         state = "failed"
         tally.failed += 1
+        tally.refused += is_refused
     else:
         tally.interrupted += 1
     return Unimported(
@@ -199,6 +205,7 @@ def _classify(
         state=state,
         import_id=import_state.import_id,
         error=import_state.error,
+        is_refused=is_refused,
     )
 
 

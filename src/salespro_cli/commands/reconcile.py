@@ -122,6 +122,7 @@ def _as_json(upload: Unimported, *, is_sent: bool) -> dict[str, Any]:
         "size_bytes": notification.size_bytes,
         "import": upload.import_id,
         "error": upload.error,
+        "is_refused": upload.is_refused,
         "sent": is_sent,
     }
 
@@ -153,9 +154,23 @@ def _summary(bucket: str, tally: Tally) -> str:
         )
         if number
     ]
-    sent = (
-        f" {tally.sent:,} sent to the queue."
-        if tally.sent
-        else " To import them: salespro reconcile --redrive"
+    return (
+        f"{uploads} in s3://{bucket}: {', '.join(parts)}.{running}{_next_step(tally)}"
     )
-    return f"{uploads} in s3://{bucket}: {', '.join(parts)}.{running}{sent}"
+
+
+def _next_step(tally: Tally) -> str:
+    """What was done, or what to do now."""
+    if tally.sent:
+        return f" {tally.sent:,} sent to the queue."
+    others = tally.unimported - tally.refused
+    if not tally.refused:
+        return " To import them: salespro reconcile --redrive"
+    refused = f" {tally.refused:,} failed because of the file itself: correct and upload it again."
+    if not others:
+        return refused
+    # Only --skip-failed keeps refused files out of the queue.
+    skip = " --skip-failed" if tally.failed == tally.refused else ""
+    return (
+        f"{refused} To import the other {others:,}: salespro reconcile --redrive{skip}"
+    )

@@ -34,6 +34,8 @@ def import_json(import_: Import) -> dict[str, Any]:
         "is_interrupted": import_.is_interrupted,
         "started_at": import_.started_at.isoformat(),
         "completed_at": import_.completed_at and import_.completed_at.isoformat(),
+        "attempt_started_at": import_.attempt_started_at
+        and import_.attempt_started_at.isoformat(),
         "seconds": import_.seconds,
         "processed": import_.processed,
         **asdict(import_.counts),
@@ -41,6 +43,7 @@ def import_json(import_: Import) -> dict[str, Any]:
         "file": import_.file_path,
         "report": import_.report_location,
         "error": import_.error_message,
+        "error_type": import_.error_type,
     }
 
 
@@ -97,7 +100,7 @@ def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
 def details_table(import_: Import, database: str) -> Table:
     """All that the history has of one import, one line each."""
     table = Table.grid("name", "value", padding=(0, 2, 0, 0))
-    attempts = f", {import_.attempts} attempts" if import_.attempts > 1 else ""
+    attempt = f" (attempt {import_.attempts})" if import_.attempts > 1 else ""
     ended = import_.completed_at
     for name, value in {
         "file": safe_text(short_path(import_.file_path or "unknown")),
@@ -105,7 +108,7 @@ def details_table(import_: Import, database: str) -> Table:
         "export": safe_text(import_.sync_type),
         "started": safe_text(local_second(import_.started_at)),
         "ended": ended and safe_text(local_second(ended)),
-        "took": ended and safe_text(f"{duration(import_.seconds)}{attempts}"),
+        "took": ended and safe_text(f"{duration(import_.seconds)}{attempt}"),
         "rows": safe_text(
             f"{import_.processed:,}: {count_labels(import_.counts)}"
             if import_.processed

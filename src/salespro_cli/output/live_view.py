@@ -157,7 +157,8 @@ def _running_table(
 
 
 def _seconds_since_start(import_: Import) -> float:
-    return max(0.0, (_now() - import_.started_at).total_seconds())
+    started_at = import_.attempt_started_at or import_.started_at
+    return max(0.0, (_now() - started_at).total_seconds())
 
 
 def _now() -> datetime:

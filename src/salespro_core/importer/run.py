@@ -213,6 +213,7 @@ def _import_after_checkpoint(
                     completion.fail,
                     claim=claim,
                     error=str(error),
+                    error_type=type(error).__name__,
                     sync_type=outcome.sync_type,
                     report=report,
                     processed=outcome.counts.processed,
@@ -290,13 +291,22 @@ def _claim_ended_on_error(
         if isinstance(error, OutOfTime | CommitsLost):
             connection.try_once(partial(claims.release_lease, claim=claim))
         else:
-            connection.try_once(partial(completion.fail, claim=claim, error=str(error)))
+            _store_error(connection, claim, str(error), error)
         raise
     except Exception as error:
         # A bug in the importer.  The text of the error may contain a cell.
         text = f"Unexpected {type(error).__name__} in the importer; please report it."
-        connection.try_once(partial(completion.fail, claim=claim, error=text))
+        _store_error(connection, claim, text, error)
         raise
     except BaseException:  # a signal
         connection.try_once(partial(claims.release_lease, claim=claim))
         raise
+
+
+def _store_error(
+    connection: RetryingConnection, claim: Claim, text: str, error: Exception
+) -> None:
+    error_type = type(error).__name__
+    connection.try_once(
+        partial(completion.fail, claim=claim, error=text, error_type=error_type)
+    )

@@ -94,7 +94,9 @@ ALTER TABLE salespro_sync_history
     ADD COLUMN IF NOT EXISTS records_rejected  integer NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS refused_rows      jsonb,
     ADD COLUMN IF NOT EXISTS report_location   text,
-    ADD COLUMN IF NOT EXISTS counting_version  integer;
+    ADD COLUMN IF NOT EXISTS counting_version  integer,
+    ADD COLUMN IF NOT EXISTS attempt_started_at timestamptz,
+    ADD COLUMN IF NOT EXISTS error_type        text;
 
 DO $$
 BEGIN
@@ -202,3 +204,5 @@ COMMENT ON COLUMN salespro_sync_history.lease_expires_at  IS 'When the lease of 
 COMMENT ON COLUMN salespro_sync_history.refused_rows      IS 'The rejected rows that Postgres refused: line and reason, without values. Null if there are none.';
 COMMENT ON COLUMN salespro_sync_history.report_location   IS 'Location of the report and the rejects.';
 COMMENT ON COLUMN salespro_sync_history.counting_version  IS 'Rules by which the importer counted the rows of this file. If a newer importer counts by other rules, it imports an unfinished file from its first row.';
+COMMENT ON COLUMN salespro_sync_history.attempt_started_at IS 'When the newest attempt began; the time before it, waiting for a redelivery, is no part of the duration. Null for older imports.';
+COMMENT ON COLUMN salespro_sync_history.error_type        IS 'Class of the error, as in the log, such as TooManyRejects. Null for older imports.';

@@ -21,20 +21,23 @@ INSERT INTO {{history}} AS history
        (sync_type, started_at, status,
         records_processed, records_created, records_updated,
         file_path, bucket, object_key, object_version, uploaded_at, size_bytes,
-        attempts, lease_expires_at, counting_version)
+        attempts, attempt_started_at, lease_expires_at, counting_version)
 SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
        0, 0, 0,
        %(location)s, %(bucket)s::text, %(object_key)s::text, %(version)s::text,
        %(uploaded_at)s::timestamptz, %(size_bytes)s::bigint,
-       1, clock_timestamp() + %(lease)s::interval, %(counting_version)s::int
+       1, clock_timestamp(), clock_timestamp() + %(lease)s::interval,
+       %(counting_version)s::int
  WHERE NOT EXISTS (
        SELECT FROM {{history}} AS history
         WHERE {_OF_UPLOAD} AND NOT ({_IS_FREE}))
     ON CONFLICT (bucket, object_key, object_version) DO UPDATE
    SET attempts = history.attempts + 1,
+       attempt_started_at = clock_timestamp(),
        status = 'in_progress',
        completed_at = NULL,
        error_message = NULL,
+       error_type = NULL,
        lease_expires_at = excluded.lease_expires_at,
        counting_version = excluded.counting_version,
        records_processed = {_KEPT} * history.records_processed,

@@ -70,6 +70,7 @@ UPDATE {history}
        completed_at = clock_timestamp(),
        lease_expires_at = NULL,
        error_message = %(error)s,
+       error_type = %(error_type)s,
        report_location = %(report)s
  -- already failed by this attempt if only the reply was lost
  WHERE id = %(import_id)s AND attempts = %(attempt)s
@@ -84,6 +85,7 @@ def fail(
     claim: Claim,
     error: str,
     *,
+    error_type: str | None = None,
     sync_type: str | None = None,
     report: str | None = None,
     processed: int | None = None,
@@ -93,7 +95,8 @@ def fail(
     Raises:
         ClaimLost: another attempt took over.
     """
-    values = {"error": error, "sync_type": sync_type, "report": report}
+    values = {"error": error, "error_type": error_type}
+    values |= {"sync_type": sync_type, "report": report}
     update_claimed(conn, _FAIL, claim, processed=processed, **values)
 
 
@@ -102,7 +105,8 @@ UPDATE {history}
    SET status = 'failed',
        completed_at = clock_timestamp(),
        lease_expires_at = NULL,
-       error_message = %(error)s
+       error_message = %(error)s,
+       error_type = 'ObjectGone'
  WHERE bucket = %(bucket)s AND object_key = %(object_key)s
    -- without versioning, object_version is the ETag and the time of the upload
    AND split_part(object_version, ' ', 1) = %(version)s

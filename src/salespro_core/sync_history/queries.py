@@ -26,6 +26,8 @@ class Import:
             the next delivery resumes from the checkpoint.
         counts: history rows of the earlier system have only created and updated.
         processed: rows of the file that are accounted for so far.
+        attempt_started_at: start of the newest attempt; None for older imports.
+        error_type: class of the error; None for older imports.
     """
 
     id: int
@@ -40,13 +42,19 @@ class Import:
     file_path: str | None
     report_location: str | None
     error_message: str | None
+    attempt_started_at: datetime | None = None
+    error_type: str | None = None
 
     @property
     def seconds(self) -> float | None:
-        """From the start of the first attempt to the end of the last; None while it runs."""
+        """Duration of the newest attempt; None while it runs.
+
+        Earlier attempts do not count, since hours may lie between two of them.
+        """
         if self.completed_at is None:
             return None
-        return (self.completed_at - self.started_at).total_seconds()
+        started_at = self.attempt_started_at or self.started_at
+        return (self.completed_at - started_at).total_seconds()
 
 
 # The columns that `read_import` needs; append a WHERE clause.
@@ -143,6 +151,9 @@ def read_import(row: dict[str, Any]) -> Import:
         file_path=row["file_path"],
         report_location=row["report_location"],
         error_message=row["error_message"],
+        # A newer command line may read a history that is not migrated yet.
+        attempt_started_at=row.get("attempt_started_at"),
+        error_type=row.get("error_type"),
     )
 
 
@@ -157,11 +168,13 @@ class ImportState:
         state: `running` while an attempt's lease is live, else `interrupted`; after its
             end `completed` or `failed`.
         error: why it failed.
+        error_type: class of the error; None for older imports.
     """
 
     import_id: int
     state: State
     error: str | None
+    error_type: str | None
 
 
 _IMPORT_STATES = """
@@ -170,7 +183,7 @@ SELECT object_key, object_version, id,
             WHEN lease_expires_at >= clock_timestamp() THEN 'running'
             ELSE 'interrupted'
         END,
-       error_message
+       error_message, error_type
   FROM unnest(%(keys)s::text[], %(versions)s::text[]) AS wanted (object_key, object_version)
        JOIN salespro_sync_history USING (object_key, object_version)
  WHERE bucket = %(bucket)s
@@ -195,8 +208,10 @@ def import_states(
     with read_only_transaction(conn):
         rows = conn.execute(_IMPORT_STATES, parameters).fetchall()
     return {
-        (key, version): ImportState(import_id=import_id, state=state, error=error)
-        for key, version, import_id, state, error in rows
+        (key, version): ImportState(
+            import_id=import_id, state=state, error=error, error_type=error_type
+        )
+        for key, version, import_id, state, error, error_type in rows
     }
 
 

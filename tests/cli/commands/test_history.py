@@ -81,9 +81,10 @@ def test_history_lists_newest_imports_first_with_status_and_error(
         "file": "s3://salespro-uploads/2[red].csv",
         "report": None,
         "error": error,
+        "error_type": "UnknownExport",
     }
     assert {name: second[name] for name in expected} == expected
-    others = {"started_at", "completed_at", "seconds", "database"}
+    others = {"started_at", "attempt_started_at", "completed_at", "seconds", "database"}
     assert set(second) - set(expected) == others
 
 

@@ -10,6 +10,7 @@ import pytest
 from psycopg import Connection
 
 from salespro_cli.sandbox.local_aws import REGION
+from salespro_core.sync_history import claims, completion
 from tests.support.function.upload_bucket import (
     ONE_ROW,
     UploadBucket,
@@ -18,6 +19,8 @@ from tests.support.function.upload_bucket import (
 from tests.support.import_runs import run
 from tests.support.servers.error_server import run_error_server
 from tests.support.terminal import CommandResult, Terminal
+
+ITSELF = "failed because of the file itself: correct and upload it again."
 
 
 @pytest.fixture
@@ -97,6 +100,7 @@ def test_json_has_an_object_per_upload_and_the_totals_last(
         "size_bytes": len(ONE_ROW),
         "import": None,
         "error": None,
+        "is_refused": False,
         "sent": True,
     }
     assert (totals["bucket"], totals["uploads"], totals["sent"]) == (bucket.name, 1, 1)
@@ -203,3 +207,51 @@ def test_malformed_since_is_a_usage_error(terminal: Terminal, since: str) -> Non
 
     assert (result.code, result.out) == (2, "")
     assert "is neither a time such as 2025-06-18 or 2025-06-18T06:00 nor" in result.err
+
+
+@pytest.mark.parametrize(
+    ("error_types", "missed", "advice"),
+    [
+        (
+            ["UnreadableObject"],
+            0,
+            f" 1 {ITSELF}",
+        ),
+        (
+            ["TooManyRejects", "HeaderMismatch"],
+            1,
+            f" 2 {ITSELF} To import the other 1: salespro reconcile --redrive --skip-failed",
+        ),
+        (
+            ["UnknownExport", "StoreRefused"],
+            0,
+            f" 1 {ITSELF} To import the other 1: salespro reconcile --redrive",
+        ),
+        (["StoreRefused", None], 0, " To import them: salespro reconcile --redrive"),
+    ],
+)
+def test_file_that_is_refused_for_its_own_fault_is_not_to_be_redriven(
+    bucket: UploadBucket,
+    terminal: Terminal,
+    conn: Connection,
+    error_types: list[str | None],
+    missed: int,
+    advice: str,
+) -> None:
+    """A retry would refuse it again, and tell the operators again."""
+    for number, error_type in enumerate(error_types):
+        key = f"{number}.csv"
+        claim = claims.claim(conn, bucket.upload_of(key, bucket.put(key)))
+        completion.fail(conn, claim, "No.", error_type=error_type)
+    for number in range(missed):
+        bucket.put(f"missed{number}.csv")
+
+    printed = terminal.run("reconcile", "--bucket", bucket.name).out
+    *uploads, totals = map(
+        json.loads,
+        terminal.run("reconcile", "--bucket", bucket.name, "--json").out.splitlines(),
+    )
+
+    assert printed.splitlines()[-1].endswith(f" {len(error_types)} failed.{advice}")
+    refused = sum(upload["is_refused"] for upload in uploads)
+    assert (totals["refused"], totals["failed"]) == (refused, len(error_types))

@@ -79,6 +79,8 @@ def test_adopted_tables_keep_their_rows_and_are_not_rewritten(
             "refused_rows": None,
             "report_location": None,
             "counting_version": None,
+            "attempt_started_at": None,
+            "error_type": None,
         }
         assert stored(conn, HISTORY_TABLE) == {
             key: row | added for key, row in rows[HISTORY_TABLE].items()

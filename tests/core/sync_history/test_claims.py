@@ -38,6 +38,7 @@ def test_claim_of_a_new_upload_inserts_a_history_row(conn: Connection) -> None:
     row = latest_import_row(conn)
     started_at = as_time(row.pop("started_at"))
     lease_expires_at = as_time(row.pop("lease_expires_at"))
+    attempt_started_at = as_time(row.pop("attempt_started_at"))
     assert claim == Claim(
         import_id=claim.import_id,
         attempt=1,
@@ -69,7 +70,9 @@ def test_claim_of_a_new_upload_inserts_a_history_row(conn: Connection) -> None:
         "refused_rows": None,
         "report_location": None,
         "counting_version": COUNTING_VERSION,
+        "error_type": None,
     }
+    assert started_at <= attempt_started_at <= database_time(conn)
     assert before <= started_at <= database_time(conn)
     assert before + LEASE <= lease_expires_at <= database_time(conn) + LEASE
 
@@ -111,6 +114,7 @@ def test_claim_with_an_expired_lease_takes_over_the_checkpoint(
     assert row == before | {
         "attempts": 2,
         "lease_expires_at": row["lease_expires_at"],
+        "attempt_started_at": row["attempt_started_at"],
     }
 
 

@@ -47,7 +47,14 @@ def test_fail_sets_status_error_and_report(
     claim = claims.claim(conn, upload())
     before, started_at = latest_import_row(conn), database_time(conn)
 
-    completion.fail(conn, claim, "The file is empty.", sync_type=sync_type, report="r/")
+    completion.fail(
+        conn,
+        claim,
+        "The file is empty.",
+        error_type="UnreadableObject",
+        sync_type=sync_type,
+        report="r/",
+    )
 
     row = latest_import_row(conn)
     assert started_at <= as_time(row["completed_at"]) <= database_time(conn)
@@ -57,6 +64,7 @@ def test_fail_sets_status_error_and_report(
         "completed_at": row["completed_at"],
         "lease_expires_at": None,
         "error_message": "The file is empty.",
+        "error_type": "UnreadableObject",
         "report_location": "r/",
     }
 
@@ -186,6 +194,7 @@ def test_started_import_of_a_deleted_upload_is_failed(conn: Connection) -> None:
         "completed_at": row["completed_at"],
         "lease_expires_at": None,
         "error_message": "The upload was deleted.",
+        "error_type": "ObjectGone",
     }
     assert row["completed_at"] is not None
 

@@ -171,7 +171,12 @@ def test_import_has_all_fields_of_its_history_row(conn: Connection) -> None:
                records_rejected = 6
         """)
     completion.fail(
-        conn, claim, "The gzip file is broken.", sync_type="csv_users", report="r"
+        conn,
+        claim,
+        "The gzip file is broken.",
+        error_type="UnreadableObject",
+        sync_type="csv_users",
+        report="r",
     )
 
     [import_] = recent_imports(conn)
@@ -191,6 +196,8 @@ def test_import_has_all_fields_of_its_history_row(conn: Connection) -> None:
         file_path="s3://salespro-uploads/SalesPro2025-06-18.csv",
         report_location="r",
         error_message="The gzip file is broken.",
+        attempt_started_at=import_.attempt_started_at,
+        error_type="UnreadableObject",
     )
 
 
@@ -218,6 +225,31 @@ def test_import_of_the_earlier_system_has_only_its_own_counts(
         report_location=None,
         error_message="relation does not exist",
     )
+
+
+def test_hours_between_two_attempts_are_no_part_of_the_duration(
+    conn: Connection,
+) -> None:
+    """A message waited for its redelivery; what counts is the attempt that ended it."""
+    completion.fail(conn, claims.claim(conn, upload()), "Postgres was unavailable.")
+    conn.execute(
+        "UPDATE salespro_sync_history"
+        " SET started_at = started_at - interval '5 hours',"
+        "     attempt_started_at = attempt_started_at - interval '5 hours',"
+        "     completed_at = completed_at - interval '5 hours'"
+    )
+    claim = claims.claim(conn, upload())
+    conn.execute(
+        "UPDATE salespro_sync_history"
+        " SET attempt_started_at = attempt_started_at - interval '90 seconds'"
+    )
+    completion.complete(conn, claim, report=None)
+
+    [import_] = recent_imports(conn)
+
+    assert import_.attempts == 2
+    assert import_.seconds is not None
+    assert 90 <= import_.seconds < 150
 
 
 def run_attempt(conn: Connection) -> None:

@@ -38,7 +38,12 @@ def test_uploads_are_found_unless_completed_or_running(
     run(conn, ONE_ROW, a)
     claims.claim(conn, b)
     claims.release_lease(conn, claims.claim(conn, c))
-    completion.fail(conn, claims.claim(conn, d), "The gzip file is broken.")
+    completion.fail(
+        conn,
+        claims.claim(conn, d),
+        "The gzip file is broken.",
+        error_type="UnreadableObject",
+    )
 
     unimported, tally = bucket.find(conn)
 
@@ -49,7 +54,10 @@ def test_uploads_are_found_unless_completed_or_running(
     ]
     assert [upload.import_id is None for upload in unimported] == [False, False, True]
     assert unimported[1].error == "The gzip file is broken."
-    assert tally == Tally(completed=1, running=1, interrupted=1, failed=1, missed=1)
+    assert [upload.is_refused for upload in unimported] == [False, True, False]
+    assert tally == Tally(
+        completed=1, running=1, interrupted=1, failed=1, refused=1, missed=1
+    )
     assert bucket.take_messages() == []
 
 
@@ -225,5 +233,5 @@ def test_counts_start_at_zero_and_add_up_to_all_uploads() -> None:
 
     assert set(asdict(Tally()).values()) == {0}
     assert (Tally(**counts).unimported, Tally(**counts).uploads) == (28, 31)
-    # These are no uploads of the period, and an upload that is sent is counted already.
-    assert Tally(ignored=1, outside=2, gone=4, sent=8).uploads == 0
+    # These are no uploads of the period, or are counted already.
+    assert Tally(ignored=1, outside=2, gone=4, sent=8, refused=16).uploads == 0

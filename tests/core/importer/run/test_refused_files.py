@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from psycopg import Connection
 
-from salespro_core.errors import ObjectGone, ObjectUnavailable
+from salespro_core.errors import ObjectGone, ObjectUnavailable, is_input_error
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.run import import_upload
 from salespro_core.model.counts import Counts
@@ -132,7 +132,10 @@ def test_file_that_cannot_be_imported_is_refused_with_its_fix(
         file_path=upload().location,
         report_location="s3://reports/1/",
         error_message=outcome.error,
+        attempt_started_at=import_.attempt_started_at,
+        error_type=import_.error_type,
     )
+    assert is_input_error(import_.error_type)
     assert lease(conn) is None
     assert stored(conn, APPOINTMENT_TABLE) == {}
 

@@ -77,6 +77,7 @@ def test_first_import_creates_every_row_and_completes_in_the_history(
         file_path="s3://salespro-uploads/SalesPro2025-06-18.csv",
         report_location=None,
         error_message=None,
+        attempt_started_at=import_.attempt_started_at,
     )
     assert lease(conn) is None
     assert list(stored(conn, APPOINTMENT_TABLE)) == ["A-0000", "A-0001", "A-0002"]

@@ -108,6 +108,8 @@ def test_refused_file_writes_no_row_and_its_error_is_in_history_and_report(
         file_path=upload_.location,
         report_location="r/",
         error_message=REFUSED_ERROR,
+        attempt_started_at=import_.attempt_started_at,
+        error_type="TooManyRejects",
     )
     assert newest_lease(conn) is None
 
