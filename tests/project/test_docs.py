@@ -24,7 +24,6 @@ from salespro_core.exports.column_types import instant
 from tests.chaos import reliability_page
 from tests.chaos.faults.catalogue import FAULTS
 from tests.support import paths
-from tests.support.terminal import Terminal
 from tools.changed_tests import ALWAYS, select_tests
 
 ROOT = paths.ROOT
@@ -57,40 +56,6 @@ def anchors(page: Path) -> set[str]:
     return {
         re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles
     }
-
-
-def without_times(text: str) -> str:
-    """The text with placeholders for times and speeds, which differ from run to run."""
-    text = re.sub(r"\d{8}T\d{6}\.\d+Z", "<time>", text)
-    return re.sub(r"\d+\.\d\d s, [\d,]+ rows/s", "<speed>", text)
-
-
-@pytest.mark.parametrize("has_demo", [False, True])
-def test_readme_example_prints_the_output_that_the_readme_shows(
-    database_url: str, tmp_path: Path, *, has_demo: bool
-) -> None:
-    """`make demo` may have been run, or not."""
-    terminal = Terminal(tmp_path, {"DATABASE_URL": database_url})
-    if has_demo:
-        assert terminal.run("import", paths.SAMPLE_EXPORT).code == 0
-    terminal.write("five.csv", blocks(README, "csv")[0].encode())
-    shown, table = blocks(README, "console")[:2]
-
-    printed = terminal.run_in_pty("import", "five.csv", columns=120)
-
-    expected = shown.removeprefix("$ salespro import five.csv\n")
-    # The progress bar is written over.
-    lines = [line.rpartition("\r")[2] for line in printed.split("\r\n")]
-    # The README has no DATABASE_URL.
-    embedded = "Database: the embedded Postgres of .salespro/"
-    lines = [re.sub(r"Database: test_\w+ on \S+", embedded, line) for line in lines]
-    assert without_times("\n".join(lines)) == without_times(expected)
-    command, _, expected = table.partition("\n")
-    query = command.removeprefix("$ salespro psql -c ").strip("'")
-    stored = terminal.run("psql", "-c", query)
-    assert [line.rstrip() for line in stored.out.splitlines() if line] == [
-        line.rstrip() for line in expected.splitlines()
-    ]
 
 
 def test_settings_table_lists_every_setting_of_the_function() -> None:
