@@ -19,19 +19,14 @@ from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.report import report
 from salespro_cli.commands.watch import watch
-from salespro_cli.flags import name_flags
-from salespro_cli.local_postgres.binaries import EmbeddedPostgresError
 from salespro_cli.output.exit_codes import (
     BUG,
-    FAILED,
-    INTERRUPTED,
     READER_ENDED,
     TERMINATED,
-    WRONG_USAGE,
     ImportFailed,
+    message_and_code,
 )
-from salespro_cli.output.terminal import echo_error, echo_json
-from salespro_core.errors import SalesProError
+from salespro_cli.output.terminal import discard_stdout, echo_error, echo_json
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,7 +66,9 @@ def main() -> NoReturn:
         help_.show()
         sys.exit(help_.exit_code)
     except (Exception, KeyboardInterrupt) as error:
-        message, code = _message_and_code(error)
+        message, code = message_and_code(error)
+        if isinstance(error, OSError) and error.filename is None:
+            discard_stdout()
         if code == BUG and os.environ.get("SALESPRO_DEBUG"):
             raise
         if not isinstance(error, ImportFailed):
@@ -98,54 +95,13 @@ def _replace_unprintable_characters() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _message_and_code(error: BaseException) -> tuple[str, int]:
-    """The message, on one line, and the exit code."""
-    code = FAILED
-    match error:
-        case click.Abort() | KeyboardInterrupt():
-            # click raises Abort from the KeyboardInterrupt, whose text an import sets.
-            message = str(error.__cause__ or error) or "Interrupted."
-            code = INTERRUPTED
-        case click.UsageError():
-            command = error.ctx.command_path if error.ctx else "salespro"
-            message = f"{error.format_message()} Try: {command} --help"
-            code = WRONG_USAGE
-        case ImportFailed():
-            message, code = error.format_message(), error.code
-        case click.ClickException():
-            message = error.format_message()
-        case SalesProError() | EmbeddedPostgresError():
-            message = str(error)
-        case OSError() if error.strerror:  # such as a full disk
-            message = _os_error(error)
-        case _:  # no traceback for users
-            message = (
-                f"Unexpected {type(error).__name__}: this is a bug in salespro. "
-                "Set SALESPRO_DEBUG=1 to see the traceback, and report it."
-            )
-            code = BUG
-    return name_flags(" ".join(message.split())), code
-
-
-def _os_error(error: OSError) -> str:
-    if error.filename is not None:
-        return f"{error.strerror}: {error.filename}"
-    _discard_stdout()
-    return str(error.strerror)
-
-
-def _discard_stdout() -> None:
-    """After an error in writing: Python would fail once more when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _print_json(message: str, code: int) -> None:
     """Print the error as one object, if the command was called with --json."""
     if _wants_json(sys.argv[1:]):
         try:
             echo_json({"error": message, "exit_code": code})
         except OSError:  # a full disk, or a closed pipe
-            _discard_stdout()
+            discard_stdout()
 
 
 def _wants_json(args: list[str]) -> bool:

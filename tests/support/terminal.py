@@ -114,14 +114,16 @@ class Terminal:
         *args: str,
         columns: int = 100,
         interrupt_at: str | None = None,
+        code: int = 0,
         **environ: str,
     ) -> str:
         """Run `salespro` in a pseudo-terminal and return all that it printed.
 
         Args:
-            args: of the command, which must succeed.
+            args: of the command.
             columns: width of the terminal.
             interrupt_at: send SIGINT as soon as the command has printed this text.
+            code: the exit code that it must have.
             environ: more environment variables.
         """
         ours, theirs = pty.openpty()
@@ -139,7 +141,7 @@ class Terminal:
                     if interrupt_at is not None and interrupt_at in text:
                         interrupt_at = None
                         process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=30) == code
         os.close(ours)
         return printed.getvalue().decode()
 

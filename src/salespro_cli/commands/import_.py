@@ -3,62 +3,72 @@
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import closing
 
 import click
-from tqdm import tqdm
 
 from salespro_cli.commands.examples import example
-from salespro_cli.commands.interruption import interruption_message
 from salespro_cli.flags import database_flag, import_flags, name_flags
-from salespro_cli.inputs.progress import ProgressStream
-from salespro_cli.inputs.signals import defer_interrupts
-from salespro_cli.inputs.sources import open_source
-from salespro_cli.local_postgres.database_url import (
-    connection_factory,
-    describe_database,
-)
+from salespro_cli.imports.many_files import import_files
+from salespro_cli.imports.one_file import ImportSettings, import_file
+from salespro_cli.inputs.file_list import FileList, list_files
+from salespro_cli.local_postgres.database_url import database_url, describe_database
 from salespro_cli.output.exit_codes import (
+    BUG,
     FAILED,
+    INTERRUPTED,
     ROWS_REJECTED,
+    TERMINATED,
     CommandWithExitCodes,
     ImportFailed,
 )
+from salespro_cli.output.import_results import (
+    FileResult,
+    error_text,
+    print_error,
+    print_result,
+    print_summary,
+    result_json,
+    totals_json,
+)
 from salespro_cli.output.terminal import echo, echo_error, echo_json, echo_lines
 from salespro_cli.reports.browser import open_report
-from salespro_cli.reports.writer import prepare_report, reports_folder, write_report
+from salespro_cli.reports.writer import reports_folder
 from salespro_core.errors import ConfigError
-from salespro_core.importer.callbacks import ImportCallbacks
-from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
-from salespro_core.importer.run import import_upload
-from salespro_core.model.object_key import is_dry_run
-from salespro_core.model.outcome import Outcome
-from salespro_core.records.rejects_file import Rejects
-from salespro_core.report.json_report import as_json
-from salespro_core.report.text_report import as_text, reject_lines, replace_unprintable
+from salespro_core.postgres import connection
+
+MAX_JOBS = 32
 
 
 @click.command(
     "import",
     cls=CommandWithExitCodes,
-    short_help="Import a file, or check it with --dry-run.",
+    short_help="Import files, or check them with --dry-run.",
     epilog=example(
         "salespro import --dry-run SalesPro2025-06-18.csv",
-        "salespro import SalesPro2025-06-18.csv",
+        "salespro import exports/*.csv",
+        "salespro import exports/ s3://bucket/june/",
+        "zcat a.csv.gz | salespro import -",
     ),
 )
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--dry-run", is_flag=True, help="Report what would change, without changing it."
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
-@click.option("--open", "opens", is_flag=True, help="Open the report afterwards.")
+@click.option("--open", "opens", is_flag=True, help="Open the report of one file.")
 @click.option(
     "--fail-on-rejects", is_flag=True, help="Exit with 3 if any row is rejected."
+)
+@click.option(
+    "-j",
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, MAX_JOBS),
+    help="Import so many files at a time, where their order does not matter.",
 )
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print only errors.")
 @click.option(
@@ -67,16 +77,21 @@ from salespro_core.report.text_report import as_text, reject_lines, replace_unpr
 @import_flags
 @database_flag
 def import_(
-    file: str,
+    files: tuple[str, ...],
     *,
     dry_run: bool,
     wants_json: bool,
     opens: bool,
     fail_on_rejects: bool,
+    jobs: int,
     is_quiet: bool,
     is_verbose: bool,
 ) -> None:
-    """Import FILE, a path or an s3://bucket/key, into Postgres.
+    """Import each FILE into Postgres: a path, s3://bucket/key, or - for standard input.
+
+    A folder, a quoted pattern such as 'exports/*.csv' or a prefix such as s3://bucket/june/
+    stands for its files. They are imported in the order of the times in their names, or
+    else of their last change or upload. A file that fails does not stop the others.
 
     The report is written to a folder under .salespro/reports/. Rows that cannot be
     imported are in its rejects.csv: correct them there and import that file.
@@ -86,76 +101,126 @@ def import_(
     options = _options()
     if is_verbose:
         _print_settings(options)
-    parent = reports_folder()
-    folders: list[Path] = []
-
-    def publish(outcome: Outcome, rejects: Rejects) -> str:
-        folders.append(write_report(parent, outcome, rejects))
-        return str(folders[-1].absolute())
-
-    with (
-        open_source(file) as (upload, stream),
-        connection_factory() as connect,
-        tqdm(
-            total=upload.size_bytes,
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
-            desc=replace_unprintable(Path(file).name),
-            leave=False,
-            disable=is_quiet or None,  # None: shown only in a terminal
-        ) as bar,
-        defer_interrupts(
-            partial(interruption_message, connect, upload, dry_run=dry_run)
-        ) as interrupts,
-    ):
-
-        def show_rows(outcome: Outcome) -> None:
-            bar.set_postfix_str(f"{outcome.counts.processed:,} rows")
-            with interrupts.allowed():
-                pass
-
-        # As in the function: an object under dryrun/ is only reported on.
-        is_in_dryrun = upload.bucket is not None and is_dry_run(upload.object_key)
-        run = dry_run_upload if dry_run or is_in_dryrun else import_upload
-        outcome = run(
-            connect(),
-            upload,
-            # The importer only calls read, seek and seekable.
-            ProgressStream(stream, file, bar, interrupts),  # type: ignore[arg-type]
-            options=options,
-            callbacks=ImportCallbacks(
-                publish=publish,
-                prepare_report=prepare_report,
-                on_commit=show_rows,
-                reconnect=connect,
-            ),
+    listed = list_files(files)
+    if opens and len(listed.files) > 1:
+        raise click.UsageError(
+            f"--open opens the report of one file, and there are {len(listed.files):,}.",
+            ctx=click.get_current_context(),
         )
-    folder = folders[-1] if folders else None
-    rejects_file = folder / "rejects.csv" if folder else None
-    rejects = str(rejects_file) if rejects_file and rejects_file.exists() else None
-    if outcome.error is not None:
-        outcome = replace(outcome, error=name_flags(outcome.error))
-    failure = _failure(outcome, rejects, fail_on_rejects=fail_on_rejects)
+    reports = reports_folder()
+    if len(listed.files) == 1 and (problem := listed.files[0].problem):
+        raise click.ClickException(problem)
+    with database_url() as url:
+        # Once for all files: an error of the setup is not one of a file.
+        connection.connect(url).close()
+        settings = ImportSettings(
+            url=url,
+            reports=reports,
+            variables=options.as_env(),
+            is_dry_run=dry_run,
+            fails_on_rejects=fail_on_rejects,
+            has_bar=not is_quiet,
+        )
+        if len(listed.files) > 1 or (listed.is_many and wants_json):
+            _import_many(
+                listed, settings, jobs, wants_json=wants_json, is_quiet=is_quiet
+            )
+            return
+        result = import_file(listed.files[0].name, settings)
     if wants_json:
-        ending = {
-            "report": str(folder) if folder else None,
-            "database": describe_database(),
-            "exit_code": failure.code if failure else 0,
-        }
-        echo_json(as_json(outcome, rejects) | ending, indent=2)
+        echo_json(result_json(result) | {"database": describe_database()}, indent=2)
     elif not is_quiet:
-        _print_result(outcome, folder, rejects)
-    if opens and folder:
-        open_report(folder)
-    elif opens:
-        # Not to stdout, where a program may expect JSON.
-        echo_error(
-            "No report was written now: `salespro show ID` says where the report of the "
-            "first import is."
-        )
-    if failure:
-        raise failure
+        print_result(result)
+        _print_ending(listed)
+    if opens:
+        _open(result)
+    if result.code:
+        raise ImportFailed(error_text(result), result.code)
+
+
+def _import_many(
+    listed: FileList,
+    settings: ImportSettings,
+    jobs: int,
+    *,
+    wants_json: bool,
+    is_quiet: bool,
+) -> None:
+    """Import several files, and print each result as soon as it is known.
+
+    Raises:
+        ImportFailed: a file was not imported, rows are rejected, or a signal arrived.
+    """
+    results: list[FileResult] = []
+    signal_code, interrupted = 0, ""
+    try:
+        with closing(import_files(listed.files, settings, jobs)) as running:
+            for result in running:
+                results.append(result)
+                if not wants_json and not is_quiet:
+                    print_result(result)
+                print_error(result)
+    except KeyboardInterrupt as interrupt:
+        signal_code, interrupted = INTERRUPTED, str(interrupt) or "Interrupted."
+    except SystemExit as exit_:
+        if exit_.code != TERMINATED:
+            raise
+        signal_code, interrupted = TERMINATED, "Terminated."
+    results += [
+        FileResult(name=file.name, code=None) for file in listed.files[len(results) :]
+    ]
+    error, code = _total_error(results, interrupted, signal_code)
+    if wants_json:
+        object_ = {
+            "files": [result_json(result) for result in results],
+            "totals": totals_json(results),
+            "left_out": listed.left_out,
+            "database": describe_database(),
+            "error": error,
+            "exit_code": code,
+        }
+        echo_json(object_, indent=2)
+    elif not is_quiet:
+        print_summary(results)
+        _print_ending(listed)
+    if error:
+        raise ImportFailed(error, code)
+
+
+def _total_error(
+    results: Sequence[FileResult], interrupted: str, signal_code: int
+) -> tuple[str | None, int]:
+    """The last error line of several files, and the exit code."""
+    total = f"of {len(results):,} file{'' if len(results) == 1 else 's'}"
+    failed = sum(result.code not in (0, ROWS_REJECTED) for result in results)
+    rejected = sum(result.code == ROWS_REJECTED for result in results)
+    if signal_code:
+        verb = "is" if failed == 1 else "are"
+        return f"{interrupted} {failed:,} {total} {verb} not imported.", signal_code
+    if failed:
+        code = BUG if any(result.code == BUG for result in results) else FAILED
+        return f"{failed:,} {total} failed.", code
+    if rejected:
+        verb = "has" if rejected == 1 else "have"
+        return f"{rejected:,} {total} {verb} too many rejected rows.", ROWS_REJECTED
+    return None, 0
+
+
+def _print_ending(listed: FileList) -> None:
+    for sentence in listed.left_out:
+        echo(sentence)
+    echo_lines(f"Database: {describe_database()}")
+
+
+def _open(result: FileResult) -> None:
+    if result.folder:
+        open_report(result.folder)
+        return
+    # Not to stdout, where a program may expect JSON.
+    echo_error(
+        "No report was written now: `salespro show ID` says where the report of the "
+        "first import is."
+    )
 
 
 def _options() -> Options:
@@ -180,41 +245,3 @@ def _print_settings(options: Options) -> None:
     settings = " ".join(f"{name}={value}" for name, value in options.as_env())
     echo_error(f"Settings: {settings}")
     echo_error(f"Database: {describe_database()}")
-
-
-def _print_result(outcome: Outcome, folder: Path | None, rejects: str | None) -> None:
-    """Print the result; the error of a refused file is left to the caller.
-
-    Args:
-        outcome: the result of the import or dry run.
-        folder: with the files of the report; None if the file was imported before.
-        rejects: path of the rejected rows, if there are any.
-    """
-    # What is piped may become a log, and cells are personal data.
-    shows_cells = sys.stdout.isatty()
-    if outcome.error is None:
-        echo_lines(as_text(outcome, rejects, shows_cells=shows_cells), unbroken=rejects)
-    elif lines := list(reject_lines(outcome, shows_cells=shows_cells)):
-        echo_lines("\n".join(lines[1:]))  # without the empty line
-    if folder:
-        echo(f"Report: {folder / 'report.html'}")
-    echo_lines(f"Database: {describe_database()}")
-
-
-def _failure(
-    outcome: Outcome, rejects: str | None, *, fail_on_rejects: bool
-) -> ImportFailed | None:
-    """The error of an import whose exit code is not 0."""
-    counts, name = outcome.counts, outcome.upload.location
-    if outcome.error is not None:
-        rejected_rows = f" Rejected rows: {rejects}" if rejects else ""
-        return ImportFailed(f"{outcome.error}{rejected_rows}", FAILED)
-    if counts.rejected and counts.rejected == counts.processed:
-        rows, verb = "All", "are"
-    elif counts.rejected and fail_on_rejects:
-        rows = f"{counts.rejected:,} of {counts.processed:,}"
-        verb = "is" if counts.rejected == 1 else "are"
-    else:
-        return None
-    verb = "would be" if outcome.is_dry_run else verb
-    return ImportFailed(f"{rows} rows of {name} {verb} rejected.", ROWS_REJECTED)

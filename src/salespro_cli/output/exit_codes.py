@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import click
 
+from salespro_cli.flags import name_flags
+from salespro_cli.local_postgres.binaries import EmbeddedPostgresError
+from salespro_core.errors import SalesProError
+
 FAILED = 1
 WRONG_USAGE = 2
 ROWS_REJECTED = 3
@@ -40,3 +44,33 @@ class ImportFailed(click.ClickException):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+def message_and_code(error: BaseException) -> tuple[str, int]:
+    """The message, on one line, and the exit code."""
+    code = FAILED
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            # click raises Abort from the KeyboardInterrupt, whose text an import sets.
+            message = str(error.__cause__ or error) or "Interrupted."
+            code = INTERRUPTED
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "salespro"
+            message = f"{error.format_message()} Try: {command} --help"
+            code = WRONG_USAGE
+        case ImportFailed():
+            message, code = error.format_message(), error.code
+        case click.ClickException():
+            message = error.format_message()
+        case SalesProError() | EmbeddedPostgresError():
+            message = str(error)
+        case OSError() if error.strerror:  # such as a full disk
+            path = f": {error.filename}" if error.filename is not None else ""
+            message = f"{error.strerror}{path}"
+        case _:  # no traceback for users
+            message = (
+                f"Unexpected {type(error).__name__}: this is a bug in salespro. "
+                "Set SALESPRO_DEBUG=1 to see the traceback, and report it."
+            )
+            code = BUG
+    return name_flags(" ".join(message.split())), code

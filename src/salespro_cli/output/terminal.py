@@ -6,9 +6,11 @@ File names, object keys and bucket names may hold escape sequences, which a term
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import TextIO
 
 import click
 from rich.cells import cell_len
@@ -25,7 +27,7 @@ def echo_error(text: str) -> None:
     """Print one line on stderr; a terminal shows it in several, broken between words."""
     line = replace_unprintable(text)
     if sys.stderr.isatty():
-        line = "\n".join(fold(line, terminal_width()))
+        line = "\n".join(fold(line, terminal_width(sys.stderr)))
     click.echo(line, err=True)
 
 
@@ -38,15 +40,19 @@ def echo_lines(text: str, *, unbroken: str | None = None) -> None:
         text: printed as it is if standard output is not a terminal.
         unbroken: a path that people copy; lines that contain it are not broken.
     """
-    width = terminal_width() if sys.stdout.isatty() else 0
+    width = terminal_width(sys.stdout) if sys.stdout.isatty() else 0
     for line in map(replace_unprintable, text.split("\n")):
         is_broken = width and not (unbroken and unbroken in line)
         click.echo("\n".join(fold(line, width)) if is_broken else line)
 
 
-def terminal_width() -> int:
-    """Characters per line of the terminal."""
-    return shutil.get_terminal_size().columns
+def terminal_width(stream: TextIO) -> int:
+    """Characters per line of the terminal that the stream is; 80 if it is none."""
+    with suppress(ValueError, OSError):
+        return int(
+            os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno())[0]
+        )
+    return 80
 
 
 def fold(line: str, width: int) -> Iterator[str]:
@@ -70,3 +76,8 @@ def echo_json(value: object, *, indent: int | None = None) -> None:
     """Print JSON in ASCII, so that each control character is escaped."""
     # JSON leaves DEL as it is.
     click.echo(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def discard_stdout() -> None:
+    """After an error in writing: Python would fail once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,7 +16,8 @@ class Upload:
         version: the S3 version id; without versioning the ETag and LastModified, so that
             a second upload of the same bytes is a new upload.  None for a local file:
             importing it again is always a new import.
-        uploaded_at: LastModified; orders two users exports.
+        uploaded_at: LastModified, or for a local file the time in its name or of its last
+            change; orders two users exports.
         size_bytes: of the object in the bucket, which may be compressed.
         path: absolute path of a local file, for the history.
     """

@@ -37,7 +37,6 @@ def test_missing_file_is_named_and_not_in_the_history(
     ("name", "error"),
     [
         pytest.param("", "File not found: the name is empty", id="empty"),
-        pytest.param(".", "This is a folder, not a file: .", id="folder"),
         pytest.param("a.csv/b.csv", "Not a directory: a.csv/b.csv", id="below-a-file"),
         pytest.param("socket", "No such device or address: socket", id="socket"),
         pytest.param(

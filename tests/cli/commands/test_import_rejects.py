@@ -26,7 +26,7 @@ def lines_in_pty(
     terminal: Terminal, *args: str, columns: int, **environ: str
 ) -> list[str]:
     """The lines that stay in the terminal after the command."""
-    printed = terminal.run_in_pty(*args, columns=columns, **environ)
+    printed = terminal.run_in_pty(*args, columns=columns, code=0, **environ)
     # The progress bar is written over.
     return [line.rpartition("\r")[2] for line in printed.split("\r\n")]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from uuid import uuid4
@@ -15,9 +17,10 @@ from psycopg import Connection
 
 from salespro_cli.sandbox.local_aws import REGION
 from salespro_core.sync_history.queries import recent_imports
-from tests.support.builders import appointment, csv_bytes
+from tests.support.builders import appointment, csv_bytes, user
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
+    USERS_TABLE,
     contents,
     stored,
     wait_until,
@@ -145,6 +148,102 @@ def test_object_above_its_error_budget_is_refused_and_a_larger_budget_imports_it
     assert rows_after_refusal == {}
     assert done.counts == {"created": 2_000, "rejected": 1}
     assert done.json()["attempts"] == 2
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_objects_of_a_prefix_are_imported_in_the_order_of_their_uploads(
+    bucket: Bucket, conn: Connection, jobs: str
+) -> None:
+    """As the function imports them; so the times in their names do not count."""
+    bucket.put("june/2025-06-02.csv", csv_bytes(user("U1", First_Name="First")))
+    time.sleep(1.1)  # LastModified has whole seconds
+    bucket.put("june/deep/2025-06-01.csv", csv_bytes(user("U1", First_Name="Second")))
+    bucket.put("june/a.csv", csv_bytes(appointment("A1")))
+    bucket.put("june/b.csv.gz", gzip.compress(csv_bytes(appointment("A2"))))
+    bucket.put("june/notes.txt", b"notes")
+    bucket.put("june/folder/", b"")
+    bucket.put("july/c.csv", csv_bytes(appointment("A3")))
+
+    done = bucket.terminal.run(
+        "import", f"s3://{bucket.name}/june/", "--json", "-j", jobs
+    )
+
+    report = done.json()
+    assert (done.code, done.err) == (0, "")
+    assert report["files"][0]["key"] == "june/2025-06-02.csv"
+    assert {file["key"] for file in report["files"][1:]} == {
+        "june/deep/2025-06-01.csv",
+        "june/a.csv",
+        "june/b.csv.gz",
+    }
+    assert report["left_out"] == [
+        f"Left out of s3://{bucket.name}/june/, not *.csv or *.csv.gz: notes.txt"
+    ]
+    assert stored(conn, APPOINTMENT_TABLE).keys() == {"A1", "A2"}
+    assert stored(conn, USERS_TABLE)["U1"]["first_name"] == "Second"
+    again = bucket.terminal.run("import", f"s3://{bucket.name}/june/")
+    assert (again.code, again.out.count(" already imported ")) == (0, 4)
+
+
+def test_pattern_for_objects_and_a_local_file_are_imported_in_one_call(
+    bucket: Bucket, conn: Connection
+) -> None:
+    bucket.put("june/a.csv", csv_bytes(appointment("A1")))
+    bucket.put("june/deep/b.csv", csv_bytes(appointment("A2")))
+    bucket.put("june/c.txt", csv_bytes(appointment("A3")))
+    exact = bucket.put("july/d.csv", csv_bytes(appointment("A4")))
+    bucket.terminal.write("local.csv", csv_bytes(appointment("A5")))
+
+    done = bucket.terminal.run(
+        "import", f"s3://{bucket.name}/june/*.csv", exact, "local.csv"
+    )
+
+    assert (done.code, done.err) == (0, "")
+    assert stored(conn, APPOINTMENT_TABLE).keys() == {"A1", "A4", "A5"}
+
+
+def test_dry_run_folder_of_a_whole_bucket_is_only_reported_on(
+    bucket: Bucket, conn: Connection
+) -> None:
+    bucket.put("dryrun/a.csv", csv_bytes(appointment("A1")))
+    bucket.put("b.csv", csv_bytes(appointment("A2")))
+
+    done = bucket.terminal.run("import", f"s3://{bucket.name}/", "--json")
+
+    files = {file["key"]: file["dry_run"] for file in done.json()["files"]}
+    assert files == {"dryrun/a.csv": True, "b.csv": False}
+    assert stored(conn, APPOINTMENT_TABLE).keys() == {"A2"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "error"),
+    [
+        ("s3://{bucket}/empty/", "No *.csv or *.csv.gz object is in: s3://{bucket}/empty/"),
+        ("s3://{bucket}/*.csv", "No object matches: s3://{bucket}/*.csv"),
+        (
+            "s3://no-such-bucket/june/",
+            (
+                "S3 does not list s3://no-such-bucket/june/ (NoSuchBucket): the bucket does "
+                "not exist; correct its name."
+            ),
+        ),
+        ("s3://*/june/", "Name a folder as s3://bucket/prefix/, not s3://*/june/"),
+        ("s3:///june/", "Name a folder as s3://bucket/prefix/, not s3:///june/"),
+    ],
+)  # fmt: skip
+def test_prefix_without_objects_is_an_error_and_other_files_are_imported(
+    bucket: Bucket, conn: Connection, uri: str, error: str
+) -> None:
+    bucket.terminal.write("local.csv", csv_bytes(appointment("A1")))
+    uri, error = uri.format(bucket=bucket.name), error.format(bucket=bucket.name)
+
+    alone = bucket.terminal.run("import", uri)
+    with_file = bucket.terminal.run("import", uri, "local.csv")
+
+    assert alone.error == error
+    assert with_file.code == 1
+    assert with_file.err.startswith(f"Error: {error}\n")
+    assert stored(conn, APPOINTMENT_TABLE).keys() == {"A1"}
 
 
 def test_missing_object_is_named(bucket: Bucket) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from psycopg import Connection
 
-from salespro_cli.commands.interruption import interruption_message
+from salespro_cli.imports.interruption import interruption_message
 from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
 from salespro_core.sync_history import claims
