@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from salespro_core.csv_reader.block import Block
 from salespro_core.csv_reader.labels import (
     REJECT_LABELS,
     clean_label,
+    fold_label,
     label_parts,
     near_miss,
     printable_label,
@@ -74,19 +76,26 @@ def unescape_block(block: Block) -> Block:
     return replace(block, rows=rows)
 
 
-def find_reject_labels(labels: Sequence[str]) -> tuple[int, ...]:
+def find_reject_labels(
+    labels: Sequence[str], known: AbstractSet[str]
+) -> tuple[int, ...]:
     """The indexes of `REJECT_LABELS`: one is enough, since no export has any of them.
 
     Of renamed ones two of the three are enough: Line, Column, Reason.
+
+    Args:
+        labels: the cells of the header.
+        known: the folded labels of all exports.
     """
+    unknown = [
+        (i, label) for i, label in enumerate(labels) if fold_label(label) not in known
+    ]
     found = {
         index
-        for index, label in enumerate(labels)
+        for index, label in unknown
         if near_miss(label, REJECT_LABELS) or label_parts(label, REJECT_LABELS)
     }
-    kinds = {
-        index: kind for index, label in enumerate(labels) if (kind := _kind(label))
-    }
+    kinds = {index: kind for index, label in unknown if (kind := _kind(label))}
     if len(set(kinds.values())) >= _MIN_KINDS:
         found.update(kinds)
     return tuple(sorted(found))

@@ -94,7 +94,8 @@ def read_header(
             commas, or after a line for Excel (sep=).
     """
     _check_text(labels, exports)
-    reject_indexes = find_reject_labels(labels)
+    known = {fold_label(label) for export in exports for label in export.labels}
+    reject_indexes = find_reject_labels(labels, known)
     if reject_indexes:
         labels = [unescape_formula(label) for label in labels]
     matches = [(export, find_columns(labels, export)) for export in exports]

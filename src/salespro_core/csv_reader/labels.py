@@ -82,6 +82,12 @@ def clean_label(label: str) -> str:
 
 def fold_label(label: str) -> str:
     """The form in which labels are compared: `clean_label` in one case."""
+    return _fold(label) if len(label) <= _LONGEST else clean_label(label).casefold()
+
+
+# Each header is compared with the same labels.
+@lru_cache(maxsize=1024)
+def _fold(label: str) -> str:
     return clean_label(label).casefold()
 
 

@@ -221,10 +221,8 @@ def _count_doubtful(
     These are the last row that may have swallowed others, and what may be the rest of a
     cell after it.
     """
-    for count, index in enumerate(reversed(range(row_count)), 1):
-        row_lines = lines[starts[index] : starts[index + 1]]
-        if may_have_swallowed(row_lines, width):
-            return count
-        if count > MAX_FRAGMENTS or (rows[index] and check(rows[index])):
-            break
+    for count, index in enumerate(reversed(range(row_count)[-MAX_FRAGMENTS - 1 :]), 1):
+        if may_have_swallowed(lines[starts[index] : starts[index + 1]], width):
+            later = rows[index + 1 : row_count]
+            return 0 if any(cells and check(cells) for cells in later) else count
     return 0

@@ -149,7 +149,7 @@ class _Screen:
             (
                 index
                 for column, index in layout.indexed_columns
-                if not column.accepts("TRUE")
+                if not (column.column_type.is_text or column.accepts("TRUE"))
             ),
             self._key_index,
         )

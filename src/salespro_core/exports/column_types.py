@@ -74,6 +74,7 @@ _MAILTO = re.compile(r"\A(?:\s*mailto:)+\s*", re.IGNORECASE)
 _PLAIN_IN_ADDRESSES = (string.ascii_letters + string.digits + "@._+-").encode()
 # As in 1.2E18, 1E-05 and 1.2x1018.
 _MAY_BE_NUMBER = re.compile("[0-9.](?:[DdEe][0-9+-]|x10)")
+_DAY_AND_MONTH = re.compile("[0-9]-[A-Za-z]|[A-Za-z]-[0-9]")
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
 _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
@@ -177,7 +178,9 @@ def address(limit: int) -> ColumnType:
 
 def _may_be_date(joined: str) -> bool:
     """Whether a cell may be 10-Mar or Mar-10: a fast check of many cells."""
-    return "-" in joined and any(month in joined for month in MONTHS)
+    if "-" not in joined or not _DAY_AND_MONTH.search(joined):
+        return False
+    return any(month in joined for month in MONTHS)
 
 
 def _join_text(limit: int) -> Callable[[str], str]:

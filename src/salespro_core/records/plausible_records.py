@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from salespro_core.csv_reader.block import is_utf8
 from salespro_core.csv_reader.csv_injection import unescape_formula
@@ -24,6 +23,8 @@ from salespro_core.records.key_forms import (
 SURE_TIMES = 2
 # A file writes spaces after commas if this share of its sound rows has one.
 MIN_SPACED_SHARE = 1 / 4
+# Blocks of rows that are kept until damage follows; more are compared at once.
+MAX_KEPT = 8
 # Characters of a damaged row that show whether there are spaces after commas.
 MAX_START = 1000
 
@@ -41,6 +42,9 @@ class PlausibleRecords:
         self._key_forms = KeyForms()
         self._learned = self._spaced = 0
         self._writes_spaces = False
+        # Sound rows that are not compared yet, and need not be if no damage follows.
+        self._kept: list[Sequence[Sequence[str]]] = []
+        self._kept_rows = 0
 
     def use(self, layout: Layout) -> None:
         """Check rows of this layout."""
@@ -55,21 +59,32 @@ class PlausibleRecords:
         ]
         self._labels = set(map(fold_label, self._key_column.labels))
 
-    def learn(self, rows: Iterable[Sequence[str]]) -> None:
+    def learn(self, rows: Sequence[Sequence[str]]) -> None:
         """Remember what the keys of sound rows look like."""
-        if self._layout is None or self._learned >= MAX_LEARNED:
+        if self._kept_rows >= MAX_LEARNED:
             return
-        sound = list(islice(filter(self._has_key, self._unescaped(rows)), MAX_LEARNED))
-        self._key_forms.learn(map(self._key, sound))
-        self._learned += len(sound)
-        self._spaced += sum(map(self._has_spaces, sound))
-        self._writes_spaces |= 0 < self._learned * MIN_SPACED_SHARE <= self._spaced
+        self._kept.append(rows)
+        self._kept_rows += len(rows)
+        if len(self._kept) >= MAX_KEPT:
+            self._compare_kept()
+
+    def _compare_kept(self) -> None:
+        while self._kept:
+            rows = self._kept.pop(0)
+            if self._layout is None or self._learned >= MAX_LEARNED:
+                continue
+            sound = list(filter(self._has_key, self._unescaped(rows[:MAX_LEARNED])))
+            self._key_forms.learn(map(self._key, sound))
+            self._learned += len(sound)
+            self._spaced += sum(map(self._has_spaces, sound))
+            self._writes_spaces |= 0 < self._learned * MIN_SPACED_SHARE <= self._spaced
 
     def has_key(self, line: str) -> bool:
         """Whether a line of a damaged row has a cell that looks like a key.
 
         A line with all cells of a row has the key, whatever it looks like.
         """
+        self._compare_kept()
         if self._layout is None or not self._key_index:
             return True
         cells = [self._original(cell.strip(' "\r\n')) for cell in line.split(",")]
@@ -77,6 +92,7 @@ class PlausibleRecords:
 
     def learn_damaged(self, line: str) -> None:
         """Remember the id of the damaged row that the next rows come after."""
+        self._compare_kept()
         if self._layout is None:
             return
         cells = line.rstrip("\r\n").split(",", self._key_index + 1)
@@ -88,6 +104,7 @@ class PlausibleRecords:
 
     def learn_candidates(self, rows: Iterable[Sequence[str]]) -> None:
         """Remember what most of these rows look like, some of which may be text."""
+        self._compare_kept()
         if self._layout is None or self._key_forms.has_many:
             return
         candidates = []
@@ -106,6 +123,7 @@ class PlausibleRecords:
 
         The header again counts as well: it starts a row, which is rejected by itself.
         """
+        self._compare_kept()
         if self._layout is None:
             return True
         if len(cells) != self._width:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from salespro_core.csv_reader.decoding.wrapped_text import wrapping
 from salespro_core.errors import UnreadableObject
 
+_ASCII = bytes(range(0x80))
+
 _OPEN = "open it and export the list as CSV"
 _EXPORT = "export the list as CSV instead"
 _UNPACK = "unpack it and upload the CSV file, plain or as .gz"
@@ -267,7 +269,8 @@ def _is_text(head: bytes, encoding: str) -> bool:
 
 def _is_ebcdic(head: bytes) -> bool:
     """Whether the text is nearly all ASCII if it is read as EBCDIC, and not otherwise."""
-    if sum(byte > 0x7F for byte in head) * 2 < len(head) or len(head) < 4:  # noqa: PLR2004
+    others = head.translate(None, _ASCII)
+    if len(others) * 2 < len(head) or len(head) < 4:  # noqa: PLR2004
         return False
     text = head.decode("cp500")
     plain = sum(

@@ -21,7 +21,7 @@ class RecordCheck(Protocol):
     def learn_damaged(self, line: str) -> None:
         """Remember the first line of the damaged row that the next rows come after."""
 
-    def learn(self, rows: Iterable[Sequence[str]]) -> None:
+    def learn(self, rows: Sequence[Sequence[str]]) -> None:
         """Remember what sound rows look like."""
 
     def learn_candidates(self, rows: Iterable[Sequence[str]]) -> None:
