@@ -56,11 +56,29 @@ def test_version_is_that_of_the_package(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [("--help",), ("import", "--help"), ("--version",), ("history", "--json")]
+    "args",
+    [
+        ("--help",),
+        ("--version",),
+        ("import", "--help"),
+        ("import", "a.csv"),
+        ("import", "--json", "a.csv"),
+        ("history",),
+        ("history", "--json"),
+        ("show", "1"),
+        ("analyze",),
+        ("report", "1"),
+        ("grants", "importer"),
+        ("migrate",),
+    ],
+    ids=" ".join,
 )
 def test_closed_pipe_ends_a_command_silently(
     terminal: Terminal, args: tuple[str, ...]
 ) -> None:
+    terminal.run("sample", "--rows", "20", "a.csv")
+    assert terminal.run("import", "a.csv").code == 0
+
     with terminal.start(*args) as process:
         assert process.stdout is not None
         process.stdout.close()

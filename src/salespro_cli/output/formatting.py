@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -17,9 +19,19 @@ from salespro_core.report.text_report import replace_unprintable
 WIDE_COLUMNS = 80
 
 
+class _StdoutConsole(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the exit code to `main`; rich would exit with 1.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def stdout_console() -> Console:
     """Standard output, without rich's own colours for numbers and paths."""
-    return Console(highlight=False)
+    return _StdoutConsole(highlight=False)
 
 
 def safe_text(value: object, style: str = "") -> Text:
