@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.test_docs import README, ROOT, blocks, read
+from tests.project.test_docs import CONTRIBUTING, PAGES, README, ROOT, blocks, read
 from tests.support import paths
+from tests.support.builders import appointment, csv_bytes
 from tests.support.terminal import Terminal
 
 
@@ -61,3 +62,23 @@ def test_make_demo_imports_the_sample_and_changes_nothing_the_second_time(
         assert (imported.code, imported.err) == (0, "")
         assert f"is imported. 2,374 rows: {result}." in imported.out
         assert re.search("^Report: .*report.html$", imported.out, re.MULTILINE)
+
+
+def test_contributing_shows_the_first_line_of_an_import(
+    database_url: str, tmp_path: Path
+) -> None:
+    terminal = Terminal(tmp_path, {"DATABASE_URL": database_url})
+    [shown] = blocks(CONTRIBUTING, "console")
+    _, command, line = shown.splitlines()
+    rows = [appointment("A-1"), appointment("A-2"), appointment("A-3", isSale="maybe")]
+    name = command.removeprefix("$ salespro import ")
+    terminal.write(name, csv_bytes(*rows))
+
+    assert terminal.run("import", name).out.splitlines()[0] == line
+
+
+def test_every_page_that_shows_output_has_a_test_of_it() -> None:
+    pages = {page for page in PAGES if blocks(page, "console")}
+
+    # test_tour.py and this module.
+    assert pages == {README, CONTRIBUTING, ROOT / "docs" / "tour.md"}
