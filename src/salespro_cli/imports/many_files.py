@@ -8,11 +8,14 @@ others but the database.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from threading import Thread
 
 from salespro_cli.flags import name_flags
 from salespro_cli.imports.one_file import ImportSettings, try_file
@@ -25,6 +28,8 @@ from salespro_core.postgres import connection
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 
+# Longer than an import takes to free its lease.
+_END_S = 10
 _WORKER_LOST = (
     "The process that imported this file ended without a result, probably for lack of "
     "memory. Import the file again, with fewer --jobs."
@@ -52,7 +57,7 @@ def import_files(
                 return  # each of the other files would wait for Postgres, too
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_worker)
     try:
         futures = {
             name: pool.submit(try_file, name, replace(settings, has_bar=False))
@@ -95,9 +100,19 @@ def _is_reachable(url: str) -> bool:
     return True
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches the workers, too: between imports the first process ends them."""
-    signal.signal(signal.SIGINT, lambda *_: None)
+def _prepare_worker() -> None:
+    """Let only the first process end this worker, also by its own end."""
+    # Ctrl-C would reach it, too; a second signal does not wait until the lease is free.
+    os.setpgid(0, 0)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_END_S)
+        os._exit(1)  # it waits for more files
 
 
 def _independent_files(
