@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from salespro_cli.local_postgres.home_folder import short_path
@@ -99,7 +99,9 @@ def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
 
 def details_table(import_: Import, database: str) -> Table:
     """All that the history has of one import, one line each."""
-    table = Table.grid("name", "value", padding=(0, 2, 0, 0))
+    # Folded: a path that is cut off leads nowhere.
+    value_column = Column(overflow="fold")
+    table = Table.grid("name", value_column, padding=(0, 2, 0, 0))
     attempt = f" (attempt {import_.attempts})" if import_.attempts > 1 else ""
     ended = import_.completed_at
     for name, value in {

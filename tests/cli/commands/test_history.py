@@ -306,3 +306,16 @@ def test_killed_import_is_interrupted_as_soon_as_its_lease_has_expired(
     assert [import_["is_interrupted"] for import_ in interrupted] == [True]
     assert "interrupted" in terminal.run("history").out
     assert "interrupted" in terminal.run("show", "1").out
+
+
+def test_show_cuts_no_path_off_in_a_narrow_terminal(terminal: Terminal) -> None:
+    name = f"{'long' * 15}.csv"
+    terminal.write(name, csv_bytes(appointment("A-1")))
+    report = terminal.run("import", "--json", name).json()["report"]
+
+    printed = terminal.run_in_pty("show", "1", columns=60)
+
+    assert "…" not in printed
+    text = re.sub(r"\x1b\[[\d;]*m|\s", "", printed)
+    assert report in text
+    assert f"file{name}status" in text
