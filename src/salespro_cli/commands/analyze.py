@@ -13,7 +13,7 @@ from salespro_cli.local_postgres.database_url import (
 from salespro_cli.output.analysis_tables import analysis_json, analysis_tables
 from salespro_cli.output.formatting import safe_text, stdout_console
 from salespro_cli.output.history_tables import error_hints, history_table, import_json
-from salespro_cli.output.terminal import echo_json
+from salespro_cli.output.terminal import echo_json, echo_sentence
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sales_analysis import Analysis
 from salespro_core.sales_analysis import analyze as analyze_appointments
@@ -55,7 +55,7 @@ def analyze(*, days: int | None, wants_json: bool) -> None:
         console.print(safe_text(f"Appointments in {describe_database()}"), "", sep="\n")
         console.print(analysis_tables(analysis, console))
     else:
-        console.print(safe_text(_no_appointment(analysis, days)), soft_wrap=True)
+        echo_sentence(_no_appointment(analysis, days))
     if imports:
         table = history_table(imports, console, title="Recent imports")
         console.print("", table, *error_hints(imports), sep="\n")

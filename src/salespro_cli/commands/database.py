@@ -15,7 +15,7 @@ from salespro_cli.local_postgres.database_url import (
     open_connection,
 )
 from salespro_cli.local_postgres.psql import find_psql, run_psql, server_version
-from salespro_cli.output.terminal import echo
+from salespro_cli.output.terminal import echo, echo_sentence
 from salespro_core.postgres import connection
 from salespro_core.postgres.grants import grant_statements
 from salespro_core.postgres.schema import expected_schema
@@ -52,7 +52,7 @@ def migrate() -> None:
     with database_url(migrates=False) as url, connection.connect(url) as conn:
         done = _to_do(conn)
         connection.migrate(conn)
-    echo(f"The tables in {describe_database()} {done}.")
+    echo_sentence(f"The tables in {describe_database()} {done}.")
 
 
 def _to_do(conn: Connection) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from datetime import datetime
 
 import click
@@ -21,7 +22,7 @@ from salespro_cli.output.history_tables import (
     history_table,
     import_json,
 )
-from salespro_cli.output.terminal import echo, echo_json
+from salespro_cli.output.terminal import echo_json, echo_sentence
 from salespro_cli.reports.location import report_file
 from salespro_cli.reports.reject_listing import (
     RejectedRow,
@@ -97,9 +98,13 @@ def history(
         table = history_table(imports, console)
         console.print(table, *error_lines(imports), sep="\n")
     elif is_filtered:
-        echo(f"No import in {describe_database()} matches. Try: salespro history")
+        echo_sentence(
+            f"No import in {describe_database()} matches. Try: salespro history"
+        )
     else:
-        echo(f"No imports yet in {describe_database()}. Try: salespro import FILE")
+        echo_sentence(
+            f"No imports yet in {describe_database()}. Try: salespro import FILE"
+        )
 
 
 @click.command(
@@ -132,10 +137,10 @@ def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- cli
     if wants_json:
         echo_json(_as_json(import_, rejects, problem), indent=2)
         return
-    console = stdout_console()
-    console.print(details_table(import_, describe_database()))
+    stdout_console().print(details_table(import_, describe_database()))
+    location = import_.report_location or ""
     for line in _reject_lines(import_, rejects, problem):
-        console.print(safe_text(line), soft_wrap=True)
+        echo_sentence(line, unbroken=location and report_file(location, "rejects.csv"))
 
 
 def _read_rejects(import_: Import, limit: int) -> tuple[list[RejectedRow], str | None]:
@@ -165,7 +170,8 @@ def _reject_lines(
     elif location.startswith("s3://"):
         advice = "Correct the cells in a copy of this file, and upload the copy."
     else:
-        advice = f"Correct the cells in this file, then: salespro import {location}"
+        command = f"salespro import {shlex.quote(location)}"
+        advice = f"Correct the cells in this file, then: {command}"
     total = f" of {rejected:,}" if rejected else ""
     return [
         "",

@@ -13,7 +13,7 @@ from salespro_cli.commands.parameters import PointInTime
 from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import open_connection
 from salespro_cli.output.formatting import local_minute
-from salespro_cli.output.terminal import echo, echo_json
+from salespro_cli.output.terminal import echo_json, echo_sentence
 
 if TYPE_CHECKING:
     from handler.admin.reconcile import Tally, Unimported
@@ -91,7 +91,7 @@ def reconcile(
             if wants_json:
                 echo_json(_as_json(upload, is_sent=redrive))
             else:
-                echo(_line(upload))
+                echo_sentence(_line(upload))
 
         tally = reconcile.reconcile(
             s3,
@@ -108,7 +108,7 @@ def reconcile(
         totals = {"uploads": tally.uploads, **asdict(tally)}
         echo_json({"bucket": bucket, **totals})
     else:
-        echo(_summary(bucket, tally))
+        echo_sentence(_summary(bucket, tally))
 
 
 def _as_json(upload: Unimported, *, is_sent: bool) -> dict[str, Any]:

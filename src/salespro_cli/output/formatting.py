@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleDimensions, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from salespro_cli.output.terminal import terminal_width
 from salespro_core.report.text_report import replace_unprintable
 
 # Width of a terminal, in characters, from which tables show all of their columns.
 WIDE_COLUMNS = 80
+_UNLIMITED = 10_000
 
 
 class _StdoutConsole(Console):
@@ -31,7 +35,10 @@ class _StdoutConsole(Console):
 
 def stdout_console() -> Console:
     """Standard output, without rich's own colours for numbers and paths."""
-    return _StdoutConsole(highlight=False)
+    console = _StdoutConsole(highlight=False)
+    if console.is_dumb_terminal:  # rich takes it for one of 80 columns
+        console.size = ConsoleDimensions(terminal_width(sys.stdout), console.height)
+    return console
 
 
 def safe_text(value: object, style: str = "") -> Text:
@@ -87,12 +94,24 @@ def build_table(
     Args:
         rows: cells by the name of their column.
         console: where the table is printed.
-        wide: columns from `WIDE_COLUMNS` characters on; `>name` is a column of numbers,
-            `~name` a column that rich may fold or shrink.
-        narrow: columns below that width.
+        wide: columns from `WIDE_COLUMNS` characters on, if all words fit; `>name` is a
+            column of numbers, `~name` a column that rich may fold or shrink.
+        narrow: columns otherwise.
         title: printed above the table, if not empty.
     """
-    columns = wide if console.width >= WIDE_COLUMNS else narrow
+    rows = list(rows)
+    if console.width >= WIDE_COLUMNS:
+        table = _table(rows, wide, title)
+        # Its minimum keeps all words whole.
+        options = console.options.update(max_width=_UNLIMITED)
+        if Measurement.get(console, options, table).minimum <= console.width:
+            return table
+    return _table(rows, narrow, title)
+
+
+def _table(
+    rows: Iterable[Mapping[str, RenderableType]], columns: Sequence[str], title: str
+) -> Table:
     table = Table(
         box=SIMPLE_HEAD,
         show_edge=False,

@@ -46,6 +46,13 @@ def echo_lines(text: str, *, unbroken: str | None = None) -> None:
         click.echo("\n".join(fold(line, width)) if is_broken else line)
 
 
+def echo_sentence(text: str, *, unbroken: str | None = None) -> None:
+    """Print one line; a terminal shows it in several, broken between words."""
+    echo_lines(
+        replace_unprintable(text), unbroken=unbroken and replace_unprintable(unbroken)
+    )
+
+
 def terminal_width(stream: TextIO) -> int:
     """Characters per line of the terminal that the stream is; 80 if it is none."""
     with suppress(ValueError, OSError):

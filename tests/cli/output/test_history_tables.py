@@ -105,3 +105,60 @@ def test_markup_and_control_characters_of_a_name_are_printed_as_text(
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", done.out)
     # Folding may remove spaces.
     assert "".join(HOSTILE_NAME_PRINTED.split()) in re.sub(r"\s", "", done.out)
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_name_that_is_too_long_for_a_column_is_stacked_and_stays_whole(
+    terminal: Terminal, conn: Connection, columns: int
+) -> None:
+    name = "SalesPro-appointments-export-of-the-east-region-2025-06-18-b.csv"
+    add_import(conn, f"june/{name}", "2025-06-18T06:00:00+00:00")
+
+    lines = terminal.run("history", COLUMNS=str(columns)).out.splitlines()
+
+    assert f" 1  {name}" in [line.rstrip() for line in lines]
+    assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize(
+    "environ", [{"TERM": "xterm-256color"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}]
+)
+@pytest.mark.parametrize("columns", [60, 200])
+def test_commands_break_lines_between_words_and_no_path(
+    terminal: Terminal, conn: Connection, columns: int, environ: dict[str, str]
+) -> None:
+    rows = [appointment(f"A{i}", saleAmount="much", isSale="?") for i in range(2)]
+    terminal.write("a b.csv", csv_bytes(appointment("B"), *rows))
+    assert terminal.run("import", "a b.csv").code == 0
+    run(conn, b"hello,you\n1,2\n", upload(object_key="bad.csv"))
+
+    printed = "".join(
+        terminal.run_in_pty(*command, columns=columns, code=0, **environ)
+        for command in (
+            ["history"],
+            ["show", "1"],
+            ["show", "2"],
+            ["history", "--file", "no such file of this name"],
+            ["analyze", "--days", "1"],
+            ["migrate"],
+        )
+    )
+
+    lines = re.sub(r"\x1b\[[\d;]*m", "", printed).split("\r\n")
+    paths = [line for line in lines if "/rejects.csv" in line]
+    assert len(paths) == 2
+    assert paths[1].startswith(
+        "Correct the cells in this file, then: salespro import '"
+    )
+    # The name of a database of a test, which has no space.
+    long_words = [line for line in lines if re.search(r"\S{58}", line)]
+    for line in lines:
+        assert len(line) <= columns or line in paths or line in long_words
+    text = " ".join(" ".join(lines).split())
+    for words in (
+        "saleAmount is not an amount such as 23245.09",
+        "isSale is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)",
+        "Export the file with its header: csv_appointments needs '_id'",
+    ):
+        assert words in text
+    assert ("\x1b[32m" in printed) == (environ == {"TERM": "xterm-256color"})
