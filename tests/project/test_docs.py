@@ -69,6 +69,15 @@ def test_settings_table_lists_every_setting_of_the_function() -> None:
     assert first_cells == {*settings.NAMES, "LOG_LEVEL"}
 
 
+def test_every_decision_belongs_to_one_topic() -> None:
+    page = ROOT / "docs" / "decisions.md"
+    topics = re.findall(r"^\| [^|]+ \| (\d[\d, ]*) \|$", read(page), re.MULTILINE)
+    numbers = re.findall(r"^## (\d+)\. ", read(page), re.MULTILINE)
+
+    listed = sorted(int(number) for topic in topics for number in topic.split(", "))
+    assert listed == [*map(int, numbers)] == [*range(1, len(numbers) + 1)]
+
+
 def test_table_of_sample_events_lists_every_event_file() -> None:
     table = section(CLI, "Sample events")
 
