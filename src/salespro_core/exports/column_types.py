@@ -71,7 +71,7 @@ _NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
 _NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
 _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
 _MAILTO = re.compile(r"\A(?:\s*mailto:)+\s*", re.IGNORECASE)
-_PLAIN_IN_ADDRESSES = (string.ascii_letters + string.digits + "@._+-").encode()
+_PLAIN_IN_ADDRESSES = (string.ascii_letters + "@._-").encode()
 # As in 1.2E18, 1E-05 and 1.2x1018.
 _MAY_BE_NUMBER = re.compile("[0-9.](?:[DdEe][0-9+-]|x10)")
 _DAY_AND_MONTH = re.compile("[0-9]-[A-Za-z]|[A-Za-z]-[0-9]")
@@ -165,13 +165,14 @@ def address(limit: int) -> ColumnType:
 
     def all_canonical(cells: Sequence[str]) -> bool:
         joined = "".join(cells)
-        return (
-            joined.isascii()
-            and not joined.encode().translate(None, _PLAIN_IN_ADDRESSES)
-            and not _MAY_BE_NUMBER.search(joined)
-            and not _may_be_date(joined)
-            and max(map(len, cells), default=0) <= limit
-        )
+        others = joined.encode(errors="replace").translate(None, _PLAIN_IN_ADDRESSES)
+        if others and (
+            others.translate(None, b"+0123456789")
+            or _MAY_BE_NUMBER.search(joined)
+            or _may_be_date(joined)
+        ):
+            return False
+        return max(map(len, cells), default=0) <= limit
 
     return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)
 
