@@ -48,6 +48,11 @@ def _flag_of(variable: str, flag: str, metavar: str, help_text: str) -> Decorato
         show_envvar=True,
         expose_value=False,
         callback=store,
+        shell_complete=lambda _ctx, _param, text: [
+            word
+            for word in metavar.split("|")
+            if "|" in metavar and word.startswith(text)
+        ],
         help=help_text,
     )
 

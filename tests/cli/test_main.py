@@ -92,9 +92,15 @@ def test_closed_pipe_ends_a_command_silently(
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("salespro his", ["history"]),
-        ("salespro sample --export ", ["appointments", "users"]),
-        ("salespro sample --fo", ["--force"]),
+        ("salespro his", ["plain,history"]),
+        ("salespro sample --export ", ["plain,appointments", "plain,users"]),
+        ("salespro sample --fo", ["plain,--force"]),
+        ("salespro import --invalid-values n", ["plain,null"]),
+        ("salespro import --batch-size ", []),
+        # The shell completes paths itself.
+        ("salespro import ", ["file,"]),
+        ("salespro import a.csv b", ["file,b"]),
+        ("salespro sample s", ["file,s"]),
     ],
 )
 def test_shell_completes_commands_options_and_choices(
@@ -107,7 +113,7 @@ def test_shell_completes_commands_options_and_choices(
     )
 
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == [f"plain,{word}" for word in completed]
+    assert done.out.split() == completed
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

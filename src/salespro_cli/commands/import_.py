@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 import click
+from click.shell_completion import CompletionItem
 
 from salespro_cli.commands.examples import example
 from salespro_cli.flags import database_flag, import_flags, name_flags
@@ -53,7 +54,14 @@ MAX_JOBS = 32
         "zcat a.csv.gz | salespro import -",
     ),
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    # The shell completes paths itself.
+    shell_complete=lambda _ctx, _param, text: [CompletionItem(text, type="file")],
+)
 @click.option(
     "--dry-run", is_flag=True, help="Report what would change, without changing it."
 )
