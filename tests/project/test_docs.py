@@ -30,7 +30,8 @@ ROOT = paths.ROOT
 README = ROOT / "README.md"
 CLI = ROOT / "docs" / "cli.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = (ROOT, ROOT / "docs", ROOT / "events")
+PAGES = [path for folder in FOLDERS for path in sorted(folder.glob("*.md"))]
 
 
 def read(page: Path) -> str:
