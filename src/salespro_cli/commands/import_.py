@@ -226,8 +226,8 @@ def _open(result: FileResult) -> None:
         return
     # Not to stdout, where a program may expect JSON.
     echo_error(
-        "No report was written now: `salespro show ID` says where the report of the "
-        "first import is."
+        "No report was written now. To open that of the first import, whose ID is in "
+        "`salespro history`: salespro report ID --open"
     )
 
 

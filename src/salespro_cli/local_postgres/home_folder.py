@@ -27,10 +27,10 @@ def find_home() -> Path | None:
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if folder != here and folder.stat().st_mode & stat.S_IWOTH:
+        if folder != here and _is_shared(folder):
             return None
         home = Path(NAME) if folder == here else folder / NAME
-        if home.is_dir():
+        if os.path.isdir(home):  # noqa: PTH112 -- false if we may not look
             check_owner(home)
             return home
     return None
@@ -90,6 +90,14 @@ def short_path(path: str) -> str:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
         return path
+
+
+def _is_shared(folder: Path) -> bool:
+    """Whether every user may make files in it; also if we cannot know."""
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return True
 
 
 def _user_name(uid: int) -> str:

@@ -7,6 +7,7 @@ import socket
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg import Connection
@@ -27,6 +28,64 @@ def test_unreachable_database_is_one_error_line_without_the_password(
 
     assert "Postgres could not be reached" in done.error
     assert CANARY_PASSWORD not in done.error
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "cause"),
+    [
+        pytest.param(
+            {"host": "127.0.0.1", "port": 1},
+            "127.0.0.1:1",
+            "Postgres could not be reached (connection refused",
+            id="refused",
+        ),
+        pytest.param(
+            {"host": "no-such-host.invalid", "port": 6432},
+            "no-such-host.invalid:6432",
+            "Postgres could not be reached (",
+            id="unknown-host",
+        ),
+        pytest.param(
+            {"host": "/nowhere"},
+            "/nowhere/.s.PGSQL.5432",
+            "Postgres could not be reached (no server has this socket)",
+            id="socket",
+        ),
+        pytest.param(
+            {"dbname": "no_such_database"}, "", "The database does not exist", id="name"
+        ),
+        pytest.param(
+            {"user": "no_such_role"}, "", "The role does not exist", id="role"
+        ),
+        pytest.param(
+            {"sslmode": "sometimes"}, "", "libpq does not accept a value", id="tls"
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [["history"], ["import", "one.csv"], ["psql"]])
+def test_database_that_refuses_is_named_with_its_address_and_the_cause(
+    terminal: Terminal,
+    database_url: str,
+    command: list[str],
+    change: dict[str, Any],
+    place: str,
+    cause: str,
+) -> None:
+    """Where psql may ask for a password, it is psql that says what is wrong."""
+    terminal.write("one.csv", csv_bytes(appointment()))
+    parts: dict[str, Any] = conninfo_to_dict(database_url)
+    parts |= {"hostaddr": "", "password": CANARY_PASSWORD}
+    if command == ["psql"] and "host" not in change:
+        place = cause = ""
+
+    done = terminal.run(*command, DATABASE_URL=make_conninfo(**(parts | change)))
+
+    assert done.code != 0
+    assert done.err.startswith(f"Error: While connecting to Postgres at {place}") or (
+        not place and command == ["psql"]
+    )
+    assert cause in done.err
+    assert CANARY_PASSWORD not in done.err
 
 
 @pytest.mark.parametrize("command", ["migrate", "history", "psql"])

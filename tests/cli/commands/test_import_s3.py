@@ -99,7 +99,7 @@ def test_object_is_imported_once_and_skipped_afterwards(
     assert (second.code, second.err) == (0, "")
     assert second.out.startswith(f"{uri} was already imported.")
     assert (third.counts, third.json()["already_imported"]) == ({}, True)
-    assert opened.err.startswith("No report was written now: `salespro show ID`")
+    assert opened.err.startswith("No report was written now. To open that of")
     assert contents(conn) == before
 
 
