@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
@@ -166,3 +169,19 @@ def newest_import(conn: Connection) -> Import:
     """Return the newest import of the sync history; there must be one."""
     [newest] = recent_imports(conn, limit=1)
     return newest
+
+
+@contextmanager
+def interrupt_after(seconds: float, error: type[BaseException]) -> Iterator[None]:
+    """Raise this exception in the main thread after so many seconds."""
+
+    def raise_error(*_: object) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGALRM, raise_error)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -88,6 +88,7 @@ class Pipeline:
         self._pgconn = conn.pgconn
         self._statements = 0
         self._is_complete = False
+        self._is_fetched = False
         self._pgconn.enter_pipeline_mode()
 
     def execute(self, statement: bytes, parameters: Parameters | None = None) -> int:
@@ -130,7 +131,7 @@ class Pipeline:
         """
         results: list[PGresult] = []
         try:
-            self._conn.wait(fetch_all(self._pgconn, results))
+            self._conn.wait(self._fetch(results))
             self._pgconn.exit_pipeline_mode()
         except psycopg.Error as error:
             self._conn.close()
@@ -138,6 +139,11 @@ class Pipeline:
         if (first_error := self._first_error(results)) is not None:
             raise first_error
         return results
+
+    def _fetch(self, results: list[PGresult]) -> Generator[Wait, Ready | int, None]:
+        yield from fetch_all(self._pgconn, results)
+        # psycopg raises KeyboardInterrupt after it has cancelled and fetched the rest.
+        self._is_fetched = True
 
     def _first_error(self, results: Sequence[PGresult]) -> psycopg.Error | None:
         for result in results:
@@ -151,8 +157,11 @@ class Pipeline:
         The connection is closed if that takes too long.
         """
         with suppress(psycopg.Error), statement_deadline(self._conn, timeout_s):
-            self._conn.cancel_safe(timeout=timeout_s)
-            self.send().fetch()
+            if self._is_fetched:
+                self._pgconn.exit_pipeline_mode()
+            else:
+                self._conn.cancel_safe(timeout=timeout_s)
+                self.send().fetch()
         roll_back(self._conn)
 
 

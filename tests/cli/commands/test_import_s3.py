@@ -303,6 +303,8 @@ def test_interrupted_import_of_an_object_is_continued_by_the_next_at_once(
     done = bucket.terminal.run("import", uri, "--json")
 
     assert interrupted == CommandResult(130, "", interrupted.err)
-    assert interrupted.err.strip() == "Error: Interrupted."
+    assert interrupted.err.strip() == (
+        f"Error: Interrupted before the first commit. To go on: salespro import {uri}"
+    )
     assert done.counts == {"created": 1}
     assert done.json()["attempts"] == 2

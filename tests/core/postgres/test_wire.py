@@ -19,6 +19,7 @@ from salespro_core.postgres.wire import (
     execute_and_commit,
     numbered,
 )
+from tests.support.import_runs import interrupt_after
 from tests.support.servers.tcp_proxy import postgres_proxy
 from tests.support.table_contents import number
 
@@ -100,6 +101,23 @@ def test_abandoned_pipeline_leaves_an_idle_connection(
     if is_sent:
         pipeline.send()
 
+    pipeline.abandon(2.0)
+
+    assert number(conn, "SELECT 1") == 1
+    assert conn.info.transaction_status is TransactionStatus.IDLE
+
+
+def test_pipeline_that_ctrl_c_ended_is_not_fetched_a_second_time(
+    conn: Connection,
+) -> None:
+    """Psycopg has fetched the rest; a second wait for it would never end."""
+    pipeline = Pipeline(conn)
+    for statement in (b"BEGIN", b"SELECT pg_sleep(60)", b"COMMIT"):
+        pipeline.execute(statement)
+    pipeline.send()
+
+    with interrupt_after(0.5, KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        pipeline.fetch()
     pipeline.abandon(2.0)
 
     assert number(conn, "SELECT 1") == 1

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
@@ -21,6 +17,7 @@ from tests.core.upsert.writers import (
     stored_keys,
 )
 from tests.support.builders import appointment
+from tests.support.import_runs import interrupt_after
 from tests.support.table_contents import APPOINTMENT_TABLE
 
 
@@ -100,22 +97,6 @@ def test_exception_while_reading_takes_precedence_over_a_lost_claim(
     with pytest.raises(error):
         next(writer.write(before))
     assert stored_keys(other_conn) == ""
-
-
-@contextmanager
-def interrupt_after(seconds: float, error: type[BaseException]) -> Iterator[None]:
-    """Raise this exception in the main thread after so many seconds."""
-
-    def raise_error(*_: object) -> None:
-        raise error
-
-    before = signal.signal(signal.SIGALRM, raise_error)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def can_release_lease(writer: ChunkWriter, other_conn: Connection) -> bool:
