@@ -15,6 +15,7 @@ from salespro_cli.inputs.sources import STDIN, local_upload_time
 
 ENDINGS = (".csv", ".csv.gz")
 _SHOWN_NAMES = 5
+_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,17 @@ def list_files(arguments: Iterable[str]) -> FileList:
 
 def left_out_sentence(place: str, names: list[str]) -> str:
     """The sentence about the files of a folder or prefix that are not imported."""
+    return f"Left out of {place}, not *.csv or *.csv.gz: {_first_names(names)}"
+
+
+def _first_names(names: list[str]) -> str:
+    """The first names, and what to do with workbooks among them."""
     shown = ", ".join(sorted(names)[:_SHOWN_NAMES])
     hidden = len(names) - _SHOWN_NAMES
     more = f" and {hidden:,} more" if hidden > 0 else ""
-    return f"Left out of {place}, not *.csv or *.csv.gz: {shown}{more}"
+    has_workbook = any(name.lower().endswith(_WORKBOOKS) for name in names)
+    fix = ". Save a workbook as CSV UTF-8 to import it" if has_workbook else ""
+    return f"{shown}{more}{fix}"
 
 
 def is_export_name(name: str) -> bool:
@@ -145,11 +153,13 @@ def _path(name: str, left_out: list[str]) -> Iterator[InputFile]:
         for entry in entries
         if entry not in exports
     ]
-    if others:
+    if others and exports:
         left_out.append(left_out_sentence(f"{path}/", others))
     if not exports:
+        has = f" (it has {_first_names(others)})" if others else ""
         yield InputFile(
-            name=name, problem=f"No *.csv or *.csv.gz file is in this folder: {name}"
+            name=name,
+            problem=f"No *.csv or *.csv.gz file is in this folder: {name}{has}",
         )
 
 

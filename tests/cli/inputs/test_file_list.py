@@ -91,13 +91,23 @@ def test_file_whose_name_looks_like_a_pattern_is_that_file(name: str) -> None:
         ("*.tsv", "No file matches: *.tsv"),
         ("[x].csv", "No file matches: [x].csv"),
         ("empty", "No *.csv or *.csv.gz file is in this folder: empty"),
-        ("texts/", "No *.csv or *.csv.gz file is in this folder: texts/"),
+        (
+            "texts/",
+            "No *.csv or *.csv.gz file is in this folder: texts/ (it has a.txt)",
+        ),
+        (
+            "books",
+            (
+                "No *.csv or *.csv.gz file is in this folder: books (it has a.XLSX. Save a "
+                "workbook as CSV UTF-8 to import it)"
+            ),
+        ),
     ],
 )
 def test_argument_without_a_file_is_a_problem_and_the_others_are_listed(
     argument: str, problem: str
 ) -> None:
-    write("a.csv", "texts/a.txt", "empty/.hidden.csv")
+    write("a.csv", "texts/a.txt", "empty/.hidden.csv", "books/a.XLSX")
 
     alone, with_others = list_files([argument]), list_files([argument, "a.csv"])
 
@@ -120,7 +130,7 @@ def test_folder_that_cannot_be_read_is_a_problem(
 @pytest.mark.parametrize(
     ("others", "sentence"),
     [
-        (["x.xlsx"], "x.xlsx"),
+        (["x.xlsx"], "x.xlsx. Save a workbook as CSV UTF-8 to import it"),
         (["b.txt", "a.txt"], "a.txt, b.txt"),
         (["deep/a.csv"], "deep/"),
         (["a.csv.bak", "a.csv.zip", "acsv"], "a.csv.bak, a.csv.zip, acsv"),

@@ -234,7 +234,7 @@ def _details(outcome: Outcome) -> Iterator[tuple[str, str]]:
     if upload.version is not None:
         yield "Version", truncate(upload.version, 200)
     uploaded_at = format_timestamp(upload.uploaded_at)
-    yield "Uploaded" if upload.bucket else "Last changed", uploaded_at
+    yield "Uploaded" if upload.bucket else "Time of the file", uploaded_at
     if upload.size_bytes is not None:
         yield "Size", format_size(upload.size_bytes)
     sync_type = outcome.sync_type
