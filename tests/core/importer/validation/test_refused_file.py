@@ -159,10 +159,13 @@ def test_report_of_a_refused_file_has_the_error_and_the_first_rejects(
         == f"""\
 s3://salespro-uploads/SalesPro2025-06-18.csv is refused. {REFUSED_ERROR}
 
-Would be rejected, the first 2:
-  line 3: isSale is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N); \
-saleAmount is not an amount such as 23245.09
-  line 6: _id is empty
+Would be rejected:
+  isSale is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N): line 3
+    Write TRUE or FALSE; a blank cell means FALSE.
+  saleAmount is not an amount such as 23245.09: line 3
+    Write a plain number such as 23245.09 with at most two decimals, or leave the cell blank.
+  _id is empty: line 6
+    Fill in the id that the row has in SalesPro; without an id the row cannot be stored.
 All rejected rows that were found, to correct in the file: r/rejects.csv"""
     )
     json.dumps(report.facts)
