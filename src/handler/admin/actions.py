@@ -26,6 +26,7 @@ from handler.settings import Settings
 from salespro_core.errors import SalesProError
 from salespro_core.postgres import connection
 from salespro_core.postgres.schema import expected_schema
+from salespro_core.preflight.migration import migration_effect
 
 Answer = dict[str, Any]
 
@@ -99,6 +100,7 @@ def migrate(_event: Mapping[str, Any]) -> Answer:
     try:
         connections = Connections(Settings.from_env(os.environ))
         with closing(connections.connect()) as conn:
+            effect = migration_effect(conn)
             connection.migrate(conn)
     except SalesProError as error:
         return {
@@ -114,7 +116,7 @@ def migrate(_event: Mapping[str, Any]) -> Answer:
     return {
         "action": "migrate",
         "ok": True,
-        "says": f"The tables are up to date with schema {expected_schema().version}.",
+        "says": f"The tables {effect}. Their schema is {expected_schema().version}.",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.commands.parameters import Number
 from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import (
     describe_database,
@@ -28,7 +29,7 @@ SHOWN_IMPORTS = 5
 )
 @click.option(
     "--days",
-    type=click.IntRange(1, 3660),
+    type=Number(1, 3660),
     help="Only appointments created in the last N days, including today.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-from psycopg import Connection
 
 from salespro_cli.commands.examples import example
 from salespro_cli.flags import database_flag
@@ -18,10 +17,8 @@ from salespro_cli.local_postgres.psql import find_psql, run_psql, server_version
 from salespro_cli.output.terminal import echo, echo_sentence
 from salespro_core.postgres import connection
 from salespro_core.postgres.grants import grant_statements
-from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.session import transaction
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.preflight.database import schema_problems
+from salespro_core.preflight.migration import migration_effect
 
 
 @click.command(
@@ -50,20 +47,9 @@ def migrate() -> None:
     It can be run again at any time. It does not rewrite any table.
     """
     with database_url(migrates=False) as url, connection.connect(url) as conn:
-        done = _to_do(conn)
+        effect = migration_effect(conn)
         connection.migrate(conn)
-    echo_sentence(f"The tables in {describe_database()} {done}.")
-
-
-def _to_do(conn: Connection) -> str:
-    """What a migration would do with the tables, as the end of a sentence."""
-    with store_errors("looking at the tables"), transaction(conn):
-        missing = [problem.description for problem in schema_problems(conn)]
-    if not missing:
-        return "were up to date"
-    if missing == [f"table missing: {', '.join(expected_schema().tables)}"]:
-        return "are created"
-    return "are updated"
+    echo_sentence(f"The tables in {describe_database()} {effect}.")
 
 
 @click.command(

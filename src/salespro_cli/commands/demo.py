@@ -10,6 +10,7 @@ from typing import cast
 import click
 
 from salespro_cli.commands.examples import example
+from salespro_cli.commands.parameters import Number
 from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.home_folder import NAME
 from salespro_cli.output.terminal import echo
@@ -32,9 +33,7 @@ from salespro_cli.sample_data import generator
     type=click.Choice(list(generator.PRODUCTION_ROWS)),
     help="Which export to write.",
 )
-@click.option(
-    "--rows", type=click.IntRange(min=0), help="Default: as many as in production."
-)
+@click.option("--rows", type=Number(min=0), help="Default: as many as in production.")
 @click.option(
     "--seed", default=1, show_default=True, help="Another seed gives other rows."
 )
@@ -78,7 +77,7 @@ def _taken(out: Path) -> str:
     "--port",
     default=5000,
     show_default=True,
-    type=click.IntRange(0, 65535),
+    type=Number(0, 65535),
     help="Port of S3 and SQS; 0 takes any free port.",
 )
 @click.option(

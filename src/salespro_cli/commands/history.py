@@ -9,7 +9,7 @@ from datetime import datetime
 import click
 
 from salespro_cli.commands.examples import example
-from salespro_cli.commands.parameters import ImportId, PointInTime
+from salespro_cli.commands.parameters import ImportId, Number, PointInTime
 from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import (
     describe_database,
@@ -44,7 +44,7 @@ from salespro_core.sync_history.queries import Import, find_import, recent_impor
     "--limit",
     default=10,
     show_default=True,
-    type=click.IntRange(1, 1000),
+    type=Number(1, 1000),
     help="Number of imports to show.",
 )
 @click.option(
@@ -116,7 +116,7 @@ def history(
     "--limit",
     default=10,
     show_default=True,
-    type=click.IntRange(1, 1000),
+    type=Number(1, 1000),
     help="Number of rejected rows to show.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")

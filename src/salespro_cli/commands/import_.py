@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from salespro_cli.commands.examples import example
+from salespro_cli.commands.parameters import Number
 from salespro_cli.flags import database_flag, import_flags, name_flags
 from salespro_cli.imports.many_files import import_files
 from salespro_cli.imports.one_file import ImportSettings, import_file
@@ -75,7 +76,7 @@ MAX_JOBS = 32
     "--jobs",
     default=1,
     show_default=True,
-    type=click.IntRange(1, MAX_JOBS),
+    type=Number(1, MAX_JOBS),
     help="Import so many files at a time, where their order does not matter.",
 )
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print only errors.")

@@ -32,6 +32,18 @@ class PointInTime(click.ParamType[datetime]):
             )
 
 
+class Number(click.IntRange):
+    """A command-line value: a whole number; the error does not speak of ranges."""
+
+    name = "number"
+
+
+class Seconds(click.FloatRange):
+    """A command-line value: a number of seconds."""
+
+    name = "number"
+
+
 class ImportId(click.ParamType[int]):
     """A command-line value: the number of an import, as `7` or `#7`."""
 

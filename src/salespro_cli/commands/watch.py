@@ -12,6 +12,7 @@ from psycopg import Connection
 from rich.live import Live
 
 from salespro_cli.commands.examples import example
+from salespro_cli.commands.parameters import Seconds
 from salespro_cli.flags import database_flag
 from salespro_cli.local_postgres.database_url import database_url, describe_database
 from salespro_cli.output.formatting import stdout_console
@@ -37,7 +38,7 @@ from salespro_core.sync_history.poller import Poller
     "--interval",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(0.1, 60),
+    type=Seconds(0.1, 60),
     help="Seconds between two queries.",
 )
 @click.option(

@@ -28,6 +28,10 @@ def test_second_migrate_is_ok_and_logged(
     answers = [cloud.run_action("migrate"), cloud.run_action("migrate")]
 
     assert [answer["ok"] for answer in answers] == [True, True]
+    assert [answer["says"].partition(".")[0] for answer in answers] == [
+        "The tables are created",
+        "The tables were up to date",
+    ]
     with connection.connect(empty_database_url) as conn:
         assert list(schema_problems(conn)) == []
     assert [(line["message"], line["action"]) for line in cloud.log_lines()] == [

@@ -184,7 +184,7 @@ def test_remedy_for_a_database_without_tables_is_migrate(
     assert migrated == {
         "action": "migrate",
         "ok": True,
-        "says": f"The tables are up to date with schema {expected_schema().version}.",
+        "says": f"The tables are created. Their schema is {expected_schema().version}.",
     }
     assert after["ok"] is True
 
