@@ -40,14 +40,10 @@ def interruption_message(
     if import_ is None or not import_.processed:
         return f"Interrupted before the first commit. {_how_to_go_on(upload)}"
     rows = "1 row is" if import_.processed == 1 else f"{import_.processed:,} rows are"
+    then = "are not imported again" if upload.bucket else "will be unchanged"
     return (
         f"Interrupted. The first {rows} kept in {describe_database()}: "
-        f"{count_labels(import_.counts)}. {_how_to_go_on(upload)} "
-        + (
-            "It goes on after these rows."
-            if upload.bucket
-            else "These rows are then unchanged."
-        )
+        f"{count_labels(import_.counts)}. They {then}. {_how_to_go_on(upload)}"
     )
 
 

@@ -88,8 +88,8 @@ def test_interrupted_import_says_how_many_rows_are_kept_and_how_to_go_on(
 
     assert re.fullmatch(
         rf"Error: Interrupted\. The first {kept:,} rows are kept in test_\w+ on \S+: "
-        rf"{kept:,} created\. To go on: salespro import 'big file\.csv' "
-        r"These rows are then unchanged\.",
+        rf"{kept:,} created\. They will be unchanged\. "
+        r"To go on: salespro import 'big file\.csv'",
         done.err.strip(),
     )
     assert again.counts == {"created": 5000 - kept, "unchanged": kept}
@@ -124,15 +124,15 @@ def local_upload(path: str | None) -> Upload:
         pytest.param(
             upload(object_key="a b.csv"),
             12,
-            f"{KEPT.format('12 rows are')}: 12 created. To go on: salespro import "
-            "'s3://salespro-uploads/a b.csv' It goes on after these rows.",
+            f"{KEPT.format('12 rows are')}: 12 created. They are not imported again. "
+            "To go on: salespro import 's3://salespro-uploads/a b.csv'",
             id="s3",
         ),
         pytest.param(
             local_upload("/a.csv"),
             1,
-            f"{KEPT.format('1 row is')}: 1 created. To go on: salespro import - "
-            "These rows are then unchanged.",
+            f"{KEPT.format('1 row is')}: 1 created. They will be unchanged. "
+            "To go on: salespro import -",
             id="file",
         ),
         pytest.param(
