@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -69,7 +70,7 @@ def report(id: int | None, *, opens: bool, wants_json: bool) -> None:  # noqa: A
     elif not is_local and not wants_json:
         echo(
             f"It is in S3. To open it: salespro report {import_.id} --open. To copy it: "
-            f"aws s3 cp '{page}' .",
+            f"aws s3 cp {shlex.quote(page)} .",
             err=True,
         )
 
