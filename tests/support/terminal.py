@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from select import select
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import IO, Any
 
 SALESPRO = Path(sys.executable).with_name("salespro")
@@ -119,6 +119,8 @@ class Terminal:
     ) -> str:
         """Run `salespro` in a pseudo-terminal and return all that it printed.
 
+        It is killed after a minute.
+
         Args:
             args: of the command.
             columns: width of the terminal.
@@ -134,6 +136,9 @@ class Terminal:
             self.start(*args, stdout=tty, stderr=tty, **environ) as process,
         ):
             tty.close()
+            # A text that never comes must not block the tests.
+            deadline = Timer(60, process.kill)
+            deadline.start()
             with suppress(OSError):  # Linux reports EIO when the other end is closed
                 while data := os.read(ours, 65536):
                     printed.write(data)
@@ -142,6 +147,7 @@ class Terminal:
                         interrupt_at = None
                         process.send_signal(signal.SIGINT)
             assert process.wait(timeout=30) == code
+            deadline.cancel()
         os.close(ours)
         return printed.getvalue().decode()
 

@@ -102,7 +102,7 @@ def test_live_table_of_watch_obeys_no_key(terminal: Terminal, conn: Connection) 
     for key in KEYS.values():
         claims.claim(conn, upload(object_key=key))
 
-    printed = terminal.run_in_pty("watch", interrupt_at="in_progress")
+    printed = terminal.run_in_pty("watch", interrupt_at=".csv")
 
     allowed = re.sub(r"\x1b\[[\d;?]*[mhlAKGJ]|\r|\n", "", printed)
     assert is_safe(allowed), [c for c in allowed if not c.isprintable()]
