@@ -18,9 +18,9 @@ from tests.support.paths import EVENTS
 from tests.support.servers.tcp_proxy import Proxy, postgres_proxy
 
 PINNING_TEXT_BYTES = 16 * 1024
-SETS_IN_TRANSACTION = {"SET LOCAL", "set_config in transaction"}
-# Name -> pattern of a statement that pins according to the documentation.  For SET LOCAL and
-# set_config until the end of the transaction the documentation leaves it open.
+SETS_IN_TRANSACTION = {"set_config in transaction"}
+# Name -> pattern of a statement that pins according to the documentation.  For set_config
+# until the end of the transaction the documentation leaves it open.
 CONDITIONS = {
     "SET LOCAL": r"\bSET LOCAL\b",
     "set_config in transaction": r"(?s)set_config\(.*, true\)",
@@ -107,7 +107,7 @@ def test_check_sets_only_in_transactions(cloud: Cloud, sent: Sent) -> None:
 
 
 def test_every_set_is_sent_inside_a_transaction(cloud: Cloud, sent: Sent) -> None:
-    """Outside, SET LOCAL has no effect, and the value would be that of the session."""
+    """Outside, the value would be that of the session."""
     file = "SalesPro2025-06-18.csv"
     cloud.put(file, (EVENTS / file).read_bytes())
 

@@ -34,9 +34,6 @@ BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 # All queries of the transaction see one state of the database.
 BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ"
 BEGIN_READ_ONLY = BEGIN_SNAPSHOT + b", READ ONLY"
-# Another client of a pooler may have left these in the session.  DEFAULT is the value that
-# the role or the database sets.
-RESETS = (b"SET LOCAL role TO DEFAULT", b"SET LOCAL search_path TO DEFAULT")
 SETTINGS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
     "lock_timeout": f"{LOCK_TIMEOUT_S}s",
@@ -55,6 +52,12 @@ SETTINGS = {
     "enable_seqscan": "off",
     "jit": "off",
 }
+# The session's search_path applies while the query is parsed.
+_SET = "pg_catalog.set_config"
+_CATALOG_FIRST = (
+    "pg_catalog.concat_ws(', ', 'pg_catalog', "
+    f"nullif({_SET}('search_path', NULL, true), ''))"
+)
 NO_CHANGES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -123,7 +126,7 @@ def start_transaction(
     """
     settings = settings_query(conn.info.server_version)
     # Without parameters: psycopg then sends all statements as one message.
-    statements = (begin, *RESETS, settings, *((then,) if then else ()))
+    statements = (begin, settings, *((then,) if then else ()))
     cursor = conn.execute(b"; ".join(statements))
     while cursor.nextset():
         pass
@@ -151,19 +154,19 @@ def settings_query(
     if server_version < _HAS_TRANSACTION_TIMEOUT:
         del settings["transaction_timeout"]
     columns = [
-        f"set_config('{name}', '{value}', true)" for name, value in settings.items()
+        # Another client of a pooler may have left a role and a search_path in the session.
+        # NULL is the value that the role or the database sets.
+        f"{_SET}('role', NULL, true)",
+        # Otherwise a function `now` in another schema could be found first.
+        f"{_SET}('search_path', {_CATALOG_FIRST}, true)",
+        *(f"{_SET}('{name}', '{value}', true)" for name, value in settings.items()),
     ]
     if "synchronous_commit" not in settings:
         # The commits that claim, complete, fail or release an import wait for the disk.
         columns.append(
-            "set_config('synchronous_commit', replace("
-            "current_setting('synchronous_commit'), 'off', 'on'), true)"
+            f"{_SET}('synchronous_commit', pg_catalog.replace("
+            "pg_catalog.current_setting('synchronous_commit'), 'off', 'on'), true)"
         )
-    # Otherwise a function `now` in another schema could be found first.
-    columns.append(
-        "set_config('search_path', concat_ws(', ', 'pg_catalog', "
-        "nullif(current_setting('search_path'), '')), true)"
-    )
     if lock:
         columns.append(lock)
     return f"SELECT {', '.join(columns)}".encode()

@@ -24,7 +24,6 @@ from psycopg.waiting import Ready, Wait
 from salespro_core.postgres.session import (
     BEGIN,
     NO_CHANGES,
-    RESETS,
     roll_back,
     settings_query,
 )
@@ -191,7 +190,7 @@ def execute_alone(
     Raises:
         psycopg.Error: as `Connection.execute`; the connection is idle or closed.
     """
-    opening = (BEGIN, *RESETS, settings_query(conn.info.server_version, settings))
+    opening = (BEGIN, settings_query(conn.info.server_version, settings))
     return _run(conn, opening, queries)
 
 

@@ -22,7 +22,7 @@ from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.model.counts import Counts
 from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.session import BEGIN, RESETS, roll_back
+from salespro_core.postgres.session import BEGIN, roll_back
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 from salespro_core.postgres.wire import Pipeline, Statement, abandoned_on_interrupt
 from salespro_core.records.chunks import Batch, Chunk
@@ -236,8 +236,7 @@ class InFlightChunk:
         version = self._conn.info.server_version
         pipeline = Pipeline(self._conn)
         with abandoned_on_interrupt(pipeline):
-            for command in (BEGIN, *RESETS):
-                pipeline.execute(command)
+            pipeline.execute(BEGIN)
             pipeline.execute(
                 chunk_configuration(chunk, version), [layout.export.table.encode()]
             )

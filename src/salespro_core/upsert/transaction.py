@@ -273,5 +273,7 @@ def chunk_configuration(chunk: Chunk, server_version: int) -> bytes:
         A query with the table's name as its parameter.
     """
     suffix = "_shared" if chunk.is_in_order else ""
-    lock = f"pg_advisory_xact_lock{suffix}(hashtextextended($1, 0))"
+    lock = (
+        f"pg_catalog.pg_advisory_xact_lock{suffix}(pg_catalog.hashtextextended($1, 0))"
+    )
     return settings_query(server_version, _CHUNK_SETTINGS, lock=lock)

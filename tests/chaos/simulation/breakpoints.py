@@ -15,7 +15,6 @@ STATEMENT_NAMES = {
     "ROLLBACK": "ROLLBACK",
     "SAVEPOINT": "SAVEPOINT",
     "RELEASE": "RELEASE SAVEPOINT",
-    "SET LOCAL": "SET LOCAL",
     "SET CONSTRAINTS": "SET CONSTRAINTS",
     'INSERT INTO "public"."salespro_sync_history"': "the claim",
     "WITH claim": "the upsert",
@@ -28,6 +27,7 @@ STATEMENT_NAMES = {
     "pg_advisory_xact_lock": "the advisory lock",
     "SELECT nspname": "the tables",
     "ceil(": "the lease",
+    "pg_catalog.set_config": "the settings",
 }
 
 
