@@ -120,8 +120,6 @@ def import_(
     if len(listed.files) == 1 and (problem := listed.files[0].problem):
         raise click.ClickException(problem)
     with database_url() as url:
-        # Once for all files: an error of the setup is not one of a file.
-        connection.connect(url).close()
         settings = ImportSettings(
             url=url,
             reports=reports,
@@ -160,6 +158,8 @@ def _import_many(
     Raises:
         ImportFailed: a file was not imported, rows are rejected, or a signal arrived.
     """
+    # An error of the setup is not one of each file.
+    connection.connect(settings.url).close()
     results: list[FileResult] = []
     signal_code, interrupted = 0, ""
     try:
