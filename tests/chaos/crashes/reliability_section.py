@@ -26,8 +26,8 @@ class Row(NamedTuple):
 ROWS = {
     "test_import_killed_at_a_statement_is_finished_by_the_next_delivery": Row(
         "crashes",
-        136,
-        "SIGKILL before each of the 68 statements of a file with 20 batches, and after "
+        108,
+        "SIGKILL before each of the 54 statements of a file with 20 batches, and after "
         "each before its reply arrives",
         "the import is refused while the lease is live; then the next delivery resumes "
         "it, and the tables end as after one clean import",

@@ -22,11 +22,13 @@ from tests.support.world.moments import (
     CLAIM_COMMIT,
     COMMITS,
     COMPLETE,
+    COMPLETE_BEGIN,
     COMPLETE_COMMIT,
     EXPECTED_COUNTS,
     FIRST,
     SET_SYNC_TYPE,
     STATEMENTS,
+    SYNC_TYPE_BEGIN,
     SYNC_TYPE_COMMIT,
     WAITING_CLAIMS,
     StatementGate,
@@ -60,7 +62,11 @@ def test_clean_import_sends_the_statements_that_these_tests_number(
     assert upload.counts == EXPECTED_COUNTS
     assert len(sent) == STATEMENTS
     assert [i for i, text in enumerate(sent) if "AS MATERIALIZED" in text] == BATCHES
-    assert [i for i, text in enumerate(sent) if text == BEGIN] == BEGINS
+    assert [i for i, text in enumerate(sent) if text == BEGIN] == [
+        SYNC_TYPE_BEGIN,
+        *BEGINS,
+        COMPLETE_BEGIN,
+    ]
     assert [i for i, text in enumerate(sent) if "advisory" in text] == ADVISORY_LOCKS
     assert [i for i, text in enumerate(sent) if text == "COMMIT"] == [
         CLAIM_COMMIT,

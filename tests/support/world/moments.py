@@ -1,6 +1,6 @@
 """A file of twenty batches, the statements of its import, and ways to stop at each.
 
-A clean import sends 68 statements. `Strike` acts on the importing process at one of them;
+A clean import sends 54 statements. `Strike` acts on the importing process at one of them;
 `StatementGate` makes the server wait in the middle of a statement.
 """
 
@@ -22,17 +22,19 @@ from tests.support.world.uploads import DAYS, Rows, TrackedUpload
 from tests.support.world.world import World
 
 # Numbers of the statements of a clean import: six chunks of three batches, one of two.
-# The transactions: the claim (BEGIN and the settings, the schema, the stored row, the claim,
-# COMMIT); the sync type (BEGIN, the tables, their triggers, the type, COMMIT); each chunk
-# (BEGIN, two resets, the settings and the lock, the batches, COMMIT); the completion.
-FIRST, CLAIM, CLAIM_COMMIT, SET_SYNC_TYPE, SYNC_TYPE_COMMIT = 0, 3, 4, 8, 9
-_CHUNKS = [range(start, start + 8) for start in range(10, 58, 8)] + [range(58, 65)]
+# The transactions: the claim (BEGIN, the settings and the schema; the claim; COMMIT); the
+# sync type (BEGIN, the settings, the tables, their triggers, the type, COMMIT); each chunk
+# (BEGIN, the settings and the lock, the batches, COMMIT); the completion (BEGIN, the
+# settings, the completion, COMMIT).
+FIRST, CLAIM, CLAIM_COMMIT = 0, 1, 2
+SYNC_TYPE_BEGIN, SET_SYNC_TYPE, SYNC_TYPE_COMMIT = 3, 7, 8
+_CHUNKS = [range(start, start + 6) for start in range(9, 45, 6)] + [range(45, 50)]
 BEGINS = [chunk[0] for chunk in _CHUNKS]
-ADVISORY_LOCKS = [chunk[3] for chunk in _CHUNKS]
-BATCHES = [batch for chunk in _CHUNKS for batch in chunk[4:-1]]
+ADVISORY_LOCKS = [chunk[1] for chunk in _CHUNKS]
+BATCHES = [batch for chunk in _CHUNKS for batch in chunk[2:-1]]
 COMMITS = [chunk[-1] for chunk in _CHUNKS]
-COMPLETE, COMPLETE_COMMIT = 66, 67
-STATEMENTS = 68
+COMPLETE_BEGIN, COMPLETE, COMPLETE_COMMIT = 50, 52, 53
+STATEMENTS = 54
 
 # Number of sessions whose claim waits for a lock on the history row.
 WAITING_CLAIMS = """
