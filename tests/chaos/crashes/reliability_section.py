@@ -91,13 +91,13 @@ ROWS = {
     ),
     "test_function_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
-        68,
+        54,
         "SIGTERM to the function at each statement",
         "it stops at the next commit and leaves no lease; the next delivery resumes at once",
     ),
     "test_command_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
-        68,
+        54,
         "SIGTERM to `salespro import` at each statement",
         "the same, with exit code 143",
     ),

@@ -23,7 +23,7 @@ _IMPORT_TIMES = {
     APPOINTMENT_TABLE: ("imported_at",),
     USERS_TABLE: ("created_at", "updated_at"),
     SEEN_TABLE: (),
-    HISTORY_TABLE: ("started_at", "completed_at"),
+    HISTORY_TABLE: ("started_at", "attempt_started_at", "completed_at"),
 }
 _KEYS = {
     APPOINTMENT_TABLE: ("id",),
