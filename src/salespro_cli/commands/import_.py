@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from salespro_cli.commands.examples import example
 from salespro_cli.commands.parameters import Number
 from salespro_cli.flags import database_flag, import_flags, name_flags
+from salespro_cli.imports.interruption import interruption_of_many
 from salespro_cli.imports.many_files import import_files
 from salespro_cli.imports.one_file import ImportSettings, import_file
 from salespro_cli.inputs.file_list import FileList, list_files
@@ -28,6 +29,8 @@ from salespro_cli.output.exit_codes import (
 from salespro_cli.output.import_results import (
     FileResult,
     error_text,
+    lacks_valid_rows,
+    named_error,
     print_error,
     print_result,
     print_summary,
@@ -142,7 +145,8 @@ def import_(
     if opens:
         _open(result)
     if result.code:
-        raise ImportFailed(error_text(result), result.code)
+        error = named_error(result) if listed.is_many else error_text(result)
+        raise ImportFailed(error, result.code)
 
 
 def _import_many(
@@ -178,7 +182,15 @@ def _import_many(
     results += [
         FileResult(name=file.name, code=None) for file in listed.files[len(results) :]
     ]
-    error, code = _total_error(results, interrupted, signal_code)
+    error, code = _total_error(results)
+    if signal_code:
+        not_imported = sum(r.code not in (0, ROWS_REJECTED) for r in results)
+        error, code = (
+            interruption_of_many(
+                interrupted, not_imported, len(results), dry_run=settings.is_dry_run
+            ),
+            signal_code,
+        )
     if wants_json:
         object_ = {
             "files": [result_json(result) for result in results],
@@ -196,22 +208,20 @@ def _import_many(
         raise ImportFailed(error, code)
 
 
-def _total_error(
-    results: Sequence[FileResult], interrupted: str, signal_code: int
-) -> tuple[str | None, int]:
+def _total_error(results: Sequence[FileResult]) -> tuple[str | None, int]:
     """The last error line of several files, and the exit code."""
     total = f"of {len(results):,} file{'' if len(results) == 1 else 's'}"
     failed = sum(result.code not in (0, ROWS_REJECTED) for result in results)
-    rejected = sum(result.code == ROWS_REJECTED for result in results)
-    if signal_code:
-        verb = "is" if failed == 1 else "are"
-        return f"{interrupted} {failed:,} {total} {verb} not imported.", signal_code
+    rejected = [result for result in results if result.code == ROWS_REJECTED]
     if failed:
         code = BUG if any(result.code == BUG for result in results) else FAILED
         return f"{failed:,} {total} failed.", code
     if rejected:
-        verb = "has" if rejected == 1 else "have"
-        return f"{rejected:,} {total} {verb} too many rejected rows.", ROWS_REJECTED
+        count = f"{len(rejected):,} {total}"
+        if all(map(lacks_valid_rows, rejected)):
+            return f"All rows of {count} are rejected.", ROWS_REJECTED
+        verb = "has" if len(rejected) == 1 else "have"
+        return f"{count} {verb} too many rejected rows.", ROWS_REJECTED
     return None, 0
 
 

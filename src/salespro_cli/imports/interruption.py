@@ -47,6 +47,30 @@ def interruption_message(
     )
 
 
+def interruption_of_many(
+    text: str, not_imported: int, total: int, *, dry_run: bool
+) -> str:
+    """The error of an import of several files that a signal ended.
+
+    Args:
+        text: the error of the file that was interrupted, or the name of the signal.
+        not_imported: the number of files that are not imported.
+        total: the number of all files.
+        dry_run: it was a dry run.
+    """
+    signal, _, rest = text.partition(". ")
+    verb = "is" if not_imported == 1 else "are"
+    files = f"{not_imported:,} of {total:,} file{'' if total == 1 else 's'}"
+    start = f"{signal.removesuffix('.')}. {files} {verb} not imported."
+    if dry_run:
+        return f"{start} A dry run changes nothing."
+    kept, to_go_on, _ = rest.partition("To go on")
+    if not_imported == 1 and to_go_on:
+        return f"{start} {rest}"  # the command to copy comes last
+    kept = kept.strip() or "Rows that were committed are kept, and will be unchanged."
+    return f"{start} {kept} To go on, run the same command again."
+
+
 def _find(connect: Callable[[], Connection], upload: Upload) -> Import | None:
     with store_errors("reading the history"):
         imports = recent_imports(connect(), limit=_SEARCHED_IMPORTS)

@@ -70,8 +70,13 @@ def print_result(result: FileResult) -> None:
 def print_error(result: FileResult) -> None:
     """Print the error of one of several files to stderr, with its name."""
     if result.error:
-        prefix = "" if _name(result) in result.error else f"{_name(result)}: "
-        echo_error(f"Error: {prefix}{error_text(result)}")
+        echo_error(f"Error: {named_error(result)}")
+
+
+def named_error(result: FileResult) -> str:
+    """The error of a file that no argument names, or that is one of several."""
+    is_named = _name(result) in (result.error or "")
+    return f"{'' if is_named else f'{_name(result)}: '}{error_text(result)}"
 
 
 def error_text(result: FileResult) -> str:
@@ -140,6 +145,12 @@ def print_summary(results: Sequence[FileResult]) -> None:
     console.print("", table, sep="\n")
 
 
+def lacks_valid_rows(result: FileResult) -> bool:
+    """Whether all rows of the file are rejected."""
+    counts = result.outcome.counts if result.outcome else Counts()
+    return 0 < counts.rejected == counts.processed
+
+
 def _row(name: Text, status: Text, counts: Counts | None) -> dict[str, Text]:
     cells = {"file": name, "status": status}
     if counts is None:
@@ -164,7 +175,6 @@ def _status(result: FileResult) -> str:
         return "failed"
     if outcome.already_imported:
         return "already imported"
-    counts = outcome.counts
-    if counts.rejected and counts.rejected == counts.processed:
+    if lacks_valid_rows(result):
         return "no row"
     return "dry run" if outcome.is_dry_run else "imported"

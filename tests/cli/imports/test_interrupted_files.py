@@ -53,8 +53,8 @@ def test_signal_keeps_finished_files_and_lists_the_others(
 
     last = done.err.splitlines()[-1]
     assert done.code == code
-    assert last.startswith(f"Error: {word}")
-    assert last.endswith("2 of 3 files are not imported.")
+    assert last.startswith(f"Error: {word}. 2 of 3 files are not imported. ")
+    assert last.endswith(" To go on, run the same command again.")
     if wants_json:
         report = done.json()
         assert (report["exit_code"], report["error"]) == (
@@ -73,6 +73,31 @@ def test_signal_keeps_finished_files_and_lists_the_others(
     first, second = stored(conn, HISTORY_TABLE).values()
     assert (first["status"], second["status"]) == ("completed", "in_progress")
     assert second["lease_expires_at"] is None
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("-q",)])
+def test_command_to_go_on_with_the_last_file_ends_the_error(
+    terminal: Terminal, conn: Connection, options: tuple[str, ...]
+) -> None:
+    """People copy it up to the end of the line."""
+    write(terminal, "a.csv", appointment("A1"), age_days=1)
+    data = csv_bytes(*(appointment(f"B{number}") for number in range(5000)))
+    with (
+        named_pipe(terminal.folder / "b 2.csv", data, is_endless=True),
+        terminal.start(
+            "import", *options, "a.csv", "b 2.csv", CHECKPOINT_ROWS="1000"
+        ) as process,
+    ):
+        wait_for(lambda: len(stored(conn, APPOINTMENT_TABLE)) > 1)
+        process.send_signal(signal.SIGINT)
+        done = wait_for_exit(process)
+
+    last = done.err.splitlines()[-1]
+    assert done.code == 130
+    assert last.startswith(
+        "Error: Interrupted. 1 of 2 files is not imported. The first "
+    )
+    assert last.endswith(" To go on: salespro import 'b 2.csv'")
 
 
 @pytest.mark.parametrize(("signal_", "code", "word"), SIGNALS)
@@ -101,7 +126,10 @@ def test_signal_ends_all_workers_and_frees_their_leases(
         done = wait_for_exit(process)
 
     assert done.code == code, done
-    assert done.err.splitlines()[-1].startswith(f"Error: {word}")
+    assert done.err.splitlines()[-1] == (
+        f"Error: {word}. 2 of 2 files are not imported. Rows that were committed are "
+        "kept, and will be unchanged. To go on, run the same command again."
+    )
     assert "Traceback" not in done.err
     for import_ in stored(conn, HISTORY_TABLE).values():
         assert (import_["status"], import_["lease_expires_at"]) == ("in_progress", None)

@@ -180,11 +180,37 @@ def test_all_rows_rejected_in_one_of_several_files_is_exit_code_3(
         3,
         [
             "Error: All rows of 2.csv are rejected.",
-            "Error: 1 of 2 files has too many rejected rows.",
+            "Error: All rows of 1 of 2 files are rejected.",
         ],
     )
     assert ["2.csv", "no", "row", "1", "0", "1"] in table(done.out)
     assert failed_too.code == 1
+
+
+@pytest.mark.parametrize("place", ["d/", "d", "d/*.csv", "*/a.csv"])
+@pytest.mark.parametrize("options", [(), ("-q",), ("--json",), ("--dry-run",)])
+def test_error_names_the_only_file_of_a_folder_or_pattern(
+    terminal: Terminal, place: str, options: tuple[str, ...]
+) -> None:
+    (terminal.folder / "d").mkdir()
+    (terminal.folder / "d" / "a.csv").touch()
+
+    done = terminal.run("import", *options, place)
+
+    assert done.code == 1
+    assert done.err.startswith("Error: d/a.csv: The file is empty")
+
+
+def test_some_rejected_rows_of_several_files_are_too_many(terminal: Terminal) -> None:
+    write(terminal, "1.csv", appointment("A1"), BAD)
+    write(terminal, "2.csv", BAD)
+
+    done = terminal.run("import", ".", "--fail-on-rejects")
+
+    assert done.code == 3
+    assert done.err.splitlines()[-1] == (
+        "Error: 2 of 2 files have too many rejected rows."
+    )
 
 
 def test_dry_run_of_several_files_changes_nothing(
