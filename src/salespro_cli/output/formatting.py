@@ -20,7 +20,10 @@ from salespro_core.report.text_report import replace_unprintable
 
 # Width of a terminal, in characters, from which tables show all of their columns.
 WIDE_COLUMNS = 80
+# Width of tables in a pipe or a file, so that the longest file name stays whole.
+PIPE_COLUMNS = 300
 _UNLIMITED = 10_000
+_GAP = 2  # between columns: their padding, and the box
 
 
 class _StdoutConsole(Console):
@@ -38,6 +41,8 @@ def stdout_console() -> Console:
     console = _StdoutConsole(highlight=False)
     if console.is_dumb_terminal:  # rich takes it for one of 80 columns
         console.size = ConsoleDimensions(terminal_width(sys.stdout), console.height)
+    elif not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        console.size = ConsoleDimensions(PIPE_COLUMNS, console.height)
     return console
 
 
@@ -102,11 +107,34 @@ def build_table(
     rows = list(rows)
     if console.width >= WIDE_COLUMNS:
         table = _table(rows, wide, title)
-        # Its minimum keeps all words whole.
-        options = console.options.update(max_width=_UNLIMITED)
-        if Measurement.get(console, options, table).minimum <= console.width:
+        if _fit(table, console):
             return table
     return _table(rows, narrow, title)
+
+
+def _fit(table: Table, console: Console) -> bool:
+    """Whether all words fit; gives the columns that may fold their widths, in order.
+
+    rich would shrink them all in proportion, also one that has only one long word.
+    The last of them is left to rich, which shrinks it by what is missing.
+    """
+    options = console.options.update(max_width=_UNLIMITED)
+    spare = console.width - _GAP * (len(table.columns) - 1)
+    folding = []
+    for column in table.columns:
+        sizes = [
+            Measurement.get(console, options, cell)
+            for cell in (column.header, *column.cells)
+        ]
+        minimum = max(size.minimum for size in sizes)
+        maximum = max(size.maximum for size in sizes)
+        spare -= maximum if column.no_wrap else minimum
+        if not column.no_wrap:
+            folding.append((column, minimum, maximum))
+    for column, minimum, maximum in folding[:-1]:
+        column.width = min(maximum, minimum + max(0, spare))
+        spare -= column.width - minimum
+    return spare >= 0
 
 
 def _table(

@@ -11,15 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from salespro_cli.output.formatting import build_table, safe_text
+from salespro_cli.output.formatting import PIPE_COLUMNS, build_table, safe_text
 from salespro_cli.output.terminal import echo, echo_error, echo_lines, terminal_width
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.report.json_report import as_json
 from salespro_core.report.text_report import as_text, reject_lines
 
-# In a pipe no line has to fit.
-_PIPE_COLUMNS = 300
 _MIN_NAME_COLUMNS = 24
 _STYLES = {"failed": "red", "no row": "red", "interrupted": "yellow"}
 
@@ -114,7 +112,7 @@ def totals_json(results: Sequence[FileResult]) -> dict[str, int]:
 def print_summary(results: Sequence[FileResult]) -> None:
     """Print a table with one line per file and the totals."""
     is_terminal = sys.stdout.isatty()
-    width = terminal_width(sys.stdout) if is_terminal else _PIPE_COLUMNS
+    width = terminal_width(sys.stdout) if is_terminal else PIPE_COLUMNS
     # rich ignores a width without a height if TERM is dumb.
     console = Console(highlight=False, width=width, height=25)
     total = _sum(results)

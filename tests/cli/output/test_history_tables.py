@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from io import StringIO
 
 import pytest
 from psycopg import Connection
+from rich.bar import Bar
+from rich.console import Console
 
+from salespro_cli.output.formatting import build_table, safe_text
 from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import run
 from tests.support.terminal import (
@@ -118,6 +122,79 @@ def test_name_that_is_too_long_for_a_column_is_stacked_and_stays_whole(
 
     assert f" 1  {name}" in [line.rstrip() for line in lines]
     assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize("columns", range(80, 100))
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("SalesPro2025-06-18.csv", "4 created, 1 rejected"),
+        ("SalesPro2025-06-18.csv", "1,000 unchanged"),
+        ("a b.csv", "1,100 created, 1,000 updated, 2 unchanged, 1 rejected"),
+        ("SalesPro2025-06-18 (1).csv", "4 created, 1,000,000 unchanged"),
+    ],
+)
+def test_no_word_of_a_table_is_broken_at_any_width_from_80(
+    name: str, rows: str, columns: int
+) -> None:
+    names = ("id", "started", "status", "file", "rows", "took")
+    cells_ = ("1", "2025-06-18 02:00", "completed", name, rows, "0.50 s")
+    row = dict(zip(names, map(safe_text, cells_), strict=True))
+    console = Console(width=columns, height=25, file=StringIO())
+
+    table = build_table(
+        [{**row, "import": safe_text(name)}],
+        console,
+        wide=(">id", "started", "status", "~file", "~rows", ">took"),
+        narrow=(">id", "~import"),
+    )
+    with console.capture() as capture:
+        console.print(table)
+
+    lines = capture.get().splitlines()
+    assert max(map(len, lines)) <= columns
+    printed = " ".join(lines).split()
+    assert set(name.split()) <= set(printed)
+    assert "took" not in printed or set(rows.split()) <= set(printed)
+
+
+@pytest.mark.parametrize("sales", ["9.99", "9,999,999,999.99"])
+@pytest.mark.parametrize("columns", range(80, 90))
+def test_bar_shrinks_before_the_numbers_beside_it(sales: str, columns: int) -> None:
+    names = (">appts", ">sales", ">rate", ">revenue", ">average")
+    cells_ = ("1,234,567", "1,234,567", "100.0 %", sales, sales)
+    row = dict(zip((name[1:] for name in names), map(safe_text, cells_), strict=True))
+    day = "2025-06-18 Wed"
+    console = Console(width=columns, height=25)
+
+    table = build_table(
+        [{**row, "day": safe_text(day), "": Bar(10, 0, 5)}],
+        console,
+        wide=("day", *names, "~"),
+        narrow=("~day", ">revenue"),
+    )
+    with console.capture() as capture:
+        console.print(table)
+
+    lines = capture.get().splitlines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= columns
+    assert day in lines[2]
+    assert sales in lines[2]
+
+
+@pytest.mark.parametrize("command", ["history", "analyze"])
+def test_pipe_shows_each_import_on_one_line(
+    terminal: Terminal, conn: Connection, command: str
+) -> None:
+    add_import(conn, f"{'Q' * 90} b.csv", "2025-06-18T06:00:00+00:00")
+
+    printed = terminal.run(command).out
+
+    line = next(line for line in printed.splitlines() if "QQ" in line)
+    assert cells(line)[3:] == [
+        *(f"{'Q' * 90} b.csv", "100 updated, 1,000 unchanged", "0.50 s")
+    ]
 
 
 @pytest.mark.parametrize(
