@@ -6,7 +6,7 @@ import csv
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import compress, islice
+from itertools import compress
 from typing import BinaryIO
 
 from salespro_core.csv_reader.block import (
@@ -188,6 +188,8 @@ def _count_well_formed(
     for row_index in sorted(suspects):
         cells = rows[row_index]
         row_lines = list(lines[starts[row_index] : starts[row_index + 1]])
+        if not any(map(str.strip, cells)) and len(row_lines) == 1:
+            continue  # a blank row, also of empty cells in quotes
         is_simple = len(cells) == width or (
             len(row_lines) == 1 and '"' not in row_lines[0]
         )
@@ -202,7 +204,8 @@ def _count_well_formed(
             return row_index
         if len(cells) < width:
             # Text after a line break without quotes may look like the next row.
-            following = next(filter(None, islice(rows, row_index + 1, None)), None)
+            later = range(row_index + 1, len(rows))
+            following = next((rows[index] for index in later if rows[index]), None)
             if following is None or check.may_be_text(following):
                 return row_index
     return len(rows)

@@ -20,6 +20,8 @@ MIN_CANDIDATE_SHARE = 4 / 5
 # How much the length of an id may differ from the few ids before it.
 FACTOR = 3
 RANDOM_FACTOR = 1.25
+# Random ids have one length, as soon as two shapes, or a shape and the damaged row, show it.
+MIN_ENDS = 2
 # A shorter id, such as a number, need not be as long as the others.
 MIN_RANDOM_LENGTH = 8
 # Several capitals inside, or letters on both sides of digits: no word.
@@ -88,6 +90,11 @@ class KeyForms:
         if could_be_key(key) and is_utf8(key) and not is_worse:
             self._damaged_key = key
 
+    def has_usual_length(self, key: str) -> bool:
+        """Whether a key is as long as keys of sound rows are, all of one length."""
+        lengths = {it for name in self._frequent_shapes for it in self._lengths[name]}
+        return len(key) >= MIN_RANDOM_LENGTH and lengths == {len(key)}
+
     def match(self, key: str, *, closely: bool = False) -> bool:
         """Whether a key has the form of the keys before it.
 
@@ -110,16 +117,29 @@ class KeyForms:
             return "0" in shape or is_random
         if shape not in known and not (is_random and known & _RANDOM_SHAPES):
             return False
-        are_random = known <= _RANDOM_SHAPES
-        return self._fits(len(key), lengths, are_random=are_random, closely=closely)
+        return self._fits(
+            len(key),
+            lengths,
+            are_random=known <= _RANDOM_SHAPES,
+            are_alike=bool(known & _RANDOM_SHAPES),
+            closely=closely,
+        )
 
     def _fits(
-        self, length: int, lengths: Sequence[int], *, are_random: bool, closely: bool
+        self,
+        length: int,
+        lengths: Sequence[int],
+        *,
+        are_random: bool,
+        are_alike: bool,
+        closely: bool,
     ) -> bool:
         if not lengths:
             return True
         shortest, longest = min(lengths), max(lengths)
         is_long = longest >= MIN_RANDOM_LENGTH
+        if is_long and are_alike and shortest == longest and len(lengths) > MIN_ENDS:
+            return length == longest
         if not (self.has_many or closely):
             factor = RANDOM_FACTOR if is_long and are_random else FACTOR
             return shortest / factor <= length <= longest * factor

@@ -150,13 +150,31 @@ class PlausibleRecords:
         if valid < invalid:
             # A record may have invalid cells itself, and is then rejected by itself.
             return has_digit(key) and self._key_forms.match(key, closely=True)
-        if not invalid and self._count_times(cells) >= SURE_TIMES:
+        times = 0 if invalid else self._count_times(cells)
+        if times >= SURE_TIMES or (times and self._key_forms.has_usual_length(key)):
             return True
         # A space after a comma is prose, in a file that does not write them.
         is_sure = valid or is_random_key(key) or self._writes_spaces
         if not is_sure and self._has_spaces(cells):
             return False
         return self._key_forms.match(key)
+
+    def may_be_record(self, cells: Sequence[str]) -> bool:
+        """Whether these cells are a record with an id of another form than the others."""
+        if self(cells):
+            return True
+        if self._layout is None or len(cells) != self._width:
+            return False
+        [cells] = self._unescaped([cells])
+        key = self._key(cells)
+        valid, invalid = self._count_typed(cells)
+        return (
+            could_be_key(key)
+            and self._has_key(cells)
+            and not invalid
+            and (valid > 0 or has_digit(key) or self._key_forms.has_usual_length(key))
+            and (self._writes_spaces or not self._has_spaces(cells))
+        )
 
     def _key(self, cells: Sequence[str]) -> str:
         return cells[self._key_index].strip()

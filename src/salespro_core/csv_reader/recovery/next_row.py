@@ -122,7 +122,7 @@ class _Recovery:
         index = 1
         while index < self._row_lines and self._characters_left > least_left:
             cells, line_count = self._read_row(index) or ([], 1)
-            is_record = self._is_record(cells)
+            is_record = self._is_swallowed(cells)
             if not is_record:
                 line_count = 1
                 if index == self._row_lines - 1:
@@ -130,7 +130,7 @@ class _Recovery:
                     opened = self._cells_before_quote(index)
                     if opened is None:
                         return self._row_lines
-                    is_record = self._is_record(opened)
+                    is_record = self._is_swallowed(opened)
                 elif records and self._lines[index].strip(', "\r\n'):
                     others += 1
             records += is_record
@@ -142,8 +142,9 @@ class _Recovery:
             return self._row_lines
         return first
 
-    def _is_record(self, cells: Sequence[str]) -> bool:
-        return self._check is not None and bool(cells) and self._check(cells)
+    def _is_swallowed(self, cells: Sequence[str]) -> bool:
+        check = self._check
+        return check is not None and bool(cells) and check.may_be_record(cells)
 
     def _cells_before_quote(self, index: int) -> list[str] | None:
         """A row whose last filled cell is before the last quote of a line.

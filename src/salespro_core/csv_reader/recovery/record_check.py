@@ -12,6 +12,9 @@ class RecordCheck(Protocol):
     def __call__(self, cells: Sequence[str]) -> bool:
         """Whether these cells are a record, and not only text with as many commas."""
 
+    def may_be_record(self, cells: Sequence[str]) -> bool:
+        """Whether these cells are a record if a damaged row has swallowed them."""
+
     def may_be_text(self, cells: Sequence[str]) -> bool:
         """Whether these cells would be taken for a record, but do not look like one."""
 
