@@ -9,7 +9,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
@@ -178,28 +177,3 @@ def test_unexpected_exception_is_one_error_line_without_its_text(
     )
     assert shown.count("\n") == 1
     assert "canary" not in shown
-
-
-NUMBERS = [
-    (name, option)
-    for name, command in cli.commands.items()
-    for parameter in command.params
-    if isinstance(parameter.type, click.IntRange | click.FloatRange)
-    for option in parameter.opts
-]
-
-
-def test_every_option_with_a_number_is_found() -> None:
-    assert {("history", "--limit"), ("watch", "--interval")} <= set(NUMBERS)
-
-
-@pytest.mark.parametrize(("name", "option"), NUMBERS)
-@pytest.mark.parametrize("value", ["abc", "", "1,5"])
-def test_option_that_is_no_number_is_called_so(
-    name: str, option: str, value: str
-) -> None:
-    done = CliRunner().invoke(cli, [name, option, value])
-
-    assert done.exit_code == 2
-    assert f"'{option}'" in done.output
-    assert f": {value!r} is not a valid number." in done.output

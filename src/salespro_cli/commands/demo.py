@@ -35,7 +35,11 @@ from salespro_cli.sample_data import generator
 )
 @click.option("--rows", type=Number(min=0), help="Default: as many as in production.")
 @click.option(
-    "--seed", default=1, show_default=True, help="Another seed gives other rows."
+    "--seed",
+    default=1,
+    show_default=True,
+    type=Number(),
+    help="Another seed gives other rows.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 def sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -37,11 +38,50 @@ class Number(click.IntRange):
 
     name = "number"
 
+    def convert(
+        self,
+        value: str | float,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """The number, which is in the range."""
+        try:
+            return super().convert(value, param, ctx)  # type: ignore[arg-type]
+        except click.BadParameter:
+            bounds = self._describe_range()
+            expected = f"a whole number{bounds and f' {bounds}'}"
+            self.fail(f"{value!r} is not {expected}.", param, ctx)
+
+    def _describe_range(self) -> str:
+        # The help shows it, too.
+        if self.max is None:
+            return "" if self.min is None else f"from {self.min} on"
+        return f"from {self.min} to {self.max}"
+
 
 class Seconds(click.FloatRange):
     """A command-line value: a number of seconds."""
 
     name = "number"
+
+    def convert(
+        self,
+        value: str | float,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """The number, which is in the range; `nan` is in none."""
+        try:
+            seconds = super().convert(value, param, ctx)  # type: ignore[arg-type]
+        except click.BadParameter:
+            seconds = math.nan
+        if math.isnan(seconds):
+            expected = f"a number of seconds {self._describe_range()}, such as 1.5"
+            self.fail(f"{value!r} is not {expected}.", param, ctx)
+        return seconds
+
+    def _describe_range(self) -> str:
+        return f"from {self.min} to {self.max}"
 
 
 class ImportId(click.ParamType[int]):
@@ -55,10 +95,11 @@ class ImportId(click.ParamType[int]):
         """The number; whether the import exists is not checked."""
         digits = re.fullmatch(r"#?0*([1-9][0-9]{0,18})", value.strip())
         if digits is None or int(digits[1]) >= 2**63:
-            self.fail(
+            raise click.BadParameter(
                 f"{value!r} is not the number of an import, such as 7; "
                 "`salespro history` lists the imports.",
-                param,
                 ctx,
+                param,
+                "'ID'",  # also where the usage has [ID]
             )
         return int(digits[1])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
 import click
 
 from salespro_cli.flags import name_flags
@@ -46,6 +51,17 @@ class ImportFailed(click.ClickException):
         self.code = code
 
 
+def _dash_hint(args: Sequence[str]) -> str:
+    """What to write for a file whose name begins with -, if the arguments have one."""
+    names = (
+        arg
+        for arg in args[1:]
+        if arg.startswith("-") and (".csv" in arg.lower() or os.path.lexists(arg))
+    )
+    name = next(names, None)
+    return f" If it is a file, write {shlex.quote(f'./{name}')}." if name else ""
+
+
 def message_and_code(error: BaseException) -> tuple[str, int]:
     """The message, on one line, and the exit code."""
     code = FAILED
@@ -56,7 +72,10 @@ def message_and_code(error: BaseException) -> tuple[str, int]:
             code = INTERRUPTED
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "salespro"
-            message = f"{error.format_message()} Try: {command} --help"
+            said = error.format_message()
+            end = "" if said.endswith((".", "?", "!")) else "."
+            hint = _dash_hint(sys.argv) if isinstance(error, click.NoSuchOption) else ""
+            message = f"{said}{end}{hint} Try: {command} --help"
             code = WRONG_USAGE
         case ImportFailed():
             message, code = error.format_message(), error.code

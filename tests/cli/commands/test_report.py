@@ -142,7 +142,7 @@ def test_id_that_is_no_number_names_the_command_that_lists_the_ids(
 
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        f"Error: Invalid value for '{'ID' if command == 'show' else '[ID]'}': {id_!r} is "
+        f"Error: Invalid value for 'ID': {id_!r} is "
         "not the number of an import, such as 7; `salespro history` lists the imports. "
         f"Try: salespro {command} --help\n"
     )

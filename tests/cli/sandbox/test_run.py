@@ -194,7 +194,7 @@ def test_port_above_65535_is_a_usage_error(terminal: Terminal) -> None:
     done = terminal.run("sandbox", "--port", "65536")
 
     assert (done.code, done.out) == (2, "")
-    assert "65536 is not in the range 0<=x<=65535" in done.err
+    assert "'65536' is not a whole number from 0 to 65535." in done.err
 
 
 def test_unreachable_database_is_one_error_line_and_nothing_else(
