@@ -21,6 +21,7 @@ from salespro_cli.commands.report import report
 from salespro_cli.commands.watch import watch
 from salespro_cli.output.exit_codes import (
     BUG,
+    FAILED,
     READER_ENDED,
     TERMINATED,
     ImportFailed,
@@ -53,6 +54,7 @@ def main() -> NoReturn:
     With --json, an error is also one object on stdout.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    _check_standard_streams()
     _replace_unprintable_characters()
     try:
         sys.exit(_run())
@@ -86,6 +88,17 @@ def _run() -> int | None:
         if sys.stdout is stdout:
             raise
         return READER_ENDED  # click has replaced stdout, and exits with 1
+
+
+def _check_standard_streams() -> None:
+    """End if stdout is closed: its number may become that of a file or connection."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        echo_error(
+            "Error: Standard output is closed. Send it to a file, or to /dev/null."
+        )
+        sys.exit(FAILED)
 
 
 def _replace_unprintable_characters() -> None:

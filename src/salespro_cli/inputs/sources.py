@@ -33,6 +33,10 @@ def open_source(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
         ObjectRefused, ObjectUnavailable: S3 refuses, or fails, to return the object.
     """
     if name == STDIN:
+        if sys.stdin is None:  # as cron or a daemon may start a command
+            raise click.ClickException(
+                "Standard input is closed. Name a file, or pipe one into this command."
+            )
         # Not closed: it belongs to the process.
         yield _local_upload(STDIN_NAME, os.fstat(sys.stdin.fileno())), sys.stdin.buffer
         return
