@@ -17,7 +17,7 @@ from salespro_cli.local_postgres.database_url import (
 )
 from salespro_cli.output.formatting import safe_text, stdout_console
 from salespro_cli.output.history_tables import (
-    details_table,
+    details_lines,
     error_lines,
     history_table,
     import_json,
@@ -95,8 +95,9 @@ def history(
     if imports:
         console = stdout_console()
         console.print(safe_text(f"Imports in {describe_database()}"), "", sep="\n")
-        table = history_table(imports, console)
-        console.print(table, *error_lines(imports), sep="\n")
+        console.print(history_table(imports, console))
+        for line in error_lines(imports, console):
+            console.print(line, soft_wrap=True)
     elif is_filtered:
         echo_sentence(
             f"No import in {describe_database()} matches. Try: salespro history"
@@ -137,7 +138,9 @@ def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- cli
     if wants_json:
         echo_json(_as_json(import_, rejects, problem), indent=2)
         return
-    stdout_console().print(details_table(import_, describe_database()))
+    console = stdout_console()
+    for detail in details_lines(import_, describe_database(), console):
+        console.print(detail, soft_wrap=True)
     location = import_.report_location or ""
     for line in _reject_lines(import_, rejects, problem):
         echo_sentence(line, unbroken=location and report_file(location, "rejects.csv"))

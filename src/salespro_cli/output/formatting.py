@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from salespro_cli.output.terminal import terminal_width
+from salespro_cli.output.terminal import fold, terminal_width
 from salespro_core.report.text_report import replace_unprintable
 
 # Width of a terminal, in characters, from which tables show all of their columns.
@@ -50,6 +50,23 @@ def safe_text(value: object, style: str = "") -> Text:
     """The value on one line, without control characters; [brackets] are not markup."""
     # Text, not str: rich reads [brackets] in a str as markup.
     return Text(replace_unprintable(str(value)), style)
+
+
+def folded_text(
+    text: str, console: Console, style: str = "", *, indent: int = 0
+) -> Text:
+    """The text, broken between words in a terminal; longer words stay whole.
+
+    Args:
+        text: printed on one line if standard output is not a terminal.
+        console: where it is printed, with `soft_wrap`.
+        style: of all of it.
+        indent: columns in front of it, where its next lines begin.
+    """
+    line = replace_unprintable(text)
+    is_terminal = sys.stdout.isatty()
+    lines = fold(line, console.width - indent) if is_terminal else [line]
+    return Text(f"\n{' ' * indent}".join(lines), style)
 
 
 def local_minute(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from salespro_cli.local_postgres.home_folder import short_path
@@ -15,6 +15,7 @@ from salespro_cli.output.file_labels import file_labels
 from salespro_cli.output.formatting import (
     build_table,
     duration,
+    folded_text,
     local_minute,
     local_second,
     safe_text,
@@ -22,6 +23,7 @@ from salespro_cli.output.formatting import (
 from salespro_core.report.verdict import count_labels
 from salespro_core.sync_history.queries import Import
 
+_NAME_COLUMNS = len("database") + 2
 _STYLES = {"completed": "green", "failed": "bold red", "interrupted": "yellow"}
 
 
@@ -30,7 +32,7 @@ def import_json(import_: Import) -> dict[str, Any]:
     return {
         "id": import_.id,
         "sync_type": import_.sync_type,
-        "status": import_.status,
+        "status": status_word(import_),
         "is_interrupted": import_.is_interrupted,
         "started_at": import_.started_at.isoformat(),
         "completed_at": import_.completed_at and import_.completed_at.isoformat(),
@@ -83,11 +85,11 @@ def history_table(
     )
 
 
-def error_lines(imports: Sequence[Import]) -> Iterator[Text]:
-    """The error of each import that failed."""
+def error_lines(imports: Sequence[Import], console: Console) -> Iterator[Text]:
+    """The error of each import that failed; print them with `soft_wrap`."""
     for import_ in imports:
         if import_.error_message:
-            yield safe_text(f"{import_.id}: {import_.error_message}", "red")
+            yield folded_text(f"{import_.id}: {import_.error_message}", console, "red")
 
 
 def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
@@ -97,14 +99,15 @@ def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
             yield Text(f"Why {import_.id} failed: salespro show {import_.id}", "dim")
 
 
-def details_table(import_: Import, database: str) -> Table:
-    """All that the history has of one import, one line each."""
-    # Folded: a path that is cut off leads nowhere.
-    value_column = Column(overflow="fold")
-    table = Table.grid("name", value_column, padding=(0, 2, 0, 0))
+def details_lines(import_: Import, database: str, console: Console) -> Iterator[Text]:
+    """All that the history has of one import; print them with `soft_wrap`.
+
+    Only the error is broken between words: people copy paths and locations.
+    """
     attempt = f" (attempt {import_.attempts})" if import_.attempts > 1 else ""
     ended = import_.completed_at
-    for name, value in {
+    error = import_.error_message
+    details = {
         "file": safe_text(short_path(import_.file_path or "unknown")),
         "status": status_text(import_),
         "export": safe_text(import_.sync_type),
@@ -116,14 +119,14 @@ def details_table(import_: Import, database: str) -> Table:
             if import_.processed
             else "none"
         ),
-        "error": import_.error_message and safe_text(import_.error_message, "red"),
+        "error": error and folded_text(error, console, "red", indent=_NAME_COLUMNS),
         "report": import_.report_location
         and safe_text(short_path(import_.report_location)),
         "database": safe_text(database),
-    }.items():
+    }
+    for name, value in details.items():
         if value:
-            table.add_row(Text(name, "dim"), value)
-    return table
+            yield Text.assemble((name.ljust(_NAME_COLUMNS), "dim"), value)
 
 
 def _stacked(import_: Import, label: str) -> Text:

@@ -67,7 +67,7 @@ def test_history_lists_newest_imports_first_with_status_and_error(
     first, second = listed.json()
     assert (first["id"], first["status"], first["is_interrupted"]) == (
         3,
-        "in_progress",
+        "interrupted",
         True,
     )
     expected = {
@@ -236,7 +236,7 @@ def test_history_tells_files_of_one_name_apart(terminal: Terminal) -> None:
     for out in (wide, narrow):
         for label in ("june/a.csv", "july/a.csv", "rejects.csv of a.csv"):
             assert out.count(f" {label}") == 1
-    assert shown.startswith("file      june/a.csv ")
+    assert shown.startswith("file      june/a.csv\n")
     assert path == f"{terminal.folder}/june/a.csv"
 
 
@@ -304,6 +304,10 @@ def test_killed_import_is_interrupted_as_soon_as_its_lease_has_expired(
 
     assert running["is_interrupted"] is False
     assert [import_["is_interrupted"] for import_ in interrupted] == [True]
+    shown = terminal.run("show", "1", "--json").json()
+    assert [running["status"], *(i["status"] for i in (*interrupted, shown))] == [
+        *("in_progress", "interrupted", "interrupted")
+    ]
     assert "interrupted" in terminal.run("history").out
     assert "interrupted" in terminal.run("show", "1").out
 
@@ -316,6 +320,6 @@ def test_show_cuts_no_path_off_in_a_narrow_terminal(terminal: Terminal) -> None:
     printed = terminal.run_in_pty("show", "1", columns=60)
 
     assert "…" not in printed
-    text = re.sub(r"\x1b\[[\d;]*m|\s", "", printed)
-    assert report in text
-    assert f"file{name}status" in text
+    lines = re.sub(r"\x1b\[[\d;]*m", "", printed).splitlines()
+    assert f"file      {name}" in lines
+    assert f"report    {report}" in lines

@@ -227,6 +227,7 @@ def test_commands_break_lines_between_words_and_no_path(
     assert paths[1].startswith(
         "Correct the cells in this file, then: salespro import '"
     )
+    paths += [line for line in lines if re.match("report  |database  ", line)]
     # The name of a database of a test, which has no space.
     long_words = [line for line in lines if re.search(r"\S{58}", line)]
     for line in lines:
@@ -239,3 +240,36 @@ def test_commands_break_lines_between_words_and_no_path(
     ):
         assert words in text
     assert ("\x1b[32m" in printed) == (environ == {"TERM": "xterm-256color"})
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+@pytest.mark.parametrize("columns", [20, 60, 80])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "s3://salespro-imports-production-reports/june/a-long-key-of-a-file-b.csv/2025",
+        "/home/anna/sales of 2025/.salespro/reports/a file of a day.csv/20261129T135852Z",
+    ],
+)
+def test_show_prints_locations_on_one_line_each(
+    terminal: Terminal,
+    conn: Connection,
+    location: str,
+    columns: int,
+    *,
+    is_terminal: bool,
+) -> None:
+    run(conn, csv_bytes(appointment("A-1")))
+    conn.execute(
+        "UPDATE salespro_sync_history SET file_path = %(at)s, report_location = %(at)s",
+        {"at": location},
+    )
+
+    if is_terminal:
+        printed = terminal.run_in_pty("show", "1", columns=columns)
+    else:
+        printed = terminal.run("show", "1", COLUMNS=str(columns)).out
+
+    lines = re.sub(r"\x1b\[[\d;]*m", "", printed).splitlines()
+    assert f"file      {location}" in lines
+    assert f"report    {location}" in lines
