@@ -106,7 +106,7 @@ def _error_text(rejects: Rejects, rows: int, exceeded: Sequence[str]) -> str:
         f"more than {' and '.join(exceeded)} allow{'s' if len(exceeded) == 1 else ''}. "
         f"Nothing was imported. The first: {reasons}. "
         "Correct them in the file (rejects.csv has them all) or raise the setting; "
-        "then upload the file again."
+        "then import or upload the file again."
     )
 
 

@@ -174,7 +174,7 @@ def _formats(head: bytes) -> Iterator[tuple[str, str]]:
         yield (
             ("an Outlook message", "save its attachment and upload that")
             if (is_message)
-            else ("an old Excel workbook", "open it and export it as CSV")
+            else ("an old Excel workbook", "open it and export it as CSV UTF-8")
         )
     if start.startswith(_ZIP_MAGIC):
         yield _zip_format(start)
@@ -200,14 +200,14 @@ def _binary_formats(head: bytes) -> Iterator[tuple[str, str]]:
 
 def _zip_format(head: bytes) -> tuple[str, str]:
     if _OPEN_DOCUMENT in head[:200]:
-        return "an OpenDocument file", "open it and export it as CSV"
+        return "an OpenDocument file", "open it and export it as CSV UTF-8"
     if b"Index/" in head and b".iwa" in head:
-        return "a Numbers document", "open it and export it as CSV"
+        return "a Numbers document", "open it and export it as CSV UTF-8"
     if b"xl/" in head:
-        return "an Excel workbook", "open it and export it as CSV"
+        return "an Excel workbook", "open it and export it as CSV UTF-8"
     if b"word/" in head:
-        return "a Word document", "open it and export its table as CSV"
-    return "a zip archive or an Excel workbook", "open it and export it as CSV"
+        return "a Word document", "open it and export its table as CSV UTF-8"
+    return "a zip archive or an Excel workbook", "open it and export it as CSV UTF-8"
 
 
 def _is_text_line(head: bytes) -> bool:

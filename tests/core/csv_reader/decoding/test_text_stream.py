@@ -19,10 +19,10 @@ EMPTY = "The file is empty: it has no header. Export it again."
 UTF16 = "The file is UTF-16 text; save it as CSV UTF-8 and upload it again."
 WORKBOOK = (
     "This is a zip archive or an Excel workbook, not a CSV file: "
-    "open it and export it as CSV."
+    "open it and export it as CSV UTF-8."
 )
 OLD_WORKBOOK = (
-    "This is an old Excel workbook, not a CSV file: open it and export it as CSV."
+    "This is an old Excel workbook, not a CSV file: open it and export it as CSV UTF-8."
 )
 PDF = "This is a PDF, not a CSV file: export the list as CSV instead."
 HTML = (

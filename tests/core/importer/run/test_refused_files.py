@@ -77,9 +77,9 @@ REFUSED = [
     pytest.param(
         PLAIN.decode().encode("utf-16-le"), None, "UTF-16.*save it as", id="utf-16-unmarked"
     ),
-    pytest.param(b"PK\x03\x04" + bytes(100), None, "export it as CSV", id="xlsx-or-zip"),
+    pytest.param(b"PK\x03\x04" + bytes(100), None, "export it as CSV UTF-8", id="xlsx-or-zip"),
     pytest.param(
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 99, None, "export it as CSV", id="xls"
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 99, None, "export it as CSV UTF-8", id="xls"
     ),
     pytest.param(b"%PDF-1.7 ...", None, "export the list as CSV", id="pdf"),
     pytest.param(

@@ -42,7 +42,8 @@ REFUSED_ERROR = (
     "2 of 5 rows would be rejected, more than MAX_REJECTED_ROWS (1) allows. Nothing was "
     "imported. The first: line 3: isSale is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N), "
     "saleAmount is not an amount such as 23245.09; line 6: _id is empty. Correct them in "
-    "the file (rejects.csv has them all) or raise the setting; then upload the file again."
+    "the file (rejects.csv has them all) or raise the setting; then "
+    "import or upload the file again."
 )
 
 
