@@ -159,7 +159,8 @@ def _is_reason(cell: str, names: tuple[str, ...]) -> bool:
 def _renamed(label: str, ours: str, export: Export) -> HeaderMismatch:
     return HeaderMismatch(
         f"This seems to be a rejects file whose labels were changed: {printable_label(label)!r} "
-        f"may have been {ours!r}. Restore that label, and upload the file again: then the "
-        "apostrophes before formulas are removed. If it is no rejects file, remove the column.",
+        f"may have been {ours!r}. Restore that label, and import or upload the "
+        "file again: then the apostrophes before formulas are removed. If it is no rejects "
+        "file, remove the column.",
         export.sync_type,
     )

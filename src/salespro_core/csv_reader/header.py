@@ -191,7 +191,8 @@ def _check_repeated(
     else:
         return
     raise HeaderMismatch(
-        f"{said} Remove one of the two and upload the file again.", export.sync_type
+        f"{said} Remove one of the two and import or upload the file again.",
+        export.sync_type,
     )
 
 

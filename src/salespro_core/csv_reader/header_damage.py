@@ -35,8 +35,8 @@ def check_swallowed_rows(labels: Sequence[str], export: Export, line: int) -> No
         if any(len(re.findall(r",(?! )", other)) >= commas for other in others):
             raise HeaderMismatch(
                 f"The header in line {line} has a quote that is opened in label "
-                f"{index + 1} and closed in a later row. Remove the quote and upload the "
-                "file again.",
+                f"{index + 1} and closed in a later row. Remove the quote and import or "
+                "upload the file again.",
                 export.sync_type,
             )
 
@@ -72,7 +72,7 @@ def check_broken_label(
     if all(fold_label(cell) in folded for cell in first_row if cell.strip()):
         raise HeaderMismatch(
             "The header has a line break between its labels: the next row has labels only. "
-            "Remove the line break and upload the file again.",
+            "Remove the line break and import or upload the file again.",
             export.sync_type,
         )
     if len(first_row) != 1 or len(labels) == 1:
@@ -80,7 +80,7 @@ def check_broken_label(
     if label := near_miss(labels[-1] + first_row[0], missing):
         raise HeaderMismatch(
             f"The header has a line break in its last label, which seems to be {label!r}. "
-            "Remove the line break and upload the file again.",
+            "Remove the line break and import or upload the file again.",
             export.sync_type,
         )
 
@@ -105,7 +105,8 @@ def check_width(widths: Counter[int], labels: Sequence[str], export: Export) -> 
     if usual_width != width and count > tolerated:
         mismatch = _width_mismatch(width, usual_width, is_most=width in widths)
         raise HeaderMismatch(
-            f"{mismatch} Correct the header or the rows and upload the file again.",
+            f"{mismatch} Correct the header or the rows and import or upload the file "
+            "again.",
             export.sync_type,
         )
 
@@ -163,7 +164,7 @@ def check_near_misses(
     if mistakes:
         raise HeaderMismatch(
             f"The header in line {line} is damaged: {'; '.join(mistakes[:5])}. "
-            "Correct the header and upload the file again.",
+            "Correct the header and import or upload the file again.",
             export.sync_type,
         )
 
@@ -190,8 +191,8 @@ def check_joined_labels(
         if len(parts := label_parts(label, folded)) > 1:
             raise HeaderMismatch(
                 f"The header in line {line} is damaged: {_listed(parts, folded)} are in one "
-                "cell, so a comma or a quote is missing. Correct the header and upload the "
-                "file again.",
+                "cell, so a comma or a quote is missing. Correct the header and import or "
+                "upload the file again.",
                 export.sync_type,
             )
 

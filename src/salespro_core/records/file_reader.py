@@ -81,7 +81,8 @@ class ExportReader:
             if line := find_header(blocks, exports):
                 raise UnreadableObject(
                     f"Line {first.line} is not a header; the header seems to be in line "
-                    f"{line}. Delete the lines before it and upload the file again."
+                    f"{line}. Delete the lines before it and import or upload the file "
+                    "again."
                 ) from error
             raise
         check.use(self.layout)

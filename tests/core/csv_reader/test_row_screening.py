@@ -166,7 +166,7 @@ def test_header_with_a_comma_more_or_less_than_all_rows_refuses_the_file(
         read(body.encode(), 1)
 
     assert said in str(refused.value)
-    assert "upload the file again" in str(refused.value)
+    assert "import or upload the file again" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_header_after_other_lines_is_found(
 
     assert refusal(text) == (
         f"Line 1 is not a header; the header seems to be in line {lines + 2}. "
-        "Delete the lines before it and upload the file again."
+        "Delete the lines before it and import or upload the file again."
     )
 
 

@@ -51,7 +51,7 @@ def test_two_labels_of_one_column_refuse_the_file(
 
     assert str(refused.value) == (
         f"The header names one column twice: {repeated[0]} and {repeated[1]}. "
-        "Remove one of the two and upload the file again."
+        "Remove one of the two and import or upload the file again."
     )
     assert refused.value.sync_type == sync_type
 
@@ -75,7 +75,7 @@ def test_repeated_unknown_label_refuses_the_file_by_its_places(
 
     assert str(refused.value) == (
         f"The header has one label twice, in cells {cells} of the header. "
-        "Remove one of the two and upload the file again."
+        "Remove one of the two and import or upload the file again."
     )
 
 

@@ -93,7 +93,7 @@ def test_near_miss_is_refused_with_the_label_and_the_fix(
 
     assert str(refused.value) == (
         f"The header in line 1 is damaged: {written!r} is not a known label, but nearly "
-        f"{label!r}. Correct the header and upload the file again."
+        f"{label!r}. Correct the header and import or upload the file again."
     )
     assert refused.value.sync_type == "csv_appointments"
 
