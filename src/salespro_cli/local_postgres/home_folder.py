@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import stat
 from pathlib import Path
 
@@ -77,10 +78,12 @@ def check_owner(folder: Path) -> None:
                 f"{_user_name(os.geteuid())}: it is not used, since it could lead your "
                 "data elsewhere. Run this command in another folder, or as that user."
             )
-    if folder.stat().st_mode & stat.S_IWOTH:
+    mode = folder.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        who = "Every user" if mode & stat.S_IWOTH else "The group"
         raise click.ClickException(
-            f"Every user may write to {folder}: it is not used, since it could lead your "
-            f"data elsewhere. Try: chmod o-w {folder}"
+            f"{who} may write to {folder}: it is not used, since it could lead your "
+            f"data elsewhere. Try: chmod go-w {shlex.quote(str(folder))}"
         )
 
 

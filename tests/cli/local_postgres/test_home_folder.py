@@ -19,7 +19,10 @@ from tests.support.terminal import Terminal
 IS_ROOT = os.geteuid() == 0
 # Only root can give files to another user.
 OTHER_USER = 23456 if IS_ROOT else 0
-FORMS = ["link", "world-writable", *(["folder", "link to ours"] if IS_ROOT else [])]
+FORMS = [
+    *("link", "world-writable", "group-writable"),
+    *(["folder", "link to ours"] if IS_ROOT else []),
+]
 # Commands that only read.
 READERS = [
     ["history"],
@@ -139,6 +142,9 @@ def test_folder_of_another_user_is_refused_and_nothing_is_imported(
     if form == "world-writable":
         folder.mkdir()
         folder.chmod(0o777)
+    elif form == "group-writable":
+        folder.mkdir()
+        folder.chmod(0o775)
     elif form == "folder":
         folder.mkdir()
         os.chown(folder, OTHER_USER, OTHER_USER)
@@ -160,6 +166,8 @@ def test_folder_of_another_user_is_refused_and_nothing_is_imported(
     assert error.startswith(
         f"Every user may write to {place}: it is not used"
         if form == "world-writable"
+        else f"The group may write to {place}: it is not used"
+        if form == "group-writable"
         else f"{place} belongs to {other}, and you are {me}: it is not used"
     )
     assert stored(conn, APPOINTMENT_TABLE) == {}
