@@ -110,6 +110,7 @@ def details_lines(import_: Import, database: str, console: Console) -> Iterator[
     details = {
         "file": safe_text(short_path(import_.file_path or "unknown")),
         "status": status_text(import_),
+        "killed?": _lease_hint(import_, console),
         "export": safe_text(import_.sync_type),
         "started": safe_text(local_second(import_.started_at)),
         "ended": ended and safe_text(local_second(ended)),
@@ -127,6 +128,18 @@ def details_lines(import_: Import, database: str, console: Console) -> Iterator[
     for name, value in details.items():
         if value:
             yield Text.assemble((name.ljust(_NAME_COLUMNS), "dim"), value)
+
+
+def _lease_hint(import_: Import, console: Console) -> Text | None:
+    """From when on the import is known to have been killed, if it was."""
+    if status_word(import_) != "in_progress" or import_.lease_expires_at is None:
+        return None
+    return folded_text(
+        f"interrupted from {local_second(import_.lease_expires_at)} on, unless it "
+        "commits again before",
+        console,
+        indent=_NAME_COLUMNS,
+    )
 
 
 def _stacked(import_: Import, label: str) -> Text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ class Import:
         processed: rows of the file that are accounted for so far.
         attempt_started_at: start of the newest attempt; None for older imports.
         error_type: class of the error; None for older imports.
+        lease_expires_at: when an import in progress counts as interrupted, unless a
+            commit renews the lease; None if it ended or stopped.
     """
 
     id: int
@@ -44,6 +46,8 @@ class Import:
     error_message: str | None
     attempt_started_at: datetime | None = None
     error_type: str | None = None
+    # Not compared: a renewed lease is no news for who watches an import.
+    lease_expires_at: datetime | None = field(default=None, compare=False)
 
     @property
     def seconds(self) -> float | None:
@@ -154,6 +158,7 @@ def read_import(row: dict[str, Any]) -> Import:
         # A newer command line may read a history that is not migrated yet.
         attempt_started_at=row.get("attempt_started_at"),
         error_type=row.get("error_type"),
+        lease_expires_at=row["lease_expires_at"],
     )
 
 

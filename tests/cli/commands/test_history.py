@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from psycopg import Connection
@@ -297,6 +299,11 @@ def test_killed_import_is_interrupted_as_soon_as_its_lease_has_expired(
         wait_for(lambda: stored(conn, APPOINTMENT_TABLE))
         process.kill()
     running = terminal.run("history", "--json").json()[0]
+    hint = r"\nkilled\?   interrupted from (.+) on, unless it commits again before\n"
+    [until] = re.findall(hint, terminal.run("show", "1", **NEW_YORK).out)
+    lease = latest_import_row(conn)["lease_expires_at"]
+    assert isinstance(lease, datetime)
+    assert until == f"{lease.astimezone(ZoneInfo('America/New_York')):%F %T %Z}"
     conn.execute(
         "UPDATE salespro_sync_history SET lease_expires_at = clock_timestamp()"
     )
@@ -309,7 +316,9 @@ def test_killed_import_is_interrupted_as_soon_as_its_lease_has_expired(
         *("in_progress", "interrupted", "interrupted")
     ]
     assert "interrupted" in terminal.run("history").out
-    assert "interrupted" in terminal.run("show", "1").out
+    ended = terminal.run("show", "1").out
+    assert "interrupted" in ended
+    assert "killed?" not in ended
 
 
 def test_show_cuts_no_path_off_in_a_narrow_terminal(terminal: Terminal) -> None:
