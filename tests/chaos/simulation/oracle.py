@@ -144,7 +144,8 @@ class Oracle:
         self.commits_in_race += 1
         table = state.tables[file.export.name]
         for key in sorted(raced & before.keys()):
-            if table[key][1] == before[key].values:
+            version = before[key].version if file.export is USERS else None
+            if table[key] == (version, before[key].values):
                 model.table[key] = before[key]
         row = state.history[str(file.upload.version)]
         actual = claims.read_counts(row) - file.counts
