@@ -114,7 +114,7 @@ def test_signal_ends_all_workers_and_frees_their_leases(
     for name in "ab":
         rows = (appointment(f"{name}{number}") for number in range(30_000))
         write(terminal, f"{name}.csv", *rows)
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 -- our own command
         [SALESPRO, "import", ".", "--jobs", "2", "--checkpoint-rows", "200"],
         cwd=terminal.folder,
         env=terminal.variables(),

