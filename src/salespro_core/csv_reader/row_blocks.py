@@ -188,7 +188,8 @@ def _count_well_formed(
     for row_index in sorted(suspects):
         cells = rows[row_index]
         row_lines = list(lines[starts[row_index] : starts[row_index + 1]])
-        if not any(map(str.strip, cells)) and len(row_lines) == 1:
+        is_one_line = len(row_lines) == 1 and row_lines[0].endswith(("\n", "\r"))
+        if is_one_line and not any(map(str.strip, cells)):
             continue  # a blank row, also of empty cells in quotes
         is_simple = len(cells) == width or (
             len(row_lines) == 1 and '"' not in row_lines[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
 from typing import Any
 
 import boto3
@@ -10,8 +11,10 @@ import pytest
 
 from handler import app, shutdown
 from handler.admin.actions import UnknownAction
+from handler.aws import message_visibility
 from handler.observability import import_log
 from salespro_cli.sandbox.function import Invocation
+from tests.support.servers.error_server import run_error_server
 from tests.support.world.uploads import rows
 from tests.support.world.world import World
 
@@ -36,6 +39,7 @@ def log_lines(world: World, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     _raise_unexpected_error(world, monkeypatch)
     _notify_missing_topic(world, monkeypatch)
     _start_with_invalid_settings(world, monkeypatch)
+    _refuse_retry_delay(world, monkeypatch)
     _run_actions(world)
     return [json.loads(line) for line in world.output.getvalue().splitlines() if line]
 
@@ -67,6 +71,21 @@ def _start_with_invalid_settings(world: World, monkeypatch: pytest.MonkeyPatch) 
         patch.setenv("BATCH_SIZE", "many")
         world.start_cold()
         world.invoke(world.upload(rows(1), "unset.csv"))
+
+
+def _refuse_retry_delay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = world.next_event(world.upload(rows(30), "late.csv"))
+    [record] = event["Records"]
+    record["eventSourceARN"] = "arn:aws:sqs:eu-central-1:123456789012:uploads"
+    context: Any = Invocation()
+    message_visibility.sqs_client.cache_clear()
+    with run_error_server() as server, monkeypatch.context() as patch:
+        server.answer(403, "AccessDeniedException", "")
+        patch.setenv("AWS_ENDPOINT_URL_SQS", server.url)
+        patch.setattr(shutdown, "is_requested", lambda: True)
+        with redirect_stdout(world.output):
+            app.lambda_handler(event, context)
+    message_visibility.sqs_client.cache_clear()
 
 
 def _run_actions(world: World) -> None:
