@@ -139,7 +139,7 @@ def test_signal_ends_all_workers_and_frees_their_leases(
     assert "Traceback" not in done.err
     for import_ in stored(conn, HISTORY_TABLE).values():
         assert (import_["status"], import_["lease_expires_at"]) == ("in_progress", None)
-    assert _processes(process.pid) == []
+    wait_for(lambda: not _processes(process.pid))
 
 
 def test_workers_end_with_the_first_process(
