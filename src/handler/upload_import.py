@@ -191,7 +191,7 @@ class Importer:
         self, upload: Upload, source: BinaryIO, callbacks: ImportCallbacks
     ) -> Outcome:
         # Imported here: an import does not need it at its cold start.
-        from salespro_core.importer.dry_run import dry_run_upload  # noqa: PLC0415
+        from salespro_core.importer.dry_run import dry_run_upload  # noqa: PLC0415 -- slow to import, and rarely needed
 
         return dry_run_upload(
             _connect(callbacks),

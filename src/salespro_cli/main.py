@@ -93,7 +93,7 @@ def _run() -> int | None:
 def _check_standard_streams() -> None:
     """End if stdout is closed: its number may become that of a file or connection."""
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- stays open until the process ends
     if sys.stdout is None:
         echo_error(
             "Error: Standard output is closed. Send it to a file, or to /dev/null."

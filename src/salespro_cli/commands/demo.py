@@ -111,6 +111,6 @@ def sandbox(*, port: int, host: str, no_function: bool, log_path: str | None) ->
     only.
     """
     # Imported here: it loads the AWS servers, which takes long.
-    from salespro_cli.sandbox.run import run_sandbox  # noqa: PLC0415
+    from salespro_cli.sandbox.run import run_sandbox  # noqa: PLC0415 -- slow to import; most commands do not need it
 
     run_sandbox(port, log_path, host=host, has_function=not no_function)

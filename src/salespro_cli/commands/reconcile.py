@@ -75,8 +75,8 @@ def reconcile(
     sent twice is imported once.
     """
     # Imported here: boto3 takes long to load, and most commands do not need it.
-    from handler.admin import reconcile  # noqa: PLC0415
-    from salespro_cli import aws  # noqa: PLC0415
+    from handler.admin import reconcile  # noqa: PLC0415 -- slow to import; most commands do not need it
+    from salespro_cli import aws  # noqa: PLC0415 -- slow to import; most commands do not need it
 
     with open_connection() as conn:
         bucket = bucket or aws.upload_bucket(conn)

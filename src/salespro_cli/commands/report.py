@@ -64,7 +64,7 @@ def report(id: int | None, *, opens: bool, wants_json: bool) -> None:  # noqa: A
         open_report(Path(page).parent)
     elif opens:
         # Imported here: boto3 takes long to load.
-        from salespro_cli.inputs.s3_source import presigned_url  # noqa: PLC0415
+        from salespro_cli.inputs.s3_source import presigned_url  # noqa: PLC0415 -- slow to import; most commands do not need it
 
         open_url(presigned_url(page), page)
     elif not is_local and not wants_json:

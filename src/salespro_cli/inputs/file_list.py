@@ -122,7 +122,7 @@ def _expand(argument: str, left_out: list[str]) -> Iterator[InputFile]:
         yield from _path(argument, left_out)
     else:
         # Not Path.glob, which does not take absolute patterns.
-        names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
+        names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 -- a pattern, not a path
         for name in names:
             yield from _path(name, left_out)
         if not names:
@@ -176,7 +176,7 @@ def _problem(name: str) -> str | None:
 
 def _objects(argument: str, left_out: list[str]) -> Iterator[InputFile]:
     # Imported here: boto3 takes long to load, and a file does not need it.
-    from salespro_cli.inputs.s3_listing import list_objects  # noqa: PLC0415
+    from salespro_cli.inputs.s3_listing import list_objects  # noqa: PLC0415 -- slow to import; most commands do not need it
 
     try:
         objects = list_objects(argument)
@@ -199,7 +199,7 @@ def _with_upload_time(file: InputFile) -> InputFile:
     if file.problem or file.uploaded_at:
         return file
     if file.name.startswith("s3://"):
-        from salespro_cli.inputs.s3_listing import object_upload_time  # noqa: PLC0415
+        from salespro_cli.inputs.s3_listing import object_upload_time  # noqa: PLC0415 -- slow to import; most commands do not need it
 
         uploaded_at = object_upload_time(file.name)
     elif file.name == STDIN:

@@ -42,7 +42,7 @@ def open_source(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
         return
     if name.startswith("s3://"):
         # Imported here: boto3 takes long to load, and a file does not need it.
-        from salespro_cli.inputs.s3_source import open_object  # noqa: PLC0415
+        from salespro_cli.inputs.s3_source import open_object  # noqa: PLC0415 -- slow to import; most commands do not need it
 
         with open_object(name) as source:
             yield source
@@ -60,7 +60,7 @@ def open_source(name: str) -> Iterator[tuple[Upload, BinaryIO]]:
         raise click.ClickException(f"{error.strerror}: {name}") from None
     with file:
         # Without "..", but links as they are.
-        absolute = os.path.abspath(path)  # noqa: PTH100
+        absolute = os.path.abspath(path)  # noqa: PTH100 -- a link stays as it is
         yield _local_upload(name, os.fstat(file.fileno()), absolute), file
 
 

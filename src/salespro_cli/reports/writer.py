@@ -101,6 +101,6 @@ def _private(path: str, flags: int) -> int:
 
 def _render() -> ModuleType:
     # Imported here: Jinja takes a third of the time that other commands take to load.
-    from salespro_core.report.html_report import render  # noqa: PLC0415
+    from salespro_core.report.html_report import render  # noqa: PLC0415 -- slow to import; most commands do not need it
 
     return render
