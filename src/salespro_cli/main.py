@@ -12,6 +12,7 @@ from typing import NoReturn, cast
 import click
 
 from salespro_cli.commands.analyze import analyze
+from salespro_cli.commands.bootstrap import bootstrap
 from salespro_cli.commands.database import grants, migrate, psql_
 from salespro_cli.commands.demo import sample, sandbox
 from salespro_cli.commands.history import history, show
@@ -42,8 +43,8 @@ def cli() -> None:
 
 
 for _command in (
-    *(analyze, grants, history, import_, migrate, psql_, reconcile, sample),
-    *(report, sandbox, show, watch),
+    *(analyze, bootstrap, grants, history, import_, migrate, psql_, reconcile),
+    *(report, sample, sandbox, show, watch),
 ):
     cli.add_command(_command)
 
