@@ -19,6 +19,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler import shutdown
+from handler.aws.continuation import continue_in_new_message
 from handler.aws.message_visibility import receive_count, set_retry_delay
 from handler.aws.s3_object import CLIENT_CONFIG
 from handler.events import (
@@ -111,7 +112,8 @@ def _import_messages(
     """Import the messages one by one, so that a failed message does not block the others.
 
     Returns:
-        The failed messages: only they are delivered again.
+        The failed messages: only they are delivered again.  An import that ran out of time
+        after some progress goes on with a new message, and its old message is done.
 
     Raises:
         Exception: of a failed message without an id, after all others were tried; the
@@ -126,6 +128,8 @@ def _import_messages(
                 _read(message), context, is_first_delivery=receive_count(message) == 1
             )
         except Exception as error:  # noqa: BLE001 -- logged where it was raised
+            if continue_in_new_message(message, error, logger):
+                continue
             set_retry_delay(message, error, logger)
             match message:
                 case {"messageId": str(message_id)} if message_id:

@@ -32,7 +32,13 @@ from handler.observability.import_log import (
 )
 from handler.observability.sns_notices import Notices
 from handler.settings import Settings
-from salespro_core.errors import KeyRefused, ObjectGone, SalesProError, StoreError
+from salespro_core.errors import (
+    KeyRefused,
+    ObjectGone,
+    OutOfTime,
+    SalesProError,
+    StoreError,
+)
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.run import import_upload
 from salespro_core.model.object_key import loggable
@@ -120,6 +126,8 @@ class Importer:
                 # The cause may be a setting of the role, which a session reads only at its
                 # start.  A new session sees the corrected setting.
                 self._connections.close()
+            if isinstance(error, OutOfTime):
+                error.new_checkpoint = progress.new_checkpoint()
             self._log_interruption(error, upload_fields, progress.latest, started)
             # Not retryable: the configuration is wrong until somebody corrects it.
             if is_first_delivery and not (error.retryable or notification.is_dry_run):

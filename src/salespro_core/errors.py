@@ -155,7 +155,14 @@ class Unfinished(SalesProError):
 
 
 class OutOfTime(Unfinished):
-    """The time ran out; the checkpoint is kept and the lease released."""
+    """The time ran out; the checkpoint is kept and the lease released.
+
+    Attributes:
+        new_checkpoint: rows that are committed, if this attempt has committed some of them;
+            0 if not, or if the caller of the importer did not set it.
+    """
+
+    new_checkpoint: int = 0
 
 
 class ClaimHeld(Unfinished):

@@ -88,6 +88,11 @@ def test_message_goes_to_the_dead_letter_queue_after_five_deliveries() -> None:
     assert source["Fn::Sub"].endswith(":" + queue["QueueName"]["Fn::Sub"])
 
 
+def test_function_may_send_a_message_of_a_long_import_again_and_again() -> None:
+    """Lambda's recursive loop detection would end the chain after 16 messages."""
+    assert properties("Importer")["RecursiveLoop"] == "Allow"
+
+
 def test_bucket_notifies_for_every_suffix_that_the_function_reads() -> None:
     bucket = properties("UploadBucket")
     configurations = bucket["NotificationConfiguration"]["QueueConfigurations"]

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.aws.error_codes import Cause, short_code
-from handler.aws.errors import failure_of
+from handler.aws.errors import Failure, failure_of
 from handler.aws.s3_object import CLIENT_CONFIG
 from salespro_core.errors import (
     ClaimHeld,
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # If Postgres or S3 is unavailable: after the first delivery; doubled after each further one.
 FIRST_RETRY_S = 15
 MAX_RETRY_S = 900
+# If another attempt has the claim: the minimum after the first, second … delivery.  After the
+# first, the lease may end; after all, a file of 30 invocations is finished.
+HELD_RETRIES_S = (0, 480, 1920, 7680)
 # The record names no message of a queue: it was written by hand, or is too old.
 _HAND_WRITTEN = frozenset(
     {
@@ -45,10 +48,15 @@ _QUEUE_ARN = re.compile(
 @cache
 def sqs_client() -> SQSClient:
     """The SQS client of this execution environment."""
-    # One attempt less than for S3, to stay within the time reserved for the end of the
-    # invocation.  If SQS is unreachable, the message returns after its visibility timeout.
-    retries = Config(retries={"mode": "standard", "total_max_attempts": 2})
-    client: SQSClient = boto3.client("sqs", config=CLIENT_CONFIG.merge(retries))
+    # An attempt may end with two requests.  Without a response they take 2 x 2 x 5 s, the
+    # time reserved for the end of the invocation.  If SQS is unreachable, the message
+    # returns after its visibility timeout.
+    limits = Config(
+        retries={"mode": "standard", "total_max_attempts": 2},
+        connect_timeout=2,
+        read_timeout=3,
+    )
+    client: SQSClient = boto3.client("sqs", config=CLIENT_CONFIG.merge(limits))
     return client
 
 
@@ -79,19 +87,19 @@ def set_retry_delay(
             retry is late.
     """
     delay_s = _delay_s(error, receive_count(record))
-    queue_url = _queue_url(record.get("eventSourceARN"))
+    url = queue_url(record.get("eventSourceARN"))
     receipt_handle = record.get("receiptHandle")
-    if delay_s is None or queue_url is None or not isinstance(receipt_handle, str):
+    if delay_s is None or url is None or not isinstance(receipt_handle, str):
         return
     try:
         sqs_client().change_message_visibility(
-            QueueUrl=queue_url,
+            QueueUrl=url,
             ReceiptHandle=receipt_handle,
             VisibilityTimeout=delay_s,
         )
     except (ClientError, BotoCoreError) as refusal:
         failure = failure_of(refusal, "sqs:ChangeMessageVisibility on the queue")
-        if failure.cause is Cause.PASSING or short_code(failure.code) in _HAND_WRITTEN:
+        if failure.cause is Cause.PASSING or is_hand_written(failure):
             return
         logger.warning(
             "retry delay not set",
@@ -102,7 +110,13 @@ def set_retry_delay(
         )
 
 
-def _queue_url(arn: object) -> str | None:
+def is_hand_written(failure: Failure) -> bool:
+    """Whether SQS says that the record is of no message: a person wrote it."""
+    return short_code(failure.code) in _HAND_WRITTEN
+
+
+def queue_url(arn: object) -> str | None:
+    """The URL of the queue with this ARN; None if it is none."""
     if not (isinstance(arn, str) and (parts := _QUEUE_ARN.fullmatch(arn))):
         return None
     suffix = "amazonaws.com.cn" if parts["partition"] == "aws-cn" else "amazonaws.com"
@@ -114,7 +128,10 @@ def _delay_s(error: Exception, received: int) -> int | None:
         case OutOfTime() | CommitsLost():
             return 0
         case ClaimHeld():
-            return error.retry_after_s + 1
+            # Another message imports the file.  A long file must not end in the dead-letter
+            # queue because its second message was delivered five times meanwhile.
+            least_s = HELD_RETRIES_S[min(received, len(HELD_RETRIES_S)) - 1]
+            return max(error.retry_after_s + 1, least_s)
         case StoreUnavailable() | ObjectUnavailable():
             return int(min(MAX_RETRY_S, FIRST_RETRY_S * 2 ** min(received - 1, 9)))
         case _:

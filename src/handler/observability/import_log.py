@@ -118,6 +118,13 @@ class ProgressLog:
         self._upload_fields = upload_fields
         self._started = self._logged = time.monotonic()
 
+    def new_checkpoint(self) -> int:
+        """Rows that are committed; 0 if this attempt committed none."""
+        if self.latest is None:
+            return 0
+        processed = self.latest.counts.processed
+        return processed if processed > self.latest.resumed_at else 0
+
     def on_commit(self, outcome: Outcome) -> None:
         """Remember the outcome so far, and log it if the last line is old enough."""
         self.latest = outcome

@@ -54,6 +54,7 @@ def process_one_message(
         QueueUrl=queue_url,
         WaitTimeSeconds=1,
         AttributeNames=["All"],
+        MessageAttributeNames=["All"],
         MaxNumberOfMessages=1,
     )
     arn = f"arn:aws:sqs:{REGION}:123456789012:{UPLOADS}"
@@ -85,7 +86,11 @@ def _sqs_record(message: dict[str, Any], arn: str) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message.get("Attributes", {}),
-        "messageAttributes": {},
+        "messageAttributes": {
+            name: {"dataType": attribute["DataType"], "stringValue": text}
+            for name, attribute in message.get("MessageAttributes", {}).items()
+            if (text := attribute.get("StringValue")) is not None
+        },
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,

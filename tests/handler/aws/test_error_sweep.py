@@ -16,6 +16,7 @@ from mypy_boto3_sqs import SQSClient
 
 from handler.admin.reconcile import Unimported, send_uploads
 from handler.aws import message_visibility
+from handler.aws.continuation import continue_in_new_message
 from handler.aws.db_connection import conninfo
 from handler.aws.error_codes import Cause, cause_of
 from handler.aws.message_visibility import set_retry_delay
@@ -24,7 +25,11 @@ from handler.observability.sns_notices import Notices
 from salespro_core.errors import ConfigError, ObjectError, OutOfTime, StoreUnavailable
 from tests.handler.aws.test_error_codes import COMMON, codes_of
 from tests.support.function.database_settings import settings_of
-from tests.support.function.notifications import notification, sqs_message
+from tests.support.function.notifications import (
+    notification,
+    s3_event,
+    sqs_message,
+)
 from tests.support.servers.error_server import (
     MAX_REQUESTS,
     ErrorServer,
@@ -149,3 +154,25 @@ def test_each_error_of_the_retry_delay_is_at_most_one_line(server: ErrorServer) 
     assert {"AccessDeniedException", "KMS.DisabledException", "OptInRequired"} <= logged
     # These say that the record is of no message.
     assert not {"ReceiptHandleIsInvalid", "QueueDoesNotExist"} & logged
+
+
+def test_each_error_of_sending_a_message_again_is_at_most_one_line(
+    server: ErrorServer,
+) -> None:
+    """Then the old message is delivered again, as before."""
+    body = json.dumps(s3_event("a.csv"))
+    message = sqs_message(body) | {"eventSourceARN": QUEUE_ARN, "messageId": "m0"}
+    error = OutOfTime("The time ran out.")
+    error.new_checkpoint = 10
+    for code, cause in answers("sqs", server):
+        assert not continue_in_new_message(message, error, LOGGER)
+
+        lines = new_lines()
+        for line in lines:
+            assert (line["level"], line["message"], line["message_id"]) == (
+                *("WARNING", "message not sent again"),
+                "m0",
+            )
+            assert f"({code})" in line["error"]
+            assert CANARY not in line["error"]
+        assert len(lines) <= (cause is not Cause.PASSING), code

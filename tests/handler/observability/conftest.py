@@ -14,6 +14,7 @@ from handler.admin.actions import UnknownAction
 from handler.aws import message_visibility
 from handler.observability import import_log
 from salespro_cli.sandbox.function import Invocation
+from salespro_cli.sandbox.local_aws import REGION
 from tests.support.servers.error_server import run_error_server
 from tests.support.world.uploads import rows
 from tests.support.world.world import World
@@ -40,6 +41,7 @@ def log_lines(world: World, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     _notify_missing_topic(world, monkeypatch)
     _start_with_invalid_settings(world, monkeypatch)
     _refuse_retry_delay(world, monkeypatch)
+    _continue_in_new_message(world, monkeypatch)
     _run_actions(world)
     return [json.loads(line) for line in world.output.getvalue().splitlines() if line]
 
@@ -71,6 +73,18 @@ def _start_with_invalid_settings(world: World, monkeypatch: pytest.MonkeyPatch) 
         patch.setenv("BATCH_SIZE", "many")
         world.start_cold()
         world.invoke(world.upload(rows(1), "unset.csv"))
+
+
+def _continue_in_new_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    boto3.client("sqs").create_queue(QueueName=world.upload_bucket)
+    event = world.next_event(world.upload(rows(30), "long.csv"))
+    [record] = event["Records"]
+    arn = f"arn:aws:sqs:{REGION}:123456789012:{world.upload_bucket}"
+    record["eventSourceARN"] = arn
+    context: Any = Invocation()
+    with monkeypatch.context() as patch, redirect_stdout(world.output):
+        patch.setattr(shutdown, "is_requested", lambda: True)
+        assert app.lambda_handler(event, context) == {"batchItemFailures": []}
 
 
 def _refuse_retry_delay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

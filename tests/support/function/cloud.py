@@ -65,7 +65,10 @@ class Cloud:
     def receive(self) -> dict[str, Any]:
         """Receive the visible messages of the queue, as the event that Lambda makes of them."""
         response = self.sqs.receive_message(
-            QueueUrl=self.queue_url, AttributeNames=["All"], MaxNumberOfMessages=10
+            QueueUrl=self.queue_url,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+            MaxNumberOfMessages=10,
         )
         return sqs_event(
             *(
@@ -73,6 +76,7 @@ class Cloud:
                     message["Body"],
                     receipt_handle=message["ReceiptHandle"],
                     receive_count=message["Attributes"]["ApproximateReceiveCount"],
+                    attributes=message.get("MessageAttributes"),
                 )
                 for message in response.get("Messages", [])
             )

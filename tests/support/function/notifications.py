@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mypy_boto3_sqs.type_defs import MessageAttributeValueOutputTypeDef
 
 from handler.events import Ignored, Notification, read_message, read_notifications
 from tests.support import paths
@@ -72,11 +75,19 @@ def eventbridge_event(
 
 
 def sqs_message(
-    body: str, receipt_handle: str = "receipt", receive_count: str = "1"
+    body: str,
+    receipt_handle: str = "receipt",
+    receive_count: str = "1",
+    attributes: Mapping[str, MessageAttributeValueOutputTypeDef] | None = None,
 ) -> dict[str, Any]:
     """A message of the queue as Lambda passes it to the function."""
     record: dict[str, Any] = sample_event("sqs-s3-put.json")["Records"][0]
     record |= {"body": body, "receiptHandle": receipt_handle}
+    # Lambda writes the names of the fields with a small letter.
+    record["messageAttributes"] = {
+        name: {field[0].lower() + field[1:]: value for field, value in given.items()}
+        for name, given in (attributes or {}).items()
+    }
     record["attributes"] |= {"ApproximateReceiveCount": receive_count}
     return record
 
