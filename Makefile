@@ -118,14 +118,14 @@ mutation: $(VENV)/ready .venv-mutation/ready  ## change the code in small ways a
 	@PYTHONPATH=.:src $(BIN)/python -m tools.mutation --markers "$(SHORT)" --seed $(SEED) --mutants $(MUTANTS) $(ARGS)
 
 check: $(VENV)/ready  ## check formatting, lint, imports between packages, and types
-	@$(BIN)/ruff format --check src tests benchmarks tools
-	@$(BIN)/ruff check src tests benchmarks tools
+	@$(BIN)/ruff format --check src tests benchmarks tools deploy
+	@$(BIN)/ruff check src tests benchmarks tools deploy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
 format: $(VENV)/ready  ## format the code and apply the automatic fixes of the linter
-	@$(BIN)/ruff format src tests benchmarks tools
-	@$(BIN)/ruff check --fix src tests benchmarks tools
+	@$(BIN)/ruff format src tests benchmarks tools deploy
+	@$(BIN)/ruff check --fix src tests benchmarks tools deploy
 
 # The libraries to compare with have a venv of their own. Each target writes its section of
 # docs/performance.md. A partial run, such as `make bench ROWS=20000 ONLY=floor,local ROUNDS=3`,
@@ -177,8 +177,8 @@ validate: .venv-sam/ready  ## check template.yaml with SAM and cfn-lint
 TEMPLATES := template.yaml .aws-sam/translated.json
 secure: .venv-sam/ready .venv-checkov/ready  ## check template.yaml, before and after the SAM transform, with checkov and cfn-lint
 	@.venv-sam/bin/python tools/translate.py $(TEMPLATES)
-	@.venv-sam/bin/cfn-lint --regions eu-central-1 -- $(TEMPLATES)
-	@.venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES)
+	@.venv-sam/bin/cfn-lint --regions eu-central-1 -- $(TEMPLATES) $(wildcard deploy/*.yaml)
+	@.venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES) $(wildcard deploy/*.yaml)
 
 # Source: RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB instance or cluster".
 certificates:  ## download the CA bundle of RDS into src, for the build (DbSslRootCert)

@@ -33,9 +33,9 @@ _Loader.add_multi_constructor("!", _long_form)
 
 
 @cache
-def template() -> dict[str, Any]:
+def template(name: str = "template.yaml") -> dict[str, Any]:
     """Return the whole template; callers must not change it."""
-    loader = _Loader((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    loader = _Loader((ROOT / name).read_text(encoding="utf-8"))
     loaded = loader.get_single_data()
     assert isinstance(loaded, dict)
     return loaded
