@@ -19,7 +19,7 @@ from benchmarks.harness.bench import (
 from benchmarks.harness.cases import Case
 from benchmarks.harness.page import Table
 from benchmarks.harness.settings import BenchmarkSettings
-from benchmarks.loaders import FLOOR, Loader
+from benchmarks.loaders import FLOOR, REAL_ROWS, Loader
 
 NAMES = (
     *("case", "loader", "seconds", "range", "rows/s", "times floor"),
@@ -40,7 +40,7 @@ class CaseResult:
 
 def main() -> None:
     """Measure, print the tables, and write them to the page."""
-    settings = BenchmarkSettings.from_env(rows=(20_000, 200_000))
+    settings = BenchmarkSettings.from_env(rows=(254, 2_374, 20_000, 200_000))
     with open_bench(settings.limit_s) as bench:
         results = [
             result
@@ -73,10 +73,13 @@ def main() -> None:
 
 def measure(bench: Bench, settings: BenchmarkSettings, rows: int) -> list[CaseResult]:
     """All cases with files of one size; in each round the loaders take turns."""
+    # A short run varies more, so the sizes of real exports are measured more often.
+    rounds = settings.rounds * (3 if rows <= REAL_ROWS else 1)
     results = [
         CaseResult(rows, case, loader)
         for case in settings.cases
         for loader in settings.loaders
+        if loader.rounds(rows, rounds)
     ]
     for result in results:
         if result.loader.version is None:
@@ -84,9 +87,9 @@ def measure(bench: Bench, settings: BenchmarkSettings, rows: int) -> list[CaseRe
     plan = [
         result
         for case in settings.cases
-        for number in range(settings.rounds)
+        for number in range(rounds)
         for result in results
-        if result.case == case and number < result.loader.rounds(rows, settings.rounds)
+        if result.case == case and number < result.loader.rounds(rows, rounds)
     ]
     for result in (bar := tqdm(plan, desc=f"{rows:,} rows", unit="run")):
         bar.set_postfix_str(f"{result.case.title}: {result.loader.title}")
@@ -130,13 +133,19 @@ def _row(result: CaseResult, results: list[CaseResult]) -> list[str]:
     ratio = _ratio(result, results)
     return [
         *named,
-        f"{median(times):.2f}",
-        f"{min(times):.2f} to {max(times):.2f}" if len(times) > 1 else "once",
+        _seconds(median(times)),
+        f"{_seconds(min(times))} to {_seconds(max(times))}"
+        if len(times) > 1
+        else "once",
         f"{result.rows / median(times):,.0f}",
         f"{ratio:.2f}" if ratio else "",
         f"{median(each.usage.peak_mb for each in result.measurements):.0f}",
         f"{median(each.wal_mb for each in result.measurements):.2f}",
     ]
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3f}" if seconds < 1 else f"{seconds:.2f}"
 
 
 def _ratio(result: CaseResult, results: list[CaseResult]) -> float | None:

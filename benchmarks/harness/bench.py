@@ -24,7 +24,7 @@ from benchmarks.harness.postgres_server import (
     run_postgres,
 )
 from benchmarks.harness.s3_server import S3Server, run_s3_server
-from benchmarks.loaders import FLOOR, S3, Job, Loader, floor
+from benchmarks.loaders import FLOOR, WARM, Job, Loader, floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +158,11 @@ class Bench:
     def job(self, loader: Loader, path: Path, *, is_dry_run: bool = False) -> Job:
         """The job of loading a file with a loader; its database is not set yet."""
         details = {"dry_run": "yes"} if is_dry_run else {}
-        if loader == S3:
+        if loader.reads_s3:
             details |= self.s3.upload(path, is_dry_run=is_dry_run)
+        if loader == WARM:
+            empty = self.s3.upload(self.files.header())
+            details |= {f"empty_{name}": empty[name] for name in ("key", "version")}
         return Job(loader=loader.name, conninfo="", path=str(path), details=details)
 
     def _run(

@@ -77,6 +77,39 @@ class ExportFiles:
                         writer.writerows(islice(reader, ceil(rows / count)))
         return paths
 
+    def header(self) -> Path:
+        """An export without rows."""
+        path = self._folder / "header.csv"
+        if not path.exists():
+            with self.base(1).open(encoding="utf-8") as file:
+                path.write_text(file.readline(), encoding="utf-8")
+        return path
+
+    def overlapping(self, rows: int, count: int) -> list[Path]:
+        """`count` exports of `rows` rows each, cut from `backlog_base`.
+
+        Each begins in the middle of the one before: as daily exports do, a file repeats
+        rows of its neighbours.
+        """
+        whole = self.backlog_base(rows, count)
+        folder = whole.with_suffix("")
+        paths = [folder / f"{number:04}.csv" for number in range(count)]
+        if not paths[-1].exists():
+            folder.mkdir(exist_ok=True)
+            with whole.open(encoding="utf-8", newline="") as file:
+                header, *all_rows = csv.reader(file)
+            for number, path in enumerate(paths):
+                start = number * (rows // 2)
+                with path.open("w", encoding="utf-8", newline="") as out:
+                    writer = csv.writer(out)
+                    writer.writerow(header)
+                    writer.writerows(all_rows[start : start + rows])
+        return paths
+
+    def backlog_base(self, rows: int, count: int) -> Path:
+        """The base file with the rows of all `overlapping` files, each once."""
+        return self.base(backlog_rows(rows, count))
+
     def _derived(
         self, rows: int, name: str, alter: Callable[[int, Cells], Cells]
     ) -> Path:
@@ -90,6 +123,11 @@ class ExportFiles:
                 writer.writerow(next(reader))
                 writer.writerows(_altered(reader, alter))
         return path
+
+
+def backlog_rows(rows: int, count: int) -> int:
+    """Number of different rows in `count` overlapping files of `rows` rows."""
+    return (count - 1) * (rows // 2) + rows
 
 
 def _altered(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,11 @@ from typing import Any
 Ratios = Sequence[tuple[str, str, float | None]]
 
 # The palette of Okabe and Ito, which colour-blind people can distinguish.
-COLOURS = ("#999999", "#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#D55E00")
+COLOURS = (
+    *("#999999", "#0072B2", "#56B4E9", "#009E73", "#F0E442"),
+    *("#E69F00", "#CC79A7", "#D55E00", "#000000"),
+)
+COLUMNS = 2
 
 
 def ratios(docs: Path, panels: Mapping[int, Ratios]) -> str:
@@ -22,11 +28,16 @@ def ratios(docs: Path, panels: Mapping[int, Ratios]) -> str:
     mpl.rcParams.update({"svg.hashsalt": "salespro", "font.size": 10})
     from matplotlib import pyplot as plt  # noqa: PLC0415 -- after the backend is set
 
+    columns = min(COLUMNS, len(panels))
+    lines = ceil(len(panels) / columns)
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(5.5 * len(panels), 6.5), sharex=True, squeeze=False
+        lines, columns, figsize=(5.5 * columns, 6.5 * lines), sharex=True, squeeze=False
     )
-    for ax, (rows, panel) in zip(axes[0], panels.items(), strict=True):
-        _panel(ax, f"{rows:,} rows", panel)
+    # One colour for a loader in all panels.
+    loaders = {loader: None for panel in panels.values() for _, loader, _ in panel}
+    colours = dict(zip(loaders, cycle(COLOURS), strict=False))
+    for ax, (rows, panel) in zip(axes.flat, panels.items(), strict=False):
+        _panel(ax, f"{rows:,} rows", panel, colours)
     most = max(
         [1.0, *(ratio or 0.0 for panel in panels.values() for *_, ratio in panel)]
     )
@@ -35,14 +46,19 @@ def ratios(docs: Path, panels: Mapping[int, Ratios]) -> str:
     figure.legend(
         handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=9
     )
-    figure.tight_layout(rect=(0, 0.1, 1, 1))
+    figure.tight_layout(rect=(0, 0.1 / lines, 1, 1))
     path = docs / "images" / "speed.svg"
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, facecolor="white", metadata={"Date": None})
     return "![Seconds of each loader as a multiple of the floor, by case](images/speed.svg)"
 
 
-def _panel(ax: Any, title: str, panel: Ratios) -> None:  # noqa: ANN401 -- untyped
+def _panel(
+    ax: Any,  # noqa: ANN401 -- untyped
+    title: str,
+    panel: Ratios,
+    colours: Mapping[str, str],
+) -> None:
     cases = list(dict.fromkeys(case for case, _, _ in panel))
     loaders = list(dict.fromkeys(loader for _, loader, _ in panel))
     height = 0.8 / len(loaders)
@@ -55,7 +71,7 @@ def _panel(ax: Any, title: str, panel: Ratios) -> None:  # noqa: ANN401 -- untyp
             widths,
             height,
             label=loader,
-            color=COLOURS[number % len(COLOURS)],
+            color=colours[loader],
         )
         for position, width in zip(positions, widths, strict=True):
             if width:

@@ -16,7 +16,10 @@ from benchmarks.loaders import LOADERS, Loader
 T = TypeVar("T")
 
 # If one of them is set, the run is partial: its result is printed, not written to the page.
-PARTS = ("ROWS", "ONLY", "CASES", "ROUNDS", "LIMIT_S", "STORED", "BUFFERS")
+PARTS = (
+    *("ROWS", "ONLY", "CASES", "ROUNDS", "LIMIT_S", "STORED", "BUFFERS"),
+    *("FILES", "WORKERS"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class BenchmarkSettings:
         stored: rows in the table before, for `make bench-scale` (STORED).
         buffers: `shared_buffers` of Postgres, for `make bench-scale` (BUFFERS); None
             for the default of Postgres.
+        files: numbers of files, for `make bench-backlog` (FILES).
+        workers: numbers of processes, for `make bench-backlog` (WORKERS).
         page: path of the page to write (PAGE); None for a partial run without PAGE.
     """
 
@@ -42,6 +47,8 @@ class BenchmarkSettings:
     limit_s: float
     stored: tuple[int, ...]
     buffers: str | None
+    files: tuple[int, ...]
+    workers: tuple[int, ...]
     page: Path | None
 
     @classmethod
@@ -55,6 +62,8 @@ class BenchmarkSettings:
         limit_s: float = 300,
         stored: Sequence[int] = (),
         buffers: str | None = None,
+        files: Sequence[int] = (),
+        workers: Sequence[int] = (),
     ) -> Self:
         """Read the environment variables; the arguments are the defaults.
 
@@ -75,6 +84,8 @@ class BenchmarkSettings:
             limit_s=float(os.environ.get("LIMIT_S") or limit_s),
             stored=tuple(map(int, _list("STORED", stored))),
             buffers=os.environ.get("BUFFERS") or buffers,
+            files=tuple(map(int, _list("FILES", files))),
+            workers=tuple(map(int, _list("WORKERS", workers))),
             page=Path(page) if page else None,
         )
 

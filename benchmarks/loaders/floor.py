@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 
 from benchmarks.loaders import COLUMNS, Job
 
@@ -30,6 +30,17 @@ SELECT {values} FROM incoming
 
 def ready(job: Job) -> Callable[[], None]:
     """Prepare a COPY into a temporary table and one INSERT from there."""
+    load = loading()
+
+    def run() -> None:
+        with psycopg.connect(job.conninfo) as conn:
+            load(conn, Path(job.path))
+
+    return run
+
+
+def loading() -> Callable[[Connection, Path], None]:
+    """A function that loads a file in the open transaction of a connection."""
     names = [sql.Identifier(name) for name in COLUMNS]
     # An empty isSale means false.
     values = [
@@ -43,18 +54,17 @@ def ready(job: Job) -> Callable[[], None]:
         "old": _of("stored"),
     }
 
-    def run() -> None:
+    def load(conn: Connection, path: Path) -> None:
+        conn.execute(sql.SQL(STAGE).format(**parts))
         with (
-            psycopg.connect(job.conninfo) as conn,
-            Path(job.path).open("rb") as file,
+            path.open("rb") as file,
+            conn.cursor().copy(sql.SQL(COPY).format(**parts)) as copy,
         ):
-            conn.execute(sql.SQL(STAGE).format(**parts))
-            with conn.cursor().copy(sql.SQL(COPY).format(**parts)) as copy:
-                while data := file.read(READ_BYTES):
-                    copy.write(data)
-            conn.execute(sql.SQL(UPSERT).format(**parts))
+            while data := file.read(READ_BYTES):
+                copy.write(data)
+        conn.execute(sql.SQL(UPSERT).format(**parts))
 
-    return run
+    return load
 
 
 def _of(table: str) -> sql.Composed:

@@ -39,6 +39,19 @@ class Invocation:
 
 def ready(job: Job) -> Callable[[], None]:
     """Prepare one invocation of the handler with the notification of an object."""
+    set_environment(job)
+    from handler import app  # noqa: PLC0415 -- after the environment it reads
+    from salespro_core.report.html_report import render  # noqa: PLC0415 -- see above
+
+    app.importer()
+    render.template()
+    details = job.details
+    event = notification(details["bucket"], details["key"], details["version"])
+    return lambda: invoke(event)
+
+
+def set_environment(job: Job) -> None:
+    """Set the variables of the function."""
     details = job.details
     os.environ |= {
         "DATABASE_URL": job.conninfo,
@@ -51,21 +64,21 @@ def ready(job: Job) -> Callable[[], None]:
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
+
+
+def invoke(event: dict[str, Any]) -> None:
+    """Invoke the handler with the notification of one object.
+
+    Raises:
+        RuntimeError: the file was refused.
+    """
     from handler import app  # noqa: PLC0415 -- after the environment it reads
-    from salespro_core.report.html_report import render  # noqa: PLC0415 -- see above
 
-    app.importer()
-    render.template()
-    event = notification(details["bucket"], details["key"], details["version"])
-
-    def run() -> None:
-        context: Any = Invocation(time.monotonic() + TIMEOUT_S)
-        answer = app.lambda_handler(event, context)
-        [outcome] = answer["imports"]
-        if outcome["error"] is not None:
-            raise RuntimeError(outcome["error"])
-
-    return run
+    context: Any = Invocation(time.monotonic() + TIMEOUT_S)
+    answer = app.lambda_handler(event, context)
+    [outcome] = answer["imports"]
+    if outcome["error"] is not None:
+        raise RuntimeError(outcome["error"])
 
 
 def notification(bucket: str, key: str, version: str) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from benchmarks.harness import child, page
+from benchmarks.harness import child, page, worker
 from benchmarks.harness.cases import NEW, TENTH, Case
-from benchmarks.harness.files import ExportFiles
+from benchmarks.harness.files import ExportFiles, backlog_rows
 from benchmarks.harness.postgres_server import Contents, contents
 from benchmarks.loaders import EARLIER, FLOOR, LOCAL, Job, Loader
+from salespro_core.postgres import connection
 from tests.support.databases import new_database
 
 ROWS = 100
@@ -59,6 +60,28 @@ def test_parts_of_a_file_have_all_of_its_rows(tmp_path: Path) -> None:
     assert [part[0] for part in parts] == [header] * 3
     assert [row for part in parts for row in part[1:]] == rows
     assert [len(part) - 1 for part in parts] == [34, 34, 32]
+
+
+def test_overlapping_files_give_the_same_table_with_both_workers(
+    server: str, template: str, tmp_path: Path
+) -> None:
+    """`make bench-backlog` compares their tables."""
+    files = ExportFiles(tmp_path)
+    paths = files.overlapping(20, 4)
+    stored = []
+    for make in (worker.floor_loader, lambda conn: worker.importer(conn, tmp_path)):
+        with new_database(server, template) as name:
+            url = make_conninfo(server, dbname=name)
+            with connection.connect(url) as conn:
+                load = make(conn)
+                for path in paths:
+                    load(path)
+            stored.append(contents(url))
+
+    assert [len(read(path)) - 1 for path in paths] == [20] * 4
+    assert read(paths[0])[-10:] == read(paths[1])[1:11]
+    assert stored[0].rows == backlog_rows(20, 4) == 50
+    assert stored[0] == stored[1]
 
 
 def read(path: Path) -> list[list[str]]:
