@@ -13,7 +13,7 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
 .PHONY: help demo quick test faults crashes simulation settings poolers pollution soak browser pictures tls s3 postgres-versions mutation runtime \
-	check format bench bench-scale bench-backlog bench-memory bench-cold bench-cost package-size lock sandbox validate secure \
+	check format bench bench-scale bench-backlog bench-memory bench-cold bench-cost cost package-size lock sandbox validate secure \
 	certificates build invoke licences bandit audit sbom clean
 
 help:  ## list the targets
@@ -154,6 +154,9 @@ bench-cold: .venv-bench/ready  ## measure the cold start: the time to import the
 
 bench-cost: .venv-bench/ready  ## measure rows per second and cost by memory size of the function
 	@$(BENCH) benchmarks.cost
+
+cost: $(VENV)/ready  ## compute the monthly cost by files per day, and write docs/cost.md
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.monthly_cost
 
 package-size: $(VENV)/ready build  ## measure the deployment package; fails at 25 MB or more
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.package_size

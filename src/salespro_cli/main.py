@@ -19,6 +19,7 @@ from salespro_cli.commands.history import history, show
 from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.report import report
+from salespro_cli.commands.upload_link import upload_link
 from salespro_cli.commands.watch import watch
 from salespro_cli.output.exit_codes import (
     BUG,
@@ -44,7 +45,7 @@ def cli() -> None:
 
 for _command in (
     *(analyze, bootstrap, grants, history, import_, migrate, psql_, reconcile),
-    *(report, sample, sandbox, show, watch),
+    *(report, sample, sandbox, show, upload_link, watch),
 ):
     cli.add_command(_command)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,3 +60,48 @@ def test_object_is_imported_once_by_its_version(
 
     assert first.json()["created"] == 1, first.err
     assert second.json()["already_imported"] is True
+
+
+def post(signed: dict[str, Any], name: str, body: bytes, **fields: str) -> int:
+    """Upload as a form does; return the status."""
+    form = signed["fields"] | fields
+    parts = [
+        f'--b\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+        for key, value in form.items()
+    ]
+    parts.append(
+        f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    )
+    request = urllib.request.Request(  # noqa: S310 -- our own server
+        signed["url"],
+        "".join(parts).encode() + body + b"\r\n--b--\r\n",
+        {"Content-Type": "multipart/form-data; boundary=b"},
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 -- our own server
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return int(error.code)
+
+
+def test_upload_link_is_limited_to_its_prefix_size_and_content_type(
+    bucket: SecondS3, terminal: Terminal
+) -> None:
+    """Moto accepts every form; SeaweedFS checks its policy."""
+    limits = ("--prefix", "june/", "--max-mb", "1")
+    signed = terminal.run(
+        *("upload-link", "--json", "--bucket", bucket.uploads), *limits
+    ).json()
+    small, large = b"x" * 100, b"x" * (1024 * 1024 + 1)
+
+    assert post(signed, "a.csv", small) == 204
+    stored = bucket.s3.head_object(Bucket=bucket.uploads, Key="june/a.csv")
+    assert (stored["ContentLength"], stored["ContentType"]) == (100, "text/csv")
+    assert post(signed, "b.csv", large) in (400, 403)
+    assert post(signed, "c.csv", b"") in (400, 403)
+    assert post(signed, "d.csv", small, key="july/d.csv") == 403
+    other_type = {"Content-Type": "text/html"}
+    assert post(signed, "e.csv", small, **other_type) == 403
+    listed = bucket.s3.list_objects_v2(Bucket=bucket.uploads)["Contents"]
+    assert [each["Key"] for each in listed] == ["june/a.csv"]
