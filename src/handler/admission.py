@@ -8,15 +8,24 @@ from __future__ import annotations
 from handler.events import Notification
 from handler.settings import Settings
 from salespro_core.errors import KeyRefused, ObjectRefused
-from salespro_core.model.object_key import reason_not_storable
+from salespro_core.model.object_key import DRY_RUN_PREFIX, reason_not_storable
 
 
-def reason_to_ignore_bucket(
+def reason_to_ignore_object(
     notification: Notification, settings: Settings
 ) -> str | None:
-    """Why an object of this bucket is never an upload; None if it may be one."""
+    """Why this object is not an upload; None if it may be one.
+
+    A bucket may hold other objects too, and a topic or a bus may announce them.
+    """
     if notification.bucket == settings.report_bucket:
         return "the object is in the report bucket"
+    prefix, suffix = settings.upload_prefix, settings.upload_suffix
+    # `dryrun/` and the prefix: only a key that starts with `dryrun/` is a dry run.
+    if not notification.object_key.startswith((prefix, f"{DRY_RUN_PREFIX}{prefix}")):
+        return f"the object is not under {prefix}, the prefix in UPLOAD_PREFIX"
+    if not notification.object_key.endswith(suffix):
+        return f"the object key does not end with {suffix}, the suffix in UPLOAD_SUFFIX"
     return None
 
 

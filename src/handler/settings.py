@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from salespro_core.errors import ConfigError
 from salespro_core.importer.options import Options
+from salespro_core.model.object_key import DRY_RUN_PREFIX
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # The variables that `Settings` and `Options` read; a test compares them with template.yaml
@@ -27,6 +28,8 @@ NAMES = (
     "DB_SSLROOTCERT",
     "REPORT_BUCKET",
     "UPLOAD_BUCKETS",
+    "UPLOAD_PREFIX",
+    "UPLOAD_SUFFIX",
     "BATCH_SIZE",
     "CHECKPOINT_ROWS",
     "SOURCE_TIMEZONE",
@@ -39,6 +42,10 @@ NAMES = (
 _TOPIC_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+")
 # Old buckets in us-east-1 may have capitals and underscores.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+# Characters that S3 does not encode in notifications.  With the slash at the end, S3 accepts the
+# prefix beside that of its dry runs.
+_PREFIX = re.compile(rf"(?!{DRY_RUN_PREFIX})([A-Za-z0-9._-]+/)+")
+_SUFFIX = re.compile(r"[A-Za-z0-9._-]*\.csv(\.gz)?", re.IGNORECASE)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -61,6 +68,9 @@ class Settings:
         report_bucket: nothing is imported from it.
         upload_buckets: the only buckets to import from; empty for all but the report bucket,
             so that a function without the setting goes on importing.
+        upload_prefix: the only uploads are the objects under this prefix; their dry runs are
+            under `dryrun/` and this prefix.  Empty for all objects.
+        upload_suffix: and only those whose key ends with it.  Empty for all objects.
         notify_topic_arn: SNS topic for failures and rejects; None for no messages.
     """
 
@@ -75,6 +85,8 @@ class Settings:
     report_bucket: str
     options: Options
     upload_buckets: tuple[str, ...] = ()
+    upload_prefix: str = ""
+    upload_suffix: str = ""
     notify_topic_arn: str | None = None
 
     @classmethod
@@ -105,6 +117,8 @@ class Settings:
             report_bucket=values["REPORT_BUCKET"],
             options=options,
             upload_buckets=_bucket_names(values),
+            upload_prefix=values.get("UPLOAD_PREFIX", ""),
+            upload_suffix=values.get("UPLOAD_SUFFIX", ""),
             notify_topic_arn=values.get("NOTIFY_TOPIC_ARN"),
         )
 
@@ -167,6 +181,13 @@ def _report_problems(values: Mapping[str, str]) -> list[str]:
             "UPLOAD_BUCKETS must be names of buckets, separated by commas, such as "
             "salespro-uploads"
         )
+    if (prefix := values.get("UPLOAD_PREFIX")) and not _PREFIX.fullmatch(prefix):
+        problems.append(
+            "UPLOAD_PREFIX must be a folder of the bucket with a slash at its end, such as "
+            f"salespro/, and not {DRY_RUN_PREFIX}"
+        )
+    if (suffix := values.get("UPLOAD_SUFFIX")) and not _SUFFIX.fullmatch(suffix):
+        problems.append("UPLOAD_SUFFIX must end with .csv or .csv.gz")
     if values.get("REPORT_BUCKET") in buckets:
         problems.append(
             "REPORT_BUCKET must not be one of UPLOAD_BUCKETS, or its rejects.csv files "

@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from psycopg import Connection
 
 from handler import shutdown
-from handler.admission import check_bucket, check_storable, reason_to_ignore_bucket
+from handler.admission import check_bucket, check_storable, reason_to_ignore_object
 from handler.aws.db_connection import Connections
 from handler.aws.object_lookup import open_notified_object
 from handler.aws.report_store import prepare_report, put_report
@@ -100,7 +100,7 @@ class Importer:
         started = time.monotonic()
         remaining_s = context.get_remaining_time_in_millis() / 1000
         upload_fields = _upload_fields(notification)
-        if reason := reason_to_ignore_bucket(notification, self._settings):
+        if reason := reason_to_ignore_object(notification, self._settings):
             self._logger.info("ignored", reason=reason, **upload_fields)
             return upload_fields | {"status": "ignored"}
         progress = ProgressLog(self._logger, upload_fields)

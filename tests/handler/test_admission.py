@@ -158,3 +158,34 @@ def test_without_the_setting_every_other_bucket_is_imported_from(
     assert cloud.invoke_as_written("a.csv", _other_bucket(cloud)) == DONE
 
     assert len(stored(conn, APPOINTMENT_TABLE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("salespro/june/a_export.csv", None),
+        ("dryrun/salespro/a_export.csv", None),
+        ("other/a_export.csv", "the object is not under salespro/"),
+        ("dryrun/other/a_export.csv", "the object is not under salespro/"),
+        ("salespro/a.csv", "the object key does not end with _export.csv"),
+    ],
+)
+def test_object_outside_the_prefix_and_the_suffix_is_ignored(
+    cloud: Cloud,
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    reason: str | None,
+) -> None:
+    """An existing bucket has objects of others, and a topic announces them all."""
+    monkeypatch.setenv("UPLOAD_PREFIX", "salespro/")
+    monkeypatch.setenv("UPLOAD_SUFFIX", "_export.csv")
+    cloud.put(key, ONE_ROW)
+
+    assert cloud.invoke_by_queue(key) == DONE
+
+    line = next(line for line in cloud.log_lines() if "message" in line)
+    assert line["message"] == ("ignored" if reason else "import completed")
+    assert str(line.get("reason", "")).startswith(reason or "")
+    is_imported = reason is None and not key.startswith("dryrun/")
+    assert len(stored(conn, APPOINTMENT_TABLE)) == is_imported

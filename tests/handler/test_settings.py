@@ -253,6 +253,34 @@ def test_report_bucket_among_the_upload_buckets_is_an_error() -> None:
     assert problem.startswith("REPORT_BUCKET must not be one of UPLOAD_BUCKETS")
 
 
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "UPLOAD_PREFIX",
+            ["", "salespro/", "a/b-1/"],
+            ["salespro", "/a/", "dryrun/", "dryrun/a/", "a b/", "ü/", "a//"],
+        ),
+        (
+            "UPLOAD_SUFFIX",
+            ["", ".csv", "_export.csv.gz", ".CSV"],
+            [".gz", "csv", ".csv/", "*.csv"],
+        ),
+    ],
+)
+def test_prefix_and_suffix_of_uploads_are_checked(
+    name: str, good: list[str], bad: list[str]
+) -> None:
+    """A prefix such as `d` would contain its own dry runs, and S3 refuses both together."""
+    given = {**REPORTS, "DATABASE_URL": URL}
+
+    for text in good:
+        Settings.from_env(given | {name: text})
+    for text in bad:
+        [problem] = problems(**given, **{name: text})
+        assert problem.startswith(name)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_error_quotes_no_value(name: str) -> None:
     """Somebody may paste a password into the wrong setting; errors are logged."""

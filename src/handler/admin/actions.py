@@ -164,6 +164,8 @@ def reconcile(event: Mapping[str, Any]) -> Answer:
                 since=now - timedelta(hours=hours),
                 until=now - IN_FLIGHT_GRACE,
                 skip_failed=True,
+                prefix=settings.upload_prefix,
+                suffix=settings.upload_suffix,
             )
     except SalesProError as error:
         return {

@@ -63,16 +63,16 @@ def upload_bucket_problems(
     if problem := problem_of_name(bucket, settings):
         yield problem
     yield from _request_problems(
-        partial(_read_probe, s3, bucket),
+        partial(_read_probe, s3, bucket, settings.upload_prefix + PROBE_KEY),
         f"the upload bucket {bucket}",
         "s3:GetObject and s3:GetObjectVersion on its objects, and s3:ListBucket on it",
         "check UPLOAD_BUCKETS; " if bucket in settings.upload_buckets else "",
     )
 
 
-def _read_probe(s3: S3Client, bucket: str) -> None:
+def _read_probe(s3: S3Client, bucket: str, key: str) -> None:
     """Request an object that does not exist: only a role that may read gets NoSuchKey."""
-    get_latest = partial(s3.get_object, Bucket=bucket, Key=PROBE_KEY)
+    get_latest = partial(s3.get_object, Bucket=bucket, Key=key)
     for get in (get_latest, partial(get_latest, VersionId="null")):
         try:
             get()["Body"].close()

@@ -97,6 +97,8 @@ def reconcile(
     since: datetime | None = None,
     until: datetime | None = None,
     skip_failed: bool = False,
+    prefix: str = "",
+    suffix: str = "",
     on_unimported: Callable[[Unimported], None] = lambda _: None,
     page_size: int = 1000,
 ) -> Tally:
@@ -115,6 +117,8 @@ def reconcile(
         since: skip uploads before this time; timezone-aware.
         until: skip uploads at or after this time; timezone-aware.
         skip_failed: count failed imports, but neither send nor report them.
+        prefix: only objects whose key starts with it; others are not even listed.
+        suffix: objects whose key does not end with it are ignored.
         on_unimported: called for each upload, after it was sent.
         page_size: objects per page, at most 1000.
 
@@ -124,8 +128,10 @@ def reconcile(
             In all cases, uploads passed to `on_unimported` were sent.
     """
     tally = Tally()
-    for page in pages_of_versions(s3, bucket, page_size):
-        unimported = _unimported(conn, bucket, page, tally, since=since, until=until)
+    for page in pages_of_versions(s3, bucket, page_size, prefix=prefix):
+        uploads = [v for v in page if v.notification.object_key.endswith(suffix)]
+        tally.ignored += len(page) - len(uploads)
+        unimported = _unimported(conn, bucket, uploads, tally, since=since, until=until)
         if skip_failed:
             unimported = [upload for upload in unimported if upload.state != "failed"]
         for start in range(0, len(unimported), _BATCH_SIZE):

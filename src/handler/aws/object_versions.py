@@ -36,20 +36,21 @@ class Version:
 
 
 def pages_of_versions(
-    s3: S3Client, bucket: str, page_size: int
+    s3: S3Client, bucket: str, page_size: int, *, prefix: str = ""
 ) -> Iterator[list[Version]]:
-    """List the versions of all objects, by key, and within a key from new to old.
+    """List the versions of the objects, by key, and within a key from new to old.
 
     Args:
         s3: its credentials allow s3:ListBucketVersions.
         bucket: with or without versioning.
         page_size: objects per request, at most 1000; one page is in memory at once.
+        prefix: of the keys; empty for all objects.
 
     Raises:
         ObjectUnavailable, ObjectRefused: S3 did not return a page.
     """
     pages = s3.get_paginator("list_object_versions").paginate(
-        Bucket=bucket, PaginationConfig={"PageSize": page_size}
+        Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": page_size}
     )
     deleted_at: dict[str, datetime] = {}
     with aws_errors(f"listing s3://{bucket}", "s3:ListBucketVersions on the bucket"):

@@ -46,6 +46,18 @@ if TYPE_CHECKING:
     help="Bucket of the uploads. Default: the bucket in the history.",
 )
 @click.option(
+    "--prefix",
+    envvar="UPLOAD_PREFIX",
+    default="",
+    help="Only objects under this prefix. Default: the whole bucket.",
+)
+@click.option(
+    "--suffix",
+    envvar="UPLOAD_SUFFIX",
+    default="",
+    help="Only objects whose key ends with this.",
+)
+@click.option(
     "--queue-url",
     envvar="UPLOAD_QUEUE_URL",
     help="Queue of the function. Default: the queue that S3 notifies of uploads.",
@@ -64,6 +76,8 @@ def reconcile(
     redrive: bool,
     skip_failed: bool,
     bucket: str | None,
+    prefix: str,
+    suffix: str,
     queue_url: str | None,
     wants_json: bool,
 ) -> None:
@@ -102,6 +116,8 @@ def reconcile(
             since=since,
             until=until,
             skip_failed=skip_failed,
+            prefix=prefix,
+            suffix=suffix,
             on_unimported=show,
         )
     if wants_json:

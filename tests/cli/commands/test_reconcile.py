@@ -79,6 +79,20 @@ def test_bucket_and_queue_are_found_in_the_history_and_in_the_notifications(
     )
 
 
+def test_prefix_and_suffix_leave_out_the_objects_of_others(
+    bucket: UploadBucket, terminal: Terminal
+) -> None:
+    for key in ("salespro/a_x.csv", "salespro/b.csv", "other/c_x.csv"):
+        bucket.put(key)
+    options = ("--bucket", bucket.name, "--prefix", "salespro/", "--suffix", "_x.csv")
+
+    listed = terminal.run("reconcile", *options)
+
+    line, summary = listed.out.splitlines()
+    assert "/salespro/a_x.csv version " in line
+    assert summary.startswith(f"1 upload in s3://{bucket.name}: 1 missed.")
+
+
 def test_json_has_an_object_per_upload_and_the_totals_last(
     bucket: UploadBucket, terminal: Terminal
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
@@ -117,3 +118,41 @@ def test_reconcile_of_a_bucket_that_is_not_imported_from_sends_nothing(
     assert answer["ok"] is False
     assert answer["says"].startswith(f"Nothing was compared: {bucket} {says}")
     assert answer["remedy"].startswith("Correct the event, or ")
+
+
+def test_check_asks_only_for_objects_under_the_prefix(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a bucket of others the role may read nothing else."""
+    monkeypatch.setenv("UPLOAD_PREFIX", "salespro/")
+    cloud.s3.put_bucket_policy(
+        Bucket=UPLOADS,
+        Policy=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+                    "NotResource": f"arn:aws:s3:::{UPLOADS}/salespro/*",
+                },
+            }
+        ),
+    )
+
+    assert check(cloud, UPLOADS)["ok"] is True
+
+
+def test_reconcile_uses_the_prefix_and_the_suffix_of_the_settings(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPLOAD_PREFIX", "salespro/")
+    monkeypatch.setenv("UPLOAD_SUFFIX", "_export.csv")
+    for key in ("salespro/a_export.csv", "salespro/b.csv", "other/c_export.csv"):
+        cloud.put(key, b"x")
+    queue = boto3.client("sqs").create_queue(QueueName="redriven")["QueueUrl"]
+
+    answer = cloud.run_action("reconcile", bucket=UPLOADS, queue_url=queue)
+
+    # All are too new to be sent; only one was looked at.
+    assert (answer["ok"], answer["outside"], answer["ignored"]) == (True, 1, 1)

@@ -86,6 +86,20 @@ def test_objects_that_the_function_ignores_are_ignored(
     assert tally == Tally(ignored=len(ignored), missed=1)
 
 
+def test_objects_outside_the_prefix_and_the_suffix_are_left_out(
+    bucket: UploadBucket, conn: Connection
+) -> None:
+    """In a bucket with files of others, these would be imported."""
+    keys = ("salespro/a_export.csv", "salespro/b.csv", "other/c_export.csv")
+    for key in keys:
+        bucket.put(key)
+
+    unimported, tally = bucket.find(conn, prefix="salespro/", suffix="_export.csv")
+
+    assert states(unimported) == [(keys[0], "missed")]
+    assert tally == Tally(missed=1, ignored=1)
+
+
 @pytest.mark.parametrize("page_size", [1, 2, 3, 1000])
 def test_deleted_objects_are_gone_with_any_page_size(
     bucket: UploadBucket, conn: Connection, page_size: int
