@@ -159,7 +159,7 @@ cost: $(VENV)/ready  ## compute the monthly cost by files per day, and write doc
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.monthly_cost
 
 package-size: $(VENV)/ready build  ## measure the deployment package; fails at 25 MB or more
-	@PYTHONPATH=. $(BIN)/python -m benchmarks.package_size
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.package_size $(ARCHITECTURE)
 
 sandbox: $(VENV)/ready  ## run S3, SQS, Postgres and the function on localhost
 	@$(BIN)/salespro sandbox
@@ -170,8 +170,12 @@ sandbox: $(VENV)/ready  ## run S3, SQS, Postgres and the function on localhost
 	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check 'aws-sam-cli==1.170.0'
 	@touch $@
 
-validate: .venv-sam/ready  ## check template.yaml with SAM and cfn-lint
+# The translated template of each combination of parameters: tools/templates/combinations.py.
+SWEEP := .aws-sam/combinations
+validate: .venv-sam/ready  ## check the templates with SAM and cfn-lint, with every combination of parameters
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
+	@PYTHONPATH=. .venv-sam/bin/python -m tools.templates.sweep $(SWEEP)
+	@.venv-sam/bin/cfn-lint --regions eu-central-1 -- $(SEPARATE) $(SWEEP)/*.json
 
 # checkov also pins an older boto3. It does not apply the SAM transform, so it reads the
 # translated template as well.
@@ -181,10 +185,16 @@ validate: .venv-sam/ready  ## check template.yaml with SAM and cfn-lint
 	@touch $@
 
 TEMPLATES := template.yaml .aws-sam/translated.json
-secure: .venv-sam/ready .venv-checkov/ready  ## check template.yaml, before and after the SAM transform, with checkov and cfn-lint
+SEPARATE := $(wildcard deploy/*.yaml)
+CHECKOV := .venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
+# A combination is a choice: access logs, a VPC and a KMS key are parameters, and not in each.
+CHOICES := CKV_AWS_18,CKV_AWS_117,CKV_AWS_173
+secure: .venv-sam/ready .venv-checkov/ready  ## check the templates, before and after the SAM transform, with checkov and cfn-lint
 	@.venv-sam/bin/python tools/translate.py $(TEMPLATES)
-	@.venv-sam/bin/cfn-lint --regions eu-central-1 -- $(TEMPLATES) $(wildcard deploy/*.yaml)
-	@.venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES) $(wildcard deploy/*.yaml)
+	@PYTHONPATH=. .venv-sam/bin/python -m tools.templates.sweep $(SWEEP)
+	@.venv-sam/bin/cfn-lint --regions eu-central-1 -- $(TEMPLATES)
+	@$(CHECKOV) -f $(TEMPLATES) $(SEPARATE)
+	@$(CHECKOV) --skip-check $(CHOICES) -f $(SWEEP)/*.json
 
 # Source: RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB instance or cluster".
 certificates:  ## download the CA bundle of RDS into src, for the build (DbSslRootCert)
@@ -199,8 +209,10 @@ certificates:  ## download the CA bundle of RDS into src, for the build (DbSslRo
 	@.venv-runtime/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'awslambdaric==4.2.2'
 	@touch $@
 
-build: .venv-sam/ready .venv-runtime/ready  ## build the deployment package in .aws-sam/build (sam build, without Docker)
-	@PYTHON_3_13=$(CURDIR)/.venv-runtime/bin/python SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
+ARCHITECTURE ?= x86_64
+build: .venv-sam/ready .venv-runtime/ready  ## build the deployment package in .aws-sam/build, without Docker (another processor: make build ARCHITECTURE=arm64)
+	@PYTHON_3_13=$(CURDIR)/.venv-runtime/bin/python ARCHITECTURE=$(ARCHITECTURE) SAM_CLI_TELEMETRY=0 \
+	  .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 EVENT ?= events/s3-put.json
 invoke: $(VENV)/ready build  ## run the built function in Lambda's emulator: make invoke EVENT=events/s3-put.json
@@ -233,12 +245,12 @@ audit: .venv-audit/ready  ## check the shipped packages for known vulnerabilitie
 
 # cyclonedx-py lists the packages of an interpreter: here an empty one whose path holds only
 # the built folder.
-sbom: $(VENV)/ready .venv-audit/ready build  ## write the shipped packages to .aws-sam/sbom.json (CycloneDX)
+sbom: $(VENV)/ready .venv-audit/ready build  ## write the shipped packages to .aws-sam/sbom.json (CycloneDX; also with ARCHITECTURE=arm64)
 	@.venv-runtime/bin/python -m venv --without-pip --clear .venv-audit/nothing
 	@echo "$(CURDIR)/.aws-sam/build/Importer" > .venv-audit/nothing/lib/python3.13/site-packages/build.pth
 	@.venv-audit/bin/cyclonedx-py environment .venv-audit/nothing --pyproject pyproject.toml \
 	  --output-reproducible -o .aws-sam/sbom.json
-	@PYTHONPATH=. $(BIN)/python -m tools.sbom .aws-sam/sbom.json
+	@PYTHONPATH=. $(BIN)/python -m tools.sbom .aws-sam/sbom.json $(ARCHITECTURE)
 
 # Versions and hashes only: the requirement files name no package index.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \

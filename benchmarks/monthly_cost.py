@@ -61,6 +61,7 @@ OPTIONAL: Final = {
     "gateway endpoint, S3": 0.0,
     "NAT gateway instead of the endpoints, for each zone": 0.045 * HOURS,
     "KMS key (KmsKeyArn)": 1.00,
+    "alarm of gradual releases (ReleaseType)": 2 * ALARM_METRIC,
     "server of Transfer Family with SFTP": 0.30 * HOURS,
 }
 
@@ -101,11 +102,13 @@ def measured() -> Speed:
 
 
 def alarms() -> dict[str, int]:
-    """Name of each alarm of template.yaml -> its number of metrics."""
+    """Name of each alarm of a stack without ReleaseType -> its number of metrics."""
     blocks = _template().split("Type: AWS::CloudWatch::Alarm\n")[1:]
     found = {}
     for block in blocks:
         properties = re.split(r"\n  \w+:\n    Type: ", block)[0]
+        if properties.lstrip().startswith("Condition: ReleasesGradually"):
+            continue
         name = re.search(r"AlarmName: !Sub \$\{AWS::StackName\}-([\w-]+)", properties)
         if name is None:
             raise ValueError("an alarm of template.yaml has no name")

@@ -54,8 +54,8 @@ def _tests(changed: Path) -> Iterator[Path]:
             ]
             # A module without tests of its own is tested by those of its package.
             yield from tests or sorted(folder.rglob("test_*.py"))
-        case ["template.yaml"]:
-            yield from (ROOT / "tests" / "project").glob("test_template*.py")
+        case ["template.yaml"] | ["deploy", _]:
+            yield from (ROOT / "tests" / "project" / "template").glob("test_*.py")
 
 
 def _git(*arguments: str) -> list[str]:

@@ -29,6 +29,7 @@ from handler.events import (
     read_message,
     read_notifications,
 )
+from handler.observability.import_log import emit_metrics
 from handler.observability.json_lines import to_json_line
 from handler.settings import Settings, log_level
 from handler.upload_import import Importer
@@ -203,6 +204,7 @@ def _import_upload(
     try:
         run = importer().run
     except ConfigError as error:
+        emit_metrics("FilesInterrupted")
         _log_nothing_imported(error, upload)
         raise
     try:
@@ -210,6 +212,8 @@ def _import_upload(
     except SalesProError:  # logged by `Importer.run`
         raise
     except Exception as error:
+        # An alarm on this metric rolls a release back.
+        emit_metrics("FilesInterrupted")
         frames = traceback.extract_tb(error.__traceback__)
         logger.critical(
             "unexpected error, please report it",

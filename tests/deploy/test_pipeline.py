@@ -177,6 +177,26 @@ def test_release_deploys_the_environment_and_then_tries_its_stack(
     assert done.stderr.startswith("salespro-staging: Could not connect")
 
 
+def test_gradual_release_has_a_new_name_and_keeps_the_other_parameters(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a new name no version is published; sam takes one list of parameters only."""
+    monkeypatch.setenv("GITHUB_SHA", "0123456789abcdef")
+    (checkout / "deploy" / "samconfig.toml").write_text(
+        '[prod.deploy.parameters]\nstack_name = "salespro"\nparameter_overrides = '
+        '["SubnetIds=a,b", "ReleaseType=Canary10Percent5Minutes"]\n'
+    )
+
+    release(checkout, "prod")
+
+    *_, option, subnets, kind, name = (checkout / "arguments").read_text().splitlines()
+    assert (option, subnets) == ("--parameter-overrides", "SubnetIds=a,b")
+    assert kind == "ReleaseType=Canary10Percent5Minutes"
+    assert re.fullmatch(r"Release=\d{8}T\d{6}-0123456789ab", name)
+    pattern = template()["Parameters"]["Release"]["AllowedPattern"]
+    assert re.fullmatch(pattern, name.removeprefix("Release="))
+
+
 def test_release_without_an_environment_deploys_nothing(checkout: Path) -> None:
     missing = release(checkout, "staging")
     (checkout / "deploy" / "samconfig.toml.example").rename(

@@ -94,7 +94,7 @@ def test_unknown_event_outside_a_queue_fails_the_invocation(cloud: Cloud) -> Non
 
 
 def test_all_invalid_settings_are_in_one_error(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DATABASE_URL")
     monkeypatch.delenv("REPORT_BUCKET")
@@ -108,10 +108,12 @@ def test_all_invalid_settings_are_in_one_error(
     for name in ("DATABASE_URL", "REPORT_BUCKET", "BATCH_SIZE"):
         assert name in str(caught.value)
         assert name in cloud.log_lines()[0]["error"]
+    # The alarm of a gradual release reads it.
+    assert "FilesInterrupted" in capsys.readouterr().out
 
 
 def test_bug_is_logged_with_its_type_and_place_but_without_its_text(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Lambda would print the text, which may contain a cell; powertools too."""
 
@@ -128,3 +130,16 @@ def test_bug_is_logged_with_its_type_and_place_but_without_its_text(
     assert (line["error_type"], line["key"]) == ("ArithmeticError", "a.csv")
     assert line["at"][-1].startswith("fail:")
     assert CANARY not in cloud.log_text()
+    assert "FilesInterrupted" in capsys.readouterr().out
+
+
+def test_log_lines_have_the_id_of_the_trace(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a line is found from the trace that Lambda makes with Tracing=Active."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3f;Sampled=1")
+
+    cloud.invoke_for("notes.txt")
+
+    [line] = cloud.log_lines()
+    assert line["xray_trace_id"] == "1-5759e988-bd862e3f"

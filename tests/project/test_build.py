@@ -12,6 +12,7 @@ from salespro_cli.local_postgres import container_access, embedded
 from salespro_cli.sandbox.local_aws import REPORTS, UPLOADS
 from tests.support import paths
 from tests.support.sam_template import of_type, properties, template
+from tools.sbom import MACHINES
 from tools.uploads import FILES
 
 ROOT = paths.ROOT
@@ -52,6 +53,14 @@ def test_template_and_makefile_use_the_same_python_version() -> None:
     assert "--python-version 3.13" in MAKEFILE
 
 
+def test_template_and_makefile_know_the_same_processors() -> None:
+    parameter = template()["Parameters"]["Architecture"]
+
+    assert set(parameter["AllowedValues"]) == set(MACHINES)
+    assert f"ARCHITECTURE ?= {parameter['Default']}\n" in MAKEFILE
+    assert "$(patsubst arm64,aarch64,$(ARCHITECTURE))" in MAKEFILE
+
+
 def test_environment_of_the_container_points_to_the_sandbox() -> None:
     environment = json.loads((ROOT / "events" / "local.env.json").read_text("utf-8"))
 
@@ -68,11 +77,11 @@ def test_local_template_has_the_function_of_the_real_template() -> None:
     """Only the environment variables differ."""
     local = yaml.safe_load((paths.EVENTS / "local.yaml").read_text(encoding="utf-8"))
 
-    for name in ("Handler", "Runtime", "Architectures", "Timeout"):
-        assert (
-            local["Resources"]["Importer"]["Properties"][name]
-            == properties("Importer")[name]
-        )
+    function = local["Resources"]["Importer"]["Properties"]
+    for name in ("Handler", "Runtime", "Timeout"):
+        assert function[name] == properties("Importer")[name]
+    default = template()["Parameters"]["Architecture"]["Default"]
+    assert function["Architectures"] == [default]
 
 
 def test_uploads_of_the_tools_exist() -> None:

@@ -14,6 +14,7 @@ import pytest
 from salespro_cli.sandbox.local_aws import REGION
 from tests.runtime.environment import Environment
 from tools.emulator import PYTHON, ROOT, built_function
+from tools.sbom import foreign_wheels
 
 pytestmark = pytest.mark.runtime
 
@@ -45,6 +46,33 @@ def test_build_can_sign_an_iam_token_and_has_the_certificates_of_rds_proxy() -> 
     assert int(size) > 100_000
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     assert "/var/task/botocore/cacert.pem" in text
+
+
+def test_build_for_the_other_processor_has_only_its_machine_code(
+    tmp_path: Path,
+) -> None:
+    """The same pinned hashes fit both; a wheel of the wrong one fails at the first import."""
+    source, artifacts = tmp_path / "src", tmp_path / "artifacts"
+    shutil.copytree(ROOT / "src", source)
+    artifacts.mkdir()
+
+    subprocess.run(  # noqa: S603 -- our own build
+        [
+            *(shutil.which("make") or "make", "-C", str(source), "build-Importer"),
+            *(f"ARTIFACTS_DIR={artifacts}", f"PYTHON_3_13={PYTHON}"),
+            "ARCHITECTURE=arm64",
+        ],
+        check=True,
+    )
+
+    machines = {
+        # The field e_machine of ELF; 183 is AArch64.
+        int.from_bytes(library.read_bytes()[18:20], "little")
+        for library in artifacts.rglob("*.so*")
+    }
+    assert machines == {183}
+    assert list(foreign_wheels(artifacts, "arm64")) == []
+    assert "psycopg_binary-" in " ".join(foreign_wheels(artifacts, "x86_64"))
 
 
 def built_files(wanted: Callable[[Path], bool] = lambda _: True) -> set[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import yaml
 
 from tests.support import paths
+from tools.templates.resolve import parameter_values, resolve
 
 ROOT = paths.ROOT
 
@@ -26,7 +27,7 @@ def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[st
             value = loader.construct_sequence(node, deep=True)
         case yaml.MappingNode():
             value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix == "Ref" else f"Fn::{suffix}": value}
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
 
 
 _Loader.add_multi_constructor("!", _long_form)
@@ -39,6 +40,11 @@ def template(name: str = "template.yaml") -> dict[str, Any]:
     loaded = loader.get_single_data()
     assert isinstance(loaded, dict)
     return loaded
+
+
+def deployed(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the template as deployed with these parameters and the defaults of the others."""
+    return resolve(template(), parameter_values(template(), given))
 
 
 def properties(name: str) -> dict[str, Any]:
@@ -80,25 +86,3 @@ def statements(node: object) -> Iterator[dict[str, Any]]:
 def as_list(value: object) -> list[object]:
     """Return a list as it is, and any other value as a list of one."""
     return value if isinstance(value, list) else [value]
-
-
-def evaluate(condition: object, parameters: dict[str, str]) -> object:
-    """Evaluate a CloudFormation condition.
-
-    Raises:
-        NotImplementedError: the template uses another condition function.
-    """
-    match condition:
-        case {"Ref": str(name)}:
-            return parameters[name]
-        case {"Fn::Equals": [left, right]}:
-            return str(evaluate(left, parameters)) == str(evaluate(right, parameters))
-        case {"Fn::Not": [inner]}:
-            return not evaluate(inner, parameters)
-        case {"Fn::And": list(inner)}:
-            return all(evaluate(each, parameters) for each in inner)
-        case {"Fn::Or": list(inner)}:
-            return any(evaluate(each, parameters) for each in inner)
-        case str() | int():
-            return condition
-    raise NotImplementedError(str(condition))

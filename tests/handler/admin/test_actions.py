@@ -144,8 +144,8 @@ def test_input_of_the_schedule_in_the_template_is_a_valid_action(
     cloud: Cloud, queue_url: str
 ) -> None:
     [target] = properties("ReconcileRule")["Targets"]
-    text = target["Input"]["Fn::Sub"]
-    text = text.replace("${UploadBucket}", UPLOADS).replace("${UploadQueue}", queue_url)
+    text = target["Input"]["Fn::Sub"][0]
+    text = text.replace("${Bucket}", UPLOADS).replace("${UploadQueue}", queue_url)
 
     assert cloud.run_action(**json.loads(text))["ok"] is True
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.sam_template import as_list, of_type, properties, template
+from tests.support.sam_template import of_type, properties, template
 from tests.support.world.uploads import rows
 from tests.support.world.world import World
 
@@ -132,15 +132,19 @@ def test_operations_has_a_section_for_each_alarm() -> None:
 
     assert len(headings) == len(set(headings))
     assert set(headings) == alarm_names()
-    assert len(headings) == 8
+    assert len(headings) == 9
 
 
 def test_every_alarm_notifies_the_alarm_topic() -> None:
-    topic = {
+    given = {
         "Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]
     }
+    topic = {"Fn::If": ["MakesAlarmTopic", [{"Ref": "AlarmTopic"}], given]}
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
-        assert (alarm["AlarmActions"], alarm["OKActions"]) == (topic, topic)
+        # The alarm of a release is for CodeDeploy alone.
+        actions = None if name == "ReleaseAlarm" else topic
+        found = alarm.get("AlarmActions"), alarm.get("OKActions")
+        assert found == (actions, actions)
         # Only for this alarm, missing data is the fault.
         missing = "breaching" if name == "NoImportAlarm" else "notBreaching"
         assert alarm["TreatMissingData"] == missing
@@ -175,6 +179,9 @@ def test_dashboard_widgets_do_not_overlap_and_have_titles() -> None:
         assert max(x for x, _ in area) < 24
         assert widget["properties"]["title"]
         taken |= area
-    assert as_list(properties("Dashboard")["DashboardName"]) == [
-        {"Ref": "AWS::StackName"}
+    # All regions share the names of dashboards.
+    assert properties("Dashboard")["DashboardName"]["Fn::If"] == [
+        "RegionInNames",
+        {"Fn::Sub": "${AWS::StackName}-${AWS::Region}"},
+        {"Ref": "AWS::StackName"},
     ]

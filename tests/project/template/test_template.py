@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from itertools import permutations
-from typing import Any
 
 import pytest
 
-from handler.events import SUFFIXES
 from handler.settings import NAMES, Settings
 from salespro_core.errors import ConfigError
 from salespro_core.importer.options import Options
 from salespro_core.model.object_key import DRY_RUN_PREFIX
-from tests.support.sam_template import ROOT, evaluate, properties, template, variables
+from tests.support.sam_template import ROOT, deployed, properties, template, variables
+from tools.templates.combinations import COMBINATIONS, IAM, SECRET
+from tools.templates.combinations import TOPIC as UPLOADS_BY_TOPIC
+from tools.templates.resolve import parameter_values, rules_are_met
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -39,7 +39,7 @@ def test_runtime_is_the_python_version_of_the_pinned_requirements() -> None:
 
     assert pinned is not None
     assert function["Runtime"] == f"python{pinned[1]}" == "python3.13"
-    assert function["Architectures"] == ["x86_64"]
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
 
 
 def test_environment_variables_are_the_settings_except_database_url() -> None:
@@ -64,14 +64,14 @@ def test_visibility_timeout_is_at_least_six_function_timeouts() -> None:
 
 def test_event_source_reports_failures_per_message() -> None:
     """Without ReportBatchItemFailures Lambda ignores the response of the function."""
-    (source,) = properties("Importer")["Events"].values()
+    source = properties("ImporterUpload")
 
-    assert source["Type"] == "SQS"
-    assert source["Properties"]["Queue"] == {"Fn::GetAtt": "UploadQueue.Arn"}
-    assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert source["Properties"]["ScalingConfig"] == {
+    assert source["EventSourceArn"] == {"Fn::GetAtt": "UploadQueue.Arn"}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {
         "MaximumConcurrency": {"Ref": "MaximumConcurrency"}
     }
+    assert "Events" not in properties("Importer")
 
 
 def test_message_goes_to_the_dead_letter_queue_after_five_deliveries() -> None:
@@ -91,36 +91,6 @@ def test_message_goes_to_the_dead_letter_queue_after_five_deliveries() -> None:
 def test_function_may_send_a_message_of_a_long_import_again_and_again() -> None:
     """Lambda's recursive loop detection would end the chain after 16 messages."""
     assert properties("Importer")["RecursiveLoop"] == "Allow"
-
-
-def test_bucket_notifies_for_every_suffix_that_the_function_reads() -> None:
-    bucket = properties("UploadBucket")
-    configurations = bucket["NotificationConfiguration"]["QueueConfigurations"]
-    rules = [each["Filter"]["S3Key"]["Rules"] for each in configurations]
-    suffixes = [rule["Value"] for (rule,) in rules]
-
-    assert {each["Event"] for each in configurations} == {"s3:ObjectCreated:*"}
-    for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES)):
-        assert f"SalesPro{suffix}".endswith(tuple(suffixes))
-    # S3 refuses the whole configuration if a suffix ends with another suffix.
-    assert not any(longer.endswith(end) for longer, end in permutations(suffixes, 2))
-
-
-IAM = {
-    "DbHost": "db.example",
-    "DbName": "warehouse",
-    "DbUser": "importer",
-    "DbResourceId": "db-ABC",
-}
-SECRET = {"DbSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:x"}
-
-
-def defaults() -> dict[str, str]:
-    """Parameter name -> default value as text, for parameters with a default."""
-    return {
-        name: str(parameter["Default"])
-        for name, parameter in template()["Parameters"].items()
-    }
 
 
 @pytest.mark.parametrize(
@@ -144,53 +114,86 @@ def defaults() -> dict[str, str]:
             True,
             id="require-without-root-cert",
         ),
+        pytest.param(
+            {**IAM, "DbSecretKmsKeyArn": "arn:aws:kms:x:123456789012:key/a"},
+            False,
+            id="key-of-no-secret",
+        ),
+        pytest.param({**SECRET, **UPLOADS_BY_TOPIC}, True, id="topic"),
+        pytest.param(
+            {**SECRET, **UPLOADS_BY_TOPIC, "UploadTopicArn": ""},
+            False,
+            id="sns-without-topic",
+        ),
+        pytest.param(
+            {**SECRET, **UPLOADS_BY_TOPIC, "UploadNotifications": "s3"},
+            False,
+            id="topic-without-sns",
+        ),
+        pytest.param(
+            {**SECRET, **UPLOADS_BY_TOPIC, "ExistingUploadBucket": ""},
+            False,
+            id="topic-of-no-bucket",
+        ),
+        pytest.param(
+            {**SECRET, "ExistingUploadBucket": "one", "ExistingReportBucket": "one"},
+            False,
+            id="reports-in-the-upload-bucket",
+        ),
+        pytest.param(
+            {
+                **SECRET,
+                "AlarmEmail": "a@example.com",
+                "AlarmTopicArn": "arn:aws:sns:x:123456789012:a",
+            },
+            False,
+            id="two-alarm-topics",
+        ),
+        pytest.param(
+            {**SECRET, "ReleaseType": "AllAtOnce"}, False, id="release-without-name"
+        ),
+        pytest.param({**SECRET, "Release": "a"}, True, id="direct-release-with-name"),
+        pytest.param(
+            {**SECRET, "SnapStart": "PublishedVersions"},
+            False,
+            id="snapshot-without-version",
+        ),
+        pytest.param(
+            {**SECRET, "MigrateOnRelease": "true"}, False, id="migration-without-hook"
+        ),
     ],
 )
-def test_rules_accept_either_a_secret_or_iam_authentication(
+def test_rules_accept_only_parameters_that_fit_together(
     given: dict[str, str],
     accepted: bool,  # noqa: FBT001
 ) -> None:
     """The deployment fails, instead of every import after it."""
-    parameters = defaults() | given
+    values = parameter_values(template(), given)
 
-    verdicts = [
-        evaluate(assertion["Assert"], parameters)
-        for rule in template()["Rules"].values()
-        if evaluate(rule.get("RuleCondition", {"Fn::And": []}), parameters)
-        for assertion in rule["Assertions"]
-    ]
-
-    assert all(verdicts) is accepted
+    assert rules_are_met(template(), values) is accepted
 
 
-@pytest.mark.parametrize("given", [SECRET, IAM], ids=["secret", "iam"])
-def test_function_accepts_the_environment_of_the_template(
-    given: dict[str, str],
-) -> None:
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_function_accepts_the_environment_of_each_combination(name: str) -> None:
     """Otherwise the first upload fails."""
-    parameters = defaults() | given
-    conditions = template()["Conditions"]
+    given = COMBINATIONS[name]
+    environment = deployed(given)["Resources"]["Importer"]["Properties"]["Environment"]
 
-    def resolved(value: Any) -> str | None:  # noqa: ANN401 -- a piece of YAML
-        match value:
-            case {"Fn::If": [str(name), then, otherwise]}:
-                return resolved(
-                    then if evaluate(conditions[name], parameters) else otherwise
-                )
-            case {"Ref": "AWS::NoValue"}:
-                return None
-            case {"Ref": str(name)}:
-                return parameters.get(name, name.lower())
-        raise NotImplementedError(str(value))
-
-    environ = {name: resolved(value) for name, value in variables().items()}
-    settings = Settings.from_env({n: v for n, v in environ.items() if v is not None})
+    settings = Settings.from_env(
+        {
+            # A reference to a bucket becomes its name.
+            name: str(value) if isinstance(value, str | int) else f"name-of-{name}"
+            for name, value in environment["Variables"].items()
+        }
+    )
 
     assert settings.ssl_mode == "verify-full"
     assert settings.ssl_root_cert == "/var/task/global-bundle.pem"
     assert settings.secret_arn == given.get("DbSecretArn")
     assert settings.user == given.get("DbUser")
-    assert settings.notify_topic_arn is None
+    assert settings.notify_topic_arn == given.get("NotifyTopicArn")
+    assert settings.upload_prefix == given.get("UploadPrefix", "")
+    assert settings.upload_suffix == given.get("UploadSuffix", "")
 
 
 def test_optional_settings_without_a_value_are_absent() -> None:
@@ -255,9 +258,44 @@ def test_template_and_function_accept_the_same_topics(text: str) -> None:
     assert bool(re.fullmatch(declared["AllowedPattern"], text)) is is_accepted
 
 
-def test_outputs_are_commands_to_paste_into_a_shell() -> None:
-    outputs = template()["Outputs"]
-    upload = "aws s3 cp events/SalesPro2025-06-18.csv s3://${UploadBucket}/"
+@pytest.mark.parametrize(
+    ("parameter", "variable", "texts"),
+    [
+        (
+            "UploadPrefix",
+            "UPLOAD_PREFIX",
+            ["", "a/", "a/b/", "a", "/a/", "dryrun/", "dryrun/a/", "a//", "ä/", "a b/"],
+        ),
+        (
+            "UploadSuffix",
+            "UPLOAD_SUFFIX",
+            ["", ".csv", ".CSV", "_x.csv.gz", ".gz", "csv", "/.csv", "*.csv"],
+        ),
+    ],
+)
+def test_template_and_function_accept_the_same_prefixes_and_suffixes(
+    parameter: str, variable: str, texts: list[str]
+) -> None:
+    for text in texts:
+        given = {"REPORT_BUCKET": "reports", "DATABASE_URL": "postgresql:///"}
+        try:
+            Settings.from_env({**given, variable: text})
+            is_accepted = True
+        except ConfigError:
+            is_accepted = False
+        pattern = template()["Parameters"][parameter]["AllowedPattern"]
+        assert bool(re.fullmatch(pattern, text)) is is_accepted, text
 
-    assert outputs["TryIt"]["Value"] == {"Fn::Sub": upload}
-    assert outputs["TryADryRun"]["Value"] == {"Fn::Sub": upload + DRY_RUN_PREFIX}
+
+def test_outputs_are_commands_to_paste_into_a_shell() -> None:
+    outputs = deployed(
+        {**SECRET, "ExistingUploadBucket": "company", "UploadPrefix": "p/"}
+    )["Outputs"]
+    copy = "aws s3 cp events/SalesPro2025-06-18.csv s3://company/"
+
+    assert outputs["TryIt"]["Value"] == copy + "p/"
+    assert outputs["TryADryRun"]["Value"] == copy + DRY_RUN_PREFIX + "p/"
+    # From the dead-letter queue to the queue.
+    assert outputs["Replay"]["Value"]["Fn::Sub"].endswith(
+        "--source-arn ${DeadLetterQueue.Arn} --destination-arn ${UploadQueue.Arn}"
+    )

@@ -8,11 +8,13 @@ import pytest
 
 from tests.support.sam_template import (
     as_list,
+    deployed,
     of_type,
     properties,
     statements,
     template,
 )
+from tools.templates.combinations import SECRET, TOPIC
 
 # The actions that need the resource "*": the ids of the interfaces that Lambda creates are not
 # known in advance (AWS Lambda Developer Guide, "Giving Lambda functions access to resources
@@ -25,6 +27,8 @@ NETWORK_INTERFACES = {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 }
+# These support no resource restrictions either.
+TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 BUCKETS = ("UploadBucket", "ReportBucket")
 QUEUES = ("UploadQueue", "DeadLetterQueue")
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -105,6 +109,15 @@ def test_access_is_logged_if_a_log_bucket_is_set(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("queue", QUEUES)
+def test_queues_are_kept_with_their_messages(queue: str) -> None:
+    """A message may be the only trace of an upload that was not imported."""
+    resource = template()["Resources"][queue]
+
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("queue", QUEUES)
 def test_queues_are_encrypted_and_deny_requests_without_tls(queue: str) -> None:
     denied = [
         each
@@ -125,10 +138,14 @@ def test_queues_are_encrypted_and_deny_requests_without_tls(queue: str) -> None:
     ]
 
 
-def test_only_the_upload_bucket_may_send_messages_to_the_queue() -> None:
+@pytest.mark.parametrize("region_in_names", ["false", "true"])
+def test_only_the_upload_bucket_may_send_messages_to_the_queue(
+    region_in_names: str,
+) -> None:
     """Without conditions s3.amazonaws.com allows any bucket of any account."""
-    name = properties("UploadBucket")["BucketName"]["Fn::Sub"]
-    allowed, _ = statements(properties("UploadQueuePolicy"))
+    resources = deployed({**SECRET, "RegionInNames": region_in_names})["Resources"]
+    name = resources["UploadBucket"]["Properties"]["BucketName"]["Fn::Sub"]
+    allowed, _ = statements(resources["UploadQueuePolicy"])
 
     assert allowed["Principal"] == {"Service": "s3.amazonaws.com"}
     assert allowed["Condition"] == {
@@ -138,11 +155,44 @@ def test_only_the_upload_bucket_may_send_messages_to_the_queue() -> None:
         },
     }
     # S3 sends a test message when the bucket is created, so the policy must exist before.
-    assert template()["Resources"]["UploadBucket"]["DependsOn"] == "UploadQueuePolicy"
+    assert resources["UploadBucket"]["DependsOn"] == "UploadQueuePolicy"
+
+
+@pytest.mark.parametrize(
+    ("given", "principal", "source"),
+    [
+        (
+            {"ExistingUploadBucket": "company"},
+            "s3.amazonaws.com",
+            {"Fn::Sub": "arn:${AWS::Partition}:s3:::company"},
+        ),
+        (
+            {"UploadNotifications": "eventbridge"},
+            "events.amazonaws.com",
+            {
+                "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:"
+                "${AWS::AccountId}:rule/${AWS::StackName}-uploads"
+            },
+        ),
+        (TOPIC, "sns.amazonaws.com", TOPIC["UploadTopicArn"]),
+    ],
+)
+def test_other_senders_to_the_queue_are_named_exactly(
+    given: dict[str, str], principal: str, source: object
+) -> None:
+    policy = deployed(SECRET | given)["Resources"]["UploadQueuePolicy"]
+    sources = {
+        statement["Principal"]["Service"]: statement["Condition"]["ArnEquals"]
+        for statement in statements(policy)
+        if statement["Effect"] == "Allow"
+    }
+
+    assert sources[principal] == {"aws:SourceArn": source}
+    assert set(sources) == {"s3.amazonaws.com", principal}
 
 
 def test_resource_policies_allow_only_a_named_account_and_source() -> None:
-    types = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy")
+    types = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
     allowed = [
         statement
         for type_name in types
@@ -151,11 +201,14 @@ def test_resource_policies_allow_only_a_named_account_and_source() -> None:
         if statement["Effect"] == "Allow"
     ]
 
-    assert allowed
+    assert len(allowed) == 4
     for statement in allowed:
         conditions = statement["Condition"]
         keys = {key for by_key in conditions.values() for key in by_key}
-        assert {"aws:SourceAccount", "aws:SourceArn"} <= keys
+        # The ARN of a topic names its account, which may be another one.
+        is_topic = statement["Principal"] == {"Service": "sns.amazonaws.com"}
+        needed = {"aws:SourceArn"} | (set() if is_topic else {"aws:SourceAccount"})
+        assert needed <= keys
 
 
 def allowed_actions() -> dict[str, list[object]]:
@@ -172,10 +225,10 @@ def allowed_actions() -> dict[str, list[object]]:
 def test_function_may_use_exactly_these_actions() -> None:
     allowed = allowed_actions()
 
-    assert set(allowed) - NETWORK_INTERFACES == {
+    assert set(allowed) - NETWORK_INTERFACES - TRACES == {
         *("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"),
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
-        *("sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
+        "sqs:GetQueueAttributes",
         "sqs:SendMessage",  # a long import, reconcile
         "s3:ListBucketVersions",  # reconcile
         *("logs:CreateLogStream", "logs:PutLogEvents"),
@@ -183,9 +236,46 @@ def test_function_may_use_exactly_these_actions() -> None:
         *("kms:Decrypt", "kms:GenerateDataKey", "sns:Publish"),
     }
     assert allowed["sns:Publish"] == [{"Ref": "NotifyTopicArn"}]
-    assert allowed["kms:Decrypt"] == [{"Ref": "KmsKeyArn"}]
+    assert allowed["kms:GenerateDataKey"] == [{"Ref": "KmsKeyArn"}]
     for action, resources in allowed.items():
-        assert ("*" in resources) is (action in NETWORK_INTERFACES), action
+        anywhere = action in NETWORK_INTERFACES | TRACES
+        assert ("*" in resources) is anywhere, action
+
+
+def test_key_of_the_secret_decrypts_only_this_secret() -> None:
+    given = {**SECRET, "DbSecretKmsKeyArn": "arn:aws:kms:x:123456789012:key/a"}
+    role = deployed(given)["Resources"]["ImporterRole"]
+    [decrypt] = [s for s in statements(role) if s["Action"] == "kms:Decrypt"]
+
+    assert decrypt["Resource"] == given["DbSecretKmsKeyArn"]
+    assert decrypt["Condition"]["StringEquals"] == {
+        "kms:ViaService": {
+            "Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"
+        },
+        "kms:EncryptionContext:SecretARN": SECRET["DbSecretArn"],
+    }
+
+
+def test_role_reads_only_the_prefix_of_an_existing_bucket() -> None:
+    given = {"ExistingUploadBucket": "company", "UploadPrefix": "salespro/"}
+    role = deployed(SECRET | given)["Resources"]["ImporterRole"]
+    [read] = [s for s in statements(role) if s.get("Sid") == "ReadUploads"]
+
+    assert read["Resource"] == [
+        {"Fn::Sub": "arn:${AWS::Partition}:s3:::company/salespro/*"},
+        {"Fn::Sub": "arn:${AWS::Partition}:s3:::company/dryrun/salespro/*"},
+    ]
+
+
+def test_every_role_has_the_permissions_boundary_of_the_parameter() -> None:
+    roles = of_type("AWS::IAM::Role")
+
+    assert len(roles) == 3
+    for role in roles.values():
+        assert role["PermissionsBoundary"]["Fn::If"][:2] == [
+            "HasBoundary",
+            {"Ref": "PermissionsBoundaryArn"},
+        ]
 
 
 def test_no_policy_allows_a_wildcard_action_or_principal() -> None:
@@ -204,6 +294,7 @@ def test_no_policy_allows_a_wildcard_action_or_principal() -> None:
         ("use-key", "HasKey"),
         ("notify", "HasNotifyTopic"),
         ("network-interfaces", "InVpc"),
+        ("trace", "IsTraced"),
     ],
 )
 def test_optional_policy_exists_only_if_its_parameter_is_set(
@@ -238,5 +329,9 @@ def test_every_skipped_check_of_checkov_has_a_reason() -> None:
         ("Importer", "CKV_AWS_115"),
         ("Importer", "CKV_AWS_116"),
         ("ImporterLogs", "CKV_AWS_158"),
+        ("ImporterRole", "CKV_AWS_111"),
+        ("AlarmTopic", "CKV_AWS_26"),
+        ("ReleaseHookLogs", "CKV_AWS_158"),
+        *(("ReleaseHook", f"CKV_AWS_{number}") for number in (115, 116, 117, 173)),
     }
     assert all(len(comment) > 20 for comment in skips.values())

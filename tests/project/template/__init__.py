@@ -1,0 +1,1 @@
+"""Tests of the templates: what the linters cannot check."""
