@@ -14,7 +14,7 @@ NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) 
 
 .PHONY: help demo quick test faults crashes simulation settings poolers pollution soak browser pictures tls s3 postgres-versions mutation runtime \
 	check format bench bench-scale bench-backlog bench-memory bench-cold bench-cost cost package-size lock sandbox validate secure \
-	certificates build invoke licences bandit audit sbom clean
+	certificates build package contract modules invoke licences bandit audit sbom clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -214,6 +214,22 @@ build: .venv-sam/ready .venv-runtime/ready  ## build the deployment package in .
 	@PYTHON_3_13=$(CURDIR)/.venv-runtime/bin/python ARCHITECTURE=$(ARCHITECTURE) SAM_CLI_TELEMETRY=0 \
 	  .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
+package: $(VENV)/ready build  ## make .aws-sam/importer.zip for other tools than SAM, and its contract
+	@PYTHONPATH=. $(BIN)/python -m tools.package.build_zip .aws-sam/build/Importer .aws-sam/importer.zip
+
+# For template.yaml alone, without a build.
+contract: $(VENV)/ready  ## write deploy/contract.json from template.yaml
+	@PYTHONPATH=. $(BIN)/python -m tools.package.build_zip
+
+.venv-modules/ready:
+	@$(PYTHON) -m venv .venv-modules
+	@.venv-modules/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: \
+	  'aws-cdk-lib==2.275.0' 'cfn-lint==1.58.0' 'constructs==10.8.1' 'python-hcl2==8.1.4'
+	@touch $@
+
+modules: .venv-modules/ready  ## check the Terraform module and the CDK construct (Node.js; without it, only the first)
+	@.venv-modules/bin/python tools/package/check_modules.py
+
 EVENT ?= events/s3-put.json
 invoke: $(VENV)/ready build  ## run the built function in Lambda's emulator: make invoke EVENT=events/s3-put.json
 	@PYTHONPATH=.:src $(BIN)/python -m tools.invoke $(EVENT)
@@ -262,5 +278,5 @@ lock:  ## write the requirement files from pyproject.toml (newest versions: make
 	@$(LOCK) --python-version 3.11 --extra bench -c src/requirements.txt -o benchmarks/requirements.txt pyproject.toml
 
 clean:  ## remove everything the targets created, including the embedded database
-	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .venv-mutation .venv-s3 .mutation .salespro .postgres .aws-sam \
+	rm -rf .venv .venv-bench .venv-sam .venv-checkov .venv-lock .venv-runtime .venv-audit .venv-mutation .venv-s3 .venv-modules .mutation .salespro .postgres .aws-sam \
 	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
