@@ -94,16 +94,17 @@ def main() -> None:
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process, in MiB.
+    """Peak resident memory of this process or of its largest child, in MiB.
 
     VmHWM if the system has it: ru_maxrss starts with the memory of the parent at the fork.
     """
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    of_children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
     status = Path("/proc/self/status")
     if status.exists():
         [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())
-        return int(kilobytes) / 1024
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        return max(int(kilobytes) / 1024, of_children)
+    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, of_children)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,10 @@ from salespro_cli.local_postgres import embedded
 from salespro_core.postgres import connection
 
 MB = 1024 * 1024
+# Sling writes a CR LF in a cell as LF.
 CONTENTS = """
-SELECT count(*), coalesce(sum(hashtextextended(ROW ({columns})::text, 0)), 0)
+SELECT count(*), coalesce(sum(hashtextextended(
+           replace(ROW ({columns})::text, E'\\r\\n', E'\\n'), 0)), 0)
   FROM salespro_appointment
 """
 
@@ -29,7 +31,7 @@ SELECT count(*), coalesce(sum(hashtextextended(ROW ({columns})::text, 0)), 0)
 class Contents:
     """Row count and checksum of the table, without the time of import.
 
-    Equal if the tables have the same rows.
+    Equal if the tables have the same rows, apart from CR LF and LF in cells.
     """
 
     rows: int

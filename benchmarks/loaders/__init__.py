@@ -97,10 +97,11 @@ WRANGLER = Loader(
     name="wrangler", title="awswrangler", package="awswrangler", max_rounds=3
 )
 DLT = Loader(name="dlt", title="dlt", package="dlt", max_rounds=3)
+SLING = Loader(name="sling", title="Sling", package="sling-linux-amd64", max_rounds=3)
 EARLIER = Loader(
     name="earlier", title="earlier system (Django)", package="django", max_rounds=1
 )
-LOADERS = (FLOOR, LOCAL, S3, WARM, COLD, WRANGLER, DLT, EARLIER)
+LOADERS = (FLOOR, LOCAL, S3, WARM, COLD, WRANGLER, DLT, SLING, EARLIER)
 
 # The columns of the file, in its order. The table also has the time of import.
 COLUMNS = (
