@@ -181,7 +181,7 @@ def test_dashboard_widgets_do_not_overlap_and_have_titles() -> None:
         taken |= area
     # All regions share the names of dashboards.
     assert properties("Dashboard")["DashboardName"]["Fn::If"] == [
-        "RegionInNames",
+        "NamesHaveRegion",
         {"Fn::Sub": "${AWS::StackName}-${AWS::Region}"},
         {"Ref": "AWS::StackName"},
     ]
