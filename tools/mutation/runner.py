@@ -35,7 +35,6 @@ _NOT_COPIED: Final = (
 )
 _COVERAGE: Final = """
 [run]
-dynamic_context = test_function
 source = src
 data_file = {data}
 """
@@ -158,6 +157,7 @@ class Runner:
         settings.write_text(_COVERAGE.format(data=data), encoding="utf-8")
         started = time.monotonic()
         command = ["-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest"]
+        command += ["-p", "tools.mutation.contexts"]
         code = self._run(tree, command, tests.files, None)
         tests.limit_s = TIMEOUT_FACTOR * (time.monotonic() - started) + TIMEOUT_MIN_S
         if code == 0:
@@ -219,7 +219,7 @@ def _executing(data: CoverageData, module: str, source: str, line: int) -> list[
             contexts.update(data.contexts_by_lineno(name))
     lines = lines_of_statement(source, line)
     found = {context for each in lines for context in contexts.get(each, ())}
-    return [] if "" in found else sorted(map(_node_id, found))
+    return [] if "" in found else sorted(found)
 
 
 def lines_of_statement(source: str, line: int) -> range:
@@ -232,9 +232,3 @@ def lines_of_statement(source: str, line: int) -> range:
             if node.lineno <= line < end:
                 lines = range(node.lineno, end)
     return lines
-
-
-def _node_id(context: str) -> str:
-    """`tests.core.test_a.test_b` as pytest names it."""
-    module, _, name = context.rpartition(".")
-    return f"{module.replace('.', '/')}.py::{name}"
