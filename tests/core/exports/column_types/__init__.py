@@ -1,0 +1,1 @@
+"""Tests of the column types, one file for each kind."""
