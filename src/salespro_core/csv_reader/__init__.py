@@ -3,5 +3,5 @@
 In: a binary stream, plain or gzipped; out: blocks of rows, and the layout of the header.
 May import: `errors`, `model`, `exports`.
 Start at `row_blocks.py`; `recovery` finds the next row after a damaged row, and
-`row_screening.py` leaves out blank rows and repeated headers.
+`screening` leaves out blank rows and finds repeated headers.
 """

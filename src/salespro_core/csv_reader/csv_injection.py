@@ -47,9 +47,9 @@ _MIN_KINDS = 2
 # How reasons begin; before them is the label of a column, or nothing.
 _REASON = re.compile(
     r"is (?:empty|not a|not an|not TRUE or|not UTF-8|longer than|beyond the years|an error value"
-    r"|a number such as|a date, to|a word such as|the label of|cut off|too long)\b"
+    r"|a number such as|a date, to|a time of day|TRUE or FALSE, perhaps|a word such as|the label of|cut off|too long)\b"
     r"|contains (?:an? (?:invisible|NUL)|U\+FFFD)|holds an office id|repeats the header"
-    r"|has (?:[0-9]+ cells? where|more than [0-9]+ digits|an = or '|0x1A|quotes or|a space inside"
+    r"|goes on with the header|has (?:[0-9]+ cells? where|more than [0-9]+ digits|more than one @|an = or '|0x1A|quotes or|a space inside"
     r"|a character that|other characters|a quote (?:that|in)|text after a|a cell that|a line break)"
     r"|has the label"
 )

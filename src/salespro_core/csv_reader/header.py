@@ -16,9 +16,11 @@ from salespro_core.csv_reader.header_damage import (
     check_joined_labels,
     check_joined_rows,
     check_near_misses,
+    check_prefixes,
     check_style,
     check_swallowed_rows,
     find_mistakes,
+    nul_in_label,
 )
 from salespro_core.csv_reader.labels import (
     REJECT_LABELS,
@@ -210,6 +212,8 @@ def _check_text(labels: Sequence[str], exports: Sequence[Export]) -> None:
         decoded = list(map(_as_latin_1, labels))
         # Of bytes, a single label is there by chance.
         _check_delimiter(decoded, exports, 0, least_columns=2)
+        if is_utf8(text):
+            raise nul_in_label(labels)
         guess = EncodingGuess()
         guess.add(labels)
         likely = f" but probably {guess.name}" if guess.name else ""
@@ -229,6 +233,7 @@ def _raise_unknown_export(
     line: int,
 ) -> NoReturn:
     nearest, found = max(matches, key=lambda match: len(match[1]))
+    check_prefixes(labels, matches, line)
     _check_delimiter(labels, [export for export, _ in matches], len(found))
     known = {index for indexes in found.values() for index in indexes}
     unknown = [label for index, label in enumerate(labels) if index not in known]

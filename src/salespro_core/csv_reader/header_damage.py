@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from salespro_core.csv_reader.labels import (
     REJECT_LABELS,
     fold_label,
+    known_label_inside,
     label_parts,
     near_miss,
     printable_label,
 )
-from salespro_core.errors import HeaderMismatch
+from salespro_core.errors import HeaderMismatch, UnreadableObject
 from salespro_core.exports.columns import Column, Export
 
+MAX_SIMILAR = 5
 _OWN_LABEL = re.compile("|".join(REJECT_LABELS))
 # An amount, a date, a time, a boolean or an email: cells of a row, and no labels.
 _VALUE = re.compile(
@@ -169,6 +172,26 @@ def check_near_misses(
         )
 
 
+def nul_in_label(labels: Sequence[str]) -> UnreadableObject:
+    """The error of a label with a NUL character."""
+    number = 1 + next(i for i, label in enumerate(labels) if "\0" in label)
+    return UnreadableObject(
+        f"The header has a NUL character in label {number}. Remove it, or export the file "
+        "again."
+    )
+
+
+def check_prefixes(
+    labels: Sequence[str],
+    matches: Sequence[tuple[Export, Mapping[Column, object]]],
+    line: int,
+) -> None:
+    """Refuse known labels with one prefix, whose point is no delimiter: `appointment._id`."""
+    prefix, point, _ = labels[0].partition(".")
+    if len(labels) > 1 and all(it.startswith(prefix + (point or ".")) for it in labels):
+        check_style(labels, matches, line)
+
+
 def check_style(
     labels: Sequence[str],
     matches: Sequence[tuple[Export, Mapping[Column, object]]],
@@ -177,7 +200,8 @@ def check_style(
     """Refuse a header in another style, which has hardly a known label."""
     for export, _ in matches:
         # A name may look like a label by chance: Emil.
-        if sum(bool(near_miss(label, export.labels)) for label in labels) > 2:  # noqa: PLR2004
+        count = sum(bool(near_miss(label, export.labels)) for label in labels)
+        if count > 2 or count == len(labels) > 1:  # noqa: PLR2004
             check_near_misses(labels, export, {}, line)
 
 
@@ -210,6 +234,15 @@ def find_mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]
             yield f"{shown} contains {_listed(parts, folded)}: a comma or a quote is missing"
         elif fold_label(label) not in folded and (near := near_miss(label, known)):
             yield f"{shown!r} is not a known label, but nearly {near!r}"
+
+
+def find_similar(
+    ignored: Iterable[str], missing: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """A few ignored labels, each with the label of a missing column that it contains."""
+    pairs = ((label, known_label_inside(label, missing)) for label in ignored)
+    found = ((printable_label(label), known) for label, known in pairs if known)
+    return islice(found, MAX_SIMILAR)
 
 
 def _listed(parts: Sequence[str], labels: Mapping[str, str]) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 from urllib.parse import unquote
 
 from salespro_core.csv_reader.spelling import (
+    WORDS_AFTER,
+    WORDS_BEFORE,
     are_run_together,
     has_one_typo,
     is_misspelled,
@@ -55,8 +57,8 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _SEPARATORS = re.compile(r"[,;\t|^:~\r\n]")
 # Longer text is no label.
 _LONGEST = 300
-_SHORTEST_CUT_OFF = 5
-_SHORTEST_WITH_A_TYPO = 5
+_SHORTEST_CUT_OFF = _SHORTEST_WITH_A_TYPO = 5
+_SHORTEST_INSIDE = 8
 # The labels that rejects.csv has before those of the file.
 REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
 # A unit after a label is not another column.
@@ -105,8 +107,9 @@ def near_miss(label: str, known: Collection[str]) -> str | None:
 
     Other punctuation, a number or a unit beside it, another order of the words,
     abbreviations, one typo in a word (two in a long word), letters and digits that look
-    alike, or a label that is cut off.  A label with another word is another column:
-    `saleAmountTax`, `customer.nameMiddle`, `_created_by`.
+    alike, a label that is cut off, or words that do not name another column before or
+    after it: `appointment.saleAmount`, `sale Amount total`.  A label with another word is
+    another column: `saleAmountTax`, `customer.nameMiddle`, `_created_by`.
     """
     if len(label) > _LONGEST:
         return None
@@ -121,10 +124,19 @@ def near_miss(label: str, known: Collection[str]) -> str | None:
         if (
             spelling.letters in (meant.letters.strip("0123456789"), without_brackets)
             or any(it.is_misspelled(spelling) for it in written)
+            or any(it.is_equal(spelling) for it in meant.parts())
             or _is_cut_off(clean, name, known)
         ):
             return name
     return None
+
+
+def known_label_inside(label: str, known: Collection[str]) -> str | None:
+    """The known label that is a part of an unknown label: `saleAmountTax`, `Email Address`."""
+    if len(label) > _LONGEST:
+        return None
+    spelling = _Spelling.of(label)
+    return next((it for it in known if spelling.contains(_known_spelling(it))), None)
 
 
 def label_parts(label: str, known: Collection[str]) -> list[str]:
@@ -213,6 +225,41 @@ class _Spelling:
             self.letters.removesuffix(unit),
             self.alike.removesuffix(unit.translate(_ALIKE)),
             self.words[:-1],
+        )
+
+    def parts(self) -> Iterator[_Spelling]:
+        """The label without words before or after it that do not name another column."""
+        words = self.words
+        for start in range(len(words)):
+            for end in range(len(words), start, -1):
+                if (start, end) != (0, len(words)):
+                    letters = "".join(words[start:end]).translate(_LOOK_ALIKES)
+                    yield _Spelling(
+                        letters, letters.translate(_ALIKE), words[start:end]
+                    )
+                if words[end - 1] not in WORDS_AFTER:
+                    break
+            word = words[start]
+            if word not in WORDS_BEFORE and len(word) > 1 and not word.isdigit():
+                return
+
+    def contains(self, known: _Spelling) -> bool:
+        """Whether the words of a known label, or its many letters, are in this label."""
+        size = len(known.words)
+        return (
+            len(known.letters) >= _SHORTEST_INSIDE and known.letters in self.letters
+        ) or any(
+            self.words[start : start + size] == known.words
+            for start in range(len(self.words) - size + 1)
+        )
+
+    def is_equal(self, known: _Spelling) -> bool:
+        """Whether the letters, but for a typo, or the words are those of a label."""
+        is_long = len(known.letters) >= _SHORTEST_INSIDE
+        return (
+            self.alike == known.alike
+            or sorted(self.words) == sorted(known.words)
+            or (is_long and has_one_typo(self.letters, known.letters))
         )
 
     def is_misspelled(self, known: _Spelling) -> bool:

@@ -18,6 +18,19 @@ _USUAL = {
     "amount": ("amt",),
     "credit": ("cr",),
 }
+# Words before a label that name the table, the file, or what was done with the values.
+WORDS_BEFORE = frozenset((
+    "appointment", "appointments", "appt", "appts", "user", "users", "salespro", "sales", "pro", "csv", "export", "exports",
+    "data", "record", "records", "row", "rows", "field", "fields", "col", "column", "columns", "table", "tbl", "object", "obj",
+    "item", "items", "doc", "document", "properties", "props", "attributes", "attr", "source", "src", "raw", "body", "payload",
+    "public", "dbo", "schema", "main", "value", "values", "text", "new", "old", "orig", "original", "current", "final",
+    "latest", "copy", "of", "the", "my", "total", "sum", "max", "min", "avg", "average",
+))  # fmt: skip
+# The same after it.
+WORDS_AFTER = frozenset((
+    "total", "totals", "sum", "value", "values", "val", "vals", "field", "fields", "col", "column", "data", "text", "raw", "new",
+    "old", "orig", "original", "current", "final", "latest", "copy", "left", "right", "in", "utc", "usd", "eur", "dollars",
+))  # fmt: skip
 _VOWELS = re.compile("[aeiou]")
 
 

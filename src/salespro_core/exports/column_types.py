@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, tzinfo
 
 from salespro_core.exports.columns import ColumnType
+from salespro_core.exports.email_check import is_quoted_email
 from salespro_core.exports.foreign_forms import (
     DAY_FIRST,
     OTHER_LANGUAGE,
@@ -28,9 +29,9 @@ from salespro_core.exports.key_check import (
     check_quotes,
     have_no_words,
 )
+from salespro_core.exports.month_names import may_be_dates
 from salespro_core.exports.spreadsheet_damage import (
     INVISIBLE,
-    MONTHS,
     check_address,
     check_identifier,
     check_office_id,
@@ -71,10 +72,11 @@ _NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
 _NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
 _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
 _MAILTO = re.compile(r"\A(?:\s*mailto:)+\s*", re.IGNORECASE)
-_PLAIN_IN_ADDRESSES = (string.ascii_letters + "@._-").encode()
+_PLAIN_IN_ADDRESSES = (string.ascii_letters + "@._-\n").encode()
+_NO_AT = bytes(set(range(256)) - set(b"@\n"))
 # As in 1.2E18, 1E-05 and 1.2x1018.
 _MAY_BE_NUMBER = re.compile("[0-9.](?:[DdEe][0-9+-]|x10)")
-_DAY_AND_MONTH = re.compile("[0-9]-[A-Za-z]|[A-Za-z]-[0-9]")
+_DAY_OR_YEAR = re.compile("[0-9][-.][A-Za-z]|[A-Za-z][-.][0-9]")
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
 _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
@@ -142,7 +144,7 @@ def identifier(limit: int) -> ColumnType:
             joined.replace("-", "").isalnum()
             and joined.isascii()
             and "e-" not in joined.lower()  # 1E-05 is for `parse`
-            and not _may_be_date(joined)
+            and not _may_be_date(cells, joined)
             and max(map(len, cells), default=0) <= limit
         )
 
@@ -159,17 +161,23 @@ def address(limit: int) -> ColumnType:
 
     def parse(cell: str) -> str:
         value = join_text(_MAILTO.sub("", strip_invisible(cell)))
+        if is_quoted_email(value):
+            return value
         check_address(value)
         check_quotes(value)
         return value
 
     def all_canonical(cells: Sequence[str]) -> bool:
-        joined = "".join(cells)
-        others = joined.encode(errors="replace").translate(None, _PLAIN_IN_ADDRESSES)
+        joined = "\n".join(cells)
+        encoded = joined.encode(errors="replace")
+        ats = encoded.translate(None, _NO_AT)
+        if b"@@" in ats or ats.count(b"\n") != len(cells) - 1:
+            return False
+        others = encoded.translate(None, _PLAIN_IN_ADDRESSES)
         if others and (
             others.translate(None, b"+0123456789")
             or _MAY_BE_NUMBER.search(joined)
-            or _may_be_date(joined)
+            or _may_be_date(cells, joined)
         ):
             return False
         return max(map(len, cells), default=0) <= limit
@@ -177,11 +185,9 @@ def address(limit: int) -> ColumnType:
     return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)
 
 
-def _may_be_date(joined: str) -> bool:
+def _may_be_date(cells: Sequence[str], joined: str) -> bool:
     """Whether a cell may be 10-Mar or Mar-10: a fast check of many cells."""
-    if "-" not in joined or not _DAY_AND_MONTH.search(joined):
-        return False
-    return any(month in joined for month in MONTHS)
+    return _DAY_OR_YEAR.search(joined) is not None and may_be_dates(cells)
 
 
 def _join_text(limit: int) -> Callable[[str], str]:

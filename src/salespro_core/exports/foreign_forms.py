@@ -82,16 +82,25 @@ _SERIAL = re.compile(
 )
 _HIDDEN = re.compile(r"#{2,}")
 
-# TRUE and FALSE, yes and no, in the languages of Excel and LibreOffice Calc.
-_WORDS = """
+# TRUE and FALSE in the languages of Excel and LibreOffice Calc.
+_TRUE_OR_FALSE = """
     wahr falsch vrai faux verdadero falso verdadeiro vero waar onwaar sant falskt sann usann
     sand falsk tosi epätosi prawda fałsz pravda nepravda igaz hamis doğru yanlış yanliş истина
     ложь правда хибність αληθησ ψευδησ adevărat cert vertader fals točno netočno istinito
     neistinito resnično tačno netačno tõene väär patiess aplams tiesa netiesa benar salah đúng
-    sai 真 假 참 거짓 ja nein oui non sí si não nao sì nej nei kyllä ei tak nie ano ne igen nem
+    sai 真 假 참 거짓
+"""  # noqa: RUF001 -- words of other languages
+_YES_OR_NO = """
+    ja nein oui non sí si não nao sì nej nei kyllä ei tak nie ano ne igen nem
     evet hayır hayir да нет ναι όχι はい いいえ 是 否 예 아니요
 """  # noqa: RUF001 -- words of other languages
-_BOOLEANS = frozenset(_WORDS.split())
+_BOOLEANS = frozenset((_TRUE_OR_FALSE + _YES_OR_NO).split())
+# As they are written; any other mixture of capitals may be an id.
+TRUE_OR_FALSE_WORDS = frozenset(
+    spelling
+    for word in ("true", "false", *_TRUE_OR_FALSE.split())
+    for spelling in (word, word.capitalize(), word.upper())
+)
 
 
 def date_reason(cell: str) -> str:

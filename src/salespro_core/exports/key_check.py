@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from salespro_core.exports.foreign_forms import TRUE_OR_FALSE_WORDS
 from salespro_core.exports.spreadsheet_damage import check_identifier
 
 MARKS = "has quotes or other marks around it"
@@ -16,7 +17,9 @@ DOS_END = (
 NO_ID = "is not an id: it has no letter and no digit"
 REPLACED = "contains U+FFFD: a program replaced a character that it could not decode"
 TOTAL = "is the label of a total, not an id"
-WORD = "is a word such as NULL or Sum, not an id"
+BOOLEAN_VALUE = "is TRUE or FALSE, perhaps in another language, not an id"
+TIME_VALUE = "is a time of day, to which a spreadsheet has changed it"
+WORD = "is a word such as NULL, not an id"
 SPACE_INSIDE = "has a space inside, which ids do not have"
 OTHER_MARK = "has a character that ids do not have, such as a comma or a quote"
 
@@ -24,17 +27,34 @@ _QUOTES = "\"'`\u00b4\u2032\u2033\uff02\uff07"
 _TOTAL = re.compile(
     r"(?:.*[\s_-])?(?:sub|grand)?[\s_-]*totals?(?:[\s:=].*)?", re.IGNORECASE
 )
-# In the usual spellings only: `nULl` may be an id.
-# Source: what spreadsheets, report tools and databases write, also in other languages.
-_WORDS = frozenset(
-    spelling
-    for word in (
-        "null", "none", "true", "false", "nan", "NaN", "n/a", "undefined", "sum", "count", "average", "eof", "sep=",
-        "gesamt", "gesamtsumme", "gesamtergebnis", "summe", "insgesamt", "somme", "totale", "suma",
-        "totaal", "итого", "всего", "合計", "合计", "总计",
+
+
+def _spellings(words: str) -> frozenset[str]:
+    """The usual spellings: `nULl` may be an id."""
+    return frozenset(
+        spelling
+        for word in words.split()
+        for spelling in (word, word.capitalize(), word.upper())
     )
-    for spelling in (word, word.capitalize(), word.upper())
-)  # fmt: skip
+
+
+# Source: what spreadsheets, report tools and databases write, also in other languages.
+_WORDS = _spellings("null none nan n/a undefined eof sep=") | {"NaN"}
+_TOTALS = _spellings("""
+    sum count average avg median summary overall gesamt gesamtsumme gesamtergebnis ergebnis summe
+    zwischensumme teilergebnis insgesamt zusammenfassung mittelwert anzahl somme totale totaux moyenne
+    résumé récapitulatif suma sumas promedio resumen totais soma resumo média somma riepilogo totaal
+    samenvatting gemiddelde summa totalt delsumma sammendrag sammanfattning yhteensä yhteenveto razem
+    podsumowanie średnia celkem součet souhrn súčet összesen összeg részösszeg toplam aratoplam özet
+    ukupno zbroj vsota kokku итого всего сумма подытог разом сума общо σύνολο άθροισμα 합계 총계 소계
+    合計 合计 总计 總計 小计 小計 総計 汇总 jumlah tổng รวม סהכ
+""")
+_NO_IDS = _WORDS | _TOTALS | TRUE_OR_FALSE_WORDS
+_AFTER_WORD = re.compile(r"[\s:=]")
+_TIME = re.compile(
+    r"[0-9]{1,2}:[0-5][0-9](?:[.,][0-9]{1,3})?(?: ?[AaPp]\.?[Mm]\.?)?"
+    r"|[0-9]{1,4}:[0-5][0-9]:[0-5][0-9](?:[.,][0-9]{1,3})?(?: ?[AaPp]\.?[Mm]\.?)?"
+)
 # At the start, inside or at the end of text; other marks are left to the ids.
 _OTHER_MARK = re.compile(
     r"\A[+@$%~/*&\\^]|:\Z|[\"'`,;|<>!?\u00ab\u00b4\u00bb\u2018-\u201f\u2032-\u2037"
@@ -59,10 +79,15 @@ def check_key(text: str) -> None:
     first, last = text[0], text[-1]
     if _is_quote(first) or _is_quote(last) or (_is_mark(first) and _is_mark(last)):
         raise ValueError(MARKS)
-    if _TOTAL.fullmatch(text):
+    if _TOTAL.fullmatch(text) or _AFTER_WORD.split(text, maxsplit=1)[0] in _TOTALS:
         raise ValueError(TOTAL)
-    if text.rstrip(":.") in _WORDS:
+    word = text.rstrip(":.")
+    if word in _WORDS:
         raise ValueError(WORD)
+    if word in TRUE_OR_FALSE_WORDS:
+        raise ValueError(BOOLEAN_VALUE)
+    if _TIME.fullmatch(text):
+        raise ValueError(TIME_VALUE)
     if any(map(str.isspace, text)):
         raise ValueError(SPACE_INSIDE)
     if _OTHER_MARK.search(text):
@@ -81,7 +106,7 @@ def check_quotes(text: str) -> None:
 
 def have_no_words(cells: Sequence[str], joined: str) -> bool:
     """Whether none of these texts of letters and digits is a total or another word."""
-    return "total" not in joined.lower() and _WORDS.isdisjoint(cells)
+    return "total" not in joined.lower() and _NO_IDS.isdisjoint(cells)
 
 
 def _is_quote(char: str) -> bool:

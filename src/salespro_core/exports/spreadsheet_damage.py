@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from salespro_core.exports.email_check import check_email
+from salespro_core.exports.month_names import (
+    ENGLISH_MONTHS,
+    is_day_and_month,
+    is_month_and_year,
+)
+
 INVISIBLE = "contains an invisible character, a tab or a line break"
 SCIENTIFIC = "is a number such as 1.23457E+18, to which a spreadsheet has changed it"
 DATE_VALUE = "is a date, to which a spreadsheet has changed it"
 ERROR_VALUE = "is an error value of a spreadsheet, such as #NAME?"
-AROUND_EMAIL = "has other characters around the email, such as < > ; or ?"
 OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 FORMULA = "has an = or ' before it, as spreadsheets write text"
 
-MONTHS = (
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-)  # fmt: skip
 # All of Unicode's spaces, and the tab; a person may have typed them around an id.
 _SPACES = (
     "\t \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -34,8 +37,8 @@ _SCIENTIFIC = re.compile(
     rf"|[+{_MINUS}]?{_DECIMALS} ?[*x\xd7\xb7] ?10\^?[+{_MINUS}]?[0-9]+"
     rf"|[+{_MINUS}]?[0-9]+ ?[*x\xd7\xb7] ?10\^[+{_MINUS}]?[0-9]+"
 )
-# As mmm-yy, d-mmm and d-mmm-yy, and in numbers.
-_MONTH = f"(?:{'|'.join(MONTHS)})"
+# As mmm-yy, d-mmm and d-mmm-yy, and in numbers; for other languages see `month_names`.
+_MONTH = f"(?:{'|'.join(ENGLISH_MONTHS)})"
 _DATE = re.compile(
     rf"[0-9]{{1,2}}-{_MONTH}(?:-[0-9]{{2}}|-[0-9]{{4}})?|{_MONTH}-[0-9]{{2}}"
     r"|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})(?: [0-9]{1,2}:[0-9]{2}.*)?"
@@ -47,8 +50,6 @@ _ERROR_VALUE = re.compile(
     rf"#(?:#*|{_ERROR_WORD}[?!]?)|{_LIBRE_OFFICE_ERROR}", re.IGNORECASE
 )
 _FORMULA_STARTS = ("=", "'")
-# What mail programs write around an email and after it, or between two emails.
-_AROUND_EMAIL = re.compile(r"@.*[<>;?,\"]")
 # The same errors in text, where `#B2` may be a suite.
 _SURE_ERROR_VALUE = re.compile(
     rf"#(?:#+|{_ERROR_WORD}[?!]|[\xa1\xbf]\w+|N/?A|NV|N/D|\u041d/\u0414|I/T|YOK|GETTING_DATA)"
@@ -109,14 +110,10 @@ def check_identifier(text: str) -> None:
         ValueError: the text is not the id that SalesPro wrote.
     """
     text = _ordinary(text)
-    if text.startswith(_FORMULA_STARTS):
-        raise ValueError(FORMULA)
-    if _SCIENTIFIC.fullmatch(text):
-        raise ValueError(SCIENTIFIC)
-    if _DATE.fullmatch(text):
+    _check_common(text)
+    # mai-22 may be the name of a user.
+    if is_month_and_year(text):
         raise ValueError(DATE_VALUE)
-    if _ERROR_VALUE.fullmatch(text):
-        raise ValueError(ERROR_VALUE)
 
 
 def check_address(text: str) -> None:
@@ -125,9 +122,8 @@ def check_address(text: str) -> None:
     Raises:
         ValueError: the text is not the address that SalesPro wrote.
     """
-    check_identifier(text)
-    if _AROUND_EMAIL.search(text):
-        raise ValueError(AROUND_EMAIL)
+    _check_common(_ordinary(text))
+    check_email(text)
 
 
 def check_office_id(text: str) -> None:
@@ -140,6 +136,17 @@ def check_office_id(text: str) -> None:
     forms = (_SCIENTIFIC, _DATE, _SURE_ERROR_VALUE, _MARKED_ID)
     if any(form.fullmatch(text) for form in forms):
         raise ValueError(OFFICE_ID_CHANGED)
+
+
+def _check_common(text: str) -> None:
+    if text.startswith(_FORMULA_STARTS):
+        raise ValueError(FORMULA)
+    if _SCIENTIFIC.fullmatch(text):
+        raise ValueError(SCIENTIFIC)
+    if _DATE.fullmatch(text) or is_day_and_month(text):
+        raise ValueError(DATE_VALUE)
+    if _ERROR_VALUE.fullmatch(text):
+        raise ValueError(ERROR_VALUE)
 
 
 def _ordinary(text: str) -> str:

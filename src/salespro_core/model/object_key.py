@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from operator import add
 from urllib.parse import unquote
 
 DRY_RUN_PREFIX = "dryrun/"
 # Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
 MAX_KEY_BYTES = 1024
 
+# In the plural, or with the ending of a file.
+_MISTYPED = re.compile("dryruns?(?:csv)?(?:gz)?")
 _SEPARATOR = re.compile(r"[/\\\u2044\u2215\u29f5\u29f8]")
 # Letters that look like those of "dryrun" and that NFKD keeps apart.  The Greek capitals come
 # first: in lower case they look like other letters.
@@ -35,14 +38,18 @@ def is_mistyped_dry_run(object_key: str) -> bool:
 
     Case, accents, look-alike letters and all characters but letters and digits are ignored,
     and a backslash separates folders: `Dryrun/x.csv`, `/dryrun/x.csv`, `dry-run/x.csv`,
-    `june/dryrun/x.csv`.  A longer name such as `dryruns/` or `dryrun-archive/` is another
-    folder.
+    `june/dryrun/x.csv`.  So are the plural, the ending of a file, and a folder `dry/` with a
+    folder `run/` in it.  A longer name such as `dryrun-archive/` and a name with another
+    letter such as `dryrn/` is another folder.
     """
     if is_dry_run(object_key):
         return False
     text = unicodedata.normalize("NFKD", unquote(object_key)).translate(_CAPITALS)
     *folders, _ = _SEPARATOR.split(text.casefold().translate(_LOOK_ALIKES))
-    return any("".join(filter(str.isalnum, name)) == "dryrun" for name in folders)
+    names = ["".join(filter(str.isalnum, name)) for name in folders]
+    names = list(filter(None, names))
+    pairs = map(add, names, names[1:])
+    return any(map(_MISTYPED.fullmatch, (*names, *pairs)))
 
 
 def refusal_of_dry_run(location: str) -> str:

@@ -22,6 +22,8 @@ FUTURE_UPLOAD = (
 )
 # The name of the encoding follows.
 NOT_UTF_8 = "Some cells are not UTF-8 text but probably"
+# The label that is missing follows.
+_MISSING_LABEL = "The file has no column"
 FILE_WARNINGS = frozenset({MAYBE_CUT, FUTURE_VERSIONS, FUTURE_UPLOAD})
 
 
@@ -30,9 +32,17 @@ def encoding_warning(encoding: str) -> str:
     return f"{NOT_UTF_8} {encoding}: save the file as CSV UTF-8 and upload it again"
 
 
+def ignored_warning(label: str, known: str) -> str:
+    """The warning about an ignored label that contains the label of a missing column."""
+    return (
+        f"{_MISSING_LABEL} {known!r}, and {label!r} was ignored: if it is that column, "
+        "correct its label and import or upload the file again"
+    )
+
+
 def is_file_warning(problem: str) -> bool:
     """Whether a warning is about the file, not about cells."""
-    return problem in FILE_WARNINGS or problem.startswith(NOT_UTF_8)
+    return problem in FILE_WARNINGS or problem.startswith((NOT_UTF_8, _MISSING_LABEL))
 
 
 @dataclass(frozen=True, slots=True)

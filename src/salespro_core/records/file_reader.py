@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, starmap
 from typing import BinaryIO
 
 from salespro_core.csv_reader.block import Block, concatenate
 from salespro_core.csv_reader.csv_injection import unescape_block
 from salespro_core.csv_reader.decoding.encoding_guess import EncodingGuess
 from salespro_core.csv_reader.header import find_header, read_header
+from salespro_core.csv_reader.header_damage import find_similar
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.csv_reader.row_blocks import read_blocks
-from salespro_core.csv_reader.row_screening import screened
+from salespro_core.csv_reader.screening.row_screening import screened
 from salespro_core.errors import UnknownExport, UnreadableObject
 from salespro_core.exports.columns import Export
 from salespro_core.model.file_summary import FileSummary
@@ -23,6 +24,7 @@ from salespro_core.model.rejects import (
     FUTURE_VERSIONS,
     MAYBE_CUT,
     encoding_warning,
+    ignored_warning,
     refused_rejects,
 )
 from salespro_core.records.chunks import Chunk, make_chunk
@@ -50,7 +52,7 @@ class ExportReader:
         layout: which column each cell of a row belongs to.
         warnings: lenient mode: label and reason -> number of cells left out so far; and
             MAYBE_CUT, if the last row is incomplete; FUTURE_VERSIONS -> number of rows;
-            FUTURE_UPLOAD; and the `encoding_warning`.
+            FUTURE_UPLOAD; the `encoding_warning`; and the `ignored_warning` of labels.
     """
 
     def __init__(
@@ -87,7 +89,9 @@ class ExportReader:
             raise
         check.use(self.layout)
         self._blocks = screened(blocks, self.layout, exports)
-        self.warnings: Counter[str] = Counter()
+        missing = self.layout.export.missing_labels(self.layout.columns)
+        similar = find_similar(self.layout.ignored, missing)
+        self.warnings: Counter[str] = Counter(starmap(ignored_warning, similar))
         self._summary = FileSummaryBuilder(self.layout)
         self._future = FutureTimes(self.layout)
         self._encoding = EncodingGuess()

@@ -33,7 +33,7 @@ _HINTS = (
     (
         (
             r"is a number such as 1\.23457E\+18.*|is a date, to which a spreadsheet.*"
-            r"|is an error value of a spreadsheet.*"
+            r"|is an error value of a spreadsheet.*|is a time of day, to which a spreadsheet.*"
         ),
         (
             "A spreadsheet has changed it, and the original is lost: export the file again, "
@@ -49,7 +49,10 @@ _HINTS = (
         "Write only the id, without the marks.",
     ),
     (
-        r"is not an id: .*|is the label of a total, .*|is a word such as NULL.*|has a space inside.*",
+        (
+            r"is not an id: .*|is the label of a total, .*|is a word such as NULL.*|has a space inside, which ids.*"
+            r"|is TRUE or FALSE, perhaps in another language.*"
+        ),
         "The row is no row of the export: leave it out.",
     ),
     (
@@ -92,7 +95,7 @@ _HINTS = (
     ),
     (r"is not TRUE or FALSE .*", "Write TRUE or FALSE; a blank cell means FALSE."),
     (
-        r"has other characters around the email.*",
+        r"has other characters around the email.*|has a space inside, which emails.*|has more than one @",
         "Keep one email without other characters, such as ann@example.com.",
     ),
     (r"holds an office id .*", "Correct the id in the parentheses after the office."),
@@ -101,6 +104,13 @@ _HINTS = (
         (
             "A missing or extra comma has moved the cells. Put quotes around a text that "
             "contains a comma, and check that each cell is below its label."
+        ),
+    ),
+    (
+        r"goes on with the header of another file.*",
+        (
+            "Delete the header after the last cell of the row, or upload the files one by "
+            "one."
         ),
     ),
     (

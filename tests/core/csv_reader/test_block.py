@@ -30,3 +30,13 @@ def test_split_and_concatenated_block_is_unchanged(
     assert list(whole) == rows
     assert len(whole) == len(rows) == sum(map(len, parts))
     assert [len(part) for part in parts][: len(parts) - 1] == sizes[: len(parts) - 1]
+
+
+def test_row_that_is_too_short_for_the_key_is_sorted_as_a_blank_key() -> None:
+    rows = [["x", "b"], ["short"], ["y", "a"], []]
+
+    in_order = Block([2, 3, 4, 5], rows, {1: "damaged"}).sorted_by(1)
+
+    assert in_order.rows == [["short"], [], ["y", "a"], ["x", "b"]]
+    assert in_order.line_numbers == [3, 5, 4, 2]
+    assert in_order.problems == {0: "damaged"}

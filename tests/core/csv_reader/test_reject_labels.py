@@ -6,7 +6,11 @@ import pytest
 
 from salespro_core.csv_reader.labels import REJECT_LABELS
 from salespro_core.csv_reader.recovery import problems
-from salespro_core.csv_reader.row_screening import LABEL_AS_ID, REPEATED_HEADER
+from salespro_core.csv_reader.screening.header_rows import (
+    JOINED_HEADER,
+    LABEL_AS_ID,
+    REPEATED_HEADER,
+)
 from salespro_core.errors import HeaderMismatch
 from salespro_core.model.rejects import Record
 from tests.core.exports import parsing
@@ -33,7 +37,7 @@ REASONS = {
     *parsing.DATE_REASONS, *parsing.KEY_REASONS, *parsing.ADDRESS_REASONS, parsing.NOT_A_TIMESTAMP, parsing.NOT_A_DAY,
     parsing.OUTSIDE_YEARS, parsing.NOT_AN_AMOUNT, parsing.TOO_MANY_DIGITS, parsing.NOT_A_BOOLEAN, parsing.OFFICE_ID_CHANGED,
     parsing.OFFICE_ID_INVISIBLE, parsing.OFFICE_ID_TOO_LONG, "has 2 cells where the header has 3", "is not UTF-8 text",
-    REPEATED_HEADER, LABEL_AS_ID.format("_id"),
+    JOINED_HEADER, REPEATED_HEADER, LABEL_AS_ID.format("_id"),
     *(text for name, text in vars(problems).items() if name.isupper() and isinstance(text, str)),
 }  # fmt: skip
 

@@ -7,6 +7,11 @@ from hypothesis import HealthCheck, settings
 
 from salespro_core.exports.column_types import instant, money
 from salespro_core.exports.columns import ColumnType
+from salespro_core.exports.email_check import (
+    AROUND_EMAIL,
+    SECOND_AT,
+    SPACE_IN_EMAIL,
+)
 from salespro_core.exports.foreign_forms import (
     DAY_FIRST,
     HAS_TIME,
@@ -19,17 +24,18 @@ from salespro_core.exports.foreign_forms import (
     ZERO_YEAR,
 )
 from salespro_core.exports.key_check import (
+    BOOLEAN_VALUE,
     DOS_END,
     MARKS,
     NO_ID,
     OTHER_MARK,
     REPLACED,
     SPACE_INSIDE,
+    TIME_VALUE,
     TOTAL,
     WORD,
 )
 from salespro_core.exports.spreadsheet_damage import (
-    AROUND_EMAIL,
     DATE_VALUE,
     ERROR_VALUE,
     FORMULA,
@@ -69,9 +75,9 @@ EMPTY = "is empty"
 IDENTIFIER_REASONS = {
     INVISIBLE, SCIENTIFIC, DATE_VALUE, ERROR_VALUE, FORMULA, MARKS, TOO_LONG, NUL,
 }  # fmt: skip
-ADDRESS_REASONS = {*IDENTIFIER_REASONS, AROUND_EMAIL}
+ADDRESS_REASONS = {*IDENTIFIER_REASONS, AROUND_EMAIL, SECOND_AT, SPACE_IN_EMAIL}
 KEY_REASONS = {
-    *IDENTIFIER_REASONS, DOS_END, EMPTY, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
+    *IDENTIFIER_REASONS, BOOLEAN_VALUE, TIME_VALUE, DOS_END, EMPTY, NO_ID, OTHER_MARK, REPLACED, SPACE_INSIDE, TOTAL, WORD,
 }  # fmt: skip
 OFFICE_ID_CHANGED = "holds an office id that a spreadsheet has changed"
 OFFICE_ID_INVISIBLE = "holds an office id with an invisible character"

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from salespro_core.csv_reader.recovery.problems import STRAY_QUOTE
 from salespro_core.exports.column_types import identifier, key
 from salespro_core.exports.key_check import (
+    BOOLEAN_VALUE,
     DOS_END,
     MARKS,
     NO_ID,
     OTHER_MARK,
     REPLACED,
     SPACE_INSIDE,
+    TIME_VALUE,
     TOTAL,
     WORD,
     check_key,
@@ -87,9 +89,18 @@ def test_0x1a_between_two_files_is_named(export: str, mark: str) -> None:
 
 
 TEXTS = {
-    WORD: [
-        "NULL", "null", "None", "NaN", "nan", "N/A", "undefined", "Sum", "SUM", "Count:", "Average", "EOF", "sep=",
-        "Gesamt", "Summe:", "Итого", "合計",
+    WORD: ["NULL", "null", "None", "NaN", "nan", "N/A", "undefined", "EOF", "sep="],
+    TOTAL: [
+        "Sum", "SUM", "Count:", "Average", "Gesamt", "Summe:", "Итого", "合計", "Summary", "SUMMARY", "summary",
+        "Summary:", "Summary: 254", "Sum=254", "Gesamt: 254", "Résumé", "Podsumowanie", "TOPLAM", "Celkem", "합계",
+    ],
+    BOOLEAN_VALUE: [
+        "TRUE", "true", "False", "WAHR", "FALSCH", "Wahr", "wahr", "VRAI", "FAUX", "VERDADERO", "FALSO", "Verdadero",
+        "VERO", "WAAR", "ONWAAR", "SANT", "PRAWDA", "FAŁSZ", "ИСТИНА", "ЛОЖЬ", "DOĞRU", "真", "거짓",
+    ],
+    TIME_VALUE: [
+        "12:30", "0:16", "00:16", "1:30 PM", "01:30 a.m.", "12:30:00", "25:30:00", "16:45.5", "0:16:45,538",
+        "8766:00:00", "12:30:00 AM",
     ],
     SPACE_INSIDE: [
         "254 rows", "# by SalesPro", "-- end --", "Page 1 of 3", "Call back", "a1 a1", "Confidential, do not distribute",
@@ -113,7 +124,8 @@ def test_text_in_the_place_of_an_id_is_rejected(reason: str, cell: str) -> None:
     "cell",
     [
         "xWMyZ4YEGZ", "a1", "-a1", "_a1", ".a1", "a-1", "a_1", "a.1", "a1.", ".0.", "12E34567", "0012", "Ünal1", "Total1", "totalX9aB",
-        "Summer", "550e8400-e29b-41d4-a716-446655440000", "a:1", "a/1", "YWI+Yw==", "nULl", "NA", "a1@office", "東京1",
+        "Summer", "550e8400-e29b-41d4-a716-446655440000", "a:1", "a/1", "YWI+Yw==", "nULl", "NA", "a1@office", "東京1", "wAHR", "WAHR1", "a12:30", "12:3",
+        "12:75", "2025:12", "1:2:3", "sum.1", "sum-1", "Ja", "NEIN",
     ],
 )  # fmt: skip
 def test_other_id_is_kept(cell: str) -> None:

@@ -17,7 +17,6 @@ from salespro_core.exports.column_types import OFFICE_ID, address, identifier, k
 from salespro_core.exports.columns import Export
 from salespro_core.exports.key_check import DOS_END
 from salespro_core.exports.spreadsheet_damage import (
-    AROUND_EMAIL,
     ERROR_VALUE,
     FORMULA,
     INVISIBLE,
@@ -187,34 +186,6 @@ def test_identifier_and_address_lose_what_is_invisible_around_them(around: str) 
 )  # fmt: skip
 def test_address_loses_mailto(cell: str) -> None:
     assert address(254).parse(cell) == "ann@example.com"
-
-
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "<a@x.com>", "a@x.com;", "a@x.com,", "mailto:a@x.com?subject=x", "Ann <a@x.com>", '"Ann" <a@x.com>',
-        "a@x.com>", "a@x.com;b@x.com", "a@x.com, b@x.com", "a@x.com; ", "<mailto:a@x.com>", '"a@x.com"', "a@x.com?",
-    ],
-)  # fmt: skip
-def test_email_with_marks_of_a_mail_program_is_rejected(cell: str) -> None:
-    """Stored like this, it joins with no user."""
-    assert parse_error(address(254), cell) == AROUND_EMAIL
-
-
-@pytest.mark.parametrize(
-    "cell",
-    ["ann.lee", "Ann Lee", "Lee, Ann", "josé@example.com", "o'neill@example.com", "a+b@x.com", "12E34567", "ann@office", "1e5@x.com", "a?b", "<ann>"],
-)  # fmt: skip
-def test_other_address_is_kept(cell: str) -> None:
-    assert address(254).parse(cell) == cell
-
-
-@pytest.mark.parametrize("cell", ["ann@example.com", "ann.lee+sales@example.com", "a_b-c@x.co", "ann"])  # fmt: skip
-def test_usual_address_takes_the_fast_path(cell: str) -> None:
-    all_canonical = address(254).all_canonical
-
-    assert all_canonical is not None
-    assert all_canonical([cell, cell])
 
 
 @pytest.mark.parametrize("name", ["Baltimore ({})", "Baltimore (MD) ( {} )", "({}) Baltimore", "({})"])  # fmt: skip

@@ -10,8 +10,12 @@ import pytest
 
 from salespro_core.csv_reader.header import read_header
 from salespro_core.csv_reader.recovery import problems
-from salespro_core.csv_reader.row_screening import LABEL_AS_ID, REPEATED_HEADER
-from salespro_core.exports import key_check, spreadsheet_damage
+from salespro_core.csv_reader.screening.header_rows import (
+    JOINED_HEADER,
+    LABEL_AS_ID,
+    REPEATED_HEADER,
+)
+from salespro_core.exports import email_check, key_check, spreadsheet_damage
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Reject
 from salespro_core.report.correction_hints import (
@@ -56,7 +60,10 @@ def constant_reasons() -> list[str]:
     return [
         value
         for name, value in (
-            vars(problems) | vars(spreadsheet_damage) | vars(key_check)
+            vars(problems)
+            | vars(spreadsheet_damage)
+            | vars(key_check)
+            | vars(email_check)
         ).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, str)
     ]
@@ -66,6 +73,7 @@ REASONS = [
     *raised_reasons("exports/column_types.py"),
     *raised_reasons("exports/columns.py"),
     *constant_reasons(),
+    JOINED_HEADER,
     REPEATED_HEADER,
     *(LABEL_AS_ID.format(it.columns[0].label) for it in (APPOINTMENTS, USERS)),
     "has 2 cells where the header has 12",
@@ -86,6 +94,12 @@ def test_reasons_are_found_in_the_source() -> None:
 def test_every_reason_has_a_hint(reason: str) -> None:
     assert correction_hint(reason) != DEFAULT_HINT
     assert correction_hint(reason).endswith(".")
+
+
+def test_hint_of_an_email_with_a_space_leaves_the_row_in_the_file() -> None:
+    """An id with a space is that of a footer."""
+    assert "Keep one email" in correction_hint(email_check.SPACE_IN_EMAIL)
+    assert "leave it out" in correction_hint(key_check.SPACE_INSIDE)
 
 
 def test_hint_names_the_limit() -> None:

@@ -110,6 +110,8 @@ _TEXT_FORMATS = tuple(
     (re.compile(pattern, re.IGNORECASE | re.VERBOSE), file_format, remedy)
     for pattern, file_format, remedy in (
         (rb"\{\\rtf", "rich text (RTF)", _EXPORT),
+        (rb"<{7}\ |<{7}\r?\n", "a file with the conflict markers of git",
+         "resolve the conflict, or download the export again"),
         (_HTML, "an HTML page, perhaps a login or error page", _DOWNLOAD),
         (rb"<", "XML or HTML, perhaps an error page", _DOWNLOAD),
         (rb"\{[^\n]*\}[ \t\r]*\n\s*\{", "JSON lines", _EXPORT),
@@ -139,6 +141,8 @@ _BYTE_ORDER_MARKS = (
 _BEFORE_TEXT = re.compile(rb"(?:\xef\xbb\xbf|[\s\0])*")
 _GZIP_MAGIC = b"\x1f\x8b"
 _PDF_SEARCH_BYTES = 1024  # readers accept other bytes before it
+# In UTF-16 and UTF-32 at most three are side by side.
+_NULS = b"\0" * 4
 _CFB_MAGIC = b"\xd0\xcf\x11\xe0"
 _ZIP_MAGIC = b"PK\x03\x04"
 _OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument."
@@ -189,6 +193,9 @@ def _formats(head: bytes) -> Iterator[tuple[str, str]]:
     for pattern, file_format, remedy in _TEXT_FORMATS:
         if pattern.match(start):
             yield file_format, remedy
+    after_mark = head.removeprefix(codecs.BOM_UTF8)
+    if after_mark.startswith(_NULS) or (after_mark and not after_mark.strip(b"\0")):
+        yield "a file that begins with NUL bytes, perhaps a failed copy", _DOWNLOAD
 
 
 def _binary_formats(head: bytes) -> Iterator[tuple[str, str]]:

@@ -1,1 +1,1 @@
-"""Tests of the header: layouts, refusals, labels, and headers among the rows."""
+"""Tests of the header: layouts, refusals and labels."""

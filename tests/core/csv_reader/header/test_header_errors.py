@@ -252,7 +252,6 @@ def test_single_unknown_cell_is_not_in_the_message(line: str) -> None:
     "line",
     [
         pytest.param("_id,R\udcff", id="latin-1"),
-        pytest.param("_id,Notes\0", id="nul"),
         pytest.param("\udcff\udcfe_\0i\0d\0", id="binary"),
     ],
 )
@@ -263,6 +262,20 @@ def test_header_that_is_not_utf_8_refuses_the_file(line: str) -> None:
 
     assert str(refused.value) == (
         "The header is not UTF-8 text; save the file as CSV UTF-8 and upload it again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [("_id,Notes\0", 2), ("\0_id,Notes", 1), ("_id,a,sale\0Amount", 3), ("_id,\0", 2)],
+)
+def test_nul_character_in_the_header_is_named(line: str, number: int) -> None:
+    with pytest.raises(UnreadableObject) as refused:
+        read_header(line.split(","), EXPORTS)
+
+    assert str(refused.value) == (
+        f"The header has a NUL character in label {number}. Remove it, or export the file "
+        "again."
     )
 
 

@@ -7,16 +7,27 @@ from itertools import product
 
 import pytest
 
-from salespro_core.csv_reader.row_screening import REPEATED_HEADER
+from salespro_core.csv_reader.screening.header_rows import (
+    REPEATED_HEADER,
+)
 from salespro_core.errors import HeaderMismatch
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.rejects import Problem, Reject
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
-from tests.core.csv_reader.damage import LABELS, file_with, imported, keys, quoted
+from tests.core.csv_reader.damage import (
+    LABELS,
+    file_with,
+    imported,
+    keys,
+    quoted,
+)
+from tests.core.csv_reader.screening.header_forms import (
+    EXPORTS,
+    headers,
+    other_headers,
+)
 
-EXPORTS = ("appointments", "users")
-OTHER = {"appointments": "users", "users": "appointments"}
 TEXT_COLUMNS = {
     "appointments": ["resultFullString", "customer.nameLast", "salesrep.email", "Notes"],
     "users": ["First Name", "Username", "Email", "Assigned Office", "License Number", "Unique Identifier", "Notes"],
@@ -31,25 +42,6 @@ files = pytest.mark.parametrize(
         for export, place in product(EXPORTS, (0, 17, 40))
     ],
 )
-
-
-def headers(export: str) -> dict[str, str]:
-    """The header of an export as it may appear again."""
-    labels = LABELS[export]
-    return {
-        "as-it-is": ",".join(labels),
-        "quoted": ",".join(f'"{label}"' for label in labels),
-        "byte-order-mark": "\ufeff" + ",".join(labels),
-        "byte-order-mark-and-quotes": "\ufeff"
-        + ",".join(f'"{label}"' for label in labels),
-        "spaces-and-quotes": ", ".join(f'"{label}"' for label in labels),
-        "spaces": " , ".join(labels),
-        "upper-case": ",".join(labels).upper(),
-        "lower-case": ",".join(labels).lower(),
-        "invisible-characters": ",".join(f"\u200b{label}\u00ad" for label in labels),
-        "no-break-spaces": ",".join(f"\u00a0{label}" for label in labels),
-        "trailing-comma": ",".join(labels) + ",",
-    }
 
 
 @files
@@ -98,26 +90,6 @@ def test_reject_of_a_repeated_header_has_its_cells() -> None:
     assert imported(b"_id,Notes\n_id,Notes\n")[1] == [
         Reject(2, (Problem(None, REPEATED_HEADER),), ("_id", "Notes"))
     ]
-
-
-def other_headers(export: str) -> dict[str, str]:
-    """Headers under which the rows have another meaning."""
-    labels = LABELS[export]
-    return {
-        "other-order": ",".join(reversed(labels)),
-        "two-swapped": ",".join([labels[0], labels[2], labels[1], *labels[3:]]),
-        "key-last": ",".join([*labels[1:], labels[0]]),
-        "key-last-and-upper-case": ",".join([*labels[1:], labels[0]]).upper(),
-        "key-last-and-quoted": ", ".join(f'"{it}"' for it in [*labels[1:], labels[0]]),
-        "unknown-label-first": ",".join(["Notes", *labels[:-1]]),
-        "one-column-missing": ",".join([*labels[:3], *labels[4:]]),
-        "one-column-more": ",".join([labels[0], "Notes", *labels[1:]]),
-        "one-column-renamed": ",".join([*labels[:-1], "Notes"]),
-        "key-only": labels[0] + ",Notes" * (len(labels) - 1),
-        "without-key": ",".join(labels[1:]),
-        "other-export": ",".join(LABELS[OTHER[export]]),
-        "other-export-and-byte-order-mark": "\ufeff" + ",".join(LABELS[OTHER[export]]),
-    }
 
 
 @files
@@ -246,3 +218,59 @@ def test_repeated_header_that_is_cut_off_is_a_truncated_row() -> None:
     found, [reject], warnings = imported(body)
 
     assert (found, reject.line, warnings.total()) == (["a1"], 3, 1)
+
+
+IDS = ("JsfNIJNqbK", "xWMyZ4YEGZ", "qzkvbnTRwx", "a1", "u-12", "0012")
+
+
+@pytest.mark.parametrize("rows_before", [0, 1, 17])
+@pytest.mark.parametrize("id_", IDS)
+def test_row_with_labels_beside_an_id_is_data(id_: str, rows_before: int) -> None:
+    """In their own columns and in others, also in most of the cells of the row."""
+    labels = LABELS["users"][1:]
+    header = ["User Object ID", "First Name", "Last Name", "License Number", "Notes"]
+    wrong = []
+    for cells in (
+        header[1:],
+        [*header[1:4], "x"],
+        ["Last Name", "First Name", "Email", "Username"],
+        labels[1:5],
+        ["_created_at", "_updated_at", "isSale", "saleAmount"],
+    ):
+        rows = [f"b2345678{n:02},Ann,Lee,,x" for n in range(rows_before)]
+        body = "\n".join(
+            [",".join(header), *rows, ",".join([id_, *cells]), "b1,,,,", ""]
+        )
+        found, rejects, _ = imported(body.encode())
+        if found[rows_before:] != [id_, "b1"] or rejects:
+            wrong.append(cells)
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("id_", ["abc", "Ann", "Department", "JsfNIJNqbK"])
+def test_row_with_every_label_in_its_own_column_but_the_first_is_data(id_: str) -> None:
+    header = "User Object ID,First Name,Last Name,License Number"
+
+    found, rejects, _ = imported(
+        f"{header}\n{id_},First Name,Last Name,License Number\nb1,,,\n".encode()
+    )
+
+    assert (found, rejects) == ([id_, "b1"], [])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "ID,First Name,Last Name,License Number",
+        "Department,Last Name,First Name,License Number",
+        "OfficeName,User Object ID,First Name,Last Name",
+        "Email,First Name,Last Name,License Number",
+        ",First Name,Last Name,License Number",
+    ],
+)
+def test_row_of_labels_without_an_id_is_another_header(row: str) -> None:
+    header = "User Object ID,First Name,Last Name,License Number"
+
+    with pytest.raises(HeaderMismatch, match="Line 3 is another header"):
+        imported(f"{header}\nb1,,,\n{row}\nb2,,,\n".encode())

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salespro_core.csv_reader.row_screening import SCREENED_ROWS
+from salespro_core.csv_reader.screening.row_screening import SCREENED_ROWS
 from salespro_core.errors import (
     HeaderMismatch,
     ObjectUnavailable,
