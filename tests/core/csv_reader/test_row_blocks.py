@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from salespro_core.csv_reader import row_blocks
 from salespro_core.csv_reader.decoding.text_stream import open_text
+from salespro_core.csv_reader.row_blocks import read_well_formed
 from salespro_core.csv_reader.row_reader import Row, read_with_recovery
 from salespro_core.errors import UnreadableObject
+from salespro_core.records.plausible_records import PlausibleRecords
 from tests.support.builders import read_rows
 
 HEADER = "a,b\n"
@@ -63,3 +65,21 @@ def test_bulk_reading_gives_the_same_rows_with_any_block_size(
         found = read_in_bulk(body)
 
     assert found == read_one_by_one(body)
+
+
+def test_row_that_may_have_swallowed_another_is_left_to_recovery_if_damage_follows() -> (
+    None
+):
+    """It is a record itself; only a record after it would show that its quotes are right."""
+    check = PlausibleRecords()  # every row is a record until the header is known
+    swallowed = ['b1,"Sold\n', "c1,Sold,Lee\n", '",Lee\n']
+    damaged = 'd1,"x" y,Lee\n'
+
+    block, line_count, _ = read_well_formed(
+        ["a1,Sold,Lee\n", *swallowed, damaged], 2, 3, check
+    )
+    after, _, _ = read_well_formed([*swallowed, "e1,Sold,Lee\n", damaged], 2, 3, check)
+
+    assert [row[0] for row in block.rows] == ["a1"]
+    assert line_count == 1
+    assert [row[0] for row in after.rows] == ["b1", "e1"]
