@@ -76,7 +76,7 @@ _PLAIN_IN_ADDRESSES = (string.ascii_letters + "@._-\n").encode()
 _NO_AT = bytes(set(range(256)) - set(b"@\n"))
 # As in 1.2E18, 1E-05 and 1.2x1018.
 _MAY_BE_NUMBER = re.compile("[0-9.](?:[DdEe][0-9+-]|x10)")
-_DAY_OR_YEAR = re.compile("[0-9][-.][A-Za-z]|[A-Za-z][-.][0-9]")
+_LETTER_AND_DIGIT = re.compile("[A-Za-z]-[0-9]")
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
 _OFFICE_ID = re.compile(r"\(\s*([0-9A-Za-z]+)\s*\)")
 
@@ -186,8 +186,14 @@ def address(limit: int) -> ColumnType:
 
 
 def _may_be_date(cells: Sequence[str], joined: str) -> bool:
-    """Whether a cell may be 10-Mar or Mar-10: a fast check of many cells."""
-    return _DAY_OR_YEAR.search(joined) is not None and may_be_dates(cells)
+    """Whether a cell of ASCII may be 10-Mar or Mar-10: a fast check of many cells."""
+    if "-" not in joined and "." not in joined:
+        return False
+    # Digits come before letters.
+    may_be = min(cells) < ":" or (
+        "-" in joined and _LETTER_AND_DIGIT.search(joined) is not None
+    )
+    return may_be and may_be_dates(cells)
 
 
 def _join_text(limit: int) -> Callable[[str], str]:
