@@ -37,6 +37,7 @@ NAMES = (
     "MAX_REJECTED_ROWS",
     "MAX_REJECTED_PERCENT",
     "NOTIFY_TOPIC_ARN",
+    "MALWARE_SCAN",
     "LOG_LEVEL",
 )
 _TOPIC_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+")
@@ -46,6 +47,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 # prefix beside that of its dry runs.
 _PREFIX = re.compile(rf"(?!{DRY_RUN_PREFIX})([A-Za-z0-9._-]+/)+")
 _SUFFIX = re.compile(r"[A-Za-z0-9._-]*\.csv(\.gz)?", re.IGNORECASE)
+MALWARE_SCANS = ("ignore", "required")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -72,6 +74,7 @@ class Settings:
             under `dryrun/` and this prefix.  Empty for all objects.
         upload_suffix: and only those whose key ends with it.  Empty for all objects.
         notify_topic_arn: SNS topic for failures and rejects; None for no messages.
+        requires_scan: only objects that a malware scan has tagged as clean are read.
     """
 
     database_url: str | None
@@ -88,6 +91,7 @@ class Settings:
     upload_prefix: str = ""
     upload_suffix: str = ""
     notify_topic_arn: str | None = None
+    requires_scan: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -120,6 +124,7 @@ class Settings:
             upload_prefix=values.get("UPLOAD_PREFIX", ""),
             upload_suffix=values.get("UPLOAD_SUFFIX", ""),
             notify_topic_arn=values.get("NOTIFY_TOPIC_ARN"),
+            requires_scan=values.get("MALWARE_SCAN") == "required",
         )
 
 
@@ -169,6 +174,9 @@ def _report_problems(values: Mapping[str, str]) -> list[str]:
     problems = []
     if values.get("LOG_LEVEL", "INFO").upper() not in LOG_LEVELS:
         problems.append(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
+    # A typing mistake must not switch the check off.
+    if values.get("MALWARE_SCAN", "ignore") not in MALWARE_SCANS:
+        problems.append("MALWARE_SCAN must be one of ignore, required")
     if "REPORT_BUCKET" not in values:
         problems.append(
             "REPORT_BUCKET is missing: the bucket for reports and rejected rows"

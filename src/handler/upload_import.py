@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aws_lambda_powertools import Logger
@@ -178,7 +178,12 @@ class Importer:
             return reports[-1]
 
         callbacks = replace(callbacks, publish=publish, prepare_report=prepare_report)
-        source = BufferedReader(stream, READ_BUFFER_BYTES)
+        raw: RawIOBase = stream
+        if self._settings.requires_scan:
+            from handler.aws.malware_scan import scanned_stream  # noqa: PLC0415 -- rarely needed
+
+            raw = scanned_stream(self._s3, stream)
+        source = BufferedReader(raw, READ_BUFFER_BYTES)
         if notification.is_dry_run:
             outcome = self._dry_run(stream.upload, source, callbacks)
         else:

@@ -8,9 +8,11 @@ SalesProError                      retryable = False
 │  ├─ UnreadableObject             not CSV text in UTF-8, or damaged gzip
 │  ├─ TooManyRejects               the rejected rows exceed the error budget
 │  ├─ KeyRefused                   the object key is a mistyped dry run, or not storable
+│  ├─ MalwareFound                 a scan found malware; nothing is read
 │  └─ ObjectGone                   deleted or replaced before it was read
 ├─ ObjectError                     S3 failed; the client's error is __cause__
 │  ├─ ObjectUnavailable            retryable: timeout, connection error, truncated body
+│  │  └─ ScanPending               not scanned for malware yet
 │  └─ ObjectRefused                permission denied, or the bucket does not exist
 ├─ StoreError                      Postgres failed; psycopg's error is __cause__
 │  ├─ StoreUnavailable             retryable: lost connection, deadlock, timeout
@@ -100,6 +102,10 @@ class ObjectGone(InputError):
     """The object was deleted or replaced before it was read."""
 
 
+class MalwareFound(InputError):
+    """A malware scan found threats in the object; it was not read."""
+
+
 class ObjectError(SalesProError):
     """S3 did not deliver the object; the client's error is `__cause__`."""
 
@@ -108,6 +114,10 @@ class ObjectUnavailable(ObjectError):
     """S3 could not be reached, or truncated the body repeatedly; a retry may succeed."""
 
     retryable: ClassVar[bool] = True
+
+
+class ScanPending(ObjectUnavailable):
+    """The object has no result of a malware scan yet."""
 
 
 class ObjectRefused(ObjectError):

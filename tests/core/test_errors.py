@@ -20,6 +20,7 @@ def test_only_errors_that_pass_by_themselves_are_retryable() -> None:
     """For the others a message is sent at the first delivery, since a person must act."""
     assert {each.__name__ for each in subclasses(SalesProError) if each.retryable} == {
         "ObjectUnavailable",
+        "ScanPending",
         "StoreUnavailable",
         "Unfinished",
         "OutOfTime",

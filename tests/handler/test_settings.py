@@ -296,3 +296,16 @@ def test_error_of_another_setting_does_not_quote_the_password() -> None:
 
     assert len(messages) == 3
     assert CANARY_PASSWORD not in "".join(messages)
+
+
+def test_malware_scan_is_required_or_ignored_and_nothing_else() -> None:
+    """A typing mistake must not switch the check off."""
+    base = REPORTS | {"DATABASE_URL": URL}
+
+    assert not Settings.from_env(base).requires_scan
+    assert not Settings.from_env(base | {"MALWARE_SCAN": "ignore"}).requires_scan
+    assert Settings.from_env(base | {"MALWARE_SCAN": "required"}).requires_scan
+    for value in ("require", "true", "Required"):
+        assert problems(**base, MALWARE_SCAN=value) == (
+            "MALWARE_SCAN must be one of ignore, required",
+        )

@@ -67,6 +67,7 @@ COMBINATIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "MigrateOnRelease": "true",
             "SnapStart": "PublishedVersions",
             "AlarmTopicArn": f"arn:aws:sns:{_ACCOUNT}:operators",
+            "MalwareScan": "required",
             "NotifyTopicArn": f"arn:aws:sns:{_ACCOUNT}:people",
             "AlarmNoImportHours": "0",
             "ReconcileSchedule": "rate(1 day)",

@@ -68,6 +68,13 @@ def upload_bucket_problems(
         "s3:GetObject and s3:GetObjectVersion on its objects, and s3:ListBucket on it",
         "check UPLOAD_BUCKETS; " if bucket in settings.upload_buckets else "",
     )
+    if settings.requires_scan:
+        yield from _request_problems(
+            partial(_read_tags_probe, s3, bucket, settings.upload_prefix + PROBE_KEY),
+            f"the tags of objects in {bucket}, which MALWARE_SCAN needs",
+            "s3:GetObjectTagging and s3:GetObjectVersionTagging on its objects",
+            "",
+        )
 
 
 def _read_probe(s3: S3Client, bucket: str, key: str) -> None:
@@ -79,6 +86,15 @@ def _read_probe(s3: S3Client, bucket: str, key: str) -> None:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchVersion"):
                 raise
+
+
+def _read_tags_probe(s3: S3Client, bucket: str, key: str) -> None:
+    """Request the tags of an object that does not exist."""
+    try:
+        s3.get_object_tagging(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
 
 
 def _request_problems(

@@ -20,6 +20,7 @@ from salespro_core.errors import (
     CommitsLost,
     ObjectUnavailable,
     OutOfTime,
+    ScanPending,
     StoreUnavailable,
 )
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # If Postgres or S3 is unavailable: after the first delivery; doubled after each further one.
 FIRST_RETRY_S = 15
 MAX_RETRY_S = 900
+# The same while a malware scan has no result yet.
+FIRST_SCAN_RETRY_S = 60
 # If another attempt has the claim: the minimum after the first, second … delivery.  After the
 # first, the lease may end; after all, a file of 30 invocations is finished.
 HELD_RETRIES_S = (0, 480, 1920, 7680)
@@ -132,6 +135,9 @@ def _delay_s(error: Exception, received: int) -> int | None:
             # queue because its second message was delivered five times meanwhile.
             least_s = HELD_RETRIES_S[min(received, len(HELD_RETRIES_S)) - 1]
             return max(error.retry_after_s + 1, least_s)
+        case ScanPending():
+            # Five deliveries are a quarter of an hour: a scan takes seconds to minutes.
+            return int(min(MAX_RETRY_S, FIRST_SCAN_RETRY_S * 2 ** min(received - 1, 9)))
         case StoreUnavailable() | ObjectUnavailable():
             return int(min(MAX_RETRY_S, FIRST_RETRY_S * 2 ** min(received - 1, 9)))
         case _:

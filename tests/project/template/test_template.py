@@ -194,6 +194,7 @@ def test_function_accepts_the_environment_of_each_combination(name: str) -> None
     assert settings.notify_topic_arn == given.get("NotifyTopicArn")
     assert settings.upload_prefix == given.get("UploadPrefix", "")
     assert settings.upload_suffix == given.get("UploadSuffix", "")
+    assert settings.requires_scan is (given.get("MalwareScan") == "required")
 
 
 def test_optional_settings_without_a_value_are_absent() -> None:

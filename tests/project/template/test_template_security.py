@@ -227,6 +227,7 @@ def test_function_may_use_exactly_these_actions() -> None:
 
     assert set(allowed) - NETWORK_INTERFACES - TRACES == {
         *("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"),
+        *("s3:GetObjectTagging", "s3:GetObjectVersionTagging"),  # MalwareScan
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
         "sqs:GetQueueAttributes",
         "sqs:SendMessage",  # a long import, reconcile

@@ -1,0 +1,1 @@
+"""Tests of the byte stream of an S3 object."""
