@@ -14,7 +14,7 @@ from psycopg import Connection
 from salespro_cli.local_postgres import embedded, home_folder
 from salespro_cli.local_postgres.home_folder import ensure_home, find_home
 from salespro_core.postgres import connection
-from salespro_core.postgres.verbose_connection import (
+from salespro_core.postgres.connecting.verbose_connection import (
     conninfo_parameter,
     server_address,
 )

@@ -2,6 +2,6 @@
 
 In: a libpq URL. Out: a connection, and `StoreError` instead of psycopg's errors.
 May import: `errors`.
-Start at `connection.py`; `sqlstates.py` decides which errors are retryable, `connect_errors.py`
+Start at `connection.py`; `sqlstates.py` decides which errors are retryable, `connecting`
 for a connection that fails.
 """

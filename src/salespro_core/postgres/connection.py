@@ -14,11 +14,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused
-from salespro_core.postgres.connect_errors import connect_errors
+from salespro_core.postgres.connecting.connect_errors import connect_errors
+from salespro_core.postgres.connecting.verbose_connection import (
+    open_connection,
+    server_address,
+)
 from salespro_core.postgres.schema import schema_script
 from salespro_core.postgres.session import HOME, pin_search_path, transaction
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.postgres.verbose_connection import open_connection, server_address
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 # `make postgres-versions` runs the tests on 14 to 18.  Postgres 13 gets no more fixes.

@@ -14,7 +14,10 @@ import pytest
 
 from salespro_core.errors import StoreError, StoreRefused, StoreUnavailable
 from salespro_core.postgres import connection
-from salespro_core.postgres.connect_errors import connect_errors, connect_sqlstate
+from salespro_core.postgres.connecting.connect_errors import (
+    connect_errors,
+    connect_sqlstate,
+)
 
 PRIVATE = "Garcia"  # a role or a password, which must not appear in any message
 ROLE = "Postgres refused the role or its password: check DATABASE_URL or the secret."

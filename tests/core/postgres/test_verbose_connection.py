@@ -13,7 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from salespro_core.postgres import verbose_connection
-from salespro_core.postgres.verbose_connection import (
+from salespro_core.postgres.connecting.verbose_connection import (
     ServerError,
     open_connection,
     server_address,

@@ -15,8 +15,11 @@ from contextlib import contextmanager
 import psycopg
 
 from salespro_core.errors import StoreRefused, StoreUnavailable
+from salespro_core.postgres.connecting.verbose_connection import (
+    ServerError,
+    server_errors,
+)
 from salespro_core.postgres.sqlstates import SETUP_FIXES, UNREACHABLE, is_retryable
-from salespro_core.postgres.verbose_connection import ServerError, server_errors
 
 _NO_HBA_ENTRY = "ClientAuthentication"
 _NOT_ACCEPTING = (
