@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from salespro_core.postgres.session import read_only_transaction
+from salespro_core.postgres.relations import read_only_transaction
 
 # Days of daily activity if the caller gives no number of days.
 DEFAULT_DAYS = 30

@@ -27,8 +27,8 @@ from salespro_core.importer.validation import validated
 from salespro_core.model.object_key import is_mistyped_dry_run, refusal_of_dry_run
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
+from salespro_core.postgres.relations import RELATIONS_OF_SCHEMA, check_relations
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.session import RELATIONS_OF_SCHEMA, check_relations
 from salespro_core.postgres.wire import Query, numbered
 from salespro_core.records.chunks import Chunk
 from salespro_core.records.file_reader import ExportReader

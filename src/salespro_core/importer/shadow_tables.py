@@ -21,11 +21,10 @@ from salespro_core.exports.columns import Export
 from salespro_core.importer.shadow_creation import create_shadow
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Stale
+from salespro_core.postgres.relations import check_tables, find_schema
 from salespro_core.postgres.session import (
     BEGIN_SNAPSHOT,
     HISTORY,
-    check_tables,
-    find_schema,
     roll_back,
     start_transaction,
 )

@@ -19,8 +19,9 @@ from salespro_core.postgres.connecting.verbose_connection import (
     open_connection,
     server_address,
 )
+from salespro_core.postgres.relations import HOME, pin_search_path
 from salespro_core.postgres.schema import schema_script
-from salespro_core.postgres.session import HOME, pin_search_path, transaction
+from salespro_core.postgres.session import transaction
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 

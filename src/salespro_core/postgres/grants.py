@@ -8,8 +8,9 @@ from typing import LiteralString
 
 from psycopg import Connection, sql
 
+from salespro_core.postgres.relations import check_tables, find_schema
 from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.session import check_tables, find_schema, transaction
+from salespro_core.postgres.session import transaction
 
 _VARIABLE = re.compile(r':"(\w+)"')
 

@@ -8,7 +8,7 @@ tables are named with their schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any, LiteralString
@@ -16,9 +16,6 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import Connection, sql
 from psycopg.pq import TransactionStatus
-from psycopg.rows import dict_row
-
-from salespro_core.errors import StoreRefused
 
 HISTORY = "salespro_sync_history"
 # A statement writes some hundred rows, so a slow one waits for another session.  It must
@@ -73,22 +70,6 @@ def transaction(conn: Connection) -> Iterator[None]:
     """
     with ended(conn):
         start_transaction(conn)
-        yield
-
-
-@contextmanager
-def read_only_transaction(conn: Connection) -> Iterator[None]:
-    """A transaction on one snapshot; it finds the tables by their names alone.
-
-    Args:
-        conn: in autocommit, and not in a transaction.
-
-    Raises:
-        StoreRefused: as `find_schema`.
-        psycopg.Error: as `Connection.execute`.
-    """
-    with ended(conn):
-        pin_search_path(conn, start_in_schema(conn, BEGIN_READ_ONLY))
         yield
 
 
@@ -170,158 +151,6 @@ def settings_query(
     if lock:
         columns.append(lock)
     return f"SELECT {', '.join(columns)}".encode()
-
-
-def pin_search_path(conn: Connection, schema: str) -> None:
-    """Find tables in this schema only, until the transaction ends.
-
-    A temporary table of the same name would hide a table if pg_temp did not come last.
-    """
-    conn.execute(
-        "SELECT set_config('search_path', quote_ident(%s) || ', pg_temp', true)",
-        [schema],
-    )
-
-
-# The first schema of the search_path with the history; temporary tables do not count.
-HOME = f"""
-SELECT nspname
-  FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (nspname, position)
-  JOIN pg_namespace USING (nspname)
-  JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = '{HISTORY}'
- WHERE left(nspname, 7) <> 'pg_temp'
- ORDER BY position
- LIMIT 1
-"""  # noqa: S608 -- a constant
-
-
-# What keeps the importer from writing to a table, as far as the catalogue tells.
-_RELATIONS = """
-SELECT nspname, relname,
-       CASE WHEN relkind = 'v' THEN 'is a view'
-            WHEN relkind = 'm' THEN 'is a materialized view'
-            WHEN relkind = 'f' THEN 'is a foreign table'
-            WHEN relkind = 'p' THEN 'is a partitioned table'
-            WHEN relkind <> 'r' THEN 'is not a table'
-            WHEN EXISTS (SELECT FROM pg_rewrite WHERE ev_class = pg_class.oid)
-            THEN 'has a rule'
-            WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = pg_class.oid)
-            THEN 'has tables that inherit from it'
-            ELSE (SELECT min(CASE WHEN NOT collisdeterministic
-                                  THEN 'has the nondeterministic collation ' || collname
-                                  ELSE 'has the type ' || format_type(pg_type.oid, NULL)
-                             END || ' in its key, by which different ids are equal')
-                    FROM pg_attribute
-                    JOIN pg_type ON pg_type.oid = atttypid
-                    LEFT JOIN pg_index ON indrelid = attrelid AND indisunique
-                                      AND attnum = ANY (indkey)
-                    LEFT JOIN pg_collation ON pg_collation.oid = attcollation
-                                           OR pg_collation.oid = ANY (indcollation)
-                   WHERE attrelid = pg_class.oid
-                     AND attname IN ('id', 'user_object_id',
-                                     'bucket', 'object_key', 'object_version')
-                     -- citext, for example; built-in types have smaller ids
-                     AND (NOT collisdeterministic
-                          OR pg_type.oid >= 16384 AND typtype = 'b'
-                          OR typbasetype >= 16384))
-       END AS problem
-  FROM pg_class
-  JOIN pg_namespace ON pg_namespace.oid = relnamespace
-"""
-_HISTORY = f"""
-SELECT relations.*, current_setting('session_replication_role')
-  FROM ({_RELATIONS} WHERE nspname = ({HOME}) AND relname = '{HISTORY}') AS relations
-"""  # noqa: S608 -- constants
-# The names are separated by commas.
-RELATIONS_OF_SCHEMA = f"""
-{_RELATIONS}
- WHERE nspname = %(schema)s AND relname = ANY (string_to_array(%(names)s, ','))
-"""
-
-
-def find_schema(conn: Connection) -> str:
-    """The schema of the importer's tables: the first of the search_path with the history.
-
-    Temporary tables do not count.
-
-    Raises:
-        StoreRefused: there is none, or the history is a view, for example.
-        psycopg.Error: as `Connection.execute`.
-    """
-    return _check_history(conn.execute(_HISTORY.encode()).fetchone())
-
-
-def start_in_schema(conn: Connection, begin: bytes = BEGIN) -> str:
-    """Begin a transaction, and find the schema, in one round trip.
-
-    Raises:
-        StoreRefused: as `find_schema`.
-        psycopg.Error: as `Connection.execute`; the transaction may have begun.
-    """
-    cursor = start_transaction(conn, begin, then=_HISTORY.encode())
-    return _check_history(cursor.fetchone())
-
-
-def _check_history(row: Sequence[Any] | None) -> str:
-    if row is None:
-        raise StoreRefused(
-            f"While looking for the tables: {HISTORY} is missing. Run `salespro migrate` "
-            "against this database, or add the schema of the tables to the role's "
-            "search_path.",
-            "42P01",
-        )
-    schema, name, problem, replication_role = row
-    _check_relation(schema, name, problem)
-    if replication_role == "replica":
-        raise StoreRefused(
-            "While looking for the tables: session_replication_role is `replica`, with "
-            "which triggers and foreign keys do not apply. Reset it for this role and "
-            "this database.",
-            "55000",
-        )
-    return str(schema)
-
-
-def check_tables(conn: Connection, schema: str, names: Sequence[str]) -> None:
-    """Make sure that an attempt writes to real tables, and by their exact keys.
-
-    Raises:
-        StoreRefused: a table is missing, or is a view, for example.
-        psycopg.Error: as `Connection.execute`.
-    """
-    query = RELATIONS_OF_SCHEMA.encode()
-    with conn.cursor(row_factory=dict_row) as cur:
-        cur.execute(query, {"schema": schema, "names": ",".join(names)})
-        check_relations(cur.fetchall(), schema, names)
-
-
-def check_relations(
-    rows: Sequence[Mapping[str, Any]], schema: str, names: Sequence[str]
-) -> None:
-    """Check the result of `RELATIONS_OF_SCHEMA`.
-
-    Raises:
-        StoreRefused: as `check_tables`.
-    """
-    for name in names:
-        if name not in [row["relname"] for row in rows]:
-            raise StoreRefused(
-                f"While looking for the tables: {schema}.{name} is missing. Run "
-                "`salespro migrate` against this database.",
-                "42P01",
-            )
-    for row in rows:
-        _check_relation(schema, row["relname"], row["problem"])
-
-
-def _check_relation(schema: str, name: str, problem: str | None) -> None:
-    if problem is not None:
-        raise StoreRefused(
-            f"While looking for the tables: {schema}.{name} {problem}. The importer "
-            "writes to plain tables only: change this one, or give it another name and "
-            "run `salespro migrate`.",
-            "42809",
-        )
 
 
 def on_history(statement: LiteralString, schema: str) -> sql.Composed:

@@ -21,12 +21,7 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
-from salespro_core.postgres.session import (
-    BEGIN,
-    NO_CHANGES,
-    roll_back,
-    settings_query,
-)
+from salespro_core.postgres.session import BEGIN, NO_CHANGES, roll_back, settings_query
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 
 Parameters = Sequence[bytes | None]

@@ -10,12 +10,8 @@ from psycopg import Connection
 
 from salespro_core.errors import StoreRefused
 from salespro_core.postgres.connection import find_home
+from salespro_core.postgres.relations import check_tables, find_schema, pin_search_path
 from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.session import (
-    check_tables,
-    find_schema,
-    pin_search_path,
-)
 
 # Needed on each table, for an import and for a dry run.
 TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE")

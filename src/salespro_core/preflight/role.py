@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from psycopg import Connection, sql
 
 from salespro_core.errors import StoreRefused
+from salespro_core.postgres.relations import check_tables, find_schema
 from salespro_core.postgres.schema import expected_schema
-from salespro_core.postgres.session import check_tables, find_schema
 from salespro_core.preflight.database import TABLE_PRIVILEGES, SetupProblem
 
 _ROLE = """

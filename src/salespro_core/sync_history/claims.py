@@ -17,7 +17,8 @@ from salespro_core.errors import ClaimHeld, ClaimLost, StoreRefused
 from salespro_core.model.counts import COUNTING_VERSION, Counts
 from salespro_core.model.rejects import Reject
 from salespro_core.model.upload import Upload
-from salespro_core.postgres.session import ended, on_history, start_in_schema
+from salespro_core.postgres.relations import start_in_schema
+from salespro_core.postgres.session import ended, on_history
 from salespro_core.postgres.wire import (
     Query,
     Rows,

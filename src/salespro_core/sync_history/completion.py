@@ -5,7 +5,8 @@ from __future__ import annotations
 from psycopg import Connection
 
 from salespro_core.model.upload import Upload
-from salespro_core.postgres.session import find_schema, on_history
+from salespro_core.postgres.relations import find_schema
+from salespro_core.postgres.session import on_history
 from salespro_core.sync_history.claims import Claim, update_claimed
 
 _IS_COMPLETED = """

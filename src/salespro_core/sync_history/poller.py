@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from salespro_core.postgres.session import read_only_transaction
+from salespro_core.postgres.relations import read_only_transaction
 from salespro_core.sync_history.queries import SELECT_IMPORTS, Import, read_import
 
 # Other sessions see a completion a moment after its `completed_at`.

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from salespro_core.model.counts import Counts
-from salespro_core.postgres.session import read_only_transaction
+from salespro_core.postgres.relations import read_only_transaction
 from salespro_core.sync_history.claims import read_counts
 
 

@@ -9,13 +9,12 @@ from psycopg.pq import TransactionStatus
 
 from salespro_core.errors import StoreRefused
 from salespro_core.postgres import connection
-from salespro_core.postgres.session import (
-    SETTINGS,
+from salespro_core.postgres.relations import (
     check_tables,
     find_schema,
     read_only_transaction,
-    transaction,
 )
+from salespro_core.postgres.session import SETTINGS, transaction
 from tests.support.table_contents import TABLES, number
 
 # What another client of a pooler may have left in the session.

@@ -8,11 +8,7 @@ import shlex
 from handler.aws.message_visibility import FIRST_RETRY_S
 from handler.events import Notification, read_message
 from salespro_core.postgres.retry import RESPONSE_TIMEOUT_S, RETRY_PERIOD_S
-from salespro_core.postgres.session import (
-    LOCK_TIMEOUT_S,
-    SETTINGS,
-    STATEMENT_TIMEOUT_S,
-)
+from salespro_core.postgres.session import LOCK_TIMEOUT_S, SETTINGS, STATEMENT_TIMEOUT_S
 from salespro_core.preflight.server_notes import NEWEST_TESTED_VERSION, RULES
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.sam_template import ROOT, properties
