@@ -13,7 +13,7 @@ from salespro_core.errors import ConfigError
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS, catalogue
 from salespro_core.exports.columns import Export
 
-BATCH_SIZE = 5000
+BATCH_SIZE = 500
 CHECKPOINT_ROWS = 5000
 # A chunk is in memory at once, and each batch a second time as array literals.
 MOST_ROWS = 100_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from psycopg import Connection
 
@@ -27,20 +27,17 @@ from salespro_core.importer.validation import validated
 from salespro_core.model.object_key import is_mistyped_dry_run, refusal_of_dry_run
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
-from salespro_core.postgres.relations import RELATIONS_OF_SCHEMA, check_relations
+from salespro_core.postgres.relations import check_tables, has_before_triggers
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.wire import Query, numbered
 from salespro_core.records.chunks import Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.pipeline import write_chunks
-from salespro_core.upsert.trigger_skips import before_triggers
 
 # How often Postgres may lose commits during one attempt.
 MOST_LOSSES = 3
-_RELATIONS = numbered(RELATIONS_OF_SCHEMA)
 
 
 def import_upload(
@@ -81,7 +78,7 @@ def import_upload(
     )
     claim = connection.run(
         "claiming the import",
-        lambda conn: claims.claim(conn, upload),
+        partial(claims.claim, upload=upload, tables=_tables(options)),
         is_transaction=True,
     )
     start = Outcome(
@@ -98,7 +95,7 @@ def import_upload(
     if claim.is_completed:
         return start
     losses = 0
-    with reduced_garbage_collection(), _claim_ended_on_error(connection, claim):
+    with reduced_garbage_collection(), _ClaimEnd(connection, claim) as end:
         while True:
             outcome = start.with_counts(claim.counts)
             steps = _import_after_checkpoint(
@@ -107,6 +104,7 @@ def import_upload(
             try:
                 for step in steps:
                     outcome = step
+                    end.sync_type = step.sync_type
             except ClaimLost:
                 claim = _claim_after_lost_commits(connection, claim, outcome)
                 losses += 1
@@ -126,9 +124,9 @@ def _import_after_checkpoint(
     callbacks: ImportCallbacks,
     started: float,
 ) -> Iterator[Outcome]:
-    """Import the rows after the checkpoint; yield the outcome after each commit.
+    """Import the rows after the checkpoint.
 
-    The last outcome is the final one: the history is completed, or failed for a file
+    Yields the outcome when the file is recognised, and after each commit.  The last outcome is the final one: the history is completed, or failed for a file
     that is refused.
     """
     with Rejects() as rejects:
@@ -142,11 +140,8 @@ def _import_after_checkpoint(
                 outcome, sync_type=layout.export.sync_type, ignored=layout.ignored
             )
             callbacks.on_commit(outcome)
-            claim = connection.run(
-                "storing the type of the export",
-                partial(_set_export, claim=claim, export=layout.export),
-                is_transaction=True,
-            )
+            yield outcome
+            claim = _for_export(connection, claim, layout.export)
             # An earlier attempt that committed rows has validated the file.
             if not claim.counts.processed:
                 reader = validated(
@@ -172,6 +167,7 @@ def _import_after_checkpoint(
                 reader.chunks(
                     checkpoint_rows=options.checkpoint_rows,
                     batch_size=options.batch_size,
+                    after_piece=connection.send_more,
                 ),
                 callbacks.prepare_report,
             )
@@ -233,19 +229,30 @@ def _check_key(upload: Upload) -> None:
         raise KeyRefused(refusal_of_dry_run(upload.location))
 
 
-def _set_export(conn: Connection, claim: Claim, export: Export) -> Claim:
-    """Store the type of the export; return the claim with what its table has."""
-    schema, tables = claim.schema, export.tables
-    names = {"schema": schema, "names": ",".join(tables)}
-    relations, [triggers] = claims.set_sync_type(
-        conn,
-        claim,
-        export.sync_type,
-        Query(_RELATIONS, names),
-        before_triggers(schema, export.table),
-    )
-    check_relations(relations, schema, tables)
-    return replace(claim, has_before_triggers=triggers["has_before_triggers"])
+def _tables(options: Options) -> list[str]:
+    return [table for export in options.exports for table in export.tables]
+
+
+def _for_export(connection: RetryingConnection, claim: Claim, export: Export) -> Claim:
+    """The claim with the type of the export, and with what its table has.
+
+    Raises:
+        StoreRefused: a table is missing, or the importer cannot write to it.
+        StoreUnavailable: as `RetryingConnection.run`.
+    """
+    triggers = claim.plain_tables.get(export.table, False)
+    if not claim.plain_tables.keys() >= set(export.tables):
+        triggers = connection.run(
+            "looking at the tables",
+            partial(_look_closely, schema=claim.schema, export=export),
+        )
+    return replace(claim, sync_type=export.sync_type, has_before_triggers=triggers)
+
+
+def _look_closely(conn: Connection, schema: str, export: Export) -> bool:
+    """Check the tables of the export; return `has_before_triggers`."""
+    check_tables(conn, schema, export.tables)
+    return has_before_triggers(conn, schema, export.table)
 
 
 def _then(
@@ -275,38 +282,50 @@ def _claim_after_lost_commits(
     return stored
 
 
-@contextmanager
-def _claim_ended_on_error(
-    connection: RetryingConnection, claim: Claim
-) -> Iterator[None]:
+class _ClaimEnd:
     """On any error, end the claim so that another attempt can resume.
 
     If the history cannot be reached, the lease ends by itself.
+
+    Attributes:
+        sync_type: of the export; None until the file is recognised.
     """
-    try:
-        yield
-    except ClaimLost:
-        raise
-    except SalesProError as error:
-        if isinstance(error, OutOfTime | CommitsLost):
-            connection.try_once(partial(claims.release_lease, claim=claim))
+
+    sync_type: str | None = None
+
+    def __init__(self, connection: RetryingConnection, claim: Claim) -> None:
+        self._connection = connection
+        self._claim = claim
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, ClaimLost):
+            return
+        # Not an Exception: a signal.
+        is_resumed = isinstance(error, OutOfTime | CommitsLost)
+        if is_resumed or not isinstance(error, Exception):
+            end = partial(claims.release_lease, claim=self._claim)
+        elif isinstance(error, SalesProError):
+            end = self._failed(error, str(error))
         else:
-            _store_error(connection, claim, str(error), error)
-        raise
-    except Exception as error:
-        # A bug in the importer.  The text of the error may contain a cell.
-        text = f"Unexpected {type(error).__name__} in the importer; please report it."
-        _store_error(connection, claim, text, error)
-        raise
-    except BaseException:  # a signal
-        connection.try_once(partial(claims.release_lease, claim=claim))
-        raise
+            # A bug in the importer.  The text of the error may contain a cell.
+            name = type(error).__name__
+            text = f"Unexpected {name} in the importer; please report it."
+            end = self._failed(error, text)
+        self._connection.try_once(end)
 
-
-def _store_error(
-    connection: RetryingConnection, claim: Claim, text: str, error: Exception
-) -> None:
-    error_type = type(error).__name__
-    connection.try_once(
-        partial(completion.fail, claim=claim, error=text, error_type=error_type)
-    )
+    def _failed(self, error: Exception, text: str) -> partial[None]:
+        return partial(
+            completion.fail,
+            claim=self._claim,
+            error=text,
+            error_type=type(error).__name__,
+            sync_type=self.sync_type,
+        )

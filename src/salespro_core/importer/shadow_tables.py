@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg import Connection, sql
 from psycopg.errors import UntranslatableCharacter
@@ -164,13 +164,14 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
         }
         conn.execute("""
             INSERT INTO pg_temp.salespro_sync_history
-                   (id, sync_type, started_at, status, attempts)
-            VALUES (1, 'dry run', now(), 'in_progress', 1)
+                   (id, sync_type, started_at, status, attempts, attempt_started_at)
+            VALUES (1, 'dry run', now(), 'in_progress', 1, '1970-01-01T00:00:00Z')
             """)
         conn.execute("SET TRANSACTION READ ONLY")
         claim = Claim(
             import_id=1,
             attempt=1,
+            started_at=datetime(1970, 1, 1, tzinfo=UTC),
             counts=Counts(),
             is_completed=False,
             lease=LEASE,

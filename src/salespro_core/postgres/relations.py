@@ -33,8 +33,15 @@ SELECT nspname
 """  # noqa: S608 -- a constant
 
 
+# The columns by which rows are found.
+_KEYS = "('id', 'user_object_id', 'bucket', 'object_key', 'object_version')"
+# A BEFORE ROW trigger for INSERT or UPDATE.  Bits of tgtype: 1 for each row, 2 before, 4
+# INSERT, 16 UPDATE.  `A` is ENABLE ALWAYS; the importer refuses the replication role for
+# which other triggers would be enabled.
+_MAY_SKIP_ROWS = "tgtype & 3 = 3 AND tgtype & 20 <> 0 AND tgenabled IN ('O', 'A')"
+
 # What keeps the importer from writing to a table, as far as the catalogue tells.
-_RELATIONS = """
+_RELATIONS = f"""
 SELECT nspname, relname,
        CASE WHEN relkind = 'v' THEN 'is a view'
             WHEN relkind = 'm' THEN 'is a materialized view'
@@ -56,8 +63,7 @@ SELECT nspname, relname,
                     LEFT JOIN pg_collation ON pg_collation.oid = attcollation
                                            OR pg_collation.oid = ANY (indcollation)
                    WHERE attrelid = pg_class.oid
-                     AND attname IN ('id', 'user_object_id',
-                                     'bucket', 'object_key', 'object_version')
+                     AND attname IN {_KEYS}
                      -- citext, for example; built-in types have smaller ids
                      AND (NOT collisdeterministic
                           OR pg_type.oid >= 16384 AND typtype = 'b'
@@ -65,16 +71,46 @@ SELECT nspname, relname,
        END AS problem
   FROM pg_class
   JOIN pg_namespace ON pg_namespace.oid = relnamespace
-"""
+"""  # noqa: S608 -- constants
 _HISTORY = f"""
 SELECT relations.*, current_setting('session_replication_role')
   FROM ({_RELATIONS} WHERE nspname = ({HOME}) AND relname = '{HISTORY}') AS relations
 """  # noqa: S608 -- constants
 # The names are separated by commas.
-RELATIONS_OF_SCHEMA = f"""
+_RELATIONS_OF_SCHEMA = f"""
 {_RELATIONS}
  WHERE nspname = %(schema)s AND relname = ANY (string_to_array(%(names)s, ','))
 """
+
+
+# Most tables are plain ones, for which a glance is enough: what `_RELATIONS` asks takes
+# longer than an import of some rows.  to_regclass() may find a temporary table, which is
+# unusual.  Collations: none, the database's, C and POSIX; types up to 16383 are built in.
+_GLANCE = f"""
+SELECT (SELECT nspname FROM pg_namespace WHERE oid = relnamespace), relname,
+       relkind <> 'r' OR relpersistence = 't' OR relhasrules OR relhassubclass
+       OR EXISTS (SELECT FROM pg_attribute
+                   WHERE attrelid = relation.oid AND attname IN {_KEYS}
+                     AND (atttypid >= 16384 OR attcollation NOT IN (0, 100, 950, 951)))
+       OR EXISTS (SELECT FROM pg_index
+                   WHERE indrelid = relation.oid AND indisunique
+                     AND NOT indcollation::oid[] <@ ARRAY[0, 100, 950, 951]::oid[])
+       OR current_setting('session_replication_role') = 'replica',
+       relhastriggers AND EXISTS (
+           SELECT FROM pg_trigger WHERE tgrelid = relation.oid AND {_MAY_SKIP_ROWS})
+  FROM pg_class AS relation
+ WHERE relnamespace = (SELECT relnamespace
+                         FROM pg_class
+                        WHERE oid = to_regclass('{HISTORY}'))
+   AND relname IN ({{names}})
+"""  # noqa: S608 -- constants
+_HAS_BEFORE_TRIGGERS = f"""
+SELECT EXISTS (
+    SELECT FROM pg_trigger
+      JOIN pg_class ON pg_class.oid = tgrelid
+      JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE nspname = %(schema)s AND relname = %(table)s AND {_MAY_SKIP_ROWS})
+"""  # noqa: S608 -- constants
 
 
 def find_schema(conn: Connection) -> str:
@@ -98,6 +134,43 @@ def start_in_schema(conn: Connection, begin: bytes = BEGIN) -> str:
     """
     cursor = start_transaction(conn, begin, then=_HISTORY.encode())
     return _check_history(cursor.fetchone())
+
+
+def start_at_tables(
+    conn: Connection, names: Sequence[str], changes: Mapping[str, str]
+) -> tuple[str, dict[str, bool]]:
+    """Begin a transaction, and look at the tables of an import, in one round trip if it can.
+
+    Args:
+        conn: in autocommit, and not in a transaction.
+        names: of the tables beside the history.
+        changes: setting -> value, as in `start_transaction`.
+
+    Returns:
+        The schema, and table -> `has_before_triggers` for the tables that need no
+        `check_tables`.
+
+    Raises:
+        StoreRefused: as `find_schema`.
+        psycopg.Error: as `Connection.execute`; the transaction may have begun.
+    """
+    listed = ", ".join(f"'{name}'" for name in (HISTORY, *names))
+    glance = _GLANCE.format(names=listed).encode()
+    rows = start_transaction(conn, changes=changes, then=glance).fetchall()
+    triggers = {name: has for _, name, is_unusual, has in rows if not is_unusual}
+    if triggers.pop(HISTORY, None) is None:
+        return find_schema(conn), {}
+    return rows[0][0], triggers
+
+
+def has_before_triggers(conn: Connection, schema: str, table: str) -> bool:
+    """Whether a table has BEFORE ROW triggers for INSERT or UPDATE, which can skip rows.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
+    values = {"schema": schema, "table": table}
+    return conn.execute(_HAS_BEFORE_TRIGGERS.encode(), values).fetchone() == (True,)
 
 
 def _check_history(row: Sequence[Any] | None) -> str:
@@ -127,20 +200,10 @@ def check_tables(conn: Connection, schema: str, names: Sequence[str]) -> None:
         StoreRefused: a table is missing, or is a view, for example.
         psycopg.Error: as `Connection.execute`.
     """
-    query = RELATIONS_OF_SCHEMA.encode()
+    query = _RELATIONS_OF_SCHEMA.encode()
     with conn.cursor(row_factory=dict_row) as cur:
         cur.execute(query, {"schema": schema, "names": ",".join(names)})
-        check_relations(cur.fetchall(), schema, names)
-
-
-def check_relations(
-    rows: Sequence[Mapping[str, Any]], schema: str, names: Sequence[str]
-) -> None:
-    """Check the result of `RELATIONS_OF_SCHEMA`.
-
-    Raises:
-        StoreRefused: as `check_tables`.
-    """
+        rows = cur.fetchall()
     for name in names:
         if name not in [row["relname"] for row in rows]:
             raise StoreRefused(

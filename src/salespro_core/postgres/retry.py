@@ -17,6 +17,7 @@ from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.session import STATEMENT_TIMEOUT_S, transaction
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
+from salespro_core.postgres.wire import send_more
 
 T = TypeVar("T")
 
@@ -154,6 +155,10 @@ class RetryingConnection:
             self._ensure_connected()
             with statement_deadline(self.conn, MIN_TIMEOUT_S), transaction(self.conn):
                 action(self.conn)
+
+    def send_more(self) -> None:
+        """Keep the server busy with the pipeline in flight; see `wire.send_more`."""
+        send_more(self.conn)
 
     def _ensure_connected(self) -> None:
         # If the connection breaks while libpq sends a statement, it may stay open but unusable:

@@ -199,7 +199,7 @@ COMMENT ON COLUMN salespro_sync_history.object_key        IS 'Key of the upload,
 COMMENT ON COLUMN salespro_sync_history.object_version    IS 'S3 version id, or ETag and LastModified without versioning; identifies the file together with bucket and key.';
 COMMENT ON COLUMN salespro_sync_history.uploaded_at       IS 'LastModified of the upload.';
 COMMENT ON COLUMN salespro_sync_history.size_bytes        IS 'Size of the object in the bucket, compressed if it is gzip.';
-COMMENT ON COLUMN salespro_sync_history.attempts          IS 'Number of attempts; also the fencing token: only the newest attempt can write. 0 for imports of the earlier system.';
+COMMENT ON COLUMN salespro_sync_history.attempts          IS 'Number of attempts; with attempt_started_at the fencing token: only the newest attempt can write. 0 for imports of the earlier system.';
 COMMENT ON COLUMN salespro_sync_history.lease_expires_at  IS 'When the lease of the current attempt expires; each commit renews it. Null if no attempt is running.';
 COMMENT ON COLUMN salespro_sync_history.refused_rows      IS 'The rejected rows that Postgres refused: line and reason, without values. Null if there are none.';
 COMMENT ON COLUMN salespro_sync_history.report_location   IS 'Location of the report and the rejects.';

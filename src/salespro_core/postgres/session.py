@@ -56,6 +56,9 @@ _CATALOG_FIRST = (
     f"nullif({_SET}('search_path', NULL, true), ''))"
 )
 NO_CHANGES: Mapping[str, str] = MappingProxyType({})
+# For a commit that does not wait for the disk.  The commits that complete, fail or release
+# an import do wait, and so for all commits before.
+UNSYNCED: Mapping[str, str] = MappingProxyType({"synchronous_commit": "off"})
 
 
 @contextmanager
@@ -90,13 +93,18 @@ def ended(conn: Connection) -> Iterator[None]:
 
 
 def start_transaction(
-    conn: Connection, begin: bytes = BEGIN, *, then: bytes | None = None
+    conn: Connection,
+    begin: bytes = BEGIN,
+    *,
+    changes: Mapping[str, str] = NO_CHANGES,
+    then: bytes | None = None,
 ) -> psycopg.Cursor[Any]:
     """Begin a transaction with the importer's settings, in one round trip.
 
     Args:
         conn: in autocommit, and not in a transaction.
         begin: the statement that begins it.
+        changes: setting -> value, instead of the value in `SETTINGS`.
         then: a query without parameters, for the same round trip.
 
     Returns:
@@ -105,7 +113,7 @@ def start_transaction(
     Raises:
         psycopg.Error: as `Connection.execute`; the transaction may have begun.
     """
-    settings = settings_query(conn.info.server_version)
+    settings = settings_query(conn.info.server_version, changes)
     # Without parameters: psycopg then sends all statements as one message.
     statements = (begin, settings, *((then,) if then else ()))
     cursor = conn.execute(b"; ".join(statements))
@@ -143,7 +151,7 @@ def settings_query(
         *(f"{_SET}('{name}', '{value}', true)" for name, value in settings.items()),
     ]
     if "synchronous_commit" not in settings:
-        # The commits that claim, complete, fail or release an import wait for the disk.
+        # The other commits wait for the disk, whatever the role or the session has set.
         columns.append(
             f"{_SET}('synchronous_commit', pg_catalog.replace("
             "pg_catalog.current_setting('synchronous_commit'), 'off', 'on'), true)"

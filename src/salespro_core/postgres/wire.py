@@ -48,9 +48,14 @@ class Query(NamedTuple):
     values: Mapping[str, object]
 
     @property
-    def parameters(self) -> Parameters:
+    def texts(self) -> list[str | None]:
         """The values in the order of the numbers, as text."""
         return [_as_text(self.values[name]) for name in self.statement.names]
+
+    @property
+    def parameters(self) -> Parameters:
+        """The same in UTF-8."""
+        return [text if text is None else text.encode() for text in self.texts]
 
 
 def numbered(query: str | sql.Composed) -> Statement:
@@ -61,13 +66,12 @@ def numbered(query: str | sql.Composed) -> Statement:
     return Statement(text.encode(), names)
 
 
-def _as_text(value: object) -> bytes | None:
-    if value is None:
-        return None
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, timedelta):
-        return f"{value.total_seconds()} s".encode()
-    text = value.isoformat() if isinstance(value, datetime) else str(value)
-    return text.encode()
+        return f"{value.total_seconds()} s"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 class Pipeline:
@@ -90,6 +94,10 @@ class Pipeline:
         self._pgconn.send_query_params(statement, parameters)
         return self._count()
 
+    def execute_query(self, query: Query) -> int:
+        """Add a query; the result is its position among the results."""
+        return self.execute(query.statement.text, query.parameters)
+
     def prepare(self, statement: bytes) -> int:
         """Add the preparation of the unnamed statement; see `execute_prepared`."""
         self._pgconn.send_prepare(b"", statement)
@@ -105,7 +113,9 @@ class Pipeline:
         return self._statements - 1
 
     def send(self) -> Self:
-        """Send all statements; the server works on them while the caller does other work.
+        """Send the statements; the server works on them while the caller does other work.
+
+        What the buffer of the socket has no room for is sent by `send_more` and `fetch`.
 
         Raises:
             psycopg.OperationalError: the connection broke.
@@ -113,8 +123,7 @@ class Pipeline:
         if not self._is_complete:
             self._pgconn.pipeline_sync()
             self._is_complete = True
-        # Otherwise the server would wait for the rest until the results are fetched.
-        self._conn.wait(flush(self._pgconn))
+        self._pgconn.flush()
         return self
 
     def fetch(self) -> list[PGresult]:
@@ -135,6 +144,7 @@ class Pipeline:
         return results
 
     def _fetch(self, results: list[PGresult]) -> Generator[Wait, Ready | int, None]:
+        yield from flush(self._pgconn)
         yield from fetch_all(self._pgconn, results)
         # psycopg raises KeyboardInterrupt after it has cancelled and fetched the rest.
         self._is_fetched = True
@@ -157,6 +167,18 @@ class Pipeline:
                 self._conn.cancel_safe(timeout=timeout_s)
                 self.send().fetch()
         roll_back(self._conn)
+
+
+def send_more(conn: Connection) -> None:
+    """Pass what libpq has buffered to the operating system, as far as it has room.
+
+    The server executes one statement of a pipeline while the next ones wait in the socket;
+    it would run dry if a client that does other work did not call this now and then.  An
+    error is left to whoever fetches the results.
+    """
+    if not conn.closed:
+        with suppress(psycopg.Error):
+            conn.pgconn.flush()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Self
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.model.rejects import Record
+from salespro_core.records.array_literals import join_pieces
 from salespro_core.records.parser import ParsedRows, Values
 
 
@@ -73,13 +74,23 @@ class Batch:
         )
         return first, self.slice(middle, len(self))
 
-    def slice(self, start: int, end: int) -> Batch:
-        """A batch of those records alone, without skipped rows."""
+    def slice(
+        self, start: int, end: int, elements: Sequence[Sequence[str]] = ()
+    ) -> Batch:
+        """A batch of those records alone, without skipped rows.
+
+        Args:
+            start: index of the first record.
+            end: index after the last record.
+            elements: those of the array literals of these records, in pieces, for each
+                column; none if they are not built yet.
+        """
         return Batch(
             self.lines[start:end],
             [column[start:end] for column in self.columns],
             self.cells[start:end],
             self.omitted,
+            arrays=list(map(join_pieces, zip(*elements, strict=True))),
         )
 
 
@@ -120,8 +131,7 @@ def make_chunk(layout: Layout, part: ParsedRows, *, batch_size: int) -> Chunk:
     records = len(part.lines) + len(part.lenient)
     if not part.lenient and _are_ascending(part.columns[0]):
         # The usual case: no record has to be looked at individually.
-        batch = Batch(part.lines, part.columns, part.cells, arrays=part.arrays)
-        batches = list(batch.split(batch_size))
+        batches = list(_of_pieces(part, batch_size))
     else:
         batches = [
             batch
@@ -136,6 +146,25 @@ def make_chunk(layout: Layout, part: ParsedRows, *, batch_size: int) -> Chunk:
         rejected=len(part.rejects),
     )
     return Chunk(rows=part.rows, batches=(first, *others))
+
+
+def _of_pieces(part: ParsedRows, batch_size: int) -> Iterator[Batch]:
+    """Batches of as many whole pieces as fit, whose array literals are built already."""
+    whole = Batch(part.lines, part.columns, part.cells)
+    start = end = 0
+    texts: list[Sequence[str]] = []
+    for records, elements in part.pieces:
+        if records > batch_size:
+            yield from whole.split(batch_size)
+            return
+        if end + records - start > batch_size:
+            yield whole.slice(start, end, texts)
+            start, texts = end, []
+        if records:
+            end += records
+            texts.append(elements)
+    if texts:
+        yield whole.slice(start, end, texts)
 
 
 def _are_ascending(keys: Values) -> bool:

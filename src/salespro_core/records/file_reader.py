@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, starmap
+from math import ceil
 from typing import BinaryIO
 
 from salespro_core.csv_reader.block import Block, concatenate
@@ -96,17 +97,33 @@ class ExportReader:
         self._future = FutureTimes(self.layout)
         self._encoding = EncodingGuess()
         self._rows = 0
+        self._piece_rows = PIECE_ROWS
+        self._after_piece: Callable[[], None] = lambda: None
 
-    def chunks(self, *, checkpoint_rows: int, batch_size: int) -> Iterator[Chunk]:
+    def chunks(
+        self,
+        *,
+        checkpoint_rows: int,
+        batch_size: int,
+        after_piece: Callable[[], None] = lambda: None,
+    ) -> Iterator[Chunk]:
         """The rest of the file, in the chunks that one commit covers each.
 
         A chunk has `FIRST_ROWS` rows plus as many as precede it, at most
         `checkpoint_rows`; fewer where its rows are very large.  Its size depends only on
         its position in the file, so every attempt finds the same duplicates.
 
+        Args:
+            checkpoint_rows: rows of a chunk, at most.
+            batch_size: records of a batch, at most.
+            after_piece: called after every few hundred rows.
+
         Raises:
             InputError, ObjectUnavailable, ObjectRefused: the rest cannot be read.
         """
+        # So a batch consists of whole pieces.
+        self._after_piece = after_piece
+        self._piece_rows = batch_size // ceil(batch_size / PIECE_ROWS)
         while part := self.read_rows(min(FIRST_ROWS + self._rows, checkpoint_rows)):
             yield make_chunk(self.layout, part, batch_size=batch_size)
 
@@ -176,10 +193,11 @@ class ExportReader:
         a cell from memory again is the most expensive step.
         """
         in_order = block.sorted_by(self.layout.column_indexes[0])
-        for piece in in_order.slices(PIECE_ROWS):
+        for piece in in_order.slices(self._piece_rows):
             part = parse_rows(self.layout, piece, is_lenient=self._is_lenient)
             self._summary.add(part)
             yield part
+            self._after_piece()
 
     def _next_block(self, max_rows: int) -> Block | None:
         """The next `max_rows` rows, or a few megabytes of them; None at the end."""
@@ -193,4 +211,5 @@ class ExportReader:
             blocks.append(block)
             rows += len(block)
             characters += block.characters
+            self._after_piece()
         return concatenate(blocks) if blocks else None

@@ -11,7 +11,7 @@ from typing import TypeVar
 from salespro_core.csv_reader.block import Block, is_utf8
 from salespro_core.csv_reader.header import Layout
 from salespro_core.model.rejects import Problem, Record, Reject
-from salespro_core.records.array_literals import elements, join_pieces
+from salespro_core.records.array_literals import elements
 
 T = TypeVar("T")
 Values = Sequence[str | None]
@@ -28,7 +28,8 @@ class ParsedRows:
         cells: their original rows.
         lenient: the records that omit invalid cells.
         rejects: in the order of the file.
-        arrays: the columns as array literals, if they are built already.
+        pieces: the complete records as the pieces in which they were parsed, in their
+            order: how many, and the elements of their array literal for each column.
     """
 
     rows: int
@@ -37,7 +38,7 @@ class ParsedRows:
     cells: Sequence[Sequence[str]] = ()
     lenient: Sequence[Record] = ()
     rejects: Sequence[Reject] = ()
-    arrays: Sequence[str] = ()
+    pieces: Sequence[tuple[int, Sequence[str]]] = ()
 
     def records(self) -> Iterator[Record]:
         """All records, one by one, in the order of the file."""
@@ -50,29 +51,33 @@ class ParsedRows:
 
 
 def merge(layout: Layout, parts: Iterable[ParsedRows]) -> ParsedRows:
-    """All parts as one, with arrays; each part is merged while its cells are cached."""
+    """All parts as one, with pieces; each part is merged while its cells are cached."""
     rows = 0
     lines: list[int] = []
     columns: list[list[str | None]] = [[] for _ in layout.columns]
-    pieces: list[list[str]] = [[] for _ in layout.columns]
+    pieces: list[tuple[int, Sequence[str]]] = []
     cells: list[Sequence[str]] = []
     lenient: list[Record] = []
     rejects: list[Reject] = []
     for part in parts:
         rows += part.rows
         lines += part.lines
-        for column_index, column in enumerate(layout.columns):
-            values = part.columns[column_index]
-            columns[column_index] += values
-            pieces[column_index].append(
-                elements(values, is_text=column.column_type.is_text)
+        for merged, values in zip(columns, part.columns, strict=True):
+            merged.extend(values)
+        pieces.append(
+            (
+                len(part.lines),
+                [
+                    elements(values, is_text=column.column_type.is_text)
+                    for column, values in zip(layout.columns, part.columns, strict=True)
+                ],
             )
+        )
         cells += part.cells
         lenient += part.lenient
         rejects += part.rejects
     rejects.sort(key=attrgetter("line"))
-    arrays = list(map(join_pieces, pieces))
-    return ParsedRows(rows, lines, columns, cells, lenient, rejects, arrays)
+    return ParsedRows(rows, lines, columns, cells, lenient, rejects, pieces)
 
 
 def parse_rows(layout: Layout, block: Block, *, is_lenient: bool = False) -> ParsedRows:

@@ -1,4 +1,4 @@
-"""The statement that claims an import, and the one that reads who has the claim."""
+"""The statements that claim an import and read who has it; the condition of a claim."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from __future__ import annotations
 UNKNOWN = "csv_unknown"
 # 0 for an import whose rows were counted by other rules: its checkpoint starts over.
 _KEPT = "(history.counting_version IS NOT DISTINCT FROM excluded.counting_version)::int"
+# No row: another attempt took over, or Postgres has lost the commit of the claim.
+CLAIMED = """id = %(import_id)s::bigint AND attempts = %(attempt)s::int
+   AND attempt_started_at = %(attempt_started_at)s::timestamptz"""
 _OF_UPLOAD = """
 (bucket, object_key, object_version)
  = (%(bucket)s::text, %(object_key)s::text, %(version)s::text)
@@ -49,13 +52,13 @@ SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
        records_rejected = {_KEPT} * history.records_rejected,
        refused_rows = CASE {_KEPT} WHEN 1 THEN history.refused_rows END
  WHERE {_IS_FREE}
-RETURNING id, status, attempts, sync_type,
+RETURNING id, status, attempts, attempt_started_at, sync_type,
           records_created, records_updated, records_unchanged,
           records_stale, records_duplicate, records_rejected, refused_rows
 """  # noqa: S608 -- constants
 
 STORED = f"""
-SELECT id, status, attempts, sync_type,
+SELECT id, status, attempts, attempt_started_at, sync_type,
        records_created, records_updated, records_unchanged,
        records_stale, records_duplicate, records_rejected, refused_rows,
        ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, LiteralString
 
@@ -17,17 +17,16 @@ from salespro_core.errors import ClaimHeld, ClaimLost, StoreRefused
 from salespro_core.model.counts import COUNTING_VERSION, Counts
 from salespro_core.model.rejects import Reject
 from salespro_core.model.upload import Upload
-from salespro_core.postgres.relations import start_in_schema
-from salespro_core.postgres.session import ended, on_history
+from salespro_core.postgres.relations import start_at_tables
+from salespro_core.postgres.session import UNSYNCED, ended, on_history
 from salespro_core.postgres.wire import (
     Query,
-    Rows,
     Statement,
     execute_alone,
     execute_and_commit,
     numbered,
 )
-from salespro_core.sync_history.claim_sql import CLAIM, STORED, UNKNOWN
+from salespro_core.sync_history.claim_sql import CLAIM, CLAIMED, STORED, UNKNOWN
 
 # After this time without a commit, another attempt may take over.  It must be longer than
 # the slowest statement (`postgres.session.STATEMENT_TIMEOUT_S`).
@@ -47,31 +46,57 @@ class Claim:
         refused: line -> why Postgres refused the row, for the committed rows.
         sync_type: None if the file has not been recognised yet.
         lease: time that each commit adds before another attempt may take over.
+        started_at: time of the claim, in database time.  Together with `attempt` it is the
+            fencing token: a crash of Postgres can undo a claim, and then the next attempt
+            has the same number.  None only for a completed import of an older version.
         schema: of the importer's tables.
+        plain_tables: table -> `has_before_triggers`, for those of the importer's tables
+            that need no `relations.check_tables`.
         has_before_triggers: the export's table has triggers that can skip rows; False
-            until the attempt has looked.
+            until the file is recognised.
     """
 
     import_id: int
     attempt: int
+    started_at: datetime | None
     counts: Counts
     is_completed: bool
     lease: timedelta
     schema: str
     refused: Mapping[int, str] = field(default_factory=dict)
     sync_type: str | None = None
+    plain_tables: Mapping[str, bool] = field(default_factory=dict)
     has_before_triggers: bool = False
 
+    @property
+    def token(self) -> dict[str, object]:
+        """The parameters of `CLAIMED`."""
+        return {
+            "import_id": self.import_id,
+            "attempt": self.attempt,
+            "attempt_started_at": self.started_at,
+        }
 
-def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Claim:
+
+def claim(
+    conn: Connection,
+    upload: Upload,
+    *,
+    tables: Sequence[str] = (),
+    lease: timedelta = LEASE,
+) -> Claim:
     """Claim the import of this upload for a new attempt, unless it is completed.
 
     An import whose rows were counted by other rules starts over: its checkpoint may stand
     at another row now.  The rows that it has written are found unchanged.
 
+    The commit does not wait for the disk.  A crash of Postgres that undoes it also undoes
+    all that the attempt has written; the attempt then finds its claim lost.
+
     Args:
         conn: in autocommit, and not in a transaction.
         upload: identifies the import.
+        tables: that the import may write to, beside the history.
         lease: time until the claim ends unless a commit renews it, in database time.
 
     Raises:
@@ -89,7 +114,7 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
         "counting_version": COUNTING_VERSION,
     }
     with ended(conn):
-        schema = start_in_schema(conn)
+        schema, plain_tables = start_at_tables(conn, tables, UNSYNCED)
         claimed = execute_and_commit(conn, Query(_numbered(CLAIM, schema), values))
     if not claimed:
         # Another attempt has the claim, or the import is completed.
@@ -106,12 +131,14 @@ def claim(conn: Connection, upload: Upload, *, lease: timedelta = LEASE) -> Clai
     return Claim(
         import_id=row["id"],
         attempt=row["attempts"],
+        started_at=row["attempt_started_at"],
         counts=read_counts(row),
         is_completed=row["status"] == "completed",
         lease=lease,
         schema=schema,
         refused=_refused(row),
         sync_type=None if row["sync_type"] == UNKNOWN else row["sync_type"],
+        plain_tables=plain_tables,
     )
 
 
@@ -132,13 +159,13 @@ def read_counts(row: Mapping[str, Any]) -> Counts:
     )
 
 
-_CHECKPOINT = """
+_CHECKPOINT = f"""
 SELECT records_created, records_updated, records_unchanged,
        records_stale, records_duplicate, records_rejected, refused_rows
-  FROM {history}
- WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
+  FROM {{history}}
+ WHERE {CLAIMED} AND status = 'in_progress'
    FOR UPDATE
-"""
+"""  # noqa: S608 -- a constant
 
 
 def checkpoint(conn: Connection, claim: Claim) -> Claim:
@@ -150,9 +177,8 @@ def checkpoint(conn: Connection, claim: Claim) -> Claim:
     Raises:
         ClaimLost: another attempt took over.
     """
-    parameters = {"import_id": claim.import_id, "attempt": claim.attempt}
     with conn.cursor(row_factory=dict_row) as cur:
-        row = cur.execute(on_history(_CHECKPOINT, claim.schema), parameters).fetchone()
+        row = cur.execute(on_history(_CHECKPOINT, claim.schema), claim.token).fetchone()
     if row is None:
         raise ClaimLost
     return replace(claim, counts=read_counts(row), refused=_refused(row))
@@ -162,11 +188,11 @@ def _refused(row: Mapping[str, Any]) -> dict[int, str]:
     return {entry["line"]: entry["reason"] for entry in row["refused_rows"] or ()}
 
 
-_STORE_REFUSED = """
-UPDATE {history}
+_STORE_REFUSED = f"""
+UPDATE {{history}}
    SET refused_rows = coalesce(refused_rows, '[]') || %(refused)s::jsonb
- WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
-"""
+ WHERE {CLAIMED} AND status = 'in_progress'
+"""  # noqa: S608 -- a constant
 
 
 def store_refused(conn: Connection, claim: Claim, rejects: Sequence[Reject]) -> None:
@@ -188,45 +214,11 @@ def store_refused(conn: Connection, claim: Claim, rejects: Sequence[Reject]) -> 
     update_claimed(conn, _STORE_REFUSED, claim, refused=json.dumps(refused))
 
 
-_SET_SYNC_TYPE = """
-UPDATE {history}
-   SET sync_type = %(sync_type)s,
-       lease_expires_at = clock_timestamp() + %(lease)s::interval
- WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
-"""
-
-
-def set_sync_type(
-    conn: Connection, claim: Claim, sync_type: str, *queries: Query
-) -> list[Rows]:
-    """Store which export the file is, and renew the lease; does not wait for the disk.
-
-    Args:
-        conn: in autocommit, and not in a transaction.
-        claim: the attempt.
-        sync_type: of the export.
-        queries: to run in the same round trip.
-
-    Returns:
-        The rows of each query.
-
-    Raises:
-        ClaimLost: another attempt took over.
-        psycopg.Error: as `Connection.execute`.
-    """
-    update = _claimed_update(_SET_SYNC_TYPE, claim, sync_type=sync_type)
-    settings = {"synchronous_commit": "off"}
-    *results, updated = execute_alone(conn, *queries, update, settings=settings)
-    if not updated:
-        raise ClaimLost
-    return results
-
-
-_RENEW_LEASE = """
-UPDATE {history}
+_RENEW_LEASE = f"""
+UPDATE {{history}}
    SET lease_expires_at = clock_timestamp() + %(lease)s::interval
- WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
-"""
+ WHERE {CLAIMED} AND status = 'in_progress'
+"""  # noqa: S608 -- a constant
 
 
 def renew_lease(conn: Connection, claim: Claim) -> None:
@@ -238,11 +230,11 @@ def renew_lease(conn: Connection, claim: Claim) -> None:
     update_claimed(conn, _RENEW_LEASE, claim)
 
 
-_RELEASE_LEASE = """
-UPDATE {history}
+_RELEASE_LEASE = f"""
+UPDATE {{history}}
    SET lease_expires_at = NULL
- WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
-"""
+ WHERE {CLAIMED} AND status = 'in_progress'
+"""  # noqa: S608 -- a constant
 
 
 def release_lease(conn: Connection, claim: Claim) -> None:
@@ -281,10 +273,5 @@ def update_claimed(
 
 def _claimed_update(statement: LiteralString, claim: Claim, **values: object) -> Query:
     """The statement and its parameters; it returns no row if another attempt took over."""
-    parameters = {
-        "import_id": claim.import_id,
-        "attempt": claim.attempt,
-        "lease": claim.lease,
-    }
     numbered_statement = _numbered(f"{statement} RETURNING id", claim.schema)
-    return Query(numbered_statement, parameters | values)
+    return Query(numbered_statement, {**claim.token, "lease": claim.lease, **values})

@@ -7,6 +7,7 @@ from psycopg import Connection
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.relations import find_schema
 from salespro_core.postgres.session import on_history
+from salespro_core.sync_history.claim_sql import CLAIMED
 from salespro_core.sync_history.claims import Claim, update_claimed
 
 _IS_COMPLETED = """
@@ -34,18 +35,20 @@ def is_completed(conn: Connection, upload: Upload) -> bool:
     return row == (True,)
 
 
-_COMPLETE = """
-UPDATE {history}
+_COMPLETE = f"""
+UPDATE {{history}}
    SET status = 'completed',
+       -- a file without rows has no chunk that stores it
+       sync_type = coalesce(%(sync_type)s, sync_type),
        completed_at = coalesce(completed_at, clock_timestamp()),
        lease_expires_at = NULL,
        report_location = %(report)s
  -- already completed by this attempt if only the reply was lost
- WHERE id = %(import_id)s AND attempts = %(attempt)s
+ WHERE {CLAIMED}
    AND status IN ('in_progress', 'completed')
    -- after a failover the new primary may lack our last commits
    AND records_processed = %(processed)s
-"""
+"""  # noqa: S608 -- a constant
 
 
 def complete(conn: Connection, claim: Claim, *, report: str | None) -> None:
@@ -60,12 +63,18 @@ def complete(conn: Connection, claim: Claim, *, report: str | None) -> None:
     Raises:
         ClaimLost: another attempt took over, or Postgres lost the last commits.
     """
-    processed = claim.counts.processed
-    update_claimed(conn, _COMPLETE, claim, report=report, processed=processed)
+    update_claimed(
+        conn,
+        _COMPLETE,
+        claim,
+        report=report,
+        processed=claim.counts.processed,
+        sync_type=claim.sync_type,
+    )
 
 
-_FAIL = """
-UPDATE {history}
+_FAIL = f"""
+UPDATE {{history}}
    SET status = 'failed',
        sync_type = coalesce(%(sync_type)s, sync_type),
        completed_at = clock_timestamp(),
@@ -74,11 +83,11 @@ UPDATE {history}
        error_type = %(error_type)s,
        report_location = %(report)s
  -- already failed by this attempt if only the reply was lost
- WHERE id = %(import_id)s AND attempts = %(attempt)s
+ WHERE {CLAIMED}
    AND status IN ('in_progress', 'failed')
    -- the error describes the file as of our last commit
    AND records_processed = coalesce(%(processed)s::int, records_processed)
-"""
+"""  # noqa: S608 -- a constant
 
 
 def fail(

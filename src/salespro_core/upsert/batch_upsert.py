@@ -1,10 +1,11 @@
-"""A batch to its table, with its counts and the checkpoint, in one statement."""
+"""A batch to its table, in one statement; and the counts of its chunk to the history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from psycopg import Connection, RawCursor
 
@@ -12,10 +13,11 @@ from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost
 from salespro_core.exports.columns import Column, Export
 from salespro_core.model.counts import Counts
-from salespro_core.postgres.wire import Statement, numbered
+from salespro_core.postgres.wire import Query, Statement, numbered
 from salespro_core.records.array_literals import array_literal
 from salespro_core.records.chunks import Batch
 from salespro_core.sync_history.claims import Claim
+from salespro_core.upsert.chunk_counts import advance_statement, fence_statement
 from salespro_core.upsert.sql import upsert_statement
 
 
@@ -25,18 +27,16 @@ def upsert_batch(
     batch: Batch,
     *,
     claim: Claim,
-    checkpoint: int,
     uploaded_at: datetime,
     compare_before_insert: bool = True,
 ) -> Counts:
-    """Write a batch and advance the checkpoint of its import, in one statement.
+    """Write a batch.
 
     Args:
-        conn: in the caller's transaction.
+        conn: in the caller's transaction, which `advance` completes.
         layout: the columns of the batch.
         batch: without records if its rows are all rejected.
-        claim: the attempt; its number is the fencing token.
-        checkpoint: rows of the file that are accounted for before this batch.
+        claim: the attempt.
         uploaded_at: orders rows of exports without a timestamp.
         compare_before_insert: see `upsert_statement`; the results are the same.
 
@@ -45,93 +45,20 @@ def upsert_batch(
 
     Raises:
         ValueError: the columns of the batch differ in length.
-        ClaimLost: another attempt took over, or this batch was written before.  Nothing
-            was written.
         psycopg.Error: as `Connection.execute`; or a trigger has skipped a record.
     """
-    statement = batch_statement(
-        layout, batch, claim, compare_before_insert=compare_before_insert
-    )
-    parameters = batch_parameters(
-        statement,
-        batch,
-        array_parameters(layout, batch),
-        claim=claim,
-        checkpoint=checkpoint,
-        uploaded_at=uploaded_at,
-    )
-    return batch_counts(
-        batch, RawCursor(conn).execute(statement.text, parameters).fetchone()
-    )
-
-
-def batch_statement(
-    layout: Layout, batch: Batch, claim: Claim, *, compare_before_insert: bool = True
-) -> Statement:
-    """The statement for the columns that the batch has values for.
-
-    Args:
-        layout: the columns of the batch.
-        batch: omits some of them.
-        claim: has the schema, and whether the table has triggers that can skip rows.
-        compare_before_insert: as in `upsert_statement`.
-    """
-    columns = _carried(layout.columns, batch.omitted)
-    return _numbered_statement(
-        layout.export,
-        columns,
-        claim.schema,
-        compare_before_insert=compare_before_insert,
-        has_before_triggers=claim.has_before_triggers,
-    )
-
-
-def batch_parameters(
-    statement: Statement,
-    batch: Batch,
-    arrays: Mapping[str, str],
-    *,
-    claim: Claim,
-    checkpoint: int,
-    uploaded_at: datetime,
-) -> list[str]:
-    """The parameters of the batch's statement, as text.
-
-    Args:
-        statement: of the batch.
-        batch: its records are in the arrays.
-        arrays: column -> array literal.
-        claim: as in `upsert_batch`.
-        checkpoint: as in `upsert_batch`.
-        uploaded_at: as in `upsert_batch`.
-    """
-    parameters = {
-        **arrays,
-        "import_id": str(claim.import_id),
-        "attempt": str(claim.attempt),
-        "lease": f"{claim.lease.total_seconds()} s",
-        "checkpoint": str(checkpoint),
-        "uploaded_at": uploaded_at.isoformat(),
-        "sent": str(len(batch)),
-        "duplicate": str(batch.duplicate),
-        "rejected": str(batch.rejected),
-    }
-    return [parameters[name] for name in statement.names]
-
-
-def batch_counts(batch: Batch, row: Sequence[int] | None) -> Counts:
-    """The counts of all rows that the batch accounts for.
-
-    Args:
-        batch: as it was sent.
-        row: created, updated, stale; None if the statement returned no row.
-
-    Raises:
-        ClaimLost: there is no row.
-    """
-    if row is None:
-        raise ClaimLost
-    created, updated, stale = row
+    created = updated = stale = 0
+    if batch:
+        arrays = array_parameters(layout, batch)
+        query = batch_query(
+            layout,
+            batch,
+            arrays,
+            claim=claim,
+            uploaded_at=uploaded_at,
+            compare_before_insert=compare_before_insert,
+        )
+        created, updated, stale, *_ = _execute(conn, query) or (0, 0, 0)
     return Counts(
         created=created,
         updated=updated,
@@ -140,6 +67,96 @@ def batch_counts(batch: Batch, row: Sequence[int] | None) -> Counts:
         duplicate=batch.duplicate,
         rejected=batch.rejected,
     )
+
+
+def advance(conn: Connection, claim: Claim, counts: Counts) -> None:
+    """Add the counts of a chunk to the history, move the checkpoint, and renew the lease.
+
+    Args:
+        conn: in the transaction that has written the chunk.
+        claim: the attempt, with the checkpoint before the chunk.
+        counts: of all rows of the chunk.
+
+    Raises:
+        ClaimLost: another attempt took over, or the chunk was committed before.  The
+            transaction has to be rolled back.
+        psycopg.Error: as `Connection.execute`.
+    """
+    sent = counts.processed - counts.duplicate - counts.rejected
+    values = {
+        **_checkpoint_values(claim, counts.duplicate, counts.rejected, sent),
+        "created": counts.created,
+        "updated": counts.updated,
+        "stale": counts.stale,
+    }
+    statement = _advance(claim.schema, is_pipelined=False)
+    if _execute(conn, Query(statement, values)) is None:
+        raise ClaimLost
+
+
+def fence_query(claim: Claim) -> Query:
+    """The query that fails unless the attempt may write the chunk after its checkpoint."""
+    values = {**claim.token, "checkpoint": claim.counts.processed}
+    return Query(_fence(claim.schema), values)
+
+
+def advance_query(claim: Claim, *, sent: int, duplicate: int, rejected: int) -> Query:
+    """The query that does the same as `advance`, with the counts of the transaction.
+
+    Args:
+        claim: the attempt, with the checkpoint before the chunk.
+        sent: records of all batches of the chunk.
+        duplicate: rows that are not sent.
+        rejected: rows that are not sent.
+
+    Returns:
+        A query that returns one row: how many records were created, updated and stale.
+    """
+    values = _checkpoint_values(claim, duplicate, rejected, sent)
+    return Query(_advance(claim.schema, is_pipelined=True), values)
+
+
+def _checkpoint_values(
+    claim: Claim, duplicate: int, rejected: int, sent: int
+) -> dict[str, object]:
+    return {
+        **claim.token,
+        "checkpoint": claim.counts.processed,
+        "sync_type": claim.sync_type,
+        "lease": claim.lease,
+        "sent": sent,
+        "duplicate": duplicate,
+        "rejected": rejected,
+    }
+
+
+def batch_query(
+    layout: Layout,
+    batch: Batch,
+    arrays: Mapping[str, str],
+    *,
+    claim: Claim,
+    uploaded_at: datetime,
+    compare_before_insert: bool,
+) -> Query:
+    """The query that writes a batch: the statement for the columns that have values.
+
+    Args:
+        layout: the columns of the batch.
+        batch: omits some of them.
+        arrays: column -> array literal.
+        claim: has the schema, and whether the table has triggers that can skip rows.
+        uploaded_at: as in `upsert_batch`.
+        compare_before_insert: as in `upsert_batch`.
+    """
+    statement = _upsert(
+        layout.export,
+        _carried(layout.columns, batch.omitted),
+        claim.schema,
+        compare_before_insert=compare_before_insert,
+        has_before_triggers=claim.has_before_triggers,
+    )
+    return Query(statement, {**arrays, "uploaded_at": uploaded_at, "sent": len(batch)})
 
 
 def array_parameters(layout: Layout, batch: Batch) -> dict[str, str]:
@@ -162,6 +179,13 @@ def array_parameters(layout: Layout, batch: Batch) -> dict[str, str]:
     }
 
 
+def _execute(conn: Connection, query: Query) -> tuple[Any, ...] | None:
+    """The first row of the result, if it has one."""
+    cursor = RawCursor(conn).execute(query.statement.text, query.texts)
+    row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
 @cache
 def _carried(
     columns: tuple[Column, ...], omitted: tuple[int, ...]
@@ -169,8 +193,10 @@ def _carried(
     return tuple(column for index, column in enumerate(columns) if index not in omitted)
 
 
+# Named parameters would be parsed again for each batch, which takes as long as parsing a
+# column.
 @cache
-def _numbered_statement(
+def _upsert(
     export: Export,
     columns: tuple[Column, ...],
     schema: str,
@@ -178,13 +204,22 @@ def _numbered_statement(
     compare_before_insert: bool,
     has_before_triggers: bool,
 ) -> Statement:
-    composed = upsert_statement(
-        export,
-        columns,
-        schema,
-        compare_before_insert=compare_before_insert,
-        has_before_triggers=has_before_triggers,
+    return numbered(
+        upsert_statement(
+            export,
+            columns,
+            schema,
+            compare_before_insert=compare_before_insert,
+            has_before_triggers=has_before_triggers,
+        )
     )
-    # Named parameters would be parsed again for each batch, which takes as long as
-    # parsing a column.
-    return numbered(composed)
+
+
+@cache
+def _fence(schema: str) -> Statement:
+    return numbered(fence_statement(schema))
+
+
+@cache
+def _advance(schema: str, *, is_pipelined: bool) -> Statement:
+    return numbered(advance_statement(schema, is_pipelined=is_pipelined))

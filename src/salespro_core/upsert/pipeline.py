@@ -7,7 +7,7 @@ the chunk the careful way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +18,7 @@ import psycopg
 from psycopg.pq.abc import PGresult
 
 from salespro_core.csv_reader.header import Layout
-from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
+from salespro_core.errors import OutOfTime, SalesProError
 from salespro_core.model.counts import Counts
 from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.retry import RetryingConnection
@@ -28,10 +28,10 @@ from salespro_core.postgres.wire import Pipeline, Statement, abandoned_on_interr
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.batch_upsert import (
+    advance_query,
     array_parameters,
-    batch_counts,
-    batch_parameters,
-    batch_statement,
+    batch_query,
+    fence_query,
 )
 from salespro_core.upsert.transaction import (
     ChunkResult,
@@ -150,10 +150,7 @@ class InFlightChunk:
 
     Attributes:
         result: None if it is not known whether the chunk was committed.
-        failure: the first error, if there was one.
-
-    Raises:
-        ClaimLost: when left; another attempt took over.
+        failure: the first error, if there was one; also if another attempt took over.
     """
 
     def __init__(
@@ -176,8 +173,13 @@ class InFlightChunk:
         self._uploaded_at = uploaded_at
         self._compare_before_insert = compare_before_insert
         self._pipeline: Pipeline | None = None
-        # The batches that are sent, with the positions of their results.
-        self._sent: list[tuple[Batch, int]] = []
+        self._advanced = 0  # position of the result of `advance_query`
+        batches = ready.chunk.batches
+        self._rows = (
+            sum(map(len, batches)),
+            sum(batch.duplicate for batch in batches),
+            sum(batch.rejected for batch in batches),
+        )
 
     def __enter__(self) -> Self:
         if not self._conn.closed and is_idle(self._conn):
@@ -209,60 +211,54 @@ class InFlightChunk:
         ):
             results = self._pipeline.fetch()
             # The reply to COMMIT has arrived.
-            counts = self._counts(results, is_interrupted=exc_type is not None)
-            self.result = ChunkResult(sum(counts[1:], counts[0])) if counts else None
+            self.result = ChunkResult(self._counts(results[self._advanced]))
 
-    def _counts(
-        self, results: Sequence[PGresult], *, is_interrupted: bool
-    ) -> list[Counts]:
-        """The counts of each batch.
-
-        Raises:
-            ClaimLost: another attempt took over, unless an error has ended the block: that
-                error takes precedence.
-        """
-        try:
-            return [
-                batch_counts(batch, _first_row(results[position]))
-                for batch, position in self._sent
-            ]
-        except ClaimLost:
-            if is_interrupted:
-                return []
-            raise
+    def _counts(self, advanced: PGresult) -> Counts:
+        """The counts of the chunk; `advanced` is the result of `advance_query`."""
+        created, updated, stale = (
+            int(advanced.get_value(0, column) or 0) for column in range(3)
+        )
+        sent, duplicate, rejected = self._rows
+        return Counts(
+            created=created,
+            updated=updated,
+            unchanged=sent - created - updated - stale,
+            stale=stale,
+            duplicate=duplicate,
+            rejected=rejected,
+        )
 
     def _send(self) -> None:
         layout, claim, chunk = self._layout, self._claim, self._ready.chunk
         version = self._conn.info.server_version
+        sent, duplicate, rejected = self._rows
         pipeline = Pipeline(self._conn)
         with abandoned_on_interrupt(pipeline):
             pipeline.execute(BEGIN)
             pipeline.execute(
                 chunk_configuration(chunk, version), [layout.export.table.encode()]
             )
-            checkpoint = claim.counts.processed
+            pipeline.execute_query(fence_query(claim))
             prepared: Statement | None = None
             for batch, arrays in self._ready.batches:
-                statement = batch_statement(
+                if not batch:
+                    continue
+                query = batch_query(
                     layout,
-                    batch,
-                    claim,
-                    compare_before_insert=self._compare_before_insert,
-                )
-                if statement is not prepared:
-                    pipeline.prepare(statement.text)
-                    prepared = statement
-                parameters = batch_parameters(
-                    statement,
                     batch,
                     arrays,
                     claim=claim,
-                    checkpoint=checkpoint,
                     uploaded_at=self._uploaded_at,
+                    compare_before_insert=self._compare_before_insert,
                 )
-                position = pipeline.execute_prepared([p.encode() for p in parameters])
-                self._sent.append((batch, position))
-                checkpoint += batch.rows
+                # Its plan is made once for all batches.
+                if query.statement is not prepared:
+                    pipeline.prepare(query.statement.text)
+                    prepared = query.statement
+                pipeline.execute_prepared(query.parameters)
+            self._advanced = pipeline.execute_query(
+                advance_query(claim, sent=sent, duplicate=duplicate, rejected=rejected)
+            )
             pipeline.execute(b"COMMIT")
             self._pipeline = pipeline.send()
 
@@ -274,9 +270,3 @@ class InFlightChunk:
         except psycopg.Error as error:
             self.failure = error
             roll_back(self._conn)
-
-
-def _first_row(result: PGresult) -> list[int] | None:
-    if not result.ntuples:
-        return None
-    return [int(result.get_value(0, i) or 0) for i in range(result.nfields)]

@@ -1,4 +1,4 @@
-"""The fenced upsert: claim, compare, write, count and checkpoint in one statement."""
+"""The upsert of a batch: compare, write and count in one statement."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from psycopg import sql
 
 from salespro_core.exports.columns import Column, Export
-from salespro_core.postgres.session import HISTORY
 from salespro_core.upsert import trigger_skips
+from salespro_core.upsert.chunk_counts import added
 
 
 def upsert_statement(
@@ -22,9 +22,8 @@ def upsert_statement(
     """The statement that writes a batch of these columns.
 
     It takes one array parameter per column, with the column's name.  It returns one row:
-    how many records were created, updated and stale; no row if another attempt has the
-    claim or the checkpoint has moved.  A record that is equal to the stored row, or
-    older, is not written.
+    how many records were created, updated and stale; and adds them to the counts of the
+    transaction.  A record that is equal to the stored row, or older, is not written.
 
     The arrays are unnested in the select list: in FROM, Postgres would first copy each of
     them into a tuplestore.
@@ -35,7 +34,7 @@ def upsert_statement(
     Args:
         export: has the table and the column that orders two versions of a row.
         columns: the columns that the batch has values for.
-        schema: of the tables and of the history; `pg_temp` for shadow tables.
+        schema: of the tables; `pg_temp` for shadow tables.
         compare_before_insert: for exports with a version column: compare with the stored
             rows before any of them is locked.  Otherwise all of them are locked, which
             is faster if all are written anyway.
@@ -53,10 +52,10 @@ def upsert_statement(
     else:
         source = sql.SQL("incoming")
         stale = _stale_among_unwritten(export, export.version, columns, schema)
-    claimed: sql.Composable = sql.SQL("")
+    reset: sql.Composable = sql.SQL("")
     action = _conflict_action(export, updated)
     if has_before_triggers:
-        claimed = sql.SQL("WHERE {}").format(trigger_skips.RESET)
+        reset = sql.SQL("WHERE (SELECT {})").format(trigger_skips.RESET)
         action = _counted_conflict_action(export, updated)
         stale = sql.SQL("{} + {}").format(
             stale,
@@ -67,15 +66,8 @@ def upsert_statement(
             ),
         )
     return sql.SQL("""
-        WITH claim AS MATERIALIZED (
-            SELECT FROM {history}
-             WHERE id = %(import_id)s AND attempts = %(attempt)s AND status = 'in_progress'
-               -- a batch that is sent again over a second connection is written once
-               AND records_processed = %(checkpoint)s
-               FOR UPDATE
-        ), incoming AS (
-            SELECT {values}
-             WHERE EXISTS (SELECT FROM claim {claimed})
+        WITH incoming AS (
+            SELECT {values} {reset}
         ), {compared} written AS (
             INSERT INTO {table} AS stored ({columns})
             SELECT {columns}
@@ -88,32 +80,18 @@ def upsert_statement(
                    (SELECT count(*) FROM written WHERE NOT was_created) AS updated,
                    {stale} AS stale
         )
-        UPDATE {history} AS history
-           SET records_processed = records_processed
-                                 + %(sent)s::int + %(duplicate)s::int + %(rejected)s::int,
-               records_created   = records_created + tally.created,
-               records_updated   = records_updated + tally.updated,
-               records_unchanged = records_unchanged + %(sent)s::int
-                                 - tally.created - tally.updated - tally.stale,
-               records_stale     = records_stale + tally.stale,
-               records_duplicate = records_duplicate + %(duplicate)s::int,
-               records_rejected  = records_rejected + %(rejected)s::int,
-               lease_expires_at  = clock_timestamp() + %(lease)s::interval
-          FROM tally
-         WHERE history.id = %(import_id)s AND history.attempts = %(attempt)s
-           AND EXISTS (SELECT FROM claim)
-        RETURNING tally.created, tally.updated, tally.stale
+        SELECT created, updated, stale, {added} FROM tally
         """).format(
         values=_unnested(columns),
+        reset=reset,
         columns=_identifiers(column.name for column in columns),
         compared=compared,
         source=source,
         stale=stale,
-        history=sql.Identifier(schema, HISTORY),
         table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
         action=action,
-        claimed=claimed,
+        added=added("created", "updated", "stale"),
     )
 
 

@@ -7,7 +7,7 @@ after a failure: it first reads the checkpoint, since the chunk may be committed
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import psycopg
@@ -19,12 +19,16 @@ from salespro_core.errors import ClaimLost
 from salespro_core.model.counts import Counts
 from salespro_core.model.rejects import Reject, refused_by_postgres, refused_rejects
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.postgres.session import STATEMENT_TIMEOUT_S, settings_query
+from salespro_core.postgres.session import (
+    STATEMENT_TIMEOUT_S,
+    UNSYNCED,
+    settings_query,
+)
 from salespro_core.postgres.sqlstates import is_row_error, row_error_text
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import upsert_batch
+from salespro_core.upsert.batch_upsert import advance, upsert_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,10 @@ def write_chunk(
     # A deferred constraint fails at COMMIT and cannot be traced to a row.
     try:
         with conn.transaction():
-            result = _write_batches(conn, layout, chunk, claim, uploaded_at)
+            result = ChunkResult()
+            for batch in chunk.batches:
+                result += _write_batch(conn, layout, batch, claim, uploaded_at)
+            advance(conn, claim, result.counts)
             conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
             return result
     except psycopg.Error as error:
@@ -149,23 +156,9 @@ def write_chunk(
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
         result = ChunkResult()
         for batch in chunk.batches:
-            result += _write_bisecting(
-                conn, layout, batch, _after(claim, result), uploaded_at
-            )
+            result += _write_bisecting(conn, layout, batch, claim, uploaded_at)
+        advance(conn, claim, result.counts)
         claims.store_refused(conn, claim, result.refused)
-    return result
-
-
-def _write_batches(
-    conn: Connection,
-    layout: Layout,
-    chunk: Chunk,
-    claim: Claim,
-    uploaded_at: datetime,
-) -> ChunkResult:
-    result = ChunkResult()
-    for batch in chunk.batches:
-        result += _write_batch(conn, layout, batch, _after(claim, result), uploaded_at)
     return result
 
 
@@ -187,14 +180,11 @@ def _write_bisecting(
         reason = row_error_text(error, encoding)
     if len(batch) == 1:
         reject = refused_by_postgres(batch.lines[0], batch.cells[0], reason)
-        skipped = Batch(duplicate=batch.duplicate, rejected=batch.rejected + 1)
-        result = _write_batch(conn, layout, skipped, claim, uploaded_at)
-        return result + ChunkResult(refused=(reject,))
+        counts = Counts(duplicate=batch.duplicate, rejected=batch.rejected + 1)
+        return ChunkResult(counts, refused=(reject,))
     first, second = batch.halves()
     result = _write_bisecting(conn, layout, first, claim, uploaded_at)
-    return result + _write_bisecting(
-        conn, layout, second, _after(claim, result), uploaded_at
-    )
+    return result + _write_bisecting(conn, layout, second, claim, uploaded_at)
 
 
 def _write_batch(
@@ -204,20 +194,9 @@ def _write_batch(
     claim: Claim,
     uploaded_at: datetime,
 ) -> ChunkResult:
-    counts = upsert_batch(
-        conn,
-        layout,
-        batch,
-        claim=claim,
-        checkpoint=claim.counts.processed,
-        uploaded_at=uploaded_at,
+    return ChunkResult(
+        upsert_batch(conn, layout, batch, claim=claim, uploaded_at=uploaded_at)
     )
-    return ChunkResult(counts)
-
-
-def _after(claim: Claim, result: ChunkResult) -> Claim:
-    """The claim with the checkpoint after these batches."""
-    return replace(claim, counts=claim.counts + result.counts)
 
 
 def _is_row_refused(error: psycopg.Error, layout: Layout) -> bool:
@@ -235,11 +214,12 @@ def _is_row_refused(error: psycopg.Error, layout: Layout) -> bool:
 
 
 # After a crash the server lacks its last commits, and the checkpoint is lost together with
-# the rows; the importer then resumes from the earlier checkpoint.  The commits that claim,
-# complete, fail or release an import do wait for the disk, and so for all commits before.
+# the rows; the importer then resumes from the earlier checkpoint.
 _CHUNK_SETTINGS = {
-    "synchronous_commit": "off",
+    **UNSYNCED,
     "transaction_timeout": f"{STATEMENT_TIMEOUT_S}s",
+    # One plan for all batches of the chunk; it finds rows by their keys, whatever the batch.
+    "plan_cache_mode": "force_generic_plan",
 }
 
 

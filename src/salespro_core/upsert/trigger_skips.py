@@ -16,34 +16,14 @@ from __future__ import annotations
 from psycopg import sql
 
 from salespro_core.postgres.sqlstates import SKIPPED_BY_TRIGGER
-from salespro_core.postgres.wire import Query, numbered
 
 _CONFLICTS = "salespro.conflicts"
 _UPDATES = "salespro.updates"
-# Bits of tgtype: 1 for each row, 2 before, 4 INSERT, 16 UPDATE.  `A` is ENABLE ALWAYS; the
-# importer refuses the replication role for which other triggers would be enabled.
-_HAS_BEFORE_TRIGGERS = numbered("""
-SELECT EXISTS (
-    SELECT FROM pg_trigger
-      JOIN pg_class ON pg_class.oid = tgrelid
-      JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE nspname = %(schema)s AND relname = %(table)s
-       AND tgtype & 3 = 3 AND tgtype & 20 <> 0 AND tgenabled IN ('O', 'A'))
-       AS has_before_triggers
-""")
 
 # A condition that sets the counters to zero.
 RESET = sql.SQL(
     "set_config({}, '0', true) || set_config({}, '0', true) IS NOT NULL"
 ).format(_CONFLICTS, _UPDATES)
-
-
-def before_triggers(schema: str, table: str) -> Query:
-    """Whether a table has BEFORE ROW triggers for INSERT or UPDATE, which can skip rows.
-
-    It returns one row with the column `has_before_triggers`.
-    """
-    return Query(_HAS_BEFORE_TRIGGERS, {"schema": schema, "table": table})
 
 
 def counted(is_update: sql.Composable) -> sql.Composed:
@@ -76,8 +56,7 @@ def error_if_skipped(
     """
     return sql.SQL("""
         -- CASE: the counters are read after all rows are written
-        CASE WHEN EXISTS (SELECT FROM claim)
-              AND (SELECT count(*) FROM written)
+        CASE WHEN (SELECT count(*) FROM written)
                   < (SELECT count(*) FROM compared WHERE NOT is_stale) THEN
             CASE WHEN ((SELECT count(*) FROM compared WHERE NOT is_stale)
                        > (SELECT count(*) FROM written WHERE was_created) + {conflicts}

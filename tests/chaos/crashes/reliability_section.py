@@ -26,8 +26,8 @@ class Row(NamedTuple):
 ROWS = {
     "test_import_killed_at_a_statement_is_finished_by_the_next_delivery": Row(
         "crashes",
-        108,
-        "SIGKILL before each of the 54 statements of a file with 20 batches, and after "
+        124,
+        "SIGKILL before each of the 62 statements of a file with 20 batches, and after "
         "each before its reply arrives",
         "the import is refused while the lease is live; then the next delivery resumes "
         "it, and the tables end as after one clean import",
@@ -91,13 +91,13 @@ ROWS = {
     ),
     "test_function_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
-        54,
+        62,
         "SIGTERM to the function at each statement",
         "it stops at the next commit and leaves no lease; the next delivery resumes at once",
     ),
     "test_command_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
-        54,
+        62,
         "SIGTERM to `salespro import` at each statement",
         "the same, with exit code 143",
     ),

@@ -18,6 +18,7 @@ from tests.support.world.moments import (
     ADVISORY_LOCKS,
     BATCHES,
     BEGINS,
+    CHECKPOINTS,
     CLAIM,
     CLAIM_COMMIT,
     COMMITS,
@@ -25,11 +26,9 @@ from tests.support.world.moments import (
     COMPLETE_BEGIN,
     COMPLETE_COMMIT,
     EXPECTED_COUNTS,
+    FENCES,
     FIRST,
-    SET_SYNC_TYPE,
     STATEMENTS,
-    SYNC_TYPE_BEGIN,
-    SYNC_TYPE_COMMIT,
     WAITING_CLAIMS,
     StatementGate,
     Strike,
@@ -63,14 +62,14 @@ def test_clean_import_sends_the_statements_that_these_tests_number(
     assert len(sent) == STATEMENTS
     assert [i for i, text in enumerate(sent) if "AS MATERIALIZED" in text] == BATCHES
     assert [i for i, text in enumerate(sent) if text == BEGIN] == [
-        SYNC_TYPE_BEGIN,
         *BEGINS,
         COMPLETE_BEGIN,
     ]
     assert [i for i, text in enumerate(sent) if "advisory" in text] == ADVISORY_LOCKS
+    assert [i for i, text in enumerate(sent) if "1 / count" in text] == FENCES
+    assert [i for i, text in enumerate(sent) if "SET sync_type " in text] == CHECKPOINTS
     assert [i for i, text in enumerate(sent) if text == "COMMIT"] == [
         CLAIM_COMMIT,
-        SYNC_TYPE_COMMIT,
         *COMMITS,
         COMPLETE_COMMIT,
     ]
@@ -93,7 +92,7 @@ def test_import_killed_at_a_statement_is_finished_by_the_next_delivery(
     _check_next_deliveries(world, upload, victim)
 
 
-@pytest.mark.parametrize("number", [CLAIM, SET_SYNC_TYPE, *BATCHES, *COMMITS, COMPLETE])
+@pytest.mark.parametrize("number", [CLAIM, *BATCHES, *COMMITS, COMPLETE])
 def test_import_killed_inside_a_statement_is_finished_by_the_next_delivery(
     world: World, children: Children, number: int
 ) -> None:
@@ -163,7 +162,7 @@ def test_next_delivery_waits_for_the_running_statement_of_a_killed_import(
     [
         (CLAIM, "after"),
         (CLAIM_COMMIT, "after"),
-        (SET_SYNC_TYPE, "before"),
+        (FENCES[3], "before"),
         (BEGINS[3], "after"),
         (BATCHES[10], "before"),
         (BATCHES[10], "after"),

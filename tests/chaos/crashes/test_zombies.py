@@ -19,8 +19,7 @@ from tests.support.world.moments import (
     COMMITS,
     COMPLETE,
     EXPECTED_COUNTS,
-    SET_SYNC_TYPE,
-    SYNC_TYPE_COMMIT,
+    FENCES,
     WAITING_CLAIMS,
     Strike,
     When,
@@ -41,11 +40,10 @@ ADVISORY_LOCKS = """
 # (statement, before or after it, whether its transaction holds row locks then)
 MOMENTS: list[tuple[int, When, bool]] = [
     (CLAIM_COMMIT, "after", False),
-    (SET_SYNC_TYPE, "before", False),
-    (SYNC_TYPE_COMMIT, "after", False),
     (BEGINS[2], "before", False),
     (BEGINS[2], "after", False),
-    (BATCHES[6], "before", False),
+    (FENCES[2], "before", False),
+    (FENCES[2], "after", True),
     (BATCHES[6], "after", True),
     (BATCHES[8], "before", True),
     (COMMITS[2], "before", True),

@@ -21,7 +21,7 @@ from tests.support.table_contents import contents, number, wait_until_quiet
 pytestmark = pytest.mark.poolers
 
 CLAIM = StrikePoint("the claim", '"salespro_sync_history" AS history')
-UPSERT = StrikePoint("an upsert", "WITH claim", 5)
+UPSERT = StrikePoint("an upsert", "WITH incoming", 5)
 # The claim and the type of the export have a COMMIT each.
 COMMIT = StrikePoint("COMMIT", "COMMIT", 4)
 COMPLETING = StrikePoint("the completion", "SET status = 'completed'")

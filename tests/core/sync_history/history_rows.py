@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from psycopg import Connection
 
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import upsert_batch
+from salespro_core.upsert.batch_upsert import advance, upsert_batch
 from tests.support.builders import MORNING, appointment, batch
 
 # The length of a lease that has expired when the attempt starts.
@@ -18,14 +18,11 @@ EXPIRED = timedelta(seconds=-1)
 def write_one_row(conn: Connection, claim: Claim) -> None:
     """Commit a row and a reject; the checkpoint advances by two."""
     layout, sent = batch(appointment())
-    upsert_batch(
-        conn,
-        layout,
-        replace(sent, rejected=1),
-        claim=claim,
-        checkpoint=claim.counts.processed,
-        uploaded_at=MORNING,
-    )
+    with conn.transaction():
+        counts = upsert_batch(
+            conn, layout, replace(sent, rejected=1), claim=claim, uploaded_at=MORNING
+        )
+        advance(conn, claim, counts)
 
 
 def database_time(conn: Connection) -> datetime:

@@ -79,7 +79,7 @@ def test_next_attempt_knows_the_export_that_an_earlier_one_has_recognised(
 ) -> None:
     first = claims.claim(conn, upload(), lease=EXPIRED)
     second = claims.claim(conn, upload(), lease=EXPIRED)
-    claims.set_sync_type(conn, second, sync_type)
+    write_one_row(conn, replace(second, sync_type=sync_type))
     claims.release_lease(conn, second)
 
     third = claims.claim(conn, upload())

@@ -8,10 +8,12 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.errors import ClaimLost
+from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claim_sql import UNKNOWN
 from salespro_core.sync_history.claims import Claim
+from salespro_core.upsert.batch_upsert import advance
 from tests.core.sync_history.history_rows import EXPIRED, as_time, database_time
 from tests.support.builders import upload
 from tests.support.table_contents import latest_import_row
@@ -77,8 +79,7 @@ CHANGES = [
         lambda conn, claim: completion.fail(conn, claim, "no luck"), id="fail"
     ),
     pytest.param(
-        lambda conn, claim: claims.set_sync_type(conn, claim, "csv_users"),
-        id="recognised",
+        lambda conn, claim: advance(conn, claim, Counts(rejected=1)), id="chunk"
     ),
     pytest.param(claims.renew_lease, id="renew"),
     pytest.param(claims.release_lease, id="release"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
@@ -12,7 +13,7 @@ from salespro_core.errors import ClaimHeld
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.sync_history import claims
-from salespro_core.sync_history.claims import LEASE, Claim, read_counts
+from salespro_core.sync_history.claims import LEASE, read_counts
 from tests.core.sync_history.history_rows import (
     EXPIRED,
     write_one_row,
@@ -77,14 +78,7 @@ def test_claim_waits_for_a_commit_that_renews_the_lease(
 ) -> None:
     """A batch that takes longer than its lease keeps it through its row lock."""
     claim = claims.claim(conn, upload(), lease=EXPIRED)
-    renewing = Claim(
-        import_id=claim.import_id,
-        attempt=1,
-        counts=Counts(),
-        is_completed=False,
-        schema="public",
-        lease=LEASE,
-    )
+    renewing = replace(claim, lease=LEASE)
     with connection.connect(database_url) as other_conn, ThreadPoolExecutor(1) as pool:
         with conn.transaction():
             write_one_row(conn, renewing)

@@ -238,12 +238,11 @@ def test_hours_between_two_attempts_are_no_part_of_the_duration(
         "     attempt_started_at = attempt_started_at - interval '5 hours',"
         "     completed_at = completed_at - interval '5 hours'"
     )
-    claim = claims.claim(conn, upload())
+    completion.complete(conn, claims.claim(conn, upload()), report=None)
     conn.execute(
         "UPDATE salespro_sync_history"
         " SET attempt_started_at = attempt_started_at - interval '90 seconds'"
     )
-    completion.complete(conn, claim, report=None)
 
     [import_] = recent_imports(conn)
 

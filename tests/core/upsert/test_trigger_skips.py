@@ -11,9 +11,8 @@ from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.options import Options
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
-from salespro_core.postgres.wire import execute_alone
+from salespro_core.postgres.relations import has_before_triggers
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.upsert.trigger_skips import before_triggers
 from tests.core.upsert.triggers import (
     add_trigger,
     both_exports,
@@ -140,11 +139,6 @@ def test_row_refused_by_another_error_keeps_its_reason(
         "is refused by Postgres (RaiseException, SQLSTATE P0001)",
         REASON,
     ]
-
-
-def has_before_triggers(conn: Connection, schema: str, table: str) -> bool:
-    [[row]] = execute_alone(conn, before_triggers(schema, table))
-    return bool(row["has_before_triggers"])
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.records.chunks import Chunk
+from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import upsert_batch
+from salespro_core.upsert.batch_upsert import advance, upsert_batch
 from salespro_core.upsert.pipeline import write_chunks
 from salespro_core.upsert.transaction import ChunkResult
 from tests.support.builders import MORNING, CsvRow, batch, csv_bytes, upload
@@ -52,15 +52,39 @@ class BatchWriter:
     ) -> Counts:
         """Write these rows after the checkpoint of the import; return the counts."""
         layout, sent = batch(*rows)
-        return upsert_batch(
+        return write_chunk_of(
             conn,
             layout,
             replace(sent, duplicate=duplicate, rejected=rejected),
             claim=claim,
-            checkpoint=processed_rows(conn, claim),
             uploaded_at=uploaded_at,
             compare_before_insert=self.compare_before_insert,
         )
+
+
+def write_chunk_of(
+    conn: Connection,
+    layout: Layout,
+    sent: Batch,
+    *,
+    claim: Claim,
+    uploaded_at: datetime = MORNING,
+    compare_before_insert: bool = True,
+) -> Counts:
+    """Write a chunk of one batch after the checkpoint of the import; return the counts."""
+    processed = processed_rows(conn, claim)
+    with conn.transaction():
+        claims.checkpoint(conn, claim)
+        counts = upsert_batch(
+            conn,
+            layout,
+            sent,
+            claim=claim,
+            uploaded_at=uploaded_at,
+            compare_before_insert=compare_before_insert,
+        )
+        advance(conn, replace(claim, counts=Counts(created=processed)), counts)
+    return counts
 
 
 def processed_rows(conn: Connection, claim: Claim) -> int:

@@ -1,6 +1,6 @@
 """A file of twenty batches, the statements of its import, and ways to stop at each.
 
-A clean import sends 54 statements. `Strike` acts on the importing process at one of them;
+A clean import sends 62 statements. `Strike` acts on the importing process at one of them;
 `StatementGate` makes the server wait in the middle of a statement.
 """
 
@@ -22,19 +22,19 @@ from tests.support.world.uploads import DAYS, Rows, TrackedUpload
 from tests.support.world.world import World
 
 # Numbers of the statements of a clean import: six chunks of three batches, one of two.
-# The transactions: the claim (BEGIN, the settings and the schema; the claim; COMMIT); the
-# sync type (BEGIN, the settings, the tables, their triggers, the type, COMMIT); each chunk
-# (BEGIN, the settings and the lock, the batches, COMMIT); the completion (BEGIN, the
-# settings, the completion, COMMIT).
+# The transactions: the claim (BEGIN, the settings and the tables; the claim; COMMIT); each
+# chunk (BEGIN, the settings and the lock, the fence, the batches, the new checkpoint,
+# COMMIT); the completion (BEGIN, the settings, the completion, COMMIT).
 FIRST, CLAIM, CLAIM_COMMIT = 0, 1, 2
-SYNC_TYPE_BEGIN, SET_SYNC_TYPE, SYNC_TYPE_COMMIT = 3, 7, 8
-_CHUNKS = [range(start, start + 6) for start in range(9, 45, 6)] + [range(45, 50)]
+_CHUNKS = [range(start, start + 8) for start in range(3, 51, 8)] + [range(51, 58)]
 BEGINS = [chunk[0] for chunk in _CHUNKS]
 ADVISORY_LOCKS = [chunk[1] for chunk in _CHUNKS]
-BATCHES = [batch for chunk in _CHUNKS for batch in chunk[2:-1]]
+FENCES = [chunk[2] for chunk in _CHUNKS]
+BATCHES = [batch for chunk in _CHUNKS for batch in chunk[3:-2]]
+CHECKPOINTS = [chunk[-2] for chunk in _CHUNKS]
 COMMITS = [chunk[-1] for chunk in _CHUNKS]
-COMPLETE_BEGIN, COMPLETE, COMPLETE_COMMIT = 50, 52, 53
-STATEMENTS = 54
+COMPLETE_BEGIN, COMPLETE, COMPLETE_COMMIT = 58, 60, 61
+STATEMENTS = 62
 
 # Number of sessions whose claim waits for a lock on the history row.
 WAITING_CLAIMS = """

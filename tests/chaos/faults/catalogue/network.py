@@ -10,17 +10,18 @@ from tests.chaos.faults.injectors.network import (
 from tests.chaos.faults.injectors.strike_points import (
     ALL_POINTS,
     BEGIN,
+    CHECKPOINT,
     CLAIM,
     CLAIM_COMMIT,
     COMMIT,
     COMPLETING,
     COMPLETION_COMMIT,
+    FENCE,
     FIRST_UPSERT,
     LAST_COMMIT,
     MIDDLE_COMMIT,
     MIDDLE_UPSERT,
     PROBE,
-    SET_SYNC_TYPE,
     SETTINGS,
     cases_at,
     proxy_action,
@@ -30,7 +31,7 @@ from tests.chaos.faults.injectors.strike_points import (
 CUT, RESET = proxy_action("cut"), proxy_action("reset")
 GARBLE, BLACKHOLE = proxy_action("garble"), proxy_action("blackhole")
 # Replies inside an attempt whose loss only repeats a transaction.
-REPLIES = tuple(map(reply_to, (SET_SYNC_TYPE, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT)))
+REPLIES = tuple(map(reply_to, (BEGIN, FENCE, FIRST_UPSERT, MIDDLE_UPSERT, CHECKPOINT)))
 COMMITS = tuple(map(reply_to, (COMMIT, MIDDLE_COMMIT, LAST_COMMIT)))
 
 FAULTS = (

@@ -38,7 +38,7 @@ SEEN = "LOCK TABLE salespro_users_seen IN ACCESS EXCLUSIVE MODE"
 HISTORY = "LOCK TABLE salespro_sync_history IN ACCESS EXCLUSIVE MODE"
 ONE = "SELECT FROM salespro_appointment WHERE id = 'A-017' FOR UPDATE"
 ONE_USER = "SELECT FROM salespro_users_seen WHERE user_object_id = 'A-017' FOR UPDATE"
-SECOND_UPSERT = StrikePoint("the second upsert", "WITH claim", 2)
+SECOND_UPSERT = StrikePoint("the second upsert", "WITH incoming", 2)
 
 FAULTS = (
     Fault(

@@ -13,7 +13,7 @@ from tests.chaos.faults.injectors.strike_points import (
     BETWEEN_CHUNKS,
     COMMIT,
     COMPLETING,
-    SET_SYNC_TYPE,
+    FENCE,
 )
 from tests.chaos.faults.injectors.triggers import change_database
 
@@ -153,7 +153,7 @@ FAULTS = (
                 name=point.name,
                 inject=revoke_privilege("UPDATE", "salespro_sync_history", point),
             )
-            for point in (SET_SYNC_TYPE, BETWEEN_CHUNKS, COMPLETING)
+            for point in (FENCE, BETWEEN_CHUNKS, COMPLETING)
         ),
     ),
     Fault(

@@ -29,20 +29,20 @@ class StrikePoint:
 PROBE = StrikePoint("the probe of the kept connection", "SELECT 1")
 SETTINGS = StrikePoint("the settings of the session", "set_config")
 CLAIM = StrikePoint("the claim", 'INSERT INTO "public"."salespro_sync_history"')
-SET_SYNC_TYPE = StrikePoint("the sync type", "SET sync_type = $")
-# The transactions before the first chunk: of the claim, and of the sync type.
 CLAIM_COMMIT = StrikePoint("the commit of the claim", "COMMIT")
-BEGIN = StrikePoint("BEGIN", "BEGIN", 3)
-FIRST_UPSERT = StrikePoint("the first upsert", "WITH claim")
-MIDDLE_UPSERT = StrikePoint("an upsert in the middle", "WITH claim", 5)
-COMMIT = StrikePoint("COMMIT", "COMMIT", 3)
-MIDDLE_COMMIT = StrikePoint("COMMIT in the middle", "COMMIT", 4)
-LAST_COMMIT = StrikePoint("the last COMMIT", "COMMIT", 5)
-BETWEEN_CHUNKS = StrikePoint("between two chunks", "BEGIN", 4)
+BEGIN = StrikePoint("BEGIN", "BEGIN", 2)
+FENCE = StrikePoint("the fence", "SELECT 1 / count")
+FIRST_UPSERT = StrikePoint("the first upsert", "WITH incoming")
+MIDDLE_UPSERT = StrikePoint("an upsert in the middle", "WITH incoming", 5)
+CHECKPOINT = StrikePoint("the new checkpoint", "SET sync_type ")
+COMMIT = StrikePoint("COMMIT", "COMMIT", 2)
+MIDDLE_COMMIT = StrikePoint("COMMIT in the middle", "COMMIT", 3)
+LAST_COMMIT = StrikePoint("the last COMMIT", "COMMIT", 4)
+BETWEEN_CHUNKS = StrikePoint("between two chunks", "BEGIN", 3)
 COMPLETING = StrikePoint("the completion", "SET status = 'completed'")
-COMPLETION_COMMIT = StrikePoint("the commit of the completion", "COMMIT", 6)
+COMPLETION_COMMIT = StrikePoint("the commit of the completion", "COMMIT", 5)
 ALL_POINTS = (
-    *(CLAIM, SET_SYNC_TYPE, BEGIN, FIRST_UPSERT, MIDDLE_UPSERT),
+    *(CLAIM, BEGIN, FENCE, FIRST_UPSERT, MIDDLE_UPSERT, CHECKPOINT),
     *(COMMIT, BETWEEN_CHUNKS, COMPLETING),
 )
 

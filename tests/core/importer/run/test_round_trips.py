@@ -41,16 +41,28 @@ FILES = {
 
 
 @pytest.mark.parametrize("data", FILES.values(), ids=FILES.keys())
-def test_import_of_one_chunk_takes_five_round_trips(
+def test_import_of_one_chunk_takes_four_round_trips(
     conn: Connection, data: bytes
 ) -> None:
-    """Two to claim it; one each for its type, for the chunk and for the completion."""
+    """Two to claim it; one each for the chunk and for the completion."""
     for created in (20, 0):
         with round_trips(conn) as trips:
             outcome = run(conn, data)
 
         assert (outcome.status, outcome.counts.created) == ("completed", created)
-        assert trips.count == 5
+        assert trips.count == 4
+
+
+def test_table_that_may_be_unusual_takes_four_more(conn: Connection) -> None:
+    """The glance cannot tell; `check_tables` and `has_before_triggers` look closely."""
+    conn.execute("CREATE TABLE child () INHERITS (salespro_appointment)")
+    conn.execute("DROP TABLE child")  # Postgres still says that there may be one
+
+    with round_trips(conn) as trips:
+        outcome = run(conn, FILES["appointments"])
+
+    assert (outcome.status, outcome.counts.created) == ("completed", 20)
+    assert trips.count == 4 + 4
 
 
 def test_each_further_chunk_takes_one_round_trip(conn: Connection) -> None:
@@ -58,7 +70,7 @@ def test_each_further_chunk_takes_one_round_trip(conn: Connection) -> None:
         outcome = run(conn, FILES["users"], options=Options(checkpoint_rows=4))
 
     assert (outcome.status, outcome.counts.created) == ("completed", 20)
-    assert trips.count == 4 + 5
+    assert trips.count == 4 + 4
 
 
 def test_upload_that_was_imported_before_takes_three_round_trips(

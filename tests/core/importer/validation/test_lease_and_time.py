@@ -189,13 +189,13 @@ def test_validation_without_time_says_what_to_do_and_starts_again(
     upload_, data = new_version(), file_with_rejects(100, 0)
 
     with pytest.raises(OutOfTime) as stopped:
-        # Two checks come before the validation.
+        # One check comes before the validation.
         run(
             conn,
             data,
             upload_,
             options=NO_REJECTS_CHUNKS_OF_10,
-            callbacks=time_for_checks(4),
+            callbacks=time_for_checks(3),
         )
     import_, lease_after = newest_import(conn), newest_lease(conn)
     second = run(conn, data, upload_, options=NO_REJECTS_CHUNKS_OF_10)

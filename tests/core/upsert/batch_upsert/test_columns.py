@@ -12,15 +12,14 @@ from psycopg import Connection
 
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import upsert_batch
 from tests.core.upsert.writers import (
     EVENING,
     NOON,
     USER_KEY,
     BatchWriter,
     only_columns,
-    processed_rows,
     without_columns,
+    write_chunk_of,
 )
 from tests.support.builders import MORNING, CsvRow, appointment, batch, user
 from tests.support.table_contents import (
@@ -230,13 +229,8 @@ def test_omitted_column_of_a_batch_keeps_its_value(
     layout, sent = batch(appointment("A", saleAmount="99", salesrep_nameLast="Silva"))
     column_index = [column.name for column in layout.columns].index("sale_amount")
 
-    written = upsert_batch(
-        conn,
-        layout,
-        replace(sent, omitted=(column_index,)),
-        claim=claim,
-        checkpoint=processed_rows(conn, claim),
-        uploaded_at=MORNING,
+    written = write_chunk_of(
+        conn, layout, replace(sent, omitted=(column_index,)), claim=claim
     )
 
     row = stored(conn, APPOINTMENT_TABLE)["A"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -145,14 +146,7 @@ def test_statement_updates_rows_counts_lease_and_checkpoint_together(
 ) -> None:
     claim = claims.claim(conn, upload(), lease=timedelta(seconds=1))
     write(conn, claim, appointment("A"), appointment("B"))
-    longer = Claim(
-        import_id=claim.import_id,
-        attempt=claim.attempt,
-        counts=claim.counts,
-        is_completed=False,
-        schema="public",
-        lease=timedelta(hours=1),
-    )
+    longer = replace(claim, lease=timedelta(hours=1))
 
     write(
         conn,
