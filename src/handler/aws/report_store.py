@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -61,17 +62,25 @@ def put_report(
             s3.put_object(
                 Bucket=bucket, Key=f"{folder}rejects.csv", Body=file, ContentType=_CSV
             )
-        for name, text, content_type in (
+        texts = (
             ("report.json", json_text, _JSON),
             ("report.txt", plain_text, _TEXT),
             ("report.html", page, _HTML),
-        ):
-            s3.put_object(
-                Bucket=bucket,
-                Key=folder + name,
-                Body=text.encode(errors="replace"),
-                ContentType=content_type,
-            )
+        )
+        # At once: the import of a small file takes less time than a request.
+        with ThreadPoolExecutor(len(texts)) as pool:
+            requests = [
+                pool.submit(
+                    s3.put_object,
+                    Bucket=bucket,
+                    Key=folder + name,
+                    Body=text.encode(errors="replace"),
+                    ContentType=content_type,
+                )
+                for name, text, content_type in texts
+            ]
+        for request in requests:
+            request.result()
     except (ClientError, BotoCoreError) as error:
         failure = failure_of(error, "s3:PutObject on the report bucket's objects")
         problem = f"The report could not be written to {location} ({failure.code})"
