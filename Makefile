@@ -13,7 +13,7 @@ PYTHON_3_13 ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bi
 NO_RUNTIME = "NOT RUN: $@ needs Python 3.13 (the version of the Lambda runtime) with venv, on PATH or in pyenv. Or name it: make $@ PYTHON_3_13=/path/to/python3.13"
 
 .PHONY: help demo quick test faults crashes simulation settings poolers pollution soak browser pictures tls s3 postgres-versions mutation runtime \
-	check format bench bench-scale bench-backlog bench-memory bench-cold bench-cost cost package-size lock sandbox validate secure \
+	check format bench bench-warm bench-scale bench-backlog bench-memory bench-cold bench-cost cost package-size lock sandbox validate secure \
 	certificates build package contract modules invoke licences bandit audit sbom clean
 
 help:  ## list the targets
@@ -142,6 +142,9 @@ bench: .venv-bench/ready  ## compare speed with plain COPY, the earlier system a
 
 bench-scale: .venv-bench/ready  ## measure with millions of rows in the table, and in the file
 	@$(BENCH) benchmarks.scale
+
+bench-warm: .venv-bench/ready  ## measure files of real sizes with warm connections, and the steps of an import
+	@$(BENCH) benchmarks.warm
 
 bench-backlog: .venv-bench/ready  ## measure many overlapping files, drained by one to eight workers
 	@$(BENCH) benchmarks.backlog
