@@ -24,6 +24,7 @@ from salespro_core.postgres.watchdog import MIN_TIMEOUT_S, statement_deadline
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import completion
+from salespro_core.upsert.batch_upsert import Destination
 from salespro_core.upsert.transaction import write_chunk
 
 
@@ -115,6 +116,7 @@ def _steps(
     )
     uploaded_at = outcome.upload.uploaded_at
     reader.check_upload_time(uploaded_at)
+    refused = 0
     with store_errors("doing a dry run"), shadow_tables(conn, layout.export) as shadows:
         for chunk in reader.chunks(
             checkpoint_rows=options.checkpoint_rows, batch_size=options.batch_size
@@ -129,9 +131,11 @@ def _steps(
                 conn,
                 layout,
                 chunk,
-                claim=replace(shadows.claim, counts=outcome.counts),
+                destination=Destination("pg_temp"),
                 uploaded_at=uploaded_at,
+                refused_before=refused,
             )
+            refused += len(result.refused)
             for reject in result.refused:
                 rejects.add(layout, reject)
             outcome = outcome.with_counts(result.counts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from psycopg import Connection, sql
 from psycopg.errors import UntranslatableCharacter
@@ -19,18 +19,15 @@ from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import StoreRefused
 from salespro_core.exports.columns import Export
 from salespro_core.importer.shadow_creation import create_shadow
-from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Stale
 from salespro_core.postgres.relations import check_tables, find_schema
 from salespro_core.postgres.session import (
     BEGIN_SNAPSHOT,
-    HISTORY,
     roll_back,
     start_transaction,
 )
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.parser import Values
-from salespro_core.sync_history.claims import LEASE, Claim
 from salespro_core.upsert.sql import exact_values
 
 # Updated, created and stale rows that a report shows, of each.
@@ -43,7 +40,6 @@ class Shadows:
 
     Attributes:
         schema: the schema of the real tables.
-        claim: of the only row of the shadow history.
         copied: table -> its columns without the generated ones, separated by commas.
         stale: the first rows of the file that are older than the stored ones.
     """
@@ -51,7 +47,6 @@ class Shadows:
     conn: Connection
     export: Export
     schema: str
-    claim: Claim
     copied: Mapping[str, sql.Composed]
     stale: list[Stale] = field(default_factory=list)
 
@@ -141,7 +136,7 @@ class Shadows:
 
 @contextmanager
 def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
-    """Create shadows of the export's tables and of the history; then be READ ONLY.
+    """Create shadows of the export's tables; then be READ ONLY.
 
     They exist in this transaction only, which is rolled back at the end.
 
@@ -158,26 +153,9 @@ def shadow_tables(conn: Connection, export: Export) -> Iterator[Shadows]:
         schema = find_schema(conn)
         check_tables(conn, schema, export.tables)
         _check_access(conn, export, schema)
-        copied = {
-            table: create_shadow(conn, schema, table)
-            for table in (*export.tables, HISTORY)
-        }
-        conn.execute("""
-            INSERT INTO pg_temp.salespro_sync_history
-                   (id, sync_type, started_at, status, attempts, attempt_started_at)
-            VALUES (1, 'dry run', now(), 'in_progress', 1, '1970-01-01T00:00:00Z')
-            """)
+        copied = {table: create_shadow(conn, schema, table) for table in export.tables}
         conn.execute("SET TRANSACTION READ ONLY")
-        claim = Claim(
-            import_id=1,
-            attempt=1,
-            started_at=datetime(1970, 1, 1, tzinfo=UTC),
-            counts=Counts(),
-            is_completed=False,
-            lease=LEASE,
-            schema="pg_temp",
-        )
-        yield Shadows(conn, export, schema, claim, copied)
+        yield Shadows(conn, export, schema, copied)
     finally:
         roll_back(conn)
 

@@ -195,19 +195,32 @@ UPDATE {{history}}
 """  # noqa: S608 -- a constant
 
 
-def store_refused(conn: Connection, claim: Claim, rejects: Sequence[Reject]) -> None:
-    """Store which rows Postgres refused; parsing the file again would not find them.
+def check_refused(rejects: Sequence[Reject], before: int) -> None:
+    """Make sure that not too many rows of a file are refused by Postgres.
+
+    Args:
+        rejects: rows that it refused.
+        before: number of rows that it refused before these.
 
     Raises:
-        ClaimLost: another attempt took over.
         StoreRefused: more than `MOST_REFUSED` rows of the file are refused.
     """
-    if len(claim.refused) + len(rejects) > MOST_REFUSED:
+    if before + len(rejects) > MOST_REFUSED:
         raise StoreRefused(
             f"Postgres refuses more than {MOST_REFUSED:,} rows of this file; the last one "
             f"{rejects[-1].problems[0].reason}. Check the table's constraints and "
             "triggers; the import resumes when its notification is delivered again."
         )
+
+
+def store_refused(conn: Connection, claim: Claim, rejects: Sequence[Reject]) -> None:
+    """Store which rows Postgres refused; parsing the file again would not find them.
+
+    Raises:
+        ClaimLost: another attempt took over.
+        StoreRefused: as `check_refused`.
+    """
+    check_refused(rejects, len(claim.refused))
     refused = [
         {"line": reject.line, "reason": reject.problems[0].reason} for reject in rejects
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection, RawCursor
 
@@ -21,22 +21,34 @@ from salespro_core.upsert.chunk_counts import advance_statement, fence_statement
 from salespro_core.upsert.sql import upsert_statement
 
 
+class Destination(NamedTuple):
+    """The tables that an attempt writes to.
+
+    Attributes:
+        schema: of the tables; `pg_temp` for shadow tables.
+        has_before_triggers: the export's table has triggers that can skip rows.
+    """
+
+    schema: str
+    has_before_triggers: bool = False
+
+
 def upsert_batch(
     conn: Connection,
     layout: Layout,
     batch: Batch,
     *,
-    claim: Claim,
+    destination: Destination,
     uploaded_at: datetime,
     compare_before_insert: bool = True,
 ) -> Counts:
     """Write a batch.
 
     Args:
-        conn: in the caller's transaction, which `advance` completes.
+        conn: in the caller's transaction.
         layout: the columns of the batch.
         batch: without records if its rows are all rejected.
-        claim: the attempt.
+        destination: the tables.
         uploaded_at: orders rows of exports without a timestamp.
         compare_before_insert: see `upsert_statement`; the results are the same.
 
@@ -54,7 +66,7 @@ def upsert_batch(
             layout,
             batch,
             arrays,
-            claim=claim,
+            destination=destination,
             uploaded_at=uploaded_at,
             compare_before_insert=compare_before_insert,
         )
@@ -135,7 +147,7 @@ def batch_query(
     batch: Batch,
     arrays: Mapping[str, str],
     *,
-    claim: Claim,
+    destination: Destination,
     uploaded_at: datetime,
     compare_before_insert: bool,
 ) -> Query:
@@ -145,16 +157,16 @@ def batch_query(
         layout: the columns of the batch.
         batch: omits some of them.
         arrays: column -> array literal.
-        claim: has the schema, and whether the table has triggers that can skip rows.
+        destination: the tables.
         uploaded_at: as in `upsert_batch`.
         compare_before_insert: as in `upsert_batch`.
     """
     statement = _upsert(
         layout.export,
         _carried(layout.columns, batch.omitted),
-        claim.schema,
+        destination.schema,
         compare_before_insert=compare_before_insert,
-        has_before_triggers=claim.has_before_triggers,
+        has_before_triggers=destination.has_before_triggers,
     )
     return Query(statement, {**arrays, "uploaded_at": uploaded_at, "sent": len(batch)})
 

@@ -28,6 +28,7 @@ from salespro_core.postgres.wire import Pipeline, Statement, abandoned_on_interr
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.batch_upsert import (
+    Destination,
     advance_query,
     array_parameters,
     batch_query,
@@ -247,7 +248,7 @@ class InFlightChunk:
                     layout,
                     batch,
                     arrays,
-                    claim=claim,
+                    destination=Destination(claim.schema, claim.has_before_triggers),
                     uploaded_at=self._uploaded_at,
                     compare_before_insert=self._compare_before_insert,
                 )

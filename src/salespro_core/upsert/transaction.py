@@ -7,6 +7,7 @@ after a failure: it first reads the checkpoint, since the chunk may be committed
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,7 +29,7 @@ from salespro_core.postgres.sqlstates import is_row_error, row_error_text
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import advance, upsert_batch
+from salespro_core.upsert.batch_upsert import Destination, advance, upsert_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,18 @@ def rewrite_chunk(
         # This waits until an abandoned connection has committed the chunk, or has not.
         if committed := _committed_result(conn, chunk, claim):
             return committed
-        return write_chunk(conn, layout, chunk, claim=claim, uploaded_at=uploaded_at)
+        result = write_chunk(
+            conn,
+            layout,
+            chunk,
+            destination=Destination(claim.schema, claim.has_before_triggers),
+            uploaded_at=uploaded_at,
+            refused_before=len(claim.refused),
+        )
+        advance(conn, claim, result.counts)
+        if result.refused:
+            claims.store_refused(conn, claim, result.refused)
+        return result
 
     activity = f"writing the rows after row {claim.counts.processed}"
     if failure is not None and is_row_error(failure):
@@ -121,10 +133,11 @@ def write_chunk(
     layout: Layout,
     chunk: Chunk,
     *,
-    claim: Claim,
+    destination: Destination,
     uploaded_at: datetime,
+    refused_before: int = 0,
 ) -> ChunkResult:
-    """Write a chunk, its counts and the checkpoint: all or nothing.
+    """Write a chunk, all or nothing.
 
     If Postgres refuses a row, the chunk is written again without the refused rows.
 
@@ -132,23 +145,26 @@ def write_chunk(
         conn: in a transaction; the chunk is written in a savepoint.
         layout: the columns of the chunk.
         chunk: the rows after the checkpoint.
-        claim: the attempt, with the checkpoint before this chunk.
+        destination: the tables.
         uploaded_at: orders rows of exports without a timestamp.
+        refused_before: rows of the file that Postgres has refused before this chunk.
 
     Raises:
-        ClaimLost: another attempt took over, or the chunk is committed already.
         StoreRefused: Postgres refuses more rows than `claims.MOST_REFUSED`.
         psycopg.Error: nothing was written.
     """
+
+    def write(batch: Batch) -> Counts:
+        return upsert_batch(
+            conn, layout, batch, destination=destination, uploaded_at=uploaded_at
+        )
+
     # A deferred constraint fails at COMMIT and cannot be traced to a row.
     try:
         with conn.transaction():
-            result = ChunkResult()
-            for batch in chunk.batches:
-                result += _write_batch(conn, layout, batch, claim, uploaded_at)
-            advance(conn, claim, result.counts)
+            counts = sum(map(write, chunk.batches), Counts())
             conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            return result
+            return ChunkResult(counts)
     except psycopg.Error as error:
         if not _is_row_refused(error, layout):
             raise
@@ -156,23 +172,18 @@ def write_chunk(
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
         result = ChunkResult()
         for batch in chunk.batches:
-            result += _write_bisecting(conn, layout, batch, claim, uploaded_at)
-        advance(conn, claim, result.counts)
-        claims.store_refused(conn, claim, result.refused)
+            result += _write_bisecting(conn, layout, batch, write)
+        claims.check_refused(result.refused, refused_before)
     return result
 
 
 def _write_bisecting(
-    conn: Connection,
-    layout: Layout,
-    batch: Batch,
-    claim: Claim,
-    uploaded_at: datetime,
+    conn: Connection, layout: Layout, batch: Batch, write: Callable[[Batch], Counts]
 ) -> ChunkResult:
     """Write a batch without the rows that Postgres refuses, found by bisection."""
     try:
         with conn.transaction():  # a savepoint
-            return _write_batch(conn, layout, batch, claim, uploaded_at)
+            return ChunkResult(write(batch))
     except psycopg.Error as error:
         if not _is_row_refused(error, layout) or not batch:
             raise
@@ -183,19 +194,8 @@ def _write_bisecting(
         counts = Counts(duplicate=batch.duplicate, rejected=batch.rejected + 1)
         return ChunkResult(counts, refused=(reject,))
     first, second = batch.halves()
-    result = _write_bisecting(conn, layout, first, claim, uploaded_at)
-    return result + _write_bisecting(conn, layout, second, claim, uploaded_at)
-
-
-def _write_batch(
-    conn: Connection,
-    layout: Layout,
-    batch: Batch,
-    claim: Claim,
-    uploaded_at: datetime,
-) -> ChunkResult:
-    return ChunkResult(
-        upsert_batch(conn, layout, batch, claim=claim, uploaded_at=uploaded_at)
+    return _write_bisecting(conn, layout, first, write) + _write_bisecting(
+        conn, layout, second, write
     )
 
 

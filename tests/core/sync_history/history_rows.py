@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from psycopg import Connection
 
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import advance, upsert_batch
+from salespro_core.upsert.batch_upsert import Destination, advance, upsert_batch
 from tests.support.builders import MORNING, appointment, batch
 
 # The length of a lease that has expired when the attempt starts.
@@ -20,7 +20,11 @@ def write_one_row(conn: Connection, claim: Claim) -> None:
     layout, sent = batch(appointment())
     with conn.transaction():
         counts = upsert_batch(
-            conn, layout, replace(sent, rejected=1), claim=claim, uploaded_at=MORNING
+            conn,
+            layout,
+            replace(sent, rejected=1),
+            destination=Destination("public"),
+            uploaded_at=MORNING,
         )
         advance(conn, claim, counts)
 

@@ -120,6 +120,33 @@ def test_chunk_is_committed_while_the_next_one_is_read(
     assert len(list(writer.write(before))) == 3
 
 
+def test_chunk_longer_than_the_sockets_buffer_is_sent_while_the_next_one_is_read(
+    writer: ChunkWriter, other_conn: Connection
+) -> None:
+    """The server would run dry if the rest was sent only when the results are fetched."""
+    text = "x" * 1_000_000
+    writer.file = read_layout_and_chunks(
+        *(appointment(key, resultFullString=text) for key in "ABCDEFGHI"),
+        checkpoint_rows=9,
+        batch_size=3,
+    )
+    calls = 0
+
+    def before(index: int) -> None:
+        nonlocal calls
+        deadline = time.monotonic() + 30
+        while index and not stored_keys(other_conn) and time.monotonic() < deadline:
+            calls += 1
+            writer.connection.send_more()
+            time.sleep(0.01)
+        assert stored_keys(other_conn) == "ABCDEFGHI"[: 9 * index]
+
+    [result] = writer.write(before)
+
+    assert result.counts == Counts(created=9)
+    assert calls > 1
+
+
 def test_connection_is_idle_while_the_caller_handles_a_result(
     writer: ChunkWriter,
 ) -> None:

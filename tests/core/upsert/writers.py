@@ -20,7 +20,7 @@ from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import advance, upsert_batch
+from salespro_core.upsert.batch_upsert import Destination, advance, upsert_batch
 from salespro_core.upsert.pipeline import write_chunks
 from salespro_core.upsert.transaction import ChunkResult
 from tests.support.builders import MORNING, CsvRow, batch, csv_bytes, upload
@@ -79,7 +79,7 @@ def write_chunk_of(
             conn,
             layout,
             sent,
-            claim=claim,
+            destination=Destination("public", claim.has_before_triggers),
             uploaded_at=uploaded_at,
             compare_before_insert=compare_before_insert,
         )

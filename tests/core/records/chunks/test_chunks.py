@@ -227,3 +227,24 @@ def test_chunk_of_very_large_rows_is_short(monkeypatch: pytest.MonkeyPatch) -> N
     large = [appointment(f"{n}", resultFullString="x" * 400) for n in range(7)]
 
     assert [chunk.rows for chunk in make_chunks(*large)] == [2, 2, 2, 1]
+
+
+def test_caller_does_other_work_after_every_few_hundred_rows() -> None:
+    """Postgres gets the rest of the chunk before, for example."""
+    rows = [appointment(f"A{number:04}") for number in range(4_000)]
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+
+    with Rejects() as rejects:
+        reader = ExportReader(
+            io.BytesIO(csv_bytes(*rows)), (APPOINTMENTS,), rejects, is_lenient=False
+        )
+        chunks = reader.chunks(checkpoint_rows=2_000, batch_size=500, after_piece=count)
+        before = [(chunk.rows, calls) for chunk in chunks]
+
+    assert [chunk_rows for chunk_rows, _ in before] == [500, 1_000, 2_000, 500]
+    # Each piece is at least one call.
+    assert [n for _, n in before][2] - [n for _, n in before][1] >= 4
