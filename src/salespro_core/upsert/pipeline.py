@@ -18,7 +18,7 @@ import psycopg
 from psycopg.pq.abc import PGresult
 
 from salespro_core.csv_reader.header import Layout
-from salespro_core.errors import OutOfTime, SalesProError
+from salespro_core.errors import ClaimLost, OutOfTime, SalesProError
 from salespro_core.model.counts import Counts
 from salespro_core.postgres.connection import is_idle
 from salespro_core.postgres.retry import RetryingConnection
@@ -152,6 +152,9 @@ class InFlightChunk:
     Attributes:
         result: None if it is not known whether the chunk was committed.
         failure: the first error, if there was one; also if another attempt took over.
+
+    Raises:
+        ClaimLost: when left; a trigger of the history has skipped the new checkpoint.
     """
 
     def __init__(
@@ -212,7 +215,11 @@ class InFlightChunk:
         ):
             results = self._pipeline.fetch()
             # The reply to COMMIT has arrived.
-            self.result = ChunkResult(self._counts(results[self._advanced]))
+            advanced = results[self._advanced]
+            if advanced.ntuples:
+                self.result = ChunkResult(self._counts(advanced))
+            elif exc_type is None:
+                raise ClaimLost
 
     def _counts(self, advanced: PGresult) -> Counts:
         """The counts of the chunk; `advanced` is the result of `advance_query`."""
