@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from psycopg import Connection
 
@@ -16,10 +15,13 @@ from salespro_core.errors import (
     CommitsLost,
     InputError,
     KeyRefused,
-    OutOfTime,
-    SalesProError,
 )
 from salespro_core.exports.columns import Export
+from salespro_core.importer.attempt_claim import (
+    ClaimEnd,
+    claim_after_lost_commits,
+    claim_upload,
+)
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
@@ -76,11 +78,8 @@ def import_upload(
     connection = RetryingConnection(
         conn, reconnect=callbacks.reconnect, remaining_s=callbacks.remaining_s
     )
-    claim = connection.run(
-        "claiming the import",
-        partial(claims.claim, upload=upload, tables=_tables(options)),
-        is_transaction=True,
-    )
+    tables = [table for export in options.exports for table in export.tables]
+    claim = claim_upload(connection, upload, tables)
     start = Outcome(
         upload=upload,
         status="completed",
@@ -95,9 +94,9 @@ def import_upload(
     if claim.is_completed:
         return start
     losses = 0
-    with reduced_garbage_collection(), _ClaimEnd(connection, claim) as end:
+    with reduced_garbage_collection(), ClaimEnd(connection, claim) as end:
         while True:
-            outcome = start.with_counts(claim.counts)
+            outcome = replace(start, counts=claim.counts, attempts=claim.attempt)
             steps = _import_after_checkpoint(
                 connection, outcome, stream, claim, options, callbacks, started
             )
@@ -106,7 +105,8 @@ def import_upload(
                     outcome = step
                     end.sync_type = step.sync_type
             except ClaimLost:
-                claim = _claim_after_lost_commits(connection, claim, outcome)
+                claim = claim_after_lost_commits(connection, claim, outcome, tables)
+                end.claim = claim
                 losses += 1
                 if losses > MOST_LOSSES or not stream.seekable():
                     raise CommitsLost(claim.counts.processed) from None
@@ -229,10 +229,6 @@ def _check_key(upload: Upload) -> None:
         raise KeyRefused(refusal_of_dry_run(upload.location))
 
 
-def _tables(options: Options) -> list[str]:
-    return [table for export in options.exports for table in export.tables]
-
-
 def _for_export(connection: RetryingConnection, claim: Claim, export: Export) -> Claim:
     """The claim with the type of the export, and with what its table has.
 
@@ -260,72 +256,3 @@ def _then(
 ) -> Iterator[Chunk]:
     yield from chunks
     prepare_report()
-
-
-def _claim_after_lost_commits(
-    connection: RetryingConnection, claim: Claim, outcome: Outcome
-) -> Claim:
-    """The claim with the stored checkpoint, if Postgres lost commits of this attempt.
-
-    Postgres can lose commits in a crash (see `upsert.transaction`) or in a failover to a
-    standby that lagged.
-
-    Raises:
-        ClaimLost: nothing is lost; another attempt took over.
-        StoreUnavailable, StoreRefused: the checkpoint could not be read.
-    """
-    stored = connection.run(
-        "reading the checkpoint", partial(claims.checkpoint, claim=claim)
-    )
-    if stored.counts.processed >= outcome.counts.processed:
-        raise ClaimLost
-    return stored
-
-
-class _ClaimEnd:
-    """On any error, end the claim so that another attempt can resume.
-
-    If the history cannot be reached, the lease ends by itself.
-
-    Attributes:
-        sync_type: of the export; None until the file is recognised.
-    """
-
-    sync_type: str | None = None
-
-    def __init__(self, connection: RetryingConnection, claim: Claim) -> None:
-        self._connection = connection
-        self._claim = claim
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None or isinstance(error, ClaimLost):
-            return
-        # Not an Exception: a signal.
-        is_resumed = isinstance(error, OutOfTime | CommitsLost)
-        if is_resumed or not isinstance(error, Exception):
-            end = partial(claims.release_lease, claim=self._claim)
-        elif isinstance(error, SalesProError):
-            end = self._failed(error, str(error))
-        else:
-            # A bug in the importer.  The text of the error may contain a cell.
-            name = type(error).__name__
-            text = f"Unexpected {name} in the importer; please report it."
-            end = self._failed(error, text)
-        self._connection.try_once(end)
-
-    def _failed(self, error: Exception, text: str) -> partial[None]:
-        return partial(
-            completion.fail,
-            claim=self._claim,
-            error=text,
-            error_type=type(error).__name__,
-            sync_type=self.sync_type,
-        )

@@ -184,6 +184,25 @@ def checkpoint(conn: Connection, claim: Claim) -> Claim:
     return replace(claim, counts=read_counts(row), refused=_refused(row))
 
 
+_NEWEST_ATTEMPT = """
+SELECT max(attempts) FROM {history}
+ WHERE (bucket, object_key, object_version)
+     = (%(bucket)s, %(object_key)s, %(version)s)
+"""
+
+
+def is_undone(conn: Connection, claim: Claim, upload: Upload) -> bool:
+    """Whether Postgres has lost the commit of this claim, and nobody has claimed since."""
+    values = {
+        "bucket": upload.bucket,
+        "object_key": upload.object_key,
+        "version": upload.version,
+    }
+    query = on_history(_NEWEST_ATTEMPT, claim.schema)
+    (newest,) = conn.execute(query, values).fetchone() or (None,)
+    return (newest or 0) < claim.attempt
+
+
 def _refused(row: Mapping[str, Any]) -> dict[int, str]:
     return {entry["line"]: entry["reason"] for entry in row["refused_rows"] or ()}
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from psycopg import Connection
 
-from salespro_core.errors import CommitsLost
+from salespro_core.errors import ClaimLost, CommitsLost
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.run import import_upload
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
+from salespro_core.sync_history import claims
 from tests.core.importer.inputs import appointments
+from tests.core.sync_history.history_rows import EXPIRED
 from tests.support.builders import appointment, csv_bytes
 from tests.support.import_runs import (
     CHUNKS_OF_10,
@@ -114,6 +116,80 @@ def test_refused_file_is_completed_after_lost_commits_before_it_fails(
     assert outcome.status == newest_import(conn).status == "failed"
     assert outcome.counts == newest_import(conn).counts
     assert outcome.counts.created == len(stored(conn, APPOINTMENT_TABLE)) == 30
+
+
+@pytest.mark.parametrize("earlier_attempts", [0, 1])
+@pytest.mark.parametrize("processed", [0, 10, 30])
+def test_attempt_whose_claim_is_lost_as_well_claims_again(
+    database_url: str, conn: Connection, processed: int, earlier_attempts: int
+) -> None:
+    """The claim does not wait for the disk; what the attempt has written is lost with it."""
+    rows = [appointment(f"{letter}-{n}") for letter in "ABC" for n in range(10)]
+    upload_ = new_version()
+    if earlier_attempts:
+        claims.claim(conn, upload_, lease=EXPIRED)
+    before = conn.execute("TABLE salespro_sync_history").fetchall()
+    lost: list[int] = []
+
+    def lose(outcome: Outcome) -> None:
+        if outcome.counts.processed == processed and not lost:
+            lost.append(processed)
+            with connection.connect(database_url) as other_conn:
+                other_conn.execute("DELETE FROM salespro_appointment")
+                other_conn.execute("DELETE FROM salespro_sync_history")
+                for row in before:
+                    marks = ", ".join(["%s"] * len(row))
+                    insert = f"INSERT INTO salespro_sync_history VALUES ({marks})"  # noqa: S608
+                    other_conn.execute(insert.encode(), row)
+
+    outcome = run(
+        conn,
+        csv_bytes(*rows),
+        upload_,
+        options=CHUNKS_OF_10,
+        callbacks=ImportCallbacks(on_commit=lose),
+    )
+
+    assert lost
+    assert (outcome.status, outcome.counts) == ("completed", Counts(created=30))
+    import_ = newest_import(conn)
+    assert (import_.status, import_.counts) == ("completed", outcome.counts)
+    assert outcome.attempts == import_.attempts == 1 + earlier_attempts
+    assert len(stored(conn, APPOINTMENT_TABLE)) == 30
+
+
+@pytest.mark.parametrize("successor", ["runs", "completed"])
+def test_lost_claim_that_another_attempt_has_is_not_taken_back(
+    database_url: str, conn: Connection, successor: str
+) -> None:
+    """It has the same number, perhaps the same row; its start tells the two apart."""
+    upload_ = new_version()
+    data = csv_bytes(*(appointment(f"A-{n}") for n in range(30)))
+    others: list[Outcome] = []
+
+    def succeed(outcome: Outcome) -> None:
+        if outcome.counts.processed and not others:
+            others.append(outcome)
+            with connection.connect(database_url) as other_conn:
+                other_conn.execute("DELETE FROM salespro_appointment")
+                other_conn.execute("DELETE FROM salespro_sync_history")
+                if successor == "runs":
+                    claims.claim(other_conn, upload_)
+                else:
+                    run(other_conn, data, upload_, options=CHUNKS_OF_10)
+
+    with pytest.raises(ClaimLost):
+        run(
+            conn,
+            data,
+            upload_,
+            options=CHUNKS_OF_10,
+            callbacks=ImportCallbacks(on_commit=succeed),
+        )
+
+    stored_rows = {"runs": 0, "completed": 30}[successor]
+    assert newest_import(conn).counts == Counts(created=stored_rows)
+    assert len(stored(conn, APPOINTMENT_TABLE)) == stored_rows
 
 
 class UnseekableStream(PiecewiseStream):
