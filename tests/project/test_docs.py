@@ -155,7 +155,7 @@ def test_performance_page_has_a_section_and_a_command_for_each_benchmark() -> No
         for match in written.findall(read(path))
     ]
 
-    assert len(sections) == 7
+    assert len(sections) == 8
     for section, target in sections:
         assert page.count(f"<!-- {section}: begin -->\n") == 1
         assert page.count(f"<!-- {section}: end -->\n") == 1

@@ -1,0 +1,1 @@
+"""Tests of `handler/aws/errors.py` and `error_codes.py`."""
