@@ -23,7 +23,7 @@ from handler.aws.message_visibility import set_retry_delay
 from handler.aws.s3_object import CLIENT_CONFIG
 from handler.observability.sns_notices import Notices
 from salespro_core.errors import ConfigError, ObjectError, OutOfTime, StoreUnavailable
-from tests.handler.aws.test_error_codes import COMMON, codes_of
+from tests.handler.aws.errors.test_error_codes import COMMON, codes_of
 from tests.support.function.database_settings import settings_of
 from tests.support.function.notifications import (
     notification,

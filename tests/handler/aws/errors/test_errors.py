@@ -25,7 +25,7 @@ from salespro_core.errors import (
 )
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
-from tests.handler.aws.test_error_codes import COMMON, codes_of_models
+from tests.handler.aws.errors.test_error_codes import COMMON, codes_of_models
 from tests.support.builders import upload
 from tests.support.servers.error_server import (
     MAX_REQUESTS,
