@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from salespro_core.postgres import verbose_connection
+from salespro_core.postgres.connecting import verbose_connection
 from salespro_core.postgres.connecting.verbose_connection import (
     ServerError,
     open_connection,
