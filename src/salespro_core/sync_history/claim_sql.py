@@ -52,13 +52,13 @@ SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
        records_rejected = {_KEPT} * history.records_rejected,
        refused_rows = CASE {_KEPT} WHEN 1 THEN history.refused_rows END
  WHERE {_IS_FREE}
-RETURNING id, status, attempts, attempt_started_at, sync_type,
+RETURNING id, status, attempts, attempt_started_at::text, sync_type,
           records_created, records_updated, records_unchanged,
           records_stale, records_duplicate, records_rejected, refused_rows
 """  # noqa: S608 -- constants
 
 STORED = f"""
-SELECT id, status, attempts, attempt_started_at, sync_type,
+SELECT id, status, attempts, attempt_started_at::text, sync_type,
        records_created, records_updated, records_unchanged,
        records_stale, records_duplicate, records_rejected, refused_rows,
        ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s

