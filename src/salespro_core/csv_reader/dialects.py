@@ -62,7 +62,10 @@ def check_key_quotes(keys: Iterable[str]) -> None:
     Raises:
         UnreadableObject: the file must be exported again.
     """
-    filled = [key.strip() for key in keys if key.strip()]
+    filled = list(filter(None, map(str.strip, keys)))
+    joined = "".join(filled)
+    if joined.isalnum() and joined.isascii():  # the usual case
+        return
     quoted = list(filter(_is_quoted, filled))
     # Some ids begin and end with such a mark, or with a quote that was doubled by mistake.
     marks = {key[0] for key in filled if key[0] == key[-1] and key[0] in _IN_IDS + '"'}

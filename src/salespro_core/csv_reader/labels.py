@@ -72,6 +72,12 @@ def clean_label(label: str) -> str:
     the characters they stand for; every white space is one space; full-width and other
     compatible forms are ordinary characters.
     """
+    return _clean(label) if len(label) <= _LONGEST else _clean.__wrapped__(label)
+
+
+# Each header is compared with the same labels.
+@lru_cache(maxsize=1024)
+def _clean(label: str) -> str:
     if _MAY_BE_ESCAPED.search(label) and len(label) <= _LONGEST:
         label = _unescape(label)
     if label.isascii() and label.isprintable() and not _has_quotes(label):

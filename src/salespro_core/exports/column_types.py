@@ -92,11 +92,14 @@ def text(limit: int | None = None) -> ColumnType:
         return cell
 
     def all_canonical(cells: Sequence[str]) -> bool:
-        longest = max(map(len, cells), default=0)
+        joined = "".join(cells)
         return (
-            (limit is None or longest <= limit)
-            and "\0" not in "".join(cells)
-            and not any(map(str.isspace, cells))
+            "\0" not in joined
+            and (limit is None or max(map(len, cells), default=0) <= limit)
+            # Most columns have no space at all.
+            and (
+                joined.split(maxsplit=1) == [joined] or not any(map(str.isspace, cells))
+            )
         )
 
     return ColumnType("varchar", parse, is_text=True, all_canonical=all_canonical)

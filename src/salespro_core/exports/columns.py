@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import LiteralString
 
@@ -99,18 +100,23 @@ class Column:
                 for row_index, cell in enumerate(cells)
                 if values[cell] == _INVALID
             )
-        return [values[cell] for cell in cells]
+        return list(map(values.__getitem__, cells))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The label, then its aliases."""
-        return tuple(self.label.split(" | "))
+        return _aliases(self.label)
 
     def _parse_or_mark(self, cell: str) -> str | None:
         try:
             return self.parse_cell(cell)
         except ValueError:
             return _INVALID
+
+
+@cache
+def _aliases(label: str) -> tuple[str, ...]:
+    return tuple(label.split(" | "))
 
 
 @dataclass(frozen=True, slots=True)

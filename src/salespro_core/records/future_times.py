@@ -17,7 +17,7 @@ class FutureTimes:
     def __init__(self, layout: Layout) -> None:
         self._limit = datetime.now(UTC) + TOLERANCE
         # Versions are ISO texts in UTC, so they are ordered like their instants.
-        self._limit_text = f"{self._limit:%Y-%m-%dT%H:%M:%S}"
+        self._limit_text = self._limit.replace(tzinfo=None).isoformat("T", "seconds")
         self._has_versions = layout.export.version is not None
         names = [column.name for column in layout.columns]
         self._column_index = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import compress
@@ -37,11 +37,11 @@ class FileSummaryBuilder:
         # None is a blank cell.
         self._days: Counter[str | None] = Counter()
         self._sales_of_days: Counter[str | None] = Counter()
-        self._revenue_of_days: dict[str | None, Decimal] = {}
+        self._revenue_of_days: defaultdict[str | None, Decimal] = defaultdict(Decimal)
         self._earlier = 0
         self._reps: Counter[str | None] = Counter()
         self._sales_of_reps: Counter[str | None] = Counter()
-        self._revenue_of_reps: dict[str | None, Decimal] = {}
+        self._revenue_of_reps: defaultdict[str | None, Decimal] = defaultdict(Decimal)
         self._names: dict[str | None, str] = {}
         self._has_trimmed_reps = False
 
@@ -65,8 +65,8 @@ class FileSummaryBuilder:
         if not self._has_summary:
             return None
         self._trim_days()
-        reps = self._ranked()
-        other_reps = None if self._has_trimmed_reps else max(0, len(reps) - SHOWN_REPS)
+        reps, rep_count = self._ranked()
+        other_reps = None if self._has_trimmed_reps else rep_count - len(reps)
         has_sales = "is_sale" in self._column_indexes
         has_amounts = has_sales and "sale_amount" in self._column_indexes
         return FileSummary(
@@ -89,7 +89,7 @@ class FileSummaryBuilder:
             ),
             earlier=self._earlier,
             undated=self._days[None] if "created_at" in self._column_indexes else 0,
-            reps=tuple(reps[:SHOWN_REPS]),
+            reps=reps,
             other_reps=other_reps,
         )
 
@@ -102,12 +102,13 @@ class FileSummaryBuilder:
             for name in ("created_at", "is_sale", "salesrep_email", "sale_amount")
         )
         self._rows += rows
-        self._days.update(_days(made))
+        days = list(_days(made))
+        self._days.update(days)
         self._reps.update(emails)
         self._note_names(columns, emails)
         are_sold = [value == "t" for value in is_sale]
         self._sales += are_sold.count(True)
-        days = list(_days(list(compress(made, are_sold))))
+        days = list(compress(days, are_sold))
         self._sales_of_days.update(days)
         sellers = list(compress(emails, are_sold))
         self._sales_of_reps.update(sellers)
@@ -120,13 +121,14 @@ class FileSummaryBuilder:
             return
         self._amounts += len(some)
         self._revenue += sum(some)
-        self._range = min([*some, *self._range]), max([*some, *self._range])
-        for revenue, keys in (
-            (self._revenue_of_reps, sellers),
-            (self._revenue_of_days, days),
-        ):
-            for amount, key in zip(some, compress(keys, amounts), strict=True):
-                revenue[key] = revenue.get(key, _ZERO) + amount
+        ends = (min(some), max(some), *self._range)
+        self._range = min(ends), max(ends)
+        sold = zip(
+            some, compress(sellers, amounts), compress(days, amounts), strict=True
+        )
+        for amount, seller, day in sold:
+            self._revenue_of_reps[seller] += amount
+            self._revenue_of_days[day] += amount
 
     def _note_names(self, columns: Sequence[Values], emails: Values) -> None:
         """Keep the first name that the file has for each rep."""
@@ -137,14 +139,13 @@ class FileSummaryBuilder:
             for name in ("salesrep_first_name", "salesrep_last_name")
             if name in self._column_indexes
         ]
-        for row, email in enumerate(emails):
+        names = zip(*(columns[index] for index in indexes), strict=True)
+        for email, parts in zip(emails, names, strict=bool(indexes)):
             if not missing:
                 break
-            if email in missing:
-                name = filter(None, (columns[index][row] for index in indexes))
-                if known := " ".join(name):
-                    missing.remove(email)
-                    self._names[email] = known
+            if email in missing and (name := " ".join(filter(None, parts))):
+                missing.remove(email)
+                self._names[email] = name
 
     def _trim_days(self) -> None:
         for day, rows in sorted(_known(self._days))[:-MOST_DAYS]:
@@ -159,24 +160,36 @@ class FileSummaryBuilder:
                 known.pop(rep, None)
         self._has_trimmed_reps = True
 
-    def _ranked(self) -> list[Rep]:
-        """The reps with an email; emails that differ only in case are one rep."""
-        reps: dict[str, Rep] = {}
-        for email, rows in _known(self._reps):
+    def _ranked(self) -> tuple[tuple[Rep, ...], int]:
+        """The first reps with an email, and the number of all of them.
+
+        Emails that differ only in case are one rep.
+        """
+        # Negative, so that they are sorted like the email: the most sales first.
+        totals: dict[str, tuple[int, Decimal, int]] = {}
+        names: dict[str, str] = {}
+        for email, appointments in _known(self._reps):
             key = email.strip().lower()
-            same = reps.get(key)
-            reps[key] = Rep(
-                email=key,
-                name=(same.name if same else "") or self._names.get(email, ""),
-                appointments=rows + (same.appointments if same else 0),
-                sales=self._sales_of_reps[email] + (same.sales if same else 0),
-                revenue=self._revenue_of_reps.get(email, _ZERO)
-                + (same.revenue if same else 0),
+            sales, revenue, rows = totals.get(key, (0, _ZERO, 0))
+            totals[key] = (
+                sales - self._sales_of_reps.get(email, 0),
+                revenue - self._revenue_of_reps.get(email, _ZERO),
+                rows - appointments,
             )
-        return sorted(
-            reps.values(),
-            key=lambda rep: (-rep.sales, -rep.revenue, -rep.appointments, rep.email),
+            if name := self._names.get(email):
+                names.setdefault(key, name)
+        ranked = sorted((total, key) for key, total in totals.items())
+        reps = tuple(
+            Rep(
+                email=key,
+                name=names.get(key, ""),
+                appointments=-rows,
+                sales=-sales,
+                revenue=-revenue,
+            )
+            for (sales, revenue, rows), key in ranked[:SHOWN_REPS]
         )
+        return reps, len(ranked)
 
 
 def _known(counter: Counter[str | None]) -> Iterator[tuple[str, int]]:

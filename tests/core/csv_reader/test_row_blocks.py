@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from itertools import chain
+from itertools import chain, product
 
 import pytest
 from hypothesis import example, given, settings
@@ -83,3 +83,42 @@ def test_row_that_may_have_swallowed_another_is_left_to_recovery_if_damage_follo
     assert [row[0] for row in block.rows] == ["a1"]
     assert line_count == 1
     assert [row[0] for row in after.rows] == ["b1", "e1"]
+
+
+def rows_of_reader(lines: list[str]) -> tuple[list[list[str]], list[int], bool]:
+    """The rows that Python's strict reader reads before its first error."""
+    reader = csv.reader(lines, strict=True)
+    rows: list[list[str]] = []
+    starts = [0]
+    try:
+        for cells in reader:
+            rows.append(cells)
+            starts.append(reader.line_num)
+    except csv.Error:
+        return rows, starts, reader.line_num == len(lines)
+    return rows, starts, False
+
+
+def assert_split_as_by_reader(text: str) -> None:
+    lines = io.StringIO(text, newline="").readlines()
+    rows, starts, is_incomplete = rows_of_reader(lines)
+
+    split = row_blocks.split_rows(lines)
+
+    assert (split.rows, list(split.starts)) == (rows, starts), text
+    assert split.is_incomplete == is_incomplete, text
+    quotes = [index for index, cells in enumerate(rows) if '"' in "".join(cells)]
+    assert list(split.rows_with_quotes) == quotes, text
+
+
+@pytest.mark.parametrize("alphabet", ['a",\n', '",\r\n', '" \n\0'])
+def test_every_short_text_is_split_as_by_the_csv_module(alphabet: str) -> None:
+    for length in range(7):
+        for characters in product(alphabet, repeat=length):
+            assert_split_as_by_reader("".join(characters))
+
+
+@settings(deadline=None, max_examples=500)
+@given(damaged)
+def test_long_text_is_split_as_by_the_csv_module(text: str) -> None:
+    assert_split_as_by_reader(text)

@@ -15,7 +15,7 @@ from tests.support.builders import appointment, csv_bytes, user
 
 ROWS = 3000
 # One column of text that is looked at cell by cell would double it.
-MOST_CALLS_PER_ROW = 0.8
+MOST_CALLS_PER_ROW = 0.45
 FILES = {
     "appointments": lambda n: csv_bytes(
         *(

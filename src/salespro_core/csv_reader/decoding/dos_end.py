@@ -56,6 +56,10 @@ class WithoutDosEnd:
         self._ready, self._held = line_ends, b""
 
     def _add(self, piece: bytes) -> None:
+        if _DOS_END not in piece and not self._held:  # the usual case
+            self._ready += piece
+            self._is_line_end = piece[-1:] in _LINE_ENDS
+            return
         piece = self._held + piece
         padding = _PADDING.match(piece[::-1])
         padding_start = len(piece) - (padding.end() if padding else 0)

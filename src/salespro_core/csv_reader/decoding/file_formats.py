@@ -228,10 +228,12 @@ def wide_encoding(head: bytes) -> str | None:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return encoding
-    if any(_is_text(head, name) for name in ("utf-32-le", "utf-32-be")):
+    has_nul = b"\0" in head
+    # A character of UTF-32 has one NUL byte or more.
+    if has_nul and any(_is_text(head, name) for name in ("utf-32-le", "utf-32-be")):
         return "UTF-32"
     if (
-        b"\0" in head
+        has_nul
         and not _begins_with_ascii_line(head)
         and (
             head[:64].count(0) > len(head[:64]) // 4

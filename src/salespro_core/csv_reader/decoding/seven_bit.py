@@ -30,7 +30,8 @@ def seven_bit_encoding(text: str) -> str | None:
         if match[0].startswith(("\x1b$)C", "\x0e")):
             return "ISO-2022-KR"
         return "ISO-2022-CN" if match[0][:3] == "\x1b$)" else "ISO-2022-JP"
-    if "~{" in text and any(map(_is_hz, _HZ.findall(text))):
+    # A search for one character is ten times as fast.
+    if "~" in text and any(map(_is_hz, _HZ.findall(text))):
         return "HZ"
     if "+" in text and any(map(_is_utf_7, map("".join, _UTF_7.findall(text)))):
         return "UTF-7"

@@ -9,26 +9,22 @@ from typing import BinaryIO, TypeAlias
 
 from salespro_core.csv_reader.decoding.dos_end import WithoutDosEnd
 from salespro_core.csv_reader.decoding.file_formats import check_format
+from salespro_core.csv_reader.decoding.text_lines import READ_BYTES, TextLines
 from salespro_core.errors import UnreadableObject
 
 HEAD_BYTES = 4096
-READ_BYTES = 128 * 1024
-# A file without line ends must not be read into memory as one line.
-MAX_LINE_BYTES = 16 * 1024 * 1024
-
 # A file may be compressed twice by accident.  Each level costs memory for its buffers.
 MAX_GZIP_LEVELS = 3
 _UTF8_BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
 
-_Readable: TypeAlias = BinaryIO | gzip.GzipFile | WithoutDosEnd
+_Readable: TypeAlias = BinaryIO | gzip.GzipFile
 
 
-def open_text(stream: BinaryIO) -> io.TextIOWrapper:
-    """Open a stream as text whose lines keep their ends: LF, CR or CRLF.
+def open_text(stream: BinaryIO) -> TextLines:
+    """Open a stream as lines of text.
 
-    A byte order mark is removed.  Bytes that are not UTF-8 become lone surrogates.  The
-    stream is left open.
+    A byte order mark is removed.  The stream is left open.
 
     Raises:
         UnreadableObject: the file is empty, has another format or is broken gzip.  Reading
@@ -52,8 +48,7 @@ def open_text(stream: BinaryIO) -> io.TextIOWrapper:
         and len(head) < HEAD_BYTES
     ):
         raise UnreadableObject("The file is empty: it has no header. Export it again.")
-    lines = _buffered(b"", WithoutDosEnd(head.removeprefix(_UTF8_BOM), content))
-    return io.TextIOWrapper(lines, "utf-8", "surrogateescape", newline="")
+    return TextLines(WithoutDosEnd(head.removeprefix(_UTF8_BOM), content))
 
 
 def _buffered(head: bytes, rest: _Readable) -> io.BufferedReader:
@@ -69,12 +64,11 @@ def _read_fully(stream: BinaryIO, size_bytes: int) -> bytes:
 
 
 class _ConcatenatedStream(io.RawIOBase):
-    """A head that was read already, then the rest of its stream; limits line lengths."""
+    """A head that was read already, then the rest of its stream."""
 
     def __init__(self, head: bytes, rest: _Readable) -> None:
         self._head = head
         self._rest = rest
-        self._line_bytes = 0
 
     def readable(self) -> bool:
         return True
@@ -83,15 +77,6 @@ class _ConcatenatedStream(io.RawIOBase):
         piece = self._head[: len(buffer)] or self._rest.read(len(buffer))
         self._head = self._head[len(piece) :]
         buffer[: len(piece)] = piece
-        line_end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
-        if line_end >= 0:
-            self._line_bytes = 0
-        self._line_bytes += len(piece) - line_end - 1
-        if self._line_bytes > MAX_LINE_BYTES:
-            raise UnreadableObject(
-                f"A line is longer than {MAX_LINE_BYTES // 1024**2} MiB, so this is not a "
-                "CSV file from SalesPro. Export it again."
-            )
         return len(piece)
 
 

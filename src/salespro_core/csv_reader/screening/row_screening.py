@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from operator import itemgetter
 
 from salespro_core.csv_reader.block import Block
@@ -77,12 +77,13 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
             first.append(block)  # noqa: PERF402 -- the blocks before an error are kept
     except InputError as early:  # in every attempt, after the same rows
         error = early
+    rows, sound = _first_rows(first)
     # The rows of a rejects file are those whose keys may be damaged.
     if not layout.is_rejects_file:
-        check_key_quotes(_first_keys(first, layout))
-        _check_no_rejects_file(first, layout)
-    rows = islice(chain.from_iterable(first), SCREENED_ROWS)
-    widths = Counter(len(row.cells) for row in rows if not row.problem)
+        key_index = layout.column_indexes[0]
+        check_key_quotes("".join(cells[key_index : key_index + 1]) for cells in sound)
+        check_reasons(layout.labels, layout.ignored_indexes, rows, layout.export)
+    widths = Counter(map(len, sound))
     # Rejects files consist of damaged rows, of which a person may have corrected one.
     if not (layout.is_rejects_file and len(layout.labels) in widths):
         check_width(widths, layout.labels, layout.export)
@@ -92,11 +93,6 @@ def _fitting(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
     if error:
         raise error
     yield from blocks
-
-
-def _check_no_rejects_file(first: Iterable[Block], layout: Layout) -> None:
-    rows = [row.cells for row in islice(chain.from_iterable(first), SCREENED_ROWS)]
-    check_reasons(layout.labels, layout.ignored_indexes, rows, layout.export)
 
 
 def _renamed_label(layout: Layout) -> str | None:
@@ -120,11 +116,17 @@ def _first_blocks(blocks: Iterator[Block], layout: Layout) -> Iterator[Block]:
             return
 
 
-def _first_keys(first: Iterable[Block], layout: Layout) -> Iterator[str]:
-    key_index = layout.column_indexes[0]
-    for row in islice(chain.from_iterable(first), SCREENED_ROWS):
-        if not row.problem:
-            yield "".join(row.cells[key_index : key_index + 1])
+def _first_rows(first: Iterable[Block]) -> tuple[list[list[str]], list[list[str]]]:
+    """The first `SCREENED_ROWS` rows, and those of them without a problem."""
+    rows: list[list[str]] = []
+    sound: list[list[str]] = []
+    for block in first:
+        some = block.rows[: SCREENED_ROWS - len(rows)]
+        rows += some
+        sound += (
+            cells for index, cells in enumerate(some) if index not in block.problems
+        )
+    return rows, sound
 
 
 class _Screen:

@@ -8,7 +8,8 @@ import tracemalloc
 
 import pytest
 
-from salespro_core.csv_reader.decoding.text_stream import MAX_LINE_BYTES, open_text
+from salespro_core.csv_reader.decoding.text_lines import MAX_LINE_BYTES
+from salespro_core.csv_reader.decoding.text_stream import open_text
 from salespro_core.errors import UnreadableObject
 
 LARGE_BYTES = 64 * 1024**2

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from salespro_core.csv_reader.decoding import text_stream
+from salespro_core.csv_reader.decoding import text_lines
 from salespro_core.csv_reader.decoding.text_stream import open_text
 from salespro_core.csv_reader.row_reader import Row
 from salespro_core.errors import ObjectUnavailable, UnreadableObject
@@ -205,7 +205,7 @@ def test_rows_before_a_broken_stream_are_yielded() -> None:
 def test_line_over_the_limit_is_refused_before_it_is_in_memory(
     monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]
 ) -> None:
-    monkeypatch.setattr(text_stream, "MAX_LINE_BYTES", 1024 * 1024)
+    monkeypatch.setattr(text_lines, "MAX_LINE_BYTES", 1024 * 1024)
     body = b"a\n" + b"x" * 8 * 1024 * 1024
     stream = io.BytesIO(compress(body))
 
@@ -220,7 +220,7 @@ def test_line_over_the_limit_is_refused_before_it_is_in_memory(
 
 
 def test_line_of_exactly_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_stream, "MAX_LINE_BYTES", 1024 * 1024)
+    monkeypatch.setattr(text_lines, "MAX_LINE_BYTES", 1024 * 1024)
     line = "x" * 1024 * 1024 + "\n"
 
     assert list(open_text(io.BytesIO(f"a\n{line}b".encode()))) == ["a\n", line, "b"]

@@ -137,7 +137,7 @@ def test_blank_rows_do_not_fill_the_memory() -> None:
         tracemalloc.stop()
 
     assert (found, rejects) == (["a1"], [])
-    # 128 KiB of text are read at once, here 65,536 rows.
+    # 64 KiB of text are read at once, here 32,768 rows.
     assert peak_bytes < 30 * 1024 * 1024
 
 
