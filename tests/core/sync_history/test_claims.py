@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from psycopg import Connection
 
-from salespro_core.errors import ClaimHeld, ClaimLost
+from salespro_core.errors import ClaimHeld
 from salespro_core.model.counts import COUNTING_VERSION, Counts
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims, completion
@@ -195,30 +195,6 @@ def test_renewal_of_a_lease_changes_nothing_else(conn: Connection) -> None:
 
     row = latest_import_row(conn)
     assert row == before | {"lease_expires_at": row["lease_expires_at"]}
-
-
-@pytest.mark.parametrize("lost", ["commit", "row"])
-def test_claim_whose_commit_postgres_has_lost_writes_nothing(
-    conn: Connection, lost: str
-) -> None:
-    """After the crash another attempt has the same number, perhaps even the same row."""
-    first = claims.claim(conn, upload())
-    conn.execute("DELETE FROM salespro_sync_history")
-    second = claims.claim(conn, upload())
-    if lost == "row":  # a sequence, too, can lose its last numbers
-        conn.execute("UPDATE salespro_sync_history SET id = %s", [first.import_id])
-        second = replace(second, import_id=first.import_id)
-    before = latest_import_row(conn)
-    assert (first.attempt, second.attempt) == (1, 1)
-
-    for change in (claims.checkpoint, claims.renew_lease, claims.release_lease):
-        with pytest.raises(ClaimLost):
-            change(conn, first)
-    with pytest.raises(ClaimLost):
-        completion.complete(conn, first, report=None)
-
-    assert latest_import_row(conn) == before
-    write_one_row(conn, second)
 
 
 def test_claim_of_a_completed_upload_changes_nothing(conn: Connection) -> None:

@@ -15,6 +15,7 @@ from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import MOST_REFUSED
 from tests.core.sync_history.history_rows import EXPIRED, write_one_row
 from tests.support.builders import upload
+from tests.support.table_contents import latest_import_row
 
 
 def test_checkpoint_is_that_of_the_claimed_import(conn: Connection) -> None:
@@ -86,3 +87,27 @@ def test_next_attempt_knows_the_export_that_an_earlier_one_has_recognised(
 
     types = [first.sync_type, second.sync_type, third.sync_type]
     assert types == [None, None, sync_type]
+
+
+@pytest.mark.parametrize("lost", ["commit", "row"])
+def test_claim_whose_commit_postgres_has_lost_writes_nothing(
+    conn: Connection, lost: str
+) -> None:
+    """After the crash another attempt has the same number, perhaps even the same row."""
+    first = claims.claim(conn, upload())
+    conn.execute("DELETE FROM salespro_sync_history")
+    second = claims.claim(conn, upload())
+    if lost == "row":  # a sequence, too, can lose its last numbers
+        conn.execute("UPDATE salespro_sync_history SET id = %s", [first.import_id])
+        second = replace(second, import_id=first.import_id)
+    before = latest_import_row(conn)
+    assert (first.attempt, second.attempt) == (1, 1)
+
+    for change in (claims.checkpoint, claims.renew_lease, claims.release_lease):
+        with pytest.raises(ClaimLost):
+            change(conn, first)
+    with pytest.raises(ClaimLost):
+        completion.complete(conn, first, report=None)
+
+    assert latest_import_row(conn) == before
+    write_one_row(conn, second)
