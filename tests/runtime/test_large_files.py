@@ -106,7 +106,7 @@ def test_import_killed_at_its_timeout_is_completed_by_the_next_delivery(
     _assert_finished_by(environment, attempts=2)
 
 
-def test_import_without_time_stops_and_is_completed_by_a_new_message(
+def test_import_without_time_stops_and_is_completed_by_the_next_delivery(
     environment: Environment, tmp_path: Path
 ) -> None:
     """It stops before the timeout and frees its lease, so there is no wait."""
@@ -115,12 +115,11 @@ def test_import_without_time_stops_and_is_completed_by_a_new_message(
         invocation,
     ):
         response = invocation.result()
-    assert response == {"batchItemFailures": []}
+    assert len(response["batchItemFailures"]) == 1
     assert "timed out" not in running.output
-    interrupted, sent = log_lines(running)
-    assert interrupted["message"] == "import interrupted"
-    assert 0 < interrupted["records_processed"] < SEVERAL
-    assert sent["message"] == "message sent again"
+    [line] = log_lines(running)
+    assert line["message"] == "import interrupted"
+    assert 0 < line["records_processed"] < SEVERAL
 
     _assert_finished_by(environment, attempts=2)
 
