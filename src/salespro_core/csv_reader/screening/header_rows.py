@@ -201,10 +201,12 @@ def find_joined_header(cells: Sequence[str], known: Collection[str]) -> list[str
     are_labels = [fold_label(cell) in known for cell in cells]
     if are_labels[0]:
         return []  # the row is a header from its start
-    for index in range(len(cells) - 1):
-        rest = are_labels[index + 1 :]
+    labels_left = sum(are_labels)  # a row may have many cells: no sum for each of them
+    for index, is_label in enumerate(are_labels[1:]):
+        is_header = is_label and labels_left * 2 >= len(cells) - index - 1
+        labels_left -= is_label
         # The first label follows the text of the last cell, or is alone if that is blank.
-        if not rest[0] or sum(rest) * 2 < len(rest):
+        if not is_header:
             continue
         joined = fold_label(cells[index])
         if ends := [label for label in known if label and joined.endswith(label)]:
