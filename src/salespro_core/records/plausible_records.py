@@ -21,8 +21,6 @@ from salespro_core.records.key_forms import (
 
 # No chance, unlike two booleans or amounts; the id may be a word then.
 SURE_TIMES = 2
-# Nor a time with so many valid cells in all.
-SURE_VALID = 3
 # A file writes spaces after commas if this share of its sound rows has one.
 MIN_SPACED_SHARE = 1 / 4
 # Blocks of rows that are kept until damage follows; more are compared at once.
@@ -156,10 +154,8 @@ class PlausibleRecords:
         if times >= SURE_TIMES or (times and self._key_forms.has_usual_length(key)):
             return True
         # A space after a comma is prose, in a file that does not write them.
-        is_prose = not self._writes_spaces and self._has_spaces(cells)
-        if times and valid >= SURE_VALID and not is_prose:
-            return True
-        if is_prose and not (valid or is_random_key(key)):
+        is_sure = valid or is_random_key(key) or self._writes_spaces
+        if not is_sure and self._has_spaces(cells):
             return False
         return self._key_forms.match(key)
 

@@ -172,33 +172,3 @@ def test_row_with_two_times_after_damage_is_a_record_whatever_its_id_is() -> Non
 
     assert found[-1] == "Ann"
     assert [reject.line for reject in rejects] == [42]
-
-
-@pytest.mark.parametrize("odd", ["EMP-77", "Ann", "x", "a-b-c", "12345678901234567"])
-@pytest.mark.parametrize("before", [0, 1, 30])
-def test_row_with_a_date_and_two_other_valid_cells_is_a_record_whatever_its_id_is(
-    odd: str, before: int
-) -> None:
-    """A users export has one date; no text has it and two booleans in their columns."""
-    header = "User Object ID,First Name,Last Login,Active/Inactive,Send Credit Apps"
-    rest = "Ann,06/18/2025,TRUE,FALSE"
-    rows = [f"uQ7aaaaa{n:02},{rest}" for n in range(before)]
-    damaged = f'uQ7aaaab00,"{rest}'
-    lines = [header, *rows, damaged, f"{odd},{rest}", f"uQ7aaaab01,{rest}", ""]
-
-    ids, rejects, _ = read("\n".join(lines).encode())
-
-    assert ids == [*(row[:10] for row in rows), odd, "uQ7aaaab01"]
-    assert [reject.line for reject in rejects] == [before + 2]
-
-
-def test_prose_with_a_date_and_two_booleans_is_text() -> None:
-    header = "User Object ID,First Name,Last Login,Active/Inactive,Send Credit Apps"
-    rest = "Ann,06/18/2025,TRUE,FALSE"
-    prose = "said, Ann, 06/18/2025, yes, no"
-
-    body = f'{header}\na1,"{rest}\n{prose}\nb1,{rest}\nb2,{rest}\n'
-
-    ids, _, _ = read(body.encode())
-
-    assert ids == ["b1", "b2"]
