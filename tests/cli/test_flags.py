@@ -21,9 +21,10 @@ FLAGS = [
     ("--max-rejected-rows", "MAX_REJECTED_ROWS", "1", "few"),
     ("--max-rejected-percent", "MAX_REJECTED_PERCENT", "2.5", "5%"),
 ]
-# Commands that use the database; `sample` does not.
-COMMANDS = sorted({*cli.commands} - {"sample"})
+# Commands that use the database; `sample` and `upload-link` do not.
+COMMANDS = sorted({*cli.commands} - {"sample", "upload-link"})
 ARGUMENTS = {
+    "bootstrap": ["importer", "--iam"],
     "grants": ["importer"],
     "import": ["a.csv"],
     "psql": ["-c", "SELECT 1"],

@@ -32,6 +32,7 @@ def test_every_option_with_a_number_is_found() -> None:
         ("history", "--limit"), ("show", "--limit"), ("watch", "--interval"),
         ("sample", "--seed"), ("sample", "--rows"), ("sandbox", "--port"),
         ("analyze", "--days"), ("import", "--jobs"), ("import", "-j"),
+        ("upload-link", "--hours"), ("upload-link", "--max-mb"),
     } == {(name, option) for name, option, _ in NUMBERS}  # fmt: skip
 
 
