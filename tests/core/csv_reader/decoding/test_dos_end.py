@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salespro_core.csv_reader.decoding.dos_end import WithoutDosEnd
@@ -122,6 +122,7 @@ def test_long_end_is_read_alike_whatever_the_size_of_reads(end: bytes) -> None:
             assert read_in_pieces(body, head_size, size) == whole
 
 
+@settings(deadline=None)  # some examples have a megabyte
 @given(
     st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\x1a", b"\x1a" * 30_000, b"\x1a\n" * 20_000, b"\0", b"\xef\xbb\xbf", b"\xef\xbb", b" " * 9000])),
     st.integers(500, 100_000),
