@@ -13,8 +13,9 @@ from salespro_core.postgres.relations import (
     check_tables,
     find_schema,
     read_only_transaction,
+    start_at_tables,
 )
-from salespro_core.postgres.session import SETTINGS, transaction
+from salespro_core.postgres.session import HISTORY, SETTINGS, ended, transaction
 from tests.support.table_contents import TABLES, number
 
 # What another client of a pooler may have left in the session.
@@ -130,30 +131,46 @@ def test_schema_is_the_first_of_the_search_path_with_the_history(
             assert find_schema(new) == "public"
 
 
+# Every problem that the catalogue shows.  A nondeterministic collation needs ICU, which the
+# embedded server lacks: the tests under each setting have one.
+PROBLEMS = {
+    "is a view": "CREATE VIEW {table} AS TABLE moved",
+    "is a materialized view": "CREATE MATERIALIZED VIEW {table} AS TABLE moved",
+    "is a foreign table": "CREATE FOREIGN DATA WRAPPER away;"
+    " CREATE SERVER away FOREIGN DATA WRAPPER away;"
+    " CREATE FOREIGN TABLE {table} ({key} text) SERVER away",
+    "is a partitioned table": "CREATE TABLE {table} (LIKE moved) PARTITION BY HASH ({key})",
+    "is not a table": "CREATE TYPE {table} AS ({key} text)",
+    "has a rule": "CREATE TABLE {table} (LIKE moved);"
+    " CREATE RULE quiet AS ON INSERT TO {table} DO INSTEAD NOTHING",
+    "has tables that inherit from it": "CREATE TABLE {table} (LIKE moved);"
+    " CREATE TABLE child () INHERITS ({table})",
+    "has the type": "CREATE TYPE base AS ENUM ('a'); CREATE DOMAIN strange AS base;"
+    " CREATE TABLE {table} ({key} strange)",
+}
+
+
 @pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize(
-    ("replacement", "kind"),
-    [
-        ("CREATE VIEW {table} AS SELECT * FROM moved", "a view"),
-        ("CREATE MATERIALIZED VIEW {table} AS SELECT * FROM moved", "a materialized"),
-        (
-            "CREATE TABLE {table} (LIKE moved) PARTITION BY HASH ({key})",
-            "a partitioned table",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("problem", "replacement"), PROBLEMS.items())
 def test_relation_that_is_not_a_plain_table_is_refused_by_name(
-    conn: Connection, table: str, replacement: str, kind: str
+    conn: Connection, table: str, problem: str, replacement: str
 ) -> None:
+    """The glance at the start of an import leaves it to the close look, too."""
     columns = conn.execute(f"TABLE {table}").description or []
     conn.execute(f"ALTER TABLE {table} RENAME TO moved")
     conn.execute(replacement.format(table=table, key=columns[0].name).encode())
+    refused = pytest.raises(StoreRefused, match=rf"public\.{table} {problem}")
 
-    with (
-        pytest.raises(StoreRefused, match=rf"public\.{table} is {kind}"),
-        transaction(conn),
-    ):
+    with refused, transaction(conn):
         check_all_tables(conn)
+    others = [name for name in TABLES if name != HISTORY]
+    if table == HISTORY:
+        with refused, ended(conn):
+            start_at_tables(conn, others, {})
+    else:
+        with ended(conn):
+            schema, plain = start_at_tables(conn, others, {})
+        assert (schema, set(plain)) == ("public", {*others} - {table})
 
 
 @pytest.mark.parametrize("table", TABLES)
