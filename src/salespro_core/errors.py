@@ -191,7 +191,7 @@ class ClaimLost(Unfinished):
     """Another attempt took over the import; this attempt writes nothing more.
 
     Also raised first when Postgres lost commits of this attempt, since the stored
-    checkpoint then differs from the expected one.  `importer.run` distinguishes the two.
+    checkpoint then differs from the expected one.  `importer.attempt_claim` distinguishes the two.
     """
 
     def __init__(self) -> None:

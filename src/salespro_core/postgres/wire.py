@@ -230,7 +230,7 @@ def _run(
             for command in opening:
                 pipeline.execute(command)
             for query in queries:
-                pipeline.execute(query.statement.text, query.parameters)
+                pipeline.execute_query(query)
             pipeline.execute(b"COMMIT")
             results = pipeline.send().fetch()
     except psycopg.Error:

@@ -57,15 +57,6 @@ class Batch:
         """The rows of the file that are counted with this batch."""
         return len(self) + self.duplicate + self.rejected
 
-    def split(self, max_records: int) -> Iterator[Batch]:
-        """All records, in batches of at most `max_records`."""
-        for start in range(0, len(self), max_records):
-            yield (
-                self
-                if len(self) <= max_records
-                else self.slice(start, start + max_records)
-            )
-
     def halves(self) -> tuple[Batch, Batch]:
         """Two batches of half the records; the first one keeps the skipped rows."""
         middle = len(self) // 2
@@ -149,14 +140,11 @@ def make_chunk(layout: Layout, part: ParsedRows, *, batch_size: int) -> Chunk:
 
 
 def _of_pieces(part: ParsedRows, batch_size: int) -> Iterator[Batch]:
-    """Batches of as many whole pieces as fit, whose array literals are built already."""
+    """Batches of as many whole pieces as fit; no piece is longer than a batch."""
     whole = Batch(part.lines, part.columns, part.cells)
     start = end = 0
     texts: list[Sequence[str]] = []
     for records, elements in part.pieces:
-        if records > batch_size:
-            yield from whole.split(batch_size)
-            return
         if end + records - start > batch_size:
             yield whole.slice(start, end, texts)
             start, texts = end, []

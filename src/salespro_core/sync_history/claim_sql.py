@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from salespro_core.model.upload import Upload
+
 # `sync_type` is NOT NULL, also for a file that is refused before it is recognised.
 UNKNOWN = "csv_unknown"
 # 0 for an import whose rows were counted by other rules: its checkpoint starts over.
@@ -9,7 +11,8 @@ _KEPT = "(history.counting_version IS NOT DISTINCT FROM excluded.counting_versio
 # No row: another attempt took over, or Postgres has lost the commit of the claim.
 CLAIMED = """id = %(import_id)s::bigint AND attempts = %(attempt)s::int
    AND attempt_started_at = %(attempt_started_at)s::timestamptz"""
-_OF_UPLOAD = """
+# See `identity`.
+OF_UPLOAD = """
 (bucket, object_key, object_version)
  = (%(bucket)s::text, %(object_key)s::text, %(version)s::text)
 """
@@ -33,7 +36,7 @@ SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
        %(counting_version)s::int
  WHERE NOT EXISTS (
        SELECT FROM {{history}} AS history
-        WHERE {_OF_UPLOAD} AND NOT ({_IS_FREE}))
+        WHERE {OF_UPLOAD} AND NOT ({_IS_FREE}))
     ON CONFLICT (bucket, object_key, object_version) DO UPDATE
    SET attempts = history.attempts + 1,
        attempt_started_at = clock_timestamp(),
@@ -63,5 +66,16 @@ SELECT id, status, attempts, attempt_started_at::text, sync_type,
        records_stale, records_duplicate, records_rejected, refused_rows,
        ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s
   FROM {{history}}
- WHERE {_OF_UPLOAD}
+ WHERE {OF_UPLOAD}
 """  # noqa: S608 -- constants
+
+NEWEST_ATTEMPT = f"SELECT max(attempts) FROM {{history}} WHERE {OF_UPLOAD}"  # noqa: S608 -- constants
+
+
+def identity(upload: Upload) -> dict[str, object]:
+    """The parameters of `OF_UPLOAD`."""
+    return {
+        "bucket": upload.bucket,
+        "object_key": upload.object_key,
+        "version": upload.version,
+    }

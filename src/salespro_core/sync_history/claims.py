@@ -26,7 +26,14 @@ from salespro_core.postgres.wire import (
     execute_and_commit,
     numbered,
 )
-from salespro_core.sync_history.claim_sql import CLAIM, CLAIMED, STORED, UNKNOWN
+from salespro_core.sync_history.claim_sql import (
+    CLAIM,
+    CLAIMED,
+    NEWEST_ATTEMPT,
+    STORED,
+    UNKNOWN,
+    identity,
+)
 
 # After this time without a commit, another attempt may take over.  It must be longer than
 # the slowest statement (`postgres.session.STATEMENT_TIMEOUT_S`).
@@ -106,9 +113,7 @@ def claim(
     """
     values: dict[str, object] = {
         "location": upload.path or upload.location,
-        "bucket": upload.bucket,
-        "object_key": upload.object_key,
-        "version": upload.version,
+        **identity(upload),
         "uploaded_at": upload.uploaded_at,
         "size_bytes": upload.size_bytes,
         "lease": lease,
@@ -185,22 +190,10 @@ def checkpoint(conn: Connection, claim: Claim) -> Claim:
     return replace(claim, counts=read_counts(row), refused=_refused(row))
 
 
-_NEWEST_ATTEMPT = """
-SELECT max(attempts) FROM {history}
- WHERE (bucket, object_key, object_version)
-     = (%(bucket)s, %(object_key)s, %(version)s)
-"""
-
-
 def is_undone(conn: Connection, claim: Claim, upload: Upload) -> bool:
     """Whether Postgres has lost the commit of this claim, and nobody has claimed since."""
-    values = {
-        "bucket": upload.bucket,
-        "object_key": upload.object_key,
-        "version": upload.version,
-    }
-    query = on_history(_NEWEST_ATTEMPT, claim.schema)
-    (newest,) = conn.execute(query, values).fetchone() or (None,)
+    query = on_history(NEWEST_ATTEMPT, claim.schema)
+    (newest,) = conn.execute(query, identity(upload)).fetchone() or (None,)
     return (newest or 0) < claim.attempt
 
 

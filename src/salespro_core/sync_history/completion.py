@@ -7,16 +7,13 @@ from psycopg import Connection
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.relations import find_schema
 from salespro_core.postgres.session import on_history
-from salespro_core.sync_history.claim_sql import CLAIMED
+from salespro_core.sync_history.claim_sql import CLAIMED, OF_UPLOAD, identity
 from salespro_core.sync_history.claims import Claim, update_claimed
 
-_IS_COMPLETED = """
+_IS_COMPLETED = f"""
 SELECT EXISTS (
-    SELECT FROM {history}
-     WHERE (bucket, object_key, object_version)
-         = (%(bucket)s, %(object_key)s, %(version)s)
-       AND status = 'completed')
-"""
+    SELECT FROM {{history}} WHERE {OF_UPLOAD} AND status = 'completed')
+"""  # noqa: S608 -- constants
 
 
 def is_completed(conn: Connection, upload: Upload) -> bool:
@@ -25,13 +22,8 @@ def is_completed(conn: Connection, upload: Upload) -> bool:
     Raises:
         StoreRefused: as `find_schema`.
     """
-    parameters = {
-        "bucket": upload.bucket,
-        "object_key": upload.object_key,
-        "version": upload.version,
-    }
     query = on_history(_IS_COMPLETED, find_schema(conn))
-    row = conn.execute(query, parameters).fetchone()
+    row = conn.execute(query, identity(upload)).fetchone()
     return row == (True,)
 
 
