@@ -137,7 +137,7 @@ _SUMS = """
        max(sale_amount) FILTER (WHERE is_sale) AS maximum
 """
 _SINCE = "(%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
-_OVERVIEW = f"SELECT {_SUMS} FROM salespro_appointment WHERE {_SINCE}"  # noqa: S608
+_OVERVIEW = f"SELECT {_SUMS} FROM salespro_appointment WHERE {_SINCE}"  # noqa: S608 -- constants
 
 
 def _overview(conn: Connection, since: datetime | None) -> Sales:
@@ -194,7 +194,7 @@ SELECT width_bucket(created_at, %(midnights)s::timestamptz[]) AS day, {_SUMS}
  WHERE created_at >= %(since)s AND created_at < %(until)s
  GROUP BY day
  ORDER BY day DESC
-"""  # noqa: S608
+"""  # noqa: S608 -- constants
 
 
 def _daily(

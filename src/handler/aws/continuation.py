@@ -98,7 +98,7 @@ def _has_one_upload(body: str) -> bool:
 def _carried_checkpoint(record: Mapping[str, Any]) -> int:
     match _attributes(record).get(CHECKPOINT):
         case {"StringValue": str(text)} if (
-            text.isascii() and text.isdigit() and len(text) < 19  # noqa: PLR2004
+            text.isascii() and text.isdigit() and len(text) < 19  # noqa: PLR2004 -- fits 64 bits
         ):
             return int(text)
     return 0

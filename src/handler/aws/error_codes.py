@@ -171,7 +171,7 @@ def cause_of(code: str, status: int) -> Cause:
         status = int(name)
         if status in (404, 405, 412):
             return Cause.OBJECT
-    if status in (307, 408, 416, 425, 429) or not 300 <= status < 500:  # noqa: PLR2004
+    if status in (307, 408, 416, 425, 429) or not 300 <= status < 500:  # noqa: PLR2004 -- HTTP
         return Cause.PASSING
     return Cause.SETUP
 

@@ -76,7 +76,7 @@ def check_key_quotes(keys: Iterable[str]) -> None:
 
 def _is_quoted(text: str) -> bool:
     """Whether the text is in other quotes."""
-    if len(text) < 3 or not any(map(str.isalnum, text[1:-1])):  # noqa: PLR2004
+    if len(text) < 3 or not any(map(str.isalnum, text[1:-1])):  # noqa: PLR2004 -- a quote at each end
         return False
     first, last = text[0], text[-1]
     is_quoted = last in _OTHER_QUOTES.get(first, "") or (

@@ -201,7 +201,7 @@ def check_style(
     for export, _ in matches:
         # A name may look like a label by chance: Emil.
         count = sum(bool(near_miss(label, export.labels)) for label in labels)
-        if count > 2 or count == len(labels) > 1:  # noqa: PLR2004
+        if count > 2 or count == len(labels) > 1:  # noqa: PLR2004 -- two may be chance
             check_near_misses(labels, export, {}, line)
 
 

@@ -224,7 +224,7 @@ class _Spelling:
 
     def without_unit(self) -> _Spelling:
         """The label without a unit at its end."""
-        if len(self.words) < 2 or self.words[-1] not in _UNITS:  # noqa: PLR2004
+        if len(self.words) < 2 or self.words[-1] not in _UNITS:  # noqa: PLR2004 -- a word and its unit
             return self
         unit = self.words[-1]
         return _Spelling(

@@ -49,7 +49,7 @@ def is_misspelled(word: str, known: str, *, is_alone: bool) -> bool:
     if (
         word[0] == known[0]
         and len(known) >= _SHORTEST_WITH_TWO_TYPOS
-        and _distance(word, known) <= 2  # noqa: PLR2004
+        and _distance(word, known) <= 2  # noqa: PLR2004 -- a typo or two
     ):
         return True
     return has_one_typo(word, known)
@@ -106,7 +106,7 @@ def has_one_typo(text: str, known: str) -> bool:
     end = _equal_letters(text[::-1], known[::-1])
     text, known = text[: len(text) - end], known[: len(known) - end]
     return max(len(text), len(known)) <= 1 or (
-        len(text) == 2 and text == known[::-1]  # noqa: PLR2004
+        len(text) == 2 and text == known[::-1]  # noqa: PLR2004 -- two letters swapped
     )
 
 
@@ -123,7 +123,7 @@ def _distance(text: str, known: str) -> int:
 
     Optimal string alignment: the Levenshtein distance with swaps of neighbours.
     """
-    if abs(len(text) - len(known)) > 2:  # noqa: PLR2004
+    if abs(len(text) - len(known)) > 2:  # noqa: PLR2004 -- as above
         return 3
     before: list[int] = []
     row = list(range(len(known) + 1))

@@ -98,7 +98,7 @@ def _rows(
     text = environ.get(name, "").strip()
     if not text:
         return default
-    is_number = text.isascii() and text.isdigit() and len(text) < 10  # noqa: PLR2004
+    is_number = text.isascii() and text.isdigit() and len(text) < 10  # noqa: PLR2004 -- fits an integer of Postgres
     if is_number and 1 <= int(text) <= MOST_ROWS:
         return int(text)
     problems.append(f"{name} must be a number of rows from 1 to {MOST_ROWS:,}")

@@ -76,6 +76,6 @@ def _escaped(character: str) -> str:
         return character
     code = ord(character)
     # A byte that is not UTF-8, see the error handler "surrogateescape".
-    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 -- bytes that are not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")

@@ -220,7 +220,7 @@ def _zip_format(head: bytes) -> tuple[str, str]:
 def _is_text_line(head: bytes) -> bool:
     """Whether the first line is text with commas, such as a header that begins with BM."""
     line = head.partition(b"\n")[0].rstrip(b"\r")
-    return b"," in line and min(line) >= 0x20 and b"\0" not in head  # noqa: PLR2004
+    return b"," in line and min(line) >= 0x20 and b"\0" not in head  # noqa: PLR2004 -- no control character
 
 
 def wide_encoding(head: bytes) -> str | None:
@@ -251,7 +251,7 @@ def _begins_with_ascii_line(head: bytes) -> bool:
     """
     line = re.split(rb"[\r\n]", head.removeprefix(codecs.BOM_UTF8), maxsplit=1)[0]
     # One or two bytes may be a part of a character.
-    return len(line) > 2 and line.isascii() and line.decode().isprintable()  # noqa: PLR2004
+    return len(line) > 2 and line.isascii() and line.decode().isprintable()  # noqa: PLR2004 -- too short to tell
 
 
 def _has_controls(head: bytes) -> bool:
@@ -279,7 +279,7 @@ def _is_text(head: bytes, encoding: str) -> bool:
 def _is_ebcdic(head: bytes) -> bool:
     """Whether the text is nearly all ASCII if it is read as EBCDIC, and not otherwise."""
     others = head.translate(None, _ASCII)
-    if len(others) * 2 < len(head) or len(head) < 4:  # noqa: PLR2004
+    if len(others) * 2 < len(head) or len(head) < 4:  # noqa: PLR2004 -- too short to tell
         return False
     text = head.decode("cp500")
     plain = sum(

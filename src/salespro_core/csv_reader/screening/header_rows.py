@@ -92,7 +92,7 @@ class HeaderRows:
         has_key = any(key_label in folded for key_label, _ in self._known)
         counts = [sum(map(known.__contains__, folded)) for _, known in self._known]
         # Two cells of a row may be labels by chance.
-        if 2 < max(counts) >= filled / 2:  # noqa: PLR2004
+        if 2 < max(counts) >= filled / 2:  # noqa: PLR2004 -- two may be chance
             # Next to an id, a person may have written them; next to an own label, not.
             is_data = self._is_no_word(cells) or (
                 not has_key
@@ -129,7 +129,7 @@ class HeaderRows:
             return []
         # Two cells of a row may be labels by chance.
         is_same = find_columns(labels, self._layout.export) == self._columns
-        return labels if is_same or len(labels) > 2 else []  # noqa: PLR2004
+        return labels if is_same or len(labels) > 2 else []  # noqa: PLR2004 -- two may be chance
 
     def _has_id(self, block: Block, index: int, *, words: bool = True) -> bool:
         """Whether the key of a row is an id, and not a label that the table lacks.
