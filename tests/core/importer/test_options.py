@@ -29,7 +29,7 @@ def test_empty_environment_gives_the_defaults() -> None:
 
     assert replace(options, exports=()) == Options(
         exports=(),
-        batch_size=5000,
+        batch_size=500,
         checkpoint_rows=5000,
         is_lenient=False,
         max_rejected_rows=None,

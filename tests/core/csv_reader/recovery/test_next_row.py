@@ -112,7 +112,9 @@ def test_file_without_a_row_within_the_look_ahead_is_refused(
 def test_cell_over_the_limit_rejects_its_row_only(
     monkeypatch: pytest.MonkeyPatch, cell: str
 ) -> None:
-    monkeypatch.setattr(row_blocks, "MAX_CELL_CHARACTERS", 1000)
+    # A line that is longer than a block is read by Python's reader, which has the limit.
+    for limit in ("MAX_CELL_CHARACTERS", "BLOCK_CHARACTERS"):
+        monkeypatch.setattr(row_blocks, limit, 1000)
 
     [_, bad, good] = read(f"a,b\n1,{cell}\n3,4\n".encode())
 
