@@ -64,7 +64,7 @@ database_flag = _flag_of(
     "The database; without it, the embedded Postgres of .salespro/.",
 )
 _IMPORT_FLAGS = (
-    _flag("--batch-size", "ROWS", "Rows per statement; 5000 by default."),
+    _flag("--batch-size", "ROWS", "Rows per statement; 500 by default."),
     _flag("--checkpoint-rows", "ROWS", "Rows per commit; 5000 by default."),
     _flag(
         "--max-rejected-rows", "ROWS", "Refuse a file with more rejected rows than this."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from salespro_core.errors import (
     ClaimHeld,
@@ -21,10 +21,24 @@ from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim
 
 
-def claim_upload(
-    connection: RetryingConnection, upload: Upload, tables: Sequence[str]
-) -> Claim:
-    """Claim the import of an upload, see `claims.claim`.
+class ClaimRequest(NamedTuple):
+    """What is claimed.
+
+    Attributes:
+        upload: identifies the import.
+        tables: that the import may write to, beside the history.
+        keeps_changes: what the import changes is recorded.
+        undoes: for an undo, the import that it undoes.
+    """
+
+    upload: Upload
+    tables: Sequence[str]
+    keeps_changes: bool
+    undoes: int | None = None
+
+
+def claim_upload(connection: RetryingConnection, request: ClaimRequest) -> Claim:
+    """Claim an import, see `claims.claim`.
 
     Raises:
         ClaimHeld: another attempt has the claim.
@@ -32,7 +46,7 @@ def claim_upload(
     """
     return connection.run(
         "claiming the import",
-        partial(claims.claim, upload=upload, tables=tables),
+        partial(claims.claim, **request._asdict()),
         is_transaction=True,
     )
 
@@ -41,7 +55,7 @@ def claim_after_lost_commits(
     connection: RetryingConnection,
     claim: Claim,
     outcome: Outcome,
-    tables: Sequence[str],
+    request: ClaimRequest,
 ) -> Claim:
     """The claim with the stored checkpoint, if Postgres lost commits of this attempt.
 
@@ -57,12 +71,11 @@ def claim_after_lost_commits(
             "reading the checkpoint", partial(claims.checkpoint, claim=claim)
         )
     except ClaimLost:
-        upload = outcome.upload
-        is_undone = partial(claims.is_undone, claim=claim, upload=upload)
+        is_undone = partial(claims.is_undone, claim=claim, upload=request.upload)
         if not connection.run("reading the claim", is_undone):
             raise
         try:
-            stored = claim_upload(connection, upload, tables)
+            stored = claim_upload(connection, request)
         except ClaimHeld:
             raise ClaimLost from None
         if not stored.is_completed:

@@ -15,6 +15,9 @@ from salespro_core.exports.columns import Export
 
 BATCH_SIZE = 500
 CHECKPOINT_ROWS = 5000
+KEEP_CHANGES_DAYS = 30
+# Ten years.
+MOST_DAYS = 3650
 # A chunk is in memory at once, and each batch a second time as array literals.
 MOST_ROWS = 100_000
 # More rows than any file has; rows times percent fits into the 28 digits of a Decimal.
@@ -38,6 +41,8 @@ class Options:
             (MAX_REJECTED_ROWS); None for no limit.
         max_rejected_percent: the same limit in percent of the file's rows, from 0 to 100
             (MAX_REJECTED_PERCENT).
+        keep_changes_days: for how long an import can be explained and undone; 0 keeps
+            nothing for that (KEEP_CHANGES_DAYS).
         source_timezone: name of the time zone in `exports` (SOURCE_TIMEZONE).
     """
 
@@ -47,6 +52,7 @@ class Options:
     is_lenient: bool = False
     max_rejected_rows: int | None = None
     max_rejected_percent: Decimal | None = None
+    keep_changes_days: int = KEEP_CHANGES_DAYS
     source_timezone: str = "UTC"
 
     def as_env(self) -> tuple[tuple[str, str], ...]:
@@ -60,6 +66,7 @@ class Options:
             ("CHECKPOINT_ROWS", str(self.checkpoint_rows)),
             ("SOURCE_TIMEZONE", self.source_timezone),
             ("INVALID_VALUES", "null" if self.is_lenient else "reject"),
+            ("KEEP_CHANGES_DAYS", str(self.keep_changes_days)),
             *((name, str(n)) for name, n in budget.items() if n is not None),
         )
 
@@ -85,6 +92,7 @@ class Options:
             is_lenient=_read_invalid_values(environ, problems),
             max_rejected_rows=_max_rows(environ, problems),
             max_rejected_percent=_max_percent(environ, problems),
+            keep_changes_days=_days(environ, problems),
             source_timezone=_timezone(environ),
         )
         if problems:
@@ -103,6 +111,16 @@ def _rows(
         return int(text)
     problems.append(f"{name} must be a number of rows from 1 to {MOST_ROWS:,}")
     return default
+
+
+def _days(environ: Mapping[str, str], problems: list[str]) -> int:
+    text = environ.get("KEEP_CHANGES_DAYS", "").strip()
+    if not text:
+        return KEEP_CHANGES_DAYS
+    if _COUNT.fullmatch(text) and int(text) <= MOST_DAYS:
+        return int(text)
+    problems.append(f"KEEP_CHANGES_DAYS must be a number of days from 0 to {MOST_DAYS:,}")
+    return KEEP_CHANGES_DAYS
 
 
 def _exports(environ: Mapping[str, str], problems: list[str]) -> tuple[Export, ...]:

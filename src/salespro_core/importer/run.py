@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from salespro_core.errors import (
 from salespro_core.exports.columns import Export
 from salespro_core.importer.attempt_claim import (
     ClaimEnd,
+    ClaimRequest,
     claim_after_lost_commits,
     claim_upload,
 )
@@ -31,6 +32,7 @@ from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.relations import check_tables, has_before_triggers
 from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.session import CHANGES
 from salespro_core.records.chunks import Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
@@ -79,7 +81,9 @@ def import_upload(
         conn, reconnect=callbacks.reconnect, remaining_s=callbacks.remaining_s
     )
     tables = [table for export in options.exports for table in export.tables]
-    claim = claim_upload(connection, upload, tables)
+    keeps_changes = options.keep_changes_days > 0
+    request = ClaimRequest(upload, [*tables, CHANGES], keeps_changes)
+    claim = claim_upload(connection, request)
     start = Outcome(
         upload=upload,
         status="completed",
@@ -105,7 +109,7 @@ def import_upload(
                     outcome = step
                     end.sync_type = step.sync_type
             except ClaimLost:
-                claim = claim_after_lost_commits(connection, claim, outcome, tables)
+                claim = claim_after_lost_commits(connection, claim, outcome, request)
                 end.claim = claim
                 losses += 1
                 if losses > MOST_LOSSES or not stream.seekable():
@@ -237,18 +241,19 @@ def _for_export(connection: RetryingConnection, claim: Claim, export: Export) ->
         StoreUnavailable: as `RetryingConnection.run`.
     """
     triggers = claim.plain_tables.get(export.table, False)
-    if not claim.plain_tables.keys() >= set(export.tables):
+    tables = (*export.tables, *((CHANGES,) if claim.keeps_changes else ()))
+    if not claim.plain_tables.keys() >= set(tables):
         triggers = connection.run(
             "looking at the tables",
-            partial(_look_closely, schema=claim.schema, export=export),
+            partial(_look_closely, schema=claim.schema, tables=tables),
         )
     return replace(claim, sync_type=export.sync_type, has_before_triggers=triggers)
 
 
-def _look_closely(conn: Connection, schema: str, export: Export) -> bool:
-    """Check the tables of the export; return `has_before_triggers`."""
-    check_tables(conn, schema, export.tables)
-    return has_before_triggers(conn, schema, export.table)
+def _look_closely(conn: Connection, schema: str, tables: Sequence[str]) -> bool:
+    """Check the tables; return `has_before_triggers` of the first, the export's."""
+    check_tables(conn, schema, tables)
+    return has_before_triggers(conn, schema, tables[0])
 
 
 def _then(

@@ -12,7 +12,7 @@ COUNTING_VERSION = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """processed = created + updated + unchanged + stale + duplicate + rejected.
+    """processed is the sum of all; an undo has created, updated, unchanged, deleted, left.
 
     Attributes:
         created: new in the table.
@@ -21,6 +21,8 @@ class Counts:
         stale: the stored row is newer.
         duplicate: a newer row with the same key was sent in the same chunk.
         rejected: cannot be imported; kept in the rejects file.
+        deleted: by an undo: created by the import that it undoes.
+        left: by an undo: changed since, and so left alone.
     """
 
     created: int = 0
@@ -29,12 +31,14 @@ class Counts:
     stale: int = 0
     duplicate: int = 0
     rejected: int = 0
+    deleted: int = 0
+    left: int = 0
 
     @property
     def processed(self) -> int:
         """The sum of all counts."""
-        written = self.created + self.updated + self.unchanged + self.stale
-        return written + self.duplicate + self.rejected
+        read = self.created + self.updated + self.unchanged + self.stale
+        return read + self.duplicate + self.rejected + self.deleted + self.left
 
     def __add__(self, other: Counts) -> Counts:
         """Add count by count."""
@@ -45,6 +49,8 @@ class Counts:
             stale=self.stale + other.stale,
             duplicate=self.duplicate + other.duplicate,
             rejected=self.rejected + other.rejected,
+            deleted=self.deleted + other.deleted,
+            left=self.left + other.left,
         )
 
     def __sub__(self, other: Counts) -> Counts:

@@ -9,8 +9,11 @@
 -- TEMPORARY: a dry run writes to temporary tables that shadow the real ones.
 GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO :"role";
 GRANT USAGE ON SCHEMA :"schema" TO :"role";
--- An import inserts and updates rows, and reads them to compare.  It never deletes rows.
-GRANT SELECT, INSERT, UPDATE ON :"schema".salespro_appointment  TO :"role";
-GRANT SELECT, INSERT, UPDATE ON :"schema".salespro_users        TO :"role";
-GRANT SELECT, INSERT, UPDATE ON :"schema".salespro_users_seen   TO :"role";
-GRANT SELECT, INSERT, UPDATE ON :"schema".salespro_sync_history TO :"role";
+-- An import inserts and updates rows, and reads them to compare.  Only an undo deletes rows,
+-- and only those that its import has created.
+GRANT SELECT, INSERT, UPDATE, DELETE ON :"schema".salespro_appointment  TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON :"schema".salespro_users        TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON :"schema".salespro_users_seen   TO :"role";
+GRANT SELECT, INSERT, UPDATE         ON :"schema".salespro_sync_history TO :"role";
+-- Old changes are deleted, see KEEP_CHANGES_DAYS.
+GRANT SELECT, INSERT, DELETE         ON :"schema".salespro_changes      TO :"role";

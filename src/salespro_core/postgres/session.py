@@ -18,6 +18,7 @@ from psycopg import Connection, sql
 from psycopg.pq import TransactionStatus
 
 HISTORY = "salespro_sync_history"
+CHANGES = "salespro_changes"
 # A statement writes some hundred rows, so a slow one waits for another session.  It must
 # end before the lease of its import expires (sync_history.claims.LEASE).
 STATEMENT_TIMEOUT_S = 60

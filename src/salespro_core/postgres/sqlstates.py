@@ -54,8 +54,9 @@ _REFUSED_BY_PSYCOPG = (
 # Prefixes of SQLSTATEs that a row causes: invalid data, a constraint, a row too large for
 # its index, RAISE in a trigger.
 _CAUSED_BY_ROW = ("22", "23", "54000", "P0")
-# In the text of the error that the upsert raises itself, in a server of any language.
+# In the texts of the errors that the upsert raises itself, in a server of any language.
 SKIPPED_BY_TRIGGER = "salespro: a trigger has skipped a row"
+CHANGED_MEANWHILE = "salespro: another session has changed a row"
 
 
 def is_retryable(sqlstate: str) -> bool:
@@ -68,6 +69,11 @@ def is_row_error(error: psycopg.Error) -> bool:
     # A failed CHECK of the history is a bug of the importer.
     is_history = error.diag.table_name == "salespro_sync_history"
     return (error.sqlstate or "").startswith(_CAUSED_BY_ROW) and not is_history
+
+
+def is_conflict(error: psycopg.Error) -> bool:
+    """Whether another session has changed a row that the upsert was about to update."""
+    return CHANGED_MEANWHILE in (error.diag.message_primary or "")
 
 
 def row_error_text(error: psycopg.Error, encoding: str | None) -> str:

@@ -12,9 +12,14 @@ from salespro_core.errors import StoreRefused
 from salespro_core.postgres.connection import find_home
 from salespro_core.postgres.relations import check_tables, find_schema, pin_search_path
 from salespro_core.postgres.schema import expected_schema
+from salespro_core.postgres.session import CHANGES, HISTORY
 
-# Needed on each table, for an import and for a dry run.
-TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
+# Needed on each table but those below, for an import, a dry run and an undo.
+_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_OTHER_PRIVILEGES = {
+    HISTORY: ("SELECT", "INSERT", "UPDATE"),
+    CHANGES: ("SELECT", "INSERT", "DELETE"),
+}
 MIGRATE = 'invoke the function with {"action": "migrate"}, or run `salespro migrate`'
 
 
@@ -101,6 +106,16 @@ def schema_problems(conn: Connection) -> Iterator[SetupProblem]:
             return  # a missing column also lacks its default, and so on
 
 
+def needed_privileges() -> tuple[list[str], list[str]]:
+    """The tables and the privileges that the function's role needs, as two columns."""
+    pairs = [
+        (table, privilege)
+        for table in expected_schema().tables
+        for privilege in _OTHER_PRIVILEGES.get(table, _PRIVILEGES)
+    ]
+    return [table for table, _ in pairs], [privilege for _, privilege in pairs]
+
+
 def pin_home(conn: Connection) -> None:
     """Find tables as an import does, until the transaction ends.
 
@@ -125,7 +140,7 @@ def privilege_problems(conn: Connection) -> Iterator[SetupProblem]:
     """
     pin_home(conn)
     for table, privilege, remedy in conn.execute(
-        _TABLE_GRANTS, [list(expected_schema().tables), list(TABLE_PRIVILEGES)]
+        _TABLE_GRANTS, list(needed_privileges())
     ):
         yield SetupProblem(f"the role may not {privilege} on {table}", remedy)
     for sequence, remedy in conn.execute(
@@ -206,8 +221,7 @@ SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
 _TABLE_GRANTS = """
 SELECT name, privilege,
        format('GRANT %%s ON %%s TO %%I;', privilege, to_regclass(name), current_user)
-  FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position),
-       unnest(%s::text[]) AS privilege
+  FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS needed (name, privilege, position)
  WHERE NOT has_table_privilege(to_regclass(name), privilege)
  ORDER BY position
 """

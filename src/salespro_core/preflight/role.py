@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 from salespro_core.errors import StoreRefused
 from salespro_core.postgres.relations import check_tables, find_schema
 from salespro_core.postgres.schema import expected_schema
-from salespro_core.preflight.database import TABLE_PRIVILEGES, SetupProblem
+from salespro_core.preflight.database import SetupProblem, needed_privileges
 
 _ROLE = """
 SELECT rolcanlogin, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb, rolname
@@ -44,11 +44,11 @@ SELECT * FROM (
     SELECT format('the role may not %%s on %%s', privilege, name),
            format('GRANT %%s ON %%I.%%I TO %%I;', privilege, %(schema)s::text, name,
                   %(role)s::text)
-      FROM unnest(%(tables)s::text[]) WITH ORDINALITY AS expected (name, position),
-           unnest(%(privileges)s::text[]) AS privilege
+      FROM unnest(%(tables)s::text[], %(privileges)s::text[])
+           WITH ORDINALITY AS needed (name, privilege, position)
      WHERE NOT has_table_privilege(
            %(role)s::text, format('%%I.%%I', %(schema)s::text, name), privilege)
-     ORDER BY position, privilege) AS tables
+     ORDER BY position) AS tables
 """
 
 
@@ -95,11 +95,7 @@ def role_problems(
     except StoreRefused as error:
         yield SetupProblem(str(error).rstrip("."), "run `salespro migrate`")
         return
-    values = {
-        "role": role,
-        "schema": schema,
-        "tables": list(tables),
-        "privileges": list(TABLE_PRIVILEGES),
-    }
+    needed, privileges = needed_privileges()
+    values = {"role": role, "schema": schema, "tables": needed, "privileges": privileges}
     for problem, remedy in conn.execute(_MISSING, values):
         yield SetupProblem(problem, remedy)

@@ -11,6 +11,10 @@ _KEPT = "(history.counting_version IS NOT DISTINCT FROM excluded.counting_versio
 # No row: another attempt took over, or Postgres has lost the commit of the claim.
 CLAIMED = """id = %(import_id)s::bigint AND attempts = %(attempt)s::int
    AND attempt_started_at = %(attempt_started_at)s::timestamptz"""
+COUNTS = """
+records_created, records_updated, records_unchanged, records_stale, records_duplicate,
+records_rejected, records_deleted, records_left
+"""
 # See `identity`.
 OF_UPLOAD = """
 (bucket, object_key, object_version)
@@ -20,6 +24,9 @@ _IS_FREE = """
 history.status <> 'completed'
 AND coalesce(history.lease_expires_at < clock_timestamp(), true)
 """
+_STATE = f"""
+attempts, attempt_started_at::text, sync_type, changes, undone_up_to, refused_rows, {COUNTS}
+"""
 # ON CONFLICT locks the row even if it may not change it, and waits for a commit of the
 # attempt that has the claim: NOT EXISTS looks first.
 CLAIM = f"""
@@ -27,13 +34,14 @@ INSERT INTO {{history}} AS history
        (sync_type, started_at, status,
         records_processed, records_created, records_updated,
         file_path, bucket, object_key, object_version, uploaded_at, size_bytes,
-        attempts, attempt_started_at, lease_expires_at, counting_version)
+        attempts, attempt_started_at, lease_expires_at, counting_version,
+        changes, undoes)
 SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
        0, 0, 0,
        %(location)s, %(bucket)s::text, %(object_key)s::text, %(version)s::text,
        %(uploaded_at)s::timestamptz, %(size_bytes)s::bigint,
        1, clock_timestamp(), clock_timestamp() + %(lease)s::interval,
-       %(counting_version)s::int
+       %(counting_version)s::int, %(changes)s::text, %(undoes)s::bigint
  WHERE NOT EXISTS (
        SELECT FROM {{history}} AS history
         WHERE {OF_UPLOAD} AND NOT ({_IS_FREE}))
@@ -46,6 +54,9 @@ SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
        error_type = NULL,
        lease_expires_at = excluded.lease_expires_at,
        counting_version = excluded.counting_version,
+       -- an earlier attempt may have kept none of its changes
+       changes = CASE WHEN history.records_processed = 0 OR history.changes = excluded.changes
+                      THEN excluded.changes END,
        records_processed = {_KEPT} * history.records_processed,
        records_created = {_KEPT} * history.records_created,
        records_updated = {_KEPT} * history.records_updated,
@@ -53,17 +64,16 @@ SELECT '{UNKNOWN}', clock_timestamp(), 'in_progress',
        records_stale = {_KEPT} * history.records_stale,
        records_duplicate = {_KEPT} * history.records_duplicate,
        records_rejected = {_KEPT} * history.records_rejected,
+       records_deleted = {_KEPT} * history.records_deleted,
+       records_left = {_KEPT} * history.records_left,
+       undone_up_to = CASE {_KEPT} WHEN 1 THEN history.undone_up_to END,
        refused_rows = CASE {_KEPT} WHEN 1 THEN history.refused_rows END
  WHERE {_IS_FREE}
-RETURNING id, status, attempts, attempt_started_at::text, sync_type,
-          records_created, records_updated, records_unchanged,
-          records_stale, records_duplicate, records_rejected, refused_rows
+RETURNING id, status, {_STATE}
 """  # noqa: S608 -- constants
 
 STORED = f"""
-SELECT id, status, attempts, attempt_started_at::text, sync_type,
-       records_created, records_updated, records_unchanged,
-       records_stale, records_duplicate, records_rejected, refused_rows,
+SELECT id, status, {_STATE},
        ceil(extract(epoch FROM lease_expires_at - clock_timestamp()))::int AS lease_s
   FROM {{history}}
  WHERE {OF_UPLOAD}

@@ -29,6 +29,7 @@ from salespro_core.postgres.wire import (
 from salespro_core.sync_history.claim_sql import (
     CLAIM,
     CLAIMED,
+    COUNTS,
     NEWEST_ATTEMPT,
     STORED,
     UNKNOWN,
@@ -38,6 +39,8 @@ from salespro_core.sync_history.claim_sql import (
 # After this time without a commit, another attempt may take over.  It must be longer than
 # the slowest statement (`postgres.session.STATEMENT_TIMEOUT_S`).
 LEASE = timedelta(minutes=2)
+# The history's `changes` of an import whose changes are recorded.
+KEPT = "kept"
 # If Postgres refuses more rows of one file, the table is wrong and not the rows.
 MOST_REFUSED = 1000
 
@@ -62,6 +65,8 @@ class Claim:
             that need no `relations.check_tables`.
         has_before_triggers: the export's table has triggers that can skip rows; False
             until the file is recognised.
+        keeps_changes: what the import changes is recorded, so that it can be undone.
+        undone_up_to: for an undo, the last key that is done.
     """
 
     import_id: int
@@ -75,6 +80,8 @@ class Claim:
     sync_type: str | None = None
     plain_tables: Mapping[str, bool] = field(default_factory=dict)
     has_before_triggers: bool = False
+    keeps_changes: bool = False
+    undone_up_to: str | None = None
 
     @property
     def token(self) -> dict[str, object]:
@@ -92,6 +99,8 @@ def claim(
     *,
     tables: Sequence[str] = (),
     lease: timedelta = LEASE,
+    keeps_changes: bool = False,
+    undoes: int | None = None,
 ) -> Claim:
     """Claim the import of this upload for a new attempt, unless it is completed.
 
@@ -106,6 +115,8 @@ def claim(
         upload: identifies the import.
         tables: that the import may write to, beside the history.
         lease: time until the claim ends unless a commit renews it, in database time.
+        keeps_changes: record what the import changes.
+        undoes: for an undo, the import that it undoes.
 
     Raises:
         ClaimHeld: another attempt holds a live lease.
@@ -118,6 +129,8 @@ def claim(
         "size_bytes": upload.size_bytes,
         "lease": lease,
         "counting_version": COUNTING_VERSION,
+        "changes": KEPT if keeps_changes else None,
+        "undoes": undoes,
     }
     with ended(conn):
         schema, plain_tables = start_at_tables(conn, tables, UNSYNCED)
@@ -145,6 +158,8 @@ def claim(
         refused=_refused(row),
         sync_type=None if row["sync_type"] == UNKNOWN else row["sync_type"],
         plain_tables=plain_tables,
+        keeps_changes=row["changes"] == KEPT,
+        undone_up_to=row["undone_up_to"],
     )
 
 
@@ -162,12 +177,14 @@ def read_counts(row: Mapping[str, Any]) -> Counts:
         stale=row["records_stale"],
         duplicate=row["records_duplicate"],
         rejected=row["records_rejected"],
+        # A newer command line may read a history that is not migrated yet.
+        deleted=row.get("records_deleted", 0),
+        left=row.get("records_left", 0),
     )
 
 
 _CHECKPOINT = f"""
-SELECT records_created, records_updated, records_unchanged,
-       records_stale, records_duplicate, records_rejected, refused_rows
+SELECT undone_up_to, refused_rows, {COUNTS}
   FROM {{history}}
  WHERE {CLAIMED} AND status = 'in_progress'
    FOR UPDATE
@@ -187,7 +204,12 @@ def checkpoint(conn: Connection, claim: Claim) -> Claim:
         row = cur.execute(on_history(_CHECKPOINT, claim.schema), claim.token).fetchone()
     if row is None:
         raise ClaimLost
-    return replace(claim, counts=read_counts(row), refused=_refused(row))
+    return replace(
+        claim,
+        counts=read_counts(row),
+        refused=_refused(row),
+        undone_up_to=row["undone_up_to"],
+    )
 
 
 def is_undone(conn: Connection, claim: Claim, upload: Upload) -> bool:

@@ -27,10 +27,21 @@ class Destination(NamedTuple):
     Attributes:
         schema: of the tables; `pg_temp` for shadow tables.
         has_before_triggers: the export's table has triggers that can skip rows.
+        import_id: of the import whose changes are recorded; None to record none.
     """
 
     schema: str
     has_before_triggers: bool = False
+    import_id: int | None = None
+
+
+def destination_of(claim: Claim) -> Destination:
+    """The tables that the attempt writes to."""
+    return Destination(
+        claim.schema,
+        claim.has_before_triggers,
+        claim.import_id if claim.keeps_changes else None,
+    )
 
 
 def upsert_batch(
@@ -167,8 +178,14 @@ def batch_query(
         destination.schema,
         compare_before_insert=compare_before_insert,
         has_before_triggers=destination.has_before_triggers,
+        records_changes=destination.import_id is not None,
     )
-    return Query(statement, {**arrays, "uploaded_at": uploaded_at, "sent": len(batch)})
+    values = {
+        "uploaded_at": uploaded_at,
+        "sent": len(batch),
+        "import_id": destination.import_id,
+    }
+    return Query(statement, {**arrays, **values})
 
 
 def array_parameters(layout: Layout, batch: Batch) -> dict[str, str]:
@@ -215,6 +232,7 @@ def _upsert(
     *,
     compare_before_insert: bool,
     has_before_triggers: bool,
+    records_changes: bool,
 ) -> Statement:
     return numbered(
         upsert_statement(
@@ -223,6 +241,7 @@ def _upsert(
             schema,
             compare_before_insert=compare_before_insert,
             has_before_triggers=has_before_triggers,
+            records_changes=records_changes,
         )
     )
 

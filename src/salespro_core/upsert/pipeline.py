@@ -28,10 +28,10 @@ from salespro_core.postgres.wire import Pipeline, Statement, abandoned_on_interr
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.batch_upsert import (
-    Destination,
     advance_query,
     array_parameters,
     batch_query,
+    destination_of,
     fence_query,
 )
 from salespro_core.upsert.transaction import (
@@ -101,8 +101,10 @@ def write_chunks(
         )
         claim = _after(claim, result)
         # Most files repeat stored rows.  After a chunk without one, the next chunk is
-        # likely to have none either, and locking all rows is faster.
-        compare_before_insert = not _are_all_written(result.counts)
+        # likely to have none either, and then comparing first only takes time.
+        compare_before_insert = not _are_all_written(
+            result.counts, keeps_changes=claim.keeps_changes
+        )
         yield result
         # An error of reading the file takes precedence over the lack of time.
         if not isinstance(upcoming, SalesProError) and remaining_s() <= 0:
@@ -131,9 +133,11 @@ def _next_or_error(
         return error
 
 
-def _are_all_written(counts: Counts) -> bool:
+def _are_all_written(counts: Counts, *, keeps_changes: bool) -> bool:
+    """Whether the chunk wrote all of its records; created them, if changes are kept."""
     is_any_written = counts.created or counts.updated
-    return bool(is_any_written) and not (counts.unchanged or counts.stale)
+    has_others = counts.unchanged or counts.stale or (keeps_changes and counts.updated)
+    return bool(is_any_written) and not has_others
 
 
 def _after(claim: Claim, result: ChunkResult) -> Claim:
@@ -255,7 +259,7 @@ class InFlightChunk:
                     layout,
                     batch,
                     arrays,
-                    destination=Destination(claim.schema, claim.has_before_triggers),
+                    destination=destination_of(claim),
                     uploaded_at=self._uploaded_at,
                     compare_before_insert=self._compare_before_insert,
                 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from psycopg import sql
 
 from salespro_core.exports.columns import Column, Export
-from salespro_core.upsert import trigger_skips
+from salespro_core.upsert import change_records, trigger_skips
 from salespro_core.upsert.chunk_counts import added
 
 
@@ -18,6 +18,7 @@ def upsert_statement(
     *,
     compare_before_insert: bool = True,
     has_before_triggers: bool = False,
+    records_changes: bool = False,
 ) -> sql.Composed:
     """The statement that writes a batch of these columns.
 
@@ -40,23 +41,33 @@ def upsert_statement(
             is faster if all are written anyway.
         has_before_triggers: the statement fails if a BEFORE ROW trigger of the table has
             skipped a record; see `trigger_skips`.  It compares before it inserts.
+        records_changes: see `change_records`.  The statement takes one more parameter,
+            `import_id`.  It fails if another session changes a row that it updates; and,
+            without `compare_before_insert`, if it has to update a row.
     """
     updated = [column.name for column in columns if column.name != export.key]
+    old = change_records.recorded_columns(export, updated) if records_changes else None
+    compares = compare_before_insert or has_before_triggers or export.version is None
     compared: sql.Composable = sql.SQL("")
     source = sql.SQL("compared WHERE NOT is_stale")
     stale: sql.Composable = sql.SQL("(SELECT count(*) FROM compared WHERE is_stale)")
     if export.version is None:
-        compared = _compared_by_upload(export, schema)
-    elif compare_before_insert or has_before_triggers:
-        compared = _compared_by_column(export, export.version, updated, schema)
+        compared = _compared_by_upload(export, updated, old, schema)
+    elif compares:
+        compared = _compared_by_column(export, export.version, updated, old, schema)
     else:
         source = sql.SQL("incoming")
         stale = _stale_among_unwritten(export, export.version, columns, schema)
     reset: sql.Composable = sql.SQL("")
-    action = _conflict_action(export, updated)
+    is_update = _is_update(export, updated)
+    if records_changes:
+        is_update = change_records.checked_update(
+            differs=_differs(export, updated, new="excluded"), is_update=is_update
+        )
+    action = _conflict_action(export, updated, is_update)
     if has_before_triggers:
         reset = sql.SQL("WHERE (SELECT {})").format(trigger_skips.RESET)
-        action = _counted_conflict_action(export, updated)
+        action = _counted_conflict_action(export, updated, is_update)
         stale = sql.SQL("{} + {}").format(
             stale,
             trigger_skips.error_if_skipped(
@@ -69,13 +80,13 @@ def upsert_statement(
         WITH incoming AS (
             SELECT {values} {reset}
         ), {compared} written AS (
-            INSERT INTO {table} AS stored ({columns})
-            SELECT {columns}
+            INSERT INTO {table} AS stored ({columns}{bookkeeping})
+            SELECT {columns}{creation}
               FROM {source}
                 ON CONFLICT ({key}) {action}
             -- DO UPDATE locks the row first, which sets xmax of its new version
-            RETURNING stored.{key}, stored.xmax = 0 AS was_created
-        ), tally AS MATERIALIZED (
+            RETURNING stored.{key}, {was_created} AS was_created
+        ), {recorded} tally AS MATERIALIZED (
             SELECT (SELECT count(*) FROM written WHERE was_created) AS created,
                    (SELECT count(*) FROM written WHERE NOT was_created) AS updated,
                    {stale} AS stale
@@ -92,21 +103,58 @@ def upsert_statement(
         key=sql.Identifier(export.key),
         action=action,
         added=added("created", "updated", "stale"),
+        **_bookkeeping(export, columns, updated, schema, compares)
+        if records_changes
+        else _NO_BOOKKEEPING,
     )
 
 
-def _conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
+_NO_BOOKKEEPING: dict[str, sql.Composable] = {
+    "bookkeeping": sql.SQL(""),
+    "creation": sql.SQL(""),
+    "recorded": sql.SQL(""),
+    "was_created": sql.SQL("stored.xmax = 0"),
+}
+
+
+def _bookkeeping(
+    export: Export,
+    columns: Sequence[Column],
+    updated: Sequence[str],
+    schema: str,
+    compares: bool,  # noqa: FBT001 -- the caller has it under this name
+) -> dict[str, sql.Composable]:
+    """The parts of the statement that record what it changes."""
+    names = sql.SQL("").join(
+        sql.SQL(", {}").format(sql.Identifier(name))
+        for name in change_records.BOOKKEEPING
+    )
+    return {
+        "bookkeeping": names,
+        "creation": change_records.creation(export, columns, compares=compares),
+        "recorded": change_records.record_changes(export, updated, schema)
+        if compares and updated
+        else sql.SQL(""),
+        "was_created": change_records.WAS_CREATED,
+    }
+
+
+def _conflict_action(
+    export: Export, updated: Sequence[str], is_update: sql.Composable
+) -> sql.Composable:
     """What to do if the key is stored; it is decided on the latest version of the row."""
     if not updated:
         return sql.SQL("DO NOTHING")
-    return _do_update(export, updated, _is_update(export, updated))
+    return _do_update(export, updated, is_update)
 
 
-def _counted_conflict_action(export: Export, updated: Sequence[str]) -> sql.Composable:
+def _counted_conflict_action(
+    export: Export, updated: Sequence[str], is_update: sql.Composable
+) -> sql.Composable:
     """The same action, which also counts the conflicts and the updates."""
     # Without columns to update, the condition is always false.
-    is_update = trigger_skips.counted(_is_update(export, updated))
-    return _do_update(export, updated or [export.key], is_update)
+    counted = trigger_skips.counted(is_update)
+    return _do_update(export, updated or [export.key], counted)
 
 
 def _do_update(
@@ -142,19 +190,31 @@ def _is_update(export: Export, updated: Sequence[str]) -> sql.Composed:
 
 
 def _compared_by_column(
-    export: Export, version: str, updated: Sequence[str], schema: str
+    export: Export,
+    version: str,
+    updated: Sequence[str],
+    old: Sequence[str] | None,
+    schema: str,
 ) -> sql.Composed:
     """Compare each record with the stored row; the version column orders the two.
 
     The stored row is the one in this statement's snapshot.  If it is newer there, it
     stays newer; if it is equal, a concurrent change serialises after this statement.
+
+    Args:
+        export: has the table.
+        version: the name of its version column.
+        updated: the columns that are updated.
+        old: the columns whose stored values are needed; None if changes are not recorded.
+        schema: of the tables.
     """
     return sql.SQL("""
         compared AS MATERIALIZED (
-            SELECT incoming.*, coalesce(stored.is_stale, false) AS is_stale
+            SELECT incoming.*, coalesce(stored.is_stale, false) AS is_stale,
+                   stored.is_equal {passed_on}
               FROM incoming
               LEFT JOIN LATERAL (
-                  SELECT {is_stale} AS is_stale, NOT {differs} AS is_equal
+                  SELECT {is_stale} AS is_stale, NOT {differs} AS is_equal {old_values}
                     FROM {table} AS stored
                    WHERE stored.{key} = incoming.{key}
                    LIMIT 1
@@ -165,15 +225,25 @@ def _compared_by_column(
         differs=_differs(export, updated, new="incoming"),
         table=sql.Identifier(schema, export.table),
         key=sql.Identifier(export.key),
+        old_values=sql.SQL("") if old is None else change_records.old_values(old),
+        passed_on=sql.SQL("") if old is None else change_records.passed_on(old),
     )
 
 
-def _compared_by_upload(export: Export, schema: str) -> sql.Composed:
+def _compared_by_upload(
+    export: Export, updated: Sequence[str], old: Sequence[str] | None, schema: str
+) -> sql.Composed:
     """Compare the upload's time with that of the newest upload that had the key.
 
     That time is kept in a second table, so that an equal row is not written and an older
     file that arrives later still cannot change it.  The upsert of the time decides, under
     its row lock, before the row itself is compared.
+
+    Args:
+        export: has the tables.
+        updated: the columns that are updated.
+        old: the columns whose stored values are needed; None if changes are not recorded.
+        schema: of the tables.
     """
     assert export.seen_table is not None  # noqa: S101 -- such exports have one
     return sql.SQL("""
@@ -181,17 +251,49 @@ def _compared_by_upload(export: Export, schema: str) -> sql.Composed:
             INSERT INTO {seen_table} AS seen ({key}, uploaded_at)
             SELECT {key}, %(uploaded_at)s::timestamptz
               FROM incoming
-                ON CONFLICT ({key}) DO UPDATE SET uploaded_at = excluded.uploaded_at
+                ON CONFLICT ({key})
+                DO UPDATE SET uploaded_at = excluded.uploaded_at {remembered}
              WHERE seen.uploaded_at <= excluded.uploaded_at
             RETURNING {key}
         ), compared AS MATERIALIZED (
-            SELECT incoming.*, seen.{key} IS NULL AS is_stale
+            SELECT incoming.*, seen.{key} IS NULL AS is_stale {passed_on}
               FROM incoming
-              LEFT JOIN seen ON seen.{key} = incoming.{key}
+              LEFT JOIN seen ON seen.{key} = incoming.{key} {stored}
         ),""").format(
         seen_table=sql.Identifier(schema, export.seen_table),
         key=sql.Identifier(export.key),
+        **_compared_with_stored(export, updated, old, schema)
+        if old is not None
+        else dict.fromkeys(("remembered", "passed_on", "stored"), sql.SQL("")),
     )
+
+
+def _compared_with_stored(
+    export: Export, updated: Sequence[str], old: Sequence[str], schema: str
+) -> dict[str, sql.Composable]:
+    """The parts of `_compared_by_upload` that find the old values of a record's row.
+
+    A record that is equal to its row in the snapshot still reaches ON CONFLICT: while the
+    upsert of the time waited, an older upload may have changed the row.
+    """
+    stored = sql.SQL("""
+              LEFT JOIN LATERAL (
+                  SELECT NOT {differs} AS is_equal {old_values}
+                    FROM {table} AS stored
+                   WHERE stored.{key} = incoming.{key}
+                   LIMIT 1
+              ) AS stored ON true""").format(
+        differs=_differs(export, updated, new="incoming"),
+        old_values=change_records.old_values(old),
+        table=sql.Identifier(schema, export.table),
+        key=sql.Identifier(export.key),
+    )
+    passed_on = sql.SQL(", stored.is_equal {}").format(change_records.passed_on(old))
+    return {
+        "remembered": change_records.REMEMBERED_UPLOADS,
+        "passed_on": passed_on,
+        "stored": stored,
+    }
 
 
 def _stale_among_unwritten(

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import psycopg
 from psycopg import Connection, RawCursor
-from psycopg.errors import NotNullViolation
+from psycopg.errors import NotNullViolation, SerializationFailure
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import ClaimLost
@@ -25,11 +25,24 @@ from salespro_core.postgres.session import (
     UNSYNCED,
     settings_query,
 )
-from salespro_core.postgres.sqlstates import is_row_error, row_error_text
+from salespro_core.postgres.sqlstates import (
+    is_conflict,
+    is_row_error,
+    row_error_text,
+)
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.batch_upsert import Destination, advance, upsert_batch
+from salespro_core.upsert.batch_upsert import (
+    Destination,
+    advance,
+    destination_of,
+    upsert_batch,
+)
+
+
+# How often a batch is tried again at once because another session changed its rows.
+MOST_CONFLICTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,7 @@ def rewrite_chunk(
             conn,
             layout,
             chunk,
-            destination=Destination(claim.schema, claim.has_before_triggers),
+            destination=destination_of(claim),
             uploaded_at=uploaded_at,
             refused_before=len(claim.refused),
         )
@@ -155,9 +168,20 @@ def write_chunk(
     """
 
     def write(batch: Batch) -> Counts:
-        return upsert_batch(
-            conn, layout, batch, destination=destination, uploaded_at=uploaded_at
-        )
+        for _ in range(MOST_CONFLICTS):
+            try:
+                with conn.transaction():  # a savepoint
+                    return upsert_batch(
+                        conn,
+                        layout,
+                        batch,
+                        destination=destination,
+                        uploaded_at=uploaded_at,
+                    )
+            except psycopg.Error as error:
+                if not is_conflict(error):
+                    raise
+        raise SerializationFailure
 
     # A deferred constraint fails at COMMIT and cannot be traced to a row.
     try:
