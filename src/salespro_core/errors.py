@@ -10,6 +10,7 @@ SalesProError                      retryable = False
 │  ├─ KeyRefused                   the object key is a mistyped dry run, or not storable
 │  ├─ MalwareFound                 a scan found malware; nothing is read
 │  └─ ObjectGone                   deleted or replaced before it was read
+├─ UndoRefused                     the import cannot be undone
 ├─ ObjectError                     S3 failed; the client's error is __cause__
 │  ├─ ObjectUnavailable            retryable: timeout, connection error, truncated body
 │  │  └─ ScanPending               not scanned for malware yet
@@ -104,6 +105,10 @@ class ObjectGone(InputError):
 
 class MalwareFound(InputError):
     """A malware scan found threats in the object; it was not read."""
+
+
+class UndoRefused(SalesProError):
+    """The import does not exist, is not completed, or its changes are not kept."""
 
 
 class ObjectError(SalesProError):

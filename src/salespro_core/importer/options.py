@@ -119,7 +119,9 @@ def _days(environ: Mapping[str, str], problems: list[str]) -> int:
         return KEEP_CHANGES_DAYS
     if _COUNT.fullmatch(text) and int(text) <= MOST_DAYS:
         return int(text)
-    problems.append(f"KEEP_CHANGES_DAYS must be a number of days from 0 to {MOST_DAYS:,}")
+    problems.append(
+        f"KEEP_CHANGES_DAYS must be a number of days from 0 to {MOST_DAYS:,}"
+    )
     return KEEP_CHANGES_DAYS
 
 

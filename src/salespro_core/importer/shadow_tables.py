@@ -28,7 +28,7 @@ from salespro_core.postgres.session import (
 )
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.parser import Values
-from salespro_core.upsert.sql import exact_values
+from salespro_core.upsert.comparison_sql import exact_values
 
 # Updated, created and stale rows that a report shows, of each.
 SAMPLE = 20

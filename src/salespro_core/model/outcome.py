@@ -17,6 +17,8 @@ from salespro_core.model.file_summary import FileSummary
 from salespro_core.model.rejects import Reason, Reject
 from salespro_core.model.upload import Upload
 
+# Rows that an outcome lists; the counts have all.
+MOST_LEFT = 10_000
 Status = Literal["completed", "failed", "in_progress"]
 
 
@@ -49,6 +51,21 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A row that an undo leaves as it is.
+
+    Attributes:
+        key: the row's id.
+        reason: completes "The row ...".
+        import_id: the import that has changed the row since; None if it was no import.
+    """
+
+    key: str
+    reason: str
+    import_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The result of one attempt at one upload.
 
@@ -64,6 +81,8 @@ class Outcome:
             about the file, see `is_file_warning`.
         ignored: labels of the header without a column in the table.
         changes: dry run: the first rows that an import would write.
+        undoes: for an undo, the import that it undoes.
+        left: for an undo, rows that it leaves as they are; at most `MOST_LEFT`.
         stale: dry run: the first stale rows.
         reasons: all reasons for rejects, each with its number of rows.
         file_summary: sums over the file's rows, after the file was read to its end; None
@@ -87,6 +106,8 @@ class Outcome:
     ignored: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     stale: tuple[Stale, ...] = ()
+    undoes: int | None = None
+    left: tuple[Left, ...] = ()
     reasons: tuple[Reason, ...] = ()
     file_summary: FileSummary | None = None
     settings: tuple[tuple[str, str], ...] = ()

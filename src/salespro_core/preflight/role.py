@@ -96,6 +96,11 @@ def role_problems(
         yield SetupProblem(str(error).rstrip("."), "run `salespro migrate`")
         return
     needed, privileges = needed_privileges()
-    values = {"role": role, "schema": schema, "tables": needed, "privileges": privileges}
+    values = {
+        "role": role,
+        "schema": schema,
+        "tables": needed,
+        "privileges": privileges,
+    }
     for problem, remedy in conn.execute(_MISSING, values):
         yield SetupProblem(problem, remedy)

@@ -138,7 +138,7 @@ def creation(
         if compares
         else ", %(import_id)s::bigint, {}"
     )
-    return sql.SQL(template).format(values_hash(export, value_of))  # type: ignore[arg-type]
+    return sql.SQL(template).format(values_hash(export, value_of))
 
 
 def record_changes(export: Export, updated: Sequence[str], schema: str) -> sql.Composed:

@@ -40,7 +40,6 @@ from salespro_core.upsert.batch_upsert import (
     upsert_batch,
 )
 
-
 # How often a batch is tried again at once because another session changed its rows.
 MOST_CONFLICTS = 20
 
