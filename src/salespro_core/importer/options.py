@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -69,6 +70,11 @@ class Options:
             ("KEEP_CHANGES_DAYS", str(self.keep_changes_days)),
             *((name, str(n)) for name, n in budget.items() if n is not None),
         )
+
+    @property
+    def keep_changes(self) -> timedelta:
+        """How long the changes of an import are kept."""
+        return timedelta(days=self.keep_changes_days)
 
     @property
     def has_budget(self) -> bool:

@@ -24,6 +24,7 @@ from salespro_core.importer.attempt_claim import (
     claim_upload,
 )
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
+from salespro_core.importer.completed import complete_import
 from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.validation import validated
@@ -194,14 +195,11 @@ def _import_after_checkpoint(
             )
             outcome = replace(outcome, seconds=time.monotonic() - started)
             report = callbacks.publish(outcome, rejects)
-            connection.run(
-                "completing the import",
-                partial(
-                    completion.complete,
-                    claim=replace(claim, counts=outcome.counts),
-                    report=report,
-                ),
-                is_transaction=True,
+            complete_import(
+                connection,
+                replace(claim, counts=outcome.counts),
+                report=report,
+                keep=options.keep_changes,
             )
         except InputError as error:
             outcome = outcome.with_rejects(rejects.sample, rejects.reasons.all())

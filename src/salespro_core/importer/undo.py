@@ -17,6 +17,7 @@ from psycopg import Connection
 from salespro_core.errors import OutOfTime
 from salespro_core.importer.attempt_claim import ClaimEnd, ClaimRequest, claim_upload
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
+from salespro_core.importer.completed import complete_import
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.undo_target import find_target
 from salespro_core.model.outcome import MOST_LEFT, Left, Outcome
@@ -26,7 +27,7 @@ from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.postgres.session import BEGIN_READ_ONLY, CHANGES, ended
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.sync_history import claims, completion
+from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
 from salespro_core.sync_history.undo_progress import advance_undo
 from salespro_core.upsert.reversal import (
@@ -110,11 +111,7 @@ def undo_import(
             outcome = replace(outcome, left=tuple(left))
         outcome = replace(outcome, seconds=time.monotonic() - started)
         report = callbacks.publish(outcome, rejects)
-        connection.run(
-            "completing the undo",
-            partial(completion.complete, claim=claim, report=report),
-            is_transaction=True,
-        )
+        complete_import(connection, claim, report=report, keep=options.keep_changes)
     return outcome
 
 

@@ -295,31 +295,37 @@ def release_lease(conn: Connection, claim: Claim) -> None:
 
 
 def update_claimed(
-    conn: Connection, statement: LiteralString, claim: Claim, **values: object
-) -> None:
+    conn: Connection,
+    statement: LiteralString,
+    claim: Claim,
+    returning: LiteralString = "id",
+    **values: object,
+) -> list[dict[str, Any]]:
     """Run an UPDATE of the history row that this attempt has claimed.
 
     Args:
         conn: if it is in no transaction, the update is a transaction of its own.
         statement: has `{history}` for the history's name.
         claim: the attempt.
+        returning: what the statement returns.
         values: of further parameters.
+
+    Returns:
+        The row, as a list.
 
     Raises:
         ClaimLost: the statement's WHERE matched no row: another attempt took over.
     """
-    update = _claimed_update(statement, claim, **values)
+    # It returns no row if another attempt took over.
+    statement = f"{statement} RETURNING {returning}"
+    parameters = {**claim.token, "lease": claim.lease, **values}
     if conn.info.transaction_status == TransactionStatus.IDLE:
-        [updated] = execute_alone(conn, update)
-        is_claimed = bool(updated)
+        query = Query(_numbered(statement, claim.schema), parameters)
+        [updated] = execute_alone(conn, query)
     else:
-        query = on_history(statement, claim.schema)
-        is_claimed = conn.execute(query, update.values).rowcount == 1
-    if not is_claimed:
+        with conn.cursor(row_factory=dict_row) as cur:
+            cur.execute(on_history(statement, claim.schema), parameters)
+            updated = cur.fetchall()
+    if not updated:
         raise ClaimLost
-
-
-def _claimed_update(statement: LiteralString, claim: Claim, **values: object) -> Query:
-    """The statement and its parameters; it returns no row if another attempt took over."""
-    numbered_statement = _numbered(f"{statement} RETURNING id", claim.schema)
-    return Query(numbered_statement, {**claim.token, "lease": claim.lease, **values})
+    return list(updated)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from psycopg import Connection
 
 from salespro_core.model.upload import Upload
@@ -9,6 +11,7 @@ from salespro_core.postgres.relations import find_schema
 from salespro_core.postgres.session import on_history
 from salespro_core.sync_history.claim_sql import CLAIMED, OF_UPLOAD, identity
 from salespro_core.sync_history.claims import Claim, update_claimed
+from salespro_core.sync_history.expired_changes import IS_EXPIRED
 
 _IS_COMPLETED = f"""
 SELECT EXISTS (
@@ -43,7 +46,16 @@ UPDATE {{history}}
 """  # noqa: S608 -- a constant
 
 
-def complete(conn: Connection, claim: Claim, *, report: str | None) -> None:
+# Longer than any import exists.
+FOREVER = timedelta(days=36_500)
+_HAS_EXPIRED = f"""
+EXISTS (SELECT FROM {{history}} AS old WHERE {IS_EXPIRED}) AS has_expired
+"""
+
+
+def complete(
+    conn: Connection, claim: Claim, *, report: str | None, keep: timedelta = FOREVER
+) -> bool:
     """Set the import to completed: all rows are committed and the report is written.
 
     Args:
@@ -51,18 +63,25 @@ def complete(conn: Connection, claim: Claim, *, report: str | None) -> None:
             before.
         claim: with the checkpoint of the last commit.
         report: location of the report.
+        keep: how long the changes of an import are kept.
+
+    Returns:
+        Whether the history has imports whose changes have expired.
 
     Raises:
         ClaimLost: another attempt took over, or Postgres lost the last commits.
     """
-    update_claimed(
+    [row] = update_claimed(
         conn,
         _COMPLETE,
         claim,
+        returning=_HAS_EXPIRED,
         report=report,
         processed=claim.counts.processed,
         sync_type=claim.sync_type,
+        keep=keep,
     )
+    return bool(row["has_expired"])
 
 
 _FAIL = f"""
@@ -97,9 +116,16 @@ def fail(
     Raises:
         ClaimLost: another attempt took over.
     """
-    values = {"error": error, "error_type": error_type}
-    values |= {"sync_type": sync_type, "report": report}
-    update_claimed(conn, _FAIL, claim, processed=processed, **values)
+    update_claimed(
+        conn,
+        _FAIL,
+        claim,
+        error=error,
+        error_type=error_type,
+        sync_type=sync_type,
+        report=report,
+        processed=processed,
+    )
 
 
 _ABANDON = """
