@@ -15,10 +15,11 @@ from salespro_cli.commands.analyze import analyze
 from salespro_cli.commands.bootstrap import bootstrap
 from salespro_cli.commands.database import grants, migrate, psql_
 from salespro_cli.commands.demo import sample, sandbox
-from salespro_cli.commands.history import history, show
 from salespro_cli.commands.import_ import import_
+from salespro_cli.commands.past_imports.changes import changes
+from salespro_cli.commands.past_imports.history import history, show
+from salespro_cli.commands.past_imports.report import report
 from salespro_cli.commands.reconcile import reconcile
-from salespro_cli.commands.report import report
 from salespro_cli.commands.upload_link import upload_link
 from salespro_cli.commands.watch import watch
 from salespro_cli.output.exit_codes import (
@@ -44,7 +45,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(analyze, bootstrap, grants, history, import_, migrate, psql_, reconcile),
+    *(analyze, bootstrap, changes, grants, history, import_, migrate, psql_, reconcile),
     *(report, sample, sandbox, show, upload_link, watch),
 ):
     cli.add_command(_command)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -56,7 +55,7 @@ def log_fields(outcome: Outcome, *, report: str | None = None) -> dict[str, Any]
 
 
 def _row_counts(outcome: Outcome) -> dict[str, int]:
-    return {**asdict(outcome.counts), "processed": outcome.counts.processed}
+    return {**outcome.counts.of_file, "processed": outcome.counts.processed}
 
 
 def log_outcome(logger: Logger, outcome: Outcome, fields: Mapping[str, Any]) -> None:

@@ -100,6 +100,7 @@ class ImportId(click.ParamType[int]):
                 "`salespro history` lists the imports.",
                 ctx,
                 param,
-                "'ID'",  # also where the usage has [ID]
+                # also where the usage has [ID]
+                f"'{param.human_readable_name.strip('[]') if param else 'ID'}'",
             )
         return int(digits[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def totals_json(results: Sequence[FileResult]) -> dict[str, int]:
         ),
         "failed": sum(_status(result) == "failed" for result in results),
         "processed": counts.processed,
-        **asdict(counts),
+        **counts.of_file,
     }
 
 
@@ -116,7 +116,7 @@ def print_summary(results: Sequence[FileResult]) -> None:
     # rich ignores a width without a height if TERM is dumb.
     console = Console(highlight=False, width=width, height=25)
     total = _sum(results)
-    shown = [name for name, count in asdict(total).items() if count]
+    shown = [name for name, count in total.of_file.items() if count]
     statuses = [_status(result) for result in results]
     room = (
         width
@@ -152,8 +152,8 @@ def lacks_valid_rows(result: FileResult) -> bool:
 def _row(name: Text, status: Text, counts: Counts | None) -> dict[str, Text]:
     cells = {"file": name, "status": status}
     if counts is None:
-        return cells | dict.fromkeys(("rows", *asdict(Counts())), Text(""))
-    numbers = {"rows": counts.processed, **asdict(counts)}
+        return cells | dict.fromkeys(("rows", *Counts().of_file), Text(""))
+    numbers = {"rows": counts.processed, **counts.of_file}
     return cells | {key: Text(f"{number:,}") for key, number in numbers.items()}
 
 

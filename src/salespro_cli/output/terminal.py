@@ -81,8 +81,13 @@ def fold(line: str, width: int) -> Iterator[str]:
 
 def echo_json(value: object, *, indent: int | None = None) -> None:
     """Print JSON in ASCII, so that each control character is escaped."""
+    click.echo(json_text(value, indent=indent))
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """JSON in ASCII, in which each control character is escaped."""
     # JSON leaves DEL as it is.
-    click.echo(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
 def discard_stdout() -> None:

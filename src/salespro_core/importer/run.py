@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from psycopg import Connection
 
+from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import (
     ClaimLost,
     CommitsLost,
@@ -27,6 +28,7 @@ from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.completed import complete_import
 from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
+from salespro_core.importer.recorded_changes import read_changes
 from salespro_core.importer.validation import validated
 from salespro_core.model.object_key import is_mistyped_dry_run, refusal_of_dry_run
 from salespro_core.model.outcome import Outcome
@@ -193,6 +195,7 @@ def _import_after_checkpoint(
             outcome = outcome.with_summary(
                 reader.warnings.most_common(), reader.file_summary()
             )
+            outcome = _with_changes(connection, outcome, layout, claim)
             outcome = replace(outcome, seconds=time.monotonic() - started)
             report = callbacks.publish(outcome, rejects)
             complete_import(
@@ -252,6 +255,26 @@ def _look_closely(conn: Connection, schema: str, tables: Sequence[str]) -> bool:
     """Check the tables; return `has_before_triggers` of the first, the export's."""
     check_tables(conn, schema, tables)
     return has_before_triggers(conn, schema, tables[0])
+
+
+def _with_changes(
+    connection: RetryingConnection, outcome: Outcome, layout: Layout, claim: Claim
+) -> Outcome:
+    """The outcome with the first rows that the import has changed, if they are kept.
+
+    Raises:
+        StoreUnavailable, StoreRefused: as `RetryingConnection.run`.
+    """
+    if not claim.keeps_changes or not (
+        outcome.counts.created or outcome.counts.updated
+    ):
+        return outcome
+    changes = connection.run(
+        "reading what the import has changed",
+        partial(read_changes, layout=layout, claim=claim, counts=outcome.counts),
+        is_transaction=True,
+    )
+    return replace(outcome, changes=changes)
 
 
 def _then(

@@ -40,6 +40,13 @@ class Counts:
         read = self.created + self.updated + self.unchanged + self.stale
         return read + self.duplicate + self.rejected + self.deleted + self.left
 
+    @property
+    def of_file(self) -> dict[str, int]:
+        """The counts that the rows of a file can have, by their names."""
+        counts = asdict(self)
+        del counts["deleted"], counts["left"]
+        return counts
+
     def __add__(self, other: Counts) -> Counts:
         """Add count by count."""
         return Counts(

@@ -24,7 +24,7 @@ Status = Literal["completed", "failed", "in_progress"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A row that an import would write, found by a dry run.
+    """A row that an import has written, or would write, as found by a dry run.
 
     Attributes:
         key: the row's id.
@@ -80,7 +80,7 @@ class Outcome:
         warnings: lenient mode: (label and reason, number of cells); and the warnings
             about the file, see `is_file_warning`.
         ignored: labels of the header without a column in the table.
-        changes: dry run: the first rows that an import would write.
+        changes: the first rows that the import has written; dry run: that it would write.
         undoes: for an undo, the import that it undoes.
         left: for an undo, rows that it leaves as they are; at most `MOST_LEFT`.
         stale: dry run: the first stale rows.

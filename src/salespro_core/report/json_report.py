@@ -30,7 +30,7 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "sync_type": outcome.sync_type,
         "processed": outcome.counts.processed,
-        **asdict(outcome.counts),
+        **outcome.counts.of_file,
         "dry_run": outcome.is_dry_run,
         "already_imported": outcome.already_imported,
         "attempts": outcome.attempts,

@@ -24,11 +24,12 @@ def as_text(
     Args:
         outcome: of an import or a dry run.
         rejects_file: the location of the rejects file, if there is one.
-        shows_cells: add the first invalid cell of each reason.  Cells are personal data:
-            only for a terminal, where nobody else reads them.
+        shows_cells: add the first invalid cell of each reason, and the first rows that
+            an import has changed.  Cells are personal data: only for a terminal, where
+            nobody else reads them.
     """
     lines = (
-        *_lines(outcome),
+        *_lines(outcome, shows_cells=shows_cells),
         *reject_lines(outcome, rejects_file, shows_cells=shows_cells),
     )
     # File names and labels may contain line breaks and control characters.
@@ -43,7 +44,7 @@ def replace_unprintable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _lines(outcome: Outcome) -> Iterator[str]:
+def _lines(outcome: Outcome, *, shows_cells: bool) -> Iterator[str]:
     if outcome.is_dry_run:
         yield "Dry run: this is what an import would do now. Nothing was changed."
     yield verdict(outcome)
@@ -61,24 +62,34 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield f"Ignored columns (not in the table): {labels}{more}"
     for problem, cells in outcome.warnings:
         yield f"Warning: {warning_text(problem, cells)}"
-    yield from _changes(outcome)
+    # A dry run is made to see them.
+    if outcome.is_dry_run or shows_cells:
+        yield from _changes(outcome)
 
 
 def _changes(outcome: Outcome) -> Iterator[str]:
     updated = [c for c in outcome.changes if not c.is_new][:SHOWN_CHANGES]
     created = [c for c in outcome.changes if c.is_new][:SHOWN_CHANGES]
+    would_be = "Would be " if outcome.is_dry_run else ""
     if updated:
+        title = f"{would_be}updated".capitalize()
         yield ""
-        yield f"Would be updated, the first {len(updated)} of {outcome.counts.updated:,}:"
+        yield f"{title}, the first {len(updated)} of {outcome.counts.updated:,}:"
     for change in updated:
         yield f"  {change.key}"
         for column, (old, new) in change.fields.items():
-            yield f"    {column}: {_cell(old)} -> {_cell(new)}"
+            yield field_line(column, old, new)
     if created:
         keys = ", ".join(change.key for change in created)
+        title = f"{would_be}created".capitalize()
         yield ""
-        yield f"Would be created, the first {len(created)} of {outcome.counts.created:,}:"
+        yield f"{title}, the first {len(created)} of {outcome.counts.created:,}:"
         yield f"  {keys}"
+
+
+def field_line(column: str, old: str | None, new: str | None) -> str:
+    """The line of a field that was changed, below the line of its row."""
+    return f"    {column}: {_cell(old)} -> {_cell(new)}"
 
 
 def _cell(text: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from salespro_core.model.outcome import Change, Outcome
@@ -47,7 +47,7 @@ class PageLimits:
         cell_length: characters of a cell.
         reasons: reasons for rejects.
         examples: rows of each reason.
-        changes: rows of each kind (updated, created, stale) in a dry run.
+        changes: rows of each kind: updated, created; stale in a dry run.
     """
 
     cell_length: int
@@ -72,7 +72,7 @@ def build_page_model(
         "resubmit_verb": resubmit_verb(outcome),
         "counts": _counts(outcome),
         "processed": format_row_count(outcome.counts.processed),
-        "segments": stacked_bar(list(asdict(outcome.counts).items())),
+        "segments": stacked_bar(list(outcome.counts.of_file.items())),
         "count_labels": count_labels(outcome.counts),
         "warnings": list(_warnings(outcome, limits)),
         "ignored": [truncate(label, 60) for label in outcome.ignored[:_MAX_IGNORED]],
@@ -133,7 +133,7 @@ def _counts(outcome: Outcome) -> list[dict[str, Any]]:
             "meaning": _COUNT_MEANINGS[name],
             "share": f" ({format_percent(count / total)})" if count else "",
         }
-        for name, count in asdict(outcome.counts).items()
+        for name, count in outcome.counts.of_file.items()
     ]
 
 
@@ -190,7 +190,10 @@ def _example(example: Example, limits: PageLimits) -> dict[str, Any]:
 
 def _changes(outcome: Outcome, limits: PageLimits) -> dict[str, Any] | None:
     counts = outcome.counts
-    if not outcome.is_dry_run or outcome.error is not None or not counts.processed:
+    if outcome.error is not None or not counts.processed:
+        return None
+    # An import has none if it keeps none.
+    if not outcome.is_dry_run and not outcome.changes:
         return None
     updated = [c for c in outcome.changes if not c.is_new][: limits.changes]
     created = [c for c in outcome.changes if c.is_new][: limits.changes]
@@ -209,7 +212,10 @@ def _changes(outcome: Outcome, limits: PageLimits) -> dict[str, Any] | None:
             }
             for row in stale
         ],
-        "stale_count": _shown_of(len(stale), counts.stale),
+        # An import does not look for them.
+        "stale_count": _shown_of(len(stale), counts.stale)
+        if outcome.is_dry_run
+        else "",
     }
 
 

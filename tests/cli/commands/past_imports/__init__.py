@@ -1,0 +1,1 @@
+"""Tests of `salespro_cli/commands/past_imports`."""
