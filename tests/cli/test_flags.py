@@ -25,6 +25,7 @@ FLAGS = [
 COMMANDS = sorted({*cli.commands} - {"sample", "upload-link"})
 ARGUMENTS = {
     "bootstrap": ["importer", "--iam"],
+    "changes": ["1"],
     "grants": ["importer"],
     "import": ["a.csv"],
     "psql": ["-c", "SELECT 1"],

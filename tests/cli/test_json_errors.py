@@ -20,7 +20,7 @@ from tests.support.terminal import (
     wait_for_exit,
 )
 
-ARGUMENTS = {"import": ["a.csv"], "show": ["7"]}
+ARGUMENTS = {"changes": ["7"], "import": ["a.csv"], "show": ["7"]}
 # Commands with --json that use the database; `upload-link` does not.
 COMMANDS = sorted(
     name
@@ -42,7 +42,8 @@ def assert_json_error(done: CommandResult, code: int) -> None:
 
 def test_commands_with_json_are_found() -> None:
     """The next tests rely on it."""
-    assert {"analyze", "history", "import", "reconcile", "show", "watch"} <= {*COMMANDS}
+    some = {"analyze", "changes", "history", "import", "reconcile", "show", "watch"}
+    assert some <= {*COMMANDS}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -66,6 +66,8 @@ def test_version_is_that_of_the_package(terminal: Terminal) -> None:
         ("history",),
         ("history", "--json"),
         ("show", "1"),
+        ("changes", "1"),
+        ("changes", "1", "--json", "--limit", "99"),
         ("analyze",),
         ("report", "1"),
         ("grants", "importer"),

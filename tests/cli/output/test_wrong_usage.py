@@ -29,7 +29,7 @@ NO_NUMBERS = ["abc", "", "1,5", "nan", "0x10", "-"]
 
 def test_every_option_with_a_number_is_found() -> None:
     assert {
-        ("history", "--limit"), ("show", "--limit"), ("watch", "--interval"),
+        ("history", "--limit"), ("show", "--limit"), ("changes", "--limit"), ("watch", "--interval"),
         ("sample", "--seed"), ("sample", "--rows"), ("sandbox", "--port"),
         ("analyze", "--days"), ("import", "--jobs"), ("import", "-j"),
         ("upload-link", "--hours"), ("upload-link", "--max-mb"),
@@ -64,15 +64,20 @@ def test_error_of_a_number_says_what_is_expected(
         assert not re.search("range|valid (number|integer|float)|<=", done.output)
 
 
-@pytest.mark.parametrize("name", ["report", "show"])
+@pytest.mark.parametrize(
+    ("name", "argument"), [("report", "ID"), ("show", "ID"), ("changes", "IMPORT")]
+)
 @pytest.mark.parametrize("value", ["abc", "0", "1.5", ""])
-def test_error_of_an_id_says_what_is_expected(name: str, value: str) -> None:
+def test_error_of_an_id_says_what_is_expected(
+    name: str, argument: str, value: str
+) -> None:
     assert any(isinstance(p.type, ImportId) for p in cli.commands[name].params)
 
     done = CliRunner().invoke(cli, [name, value])
 
     assert done.exit_code == 2
-    assert f"'ID': {value!r} is not the number of an import, such as 7" in done.output
+    error = f"'{argument}': {value!r} is not the number of an import, such as 7"
+    assert error in done.output
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,8 @@ def test_error_of_a_numeric_setting_says_what_is_expected(
     [
         (("history", "--json", "extra"), "(extra). Try: salespro history --help"),
         (("watch", "a", "b"), "(a b). Try: salespro watch --help"),
+        (("changes",), "with --id. Try: salespro changes --help"),
+        (("changes", "7", "--id", "A"), "with --id. Try: salespro changes --help"),
         (("import",), "'FILE...'. Try: salespro import --help"),
         (("histroy",), "? Try: salespro --help"),
     ],

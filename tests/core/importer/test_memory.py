@@ -36,6 +36,7 @@ def peak_rss_mb(arguments: list[str], environ: dict[str, str]) -> float:
     subprocess.run(  # noqa: S603 -- our own command
         [sys.executable, "-c", MEASURE, str(output), *arguments],
         env=os.environ | environ,
+        stdout=subprocess.DEVNULL,
         check=True,
     )
     return int(output.read_text()) / 1024
@@ -56,5 +57,8 @@ def test_import_and_dry_run_of_200_000_rows_stay_within_the_memory_limit(
     import_mb = peak_rss_mb(["import", str(big)], environ)
     repeated_mb = peak_rss_mb(["import", str(big)], environ | budget)
 
+    changes_mb = peak_rss_mb(["changes", "2", "--limit", "200000"], environ)
+
+    assert changes_mb < small_mb
     assert max(dry_run_mb, import_mb, repeated_mb) < CEILING_MB
     assert max(dry_run_mb, import_mb, repeated_mb) - small_mb < GROWTH_MB

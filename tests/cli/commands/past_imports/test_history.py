@@ -78,7 +78,7 @@ def test_history_lists_newest_imports_first_with_status_and_error(
         "status": "failed",
         "is_interrupted": False,
         "processed": 0,
-        **dict.fromkeys(COUNT_NAMES, 0),
+        **dict.fromkeys((*COUNT_NAMES, "deleted", "left"), 0),
         "attempts": 1,
         "file": "s3://salespro-uploads/2[red].csv",
         "report": None,

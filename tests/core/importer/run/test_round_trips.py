@@ -41,16 +41,24 @@ FILES = {
 
 
 @pytest.mark.parametrize("data", FILES.values(), ids=FILES.keys())
-def test_import_of_one_chunk_takes_four_round_trips(
+def test_import_of_one_chunk_takes_four_round_trips_and_one_for_its_changes(
     conn: Connection, data: bytes
 ) -> None:
     """Two to claim it; one each for the chunk and for the completion."""
-    for created in (20, 0):
+    for created, expected in ((20, 4 + 1), (0, 4)):
         with round_trips(conn) as trips:
             outcome = run(conn, data)
 
         assert (outcome.status, outcome.counts.created) == ("completed", created)
-        assert trips.count == 4
+        assert trips.count == expected
+
+
+def test_import_that_keeps_no_changes_takes_four_round_trips(conn: Connection) -> None:
+    with round_trips(conn) as trips:
+        outcome = run(conn, FILES["users"], options=Options(keep_changes_days=0))
+
+    assert outcome.counts.created == 20
+    assert trips.count == 4
 
 
 def test_table_that_may_be_unusual_takes_four_more(conn: Connection) -> None:
@@ -62,7 +70,7 @@ def test_table_that_may_be_unusual_takes_four_more(conn: Connection) -> None:
         outcome = run(conn, FILES["appointments"])
 
     assert (outcome.status, outcome.counts.created) == ("completed", 20)
-    assert trips.count == 4 + 4
+    assert trips.count == 4 + 1 + 4
 
 
 def test_each_further_chunk_takes_one_round_trip(conn: Connection) -> None:
@@ -70,7 +78,7 @@ def test_each_further_chunk_takes_one_round_trip(conn: Connection) -> None:
         outcome = run(conn, FILES["users"], options=Options(checkpoint_rows=4))
 
     assert (outcome.status, outcome.counts.created) == ("completed", 20)
-    assert trips.count == 4 + 4
+    assert trips.count == 4 + 1 + 4
 
 
 def test_upload_that_was_imported_before_takes_three_round_trips(
