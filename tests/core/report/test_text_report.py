@@ -301,8 +301,28 @@ def test_unprintable_characters_become_spaces(text: str, expected: str) -> None:
 
 
 def test_text_report_of_an_import_has_no_cells() -> None:
-    """Only a dry run has changes; rejects are shown by line, label and reason."""
-    result = replace(full(), changes=(), is_dry_run=False)
+    """What is piped may become a log; rejects are shown by line, label and reason."""
+    result = replace(full(), is_dry_run=False)
+    without_changes = replace(result, changes=())
 
     assert CANARY not in as_text(result)
-    assert CANARY in as_text(result, shows_cells=True)
+    assert as_text(result) == as_text(without_changes)
+    assert CANARY in as_text(without_changes, shows_cells=True)
+
+
+def test_text_report_of_an_import_shows_its_changes_on_a_terminal() -> None:
+    changes = (
+        change("A1", customer_last_name="garcia"),
+        *(change(f"B{n}", is_new=True, is_sale="t") for n in range(7)),
+    )
+    result = outcome(counts=Counts(created=9, updated=2), changes=changes)
+
+    text = as_text(result, shows_cells=True)
+
+    assert text.endswith("""
+Updated, the first 1 of 2:
+  A1
+    customer_last_name: GARCIA -> garcia
+
+Created, the first 5 of 9:
+  B0, B1, B2, B3, B4""")

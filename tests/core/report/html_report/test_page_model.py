@@ -26,7 +26,12 @@ from tests.support.reports.html_pages import Page
 
 LIMITS = PageLimits(cell_length=100, reasons=10, examples=5, changes=5)
 HEADINGS = {
-    "clean": ["What happened to the rows", "Contents of the file", "Details"],
+    "clean": [
+        "What happened to the rows",
+        "What the import changed",
+        "Contents of the file",
+        "Details",
+    ],
     "dry-run": [
         "What would happen to the rows",
         "What an import would change",
@@ -80,6 +85,28 @@ def test_verdict_comes_first_and_the_sections_follow_in_order(
     before, _, after = page.text.partition(headline)
     assert before.endswith(f"{status} ")
     assert next_step in after[:300]
+
+
+def test_page_of_an_import_shows_what_it_changed() -> None:
+    """Without the stale rows, which an import does not look for."""
+    result = replace(full(), is_dry_run=False, stale=())
+
+    page = Page(as_html(result, "rejects.csv"))
+
+    [_, changes] = page.text.split("What the import changed")
+    changes = changes.partition("Contents of the file")[0]
+    assert "Updated the first 1 of 2" in changes
+    assert "Column Before Now" in changes
+    assert f"{CANARY} old" in changes
+    assert "Created 1" in changes
+    assert "Stale" not in changes
+    assert "would" not in changes
+
+
+def test_page_of_an_import_that_keeps_no_changes_does_not_speak_of_them() -> None:
+    result = replace(full(), is_dry_run=False, changes=())
+
+    assert "What the import changed" not in Page(as_html(result, "rejects.csv")).text
 
 
 def test_dry_run_page_shows_only_the_fields_that_changed(
