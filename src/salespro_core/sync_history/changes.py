@@ -50,7 +50,7 @@ class RowChange:
     Attributes:
         changed_at: time of the transaction; None for a row that an import created.
         fields: column -> (old text, new text), as Postgres writes them; of a deleted row
-            all values; empty for a created row.
+            all values, and of a row that an undo has created again; else empty.
     """
 
     table: str
@@ -216,8 +216,11 @@ def read_fields(kind: str, fields: str | None) -> Fields:
     values = json.loads(fields or "{}", parse_float=str, parse_int=str)
     if kind == "updated":
         return {column: (old, new) for column, (old, new) in values.items()}
-    return {
-        column: (value if isinstance(value, str) else json.dumps(value), None)
+    texts = {
+        column: value if isinstance(value, str) else json.dumps(value)
         for column, value in values.items()
         if value is not None and column not in _BOOKKEEPING
     }
+    if kind == "created":
+        return {column: (None, text) for column, text in texts.items()}
+    return {column: (text, None) for column, text in texts.items()}

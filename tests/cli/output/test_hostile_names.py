@@ -79,11 +79,39 @@ def test_commands_that_read_the_history_print_no_control_of_a_key(
     for number in range(1, len(imports), 4):
         assert_safe(terminal, "show", str(number))
     assert_safe(terminal, "show", "1", "--json")
+    for number in range(1, len(imports), 4):
+        assert_safe(terminal, "changes", str(number))
+    assert_safe(terminal, "changes", "1", "--json")
     assert_safe(terminal, "analyze")
 
     assert {
         import_["file"].partition("salespro-uploads/")[2] for import_ in listed
     } == {*imports}
+
+
+def test_changes_print_no_control_of_a_key_or_a_cell(
+    terminal: Terminal, conn: Connection
+) -> None:
+    # Postgres cannot store NUL, and the id of a row has at most 50 characters.
+    texts = {name.replace("\0", "") for name in NAMES.values()}
+    ids = {text[:40] for text in texts} - {""}
+    for day, last_name in enumerate(sorted(texts), 1):
+        rows = [
+            appointment(
+                id_,
+                customer_nameLast=last_name[:100],
+                _updated_at=f"2025-06-{day:02}T00:00:00Z",
+            )
+            for id_ in ids
+        ]
+        run(conn, csv_bytes(*rows), upload(object_key=f"{last_name}.csv"))
+
+    for number in ("1", "2", "3"):
+        assert_safe(terminal, "changes", number, "--limit", "100")
+        assert_safe(terminal, "changes", number, "--limit", "100", "--json")
+    for id_ in ids:
+        assert_safe(terminal, "changes", "--id", id_, codes=(0, 1))
+        assert_safe(terminal, "changes", "--id", id_, "--json", codes=(0, 1))
 
 
 def test_watch_prints_no_control_of_a_key(terminal: Terminal, conn: Connection) -> None:

@@ -21,10 +21,13 @@ OLD, NEW = "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z"
 
 
 def import_(
-    conn: Connection, data: bytes, of: Upload | None = None, **options: int
+    conn: Connection,
+    data: bytes,
+    of: Upload | None = None,
+    *,
+    options: Options = DEFAULTS,
 ) -> Outcome:
-    settings = Options(**options) if options else DEFAULTS
-    return import_upload(conn, of or new_version(), io.BytesIO(data), options=settings)
+    return import_upload(conn, of or new_version(), io.BytesIO(data), options=options)
 
 
 FILES = {
@@ -79,7 +82,9 @@ def test_row_that_occurs_several_times_is_one_change(conn: Connection) -> None:
         for n, is_sale in ((2, "FALSE"), (3, "TRUE"))
     ]  # fmt: skip
 
-    outcome = import_(conn, csv_bytes(*rows), checkpoint_rows=1, batch_size=1)
+    outcome = import_(
+        conn, csv_bytes(*rows), options=Options(checkpoint_rows=1, batch_size=1)
+    )
 
     assert outcome.counts.updated == 2
     assert outcome.changes == (
@@ -101,8 +106,7 @@ def test_first_rows_of_each_kind_are_told(conn: Connection) -> None:
     outcome = import_(
         conn,
         csv_bytes(*(appointment(n, _updated_at=NEW) for n in names)),
-        checkpoint_rows=7,
-        batch_size=3,
+        options=Options(checkpoint_rows=7, batch_size=3),
     )
 
     assert (outcome.counts.updated, outcome.counts.created) == (30, 30)
@@ -115,7 +119,7 @@ def test_first_rows_of_each_kind_are_told(conn: Connection) -> None:
 def test_import_without_changes_or_that_keeps_none_tells_none(conn: Connection) -> None:
     data = csv_bytes(appointment("A"))
 
-    created = import_(conn, data, keep_changes_days=0)
+    created = import_(conn, data, options=Options(keep_changes_days=0))
     unchanged = import_(conn, data)
 
     assert (created.counts.created, created.changes) == (1, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import NamedTuple
+from unittest.mock import ANY
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from salespro_core.exports.columns import Export
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history.changes import RowChange, created_keys, open_changes
-from tests.core.sync_history.history_rows import delete_as_undo, insert_undo
+from tests.core.sync_history.history_rows import undo
 from tests.core.upsert.test_query_plans import first_plan, scanned_tables
 from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
 from tests.support.import_runs import new_version, run
@@ -129,31 +130,48 @@ def test_limit_takes_the_first_keys_in_the_order_of_their_bytes(
 
 
 def test_undo_has_deleted_updated_and_created_rows(conn: Connection) -> None:
-    run(conn, csv_bytes(appointment("A", saleAmount="12.50", customer_nameLast="")))
+    blank = appointment("A", saleAmount="12.50", customer_nameLast="", _updated_at=OLD)
+    run(conn, csv_bytes(blank))
+    sold = appointment("A", saleAmount="13.00", customer_nameLast="", _updated_at=NEW)
+    run(conn, csv_bytes(sold))
 
-    undo = delete_as_undo(conn, 1, "A")
-    of_undo = insert_undo(
-        conn,
-        undo,
-        ("A", "created", None),
-        ("B", "updated", '{"is_sale": ["true", null]}'),
+    of_update = undo(conn, 2)
+    of_creation = undo(conn, 1)
+    of_undo = undo(conn, of_creation)
+
+    assert changes_of(conn, of_update) == Found(
+        [
+            RowChange(
+                table=TABLE,
+                key="A",
+                kind="updated",
+                changed_at=ANY,
+                fields={
+                    "updated_at": ("2025-06-02 00:00:00+00", "2025-06-01 00:00:00+00"),
+                    "sale_amount": ("13.00", "12.50"),
+                },
+            )
+        ],
+        [],
+        [],
     )
-
-    [change] = changes_of(conn, undo).deleted
+    [change] = changes_of(conn, of_creation).deleted
     assert (change.key, change.kind) == ("A", "deleted")
     assert change.fields["sale_amount"] == ("12.50", None)
     assert change.fields["is_sale"] == ("true", None)
     assert not {"created_by_import", "customer_last_name"} & change.fields.keys()
     again = changes_of(conn, of_undo)
-    assert (keys(again.created), keys(again.updated)) == (["A"], ["B"])
-    assert again.updated[0].fields == {"is_sale": ("true", None)}
+    assert (again.updated, keys(again.created), again.deleted) == ([], ["A"], [])
 
 
 def test_created_rows_that_an_undo_has_deleted_are_still_told(conn: Connection) -> None:
     run(conn, csv_bytes(*map(appointment, "ABC")))
 
-    delete_as_undo(conn, 1, "A", "C")
+    first = undo(conn, 1)
+    deleted = keys(changes_of(conn, 1).created)
+    undo(conn, first)
 
+    assert deleted == ["A", "B", "C"]
     assert keys(changes_of(conn, 1).created) == ["A", "B", "C"]
 
 

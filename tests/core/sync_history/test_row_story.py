@@ -13,7 +13,7 @@ from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.sync_history import row_story
 from salespro_core.sync_history.changes import open_changes
 from salespro_core.sync_history.row_story import RowEvent, RowStory, row_stories
-from tests.core.sync_history.history_rows import delete_as_undo, insert_undo
+from tests.core.sync_history.history_rows import undo
 from tests.core.upsert.test_query_plans import first_plan
 from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
 from tests.support.import_runs import run
@@ -32,13 +32,15 @@ def summary(event: RowEvent) -> Event:
     import_ = event.import_
     return (
         event.change.kind,
-        import_ and import_.id,
-        import_ and import_.undoes,
+        import_.id if import_ else None,
+        import_.undoes if import_ else None,
         event.change.fields.get("sale_amount"),
     )
 
 
-def import_amount(conn: Connection, key: str, amount: int, **details: int) -> None:
+def import_amount(
+    conn: Connection, key: str, amount: int, options: Options = DEFAULTS
+) -> None:
     """Import one appointment; the file is `<amount>.csv`, and its row so many hours old."""
     row = appointment(
         key, saleAmount=f"{amount}.00", _updated_at=f"2025-06-01T{amount:02}:00:00Z"
@@ -47,7 +49,7 @@ def import_amount(conn: Connection, key: str, amount: int, **details: int) -> No
         conn,
         csv_bytes(row),
         upload(object_key=f"{amount}.csv"),
-        options=Options(**details),
+        options=options,
     )
 
 
@@ -85,7 +87,7 @@ def test_story_says_who_created_the_row_and_each_change(conn: Connection) -> Non
 def test_row_created_before_changes_were_kept_has_no_known_import(
     conn: Connection,
 ) -> None:
-    import_amount(conn, "A", 1, keep_changes_days=0)
+    import_amount(conn, "A", 1, Options(keep_changes_days=0))
     import_amount(conn, "A", 2)
 
     created, updated = story_of(conn, "A").events
@@ -98,8 +100,8 @@ def test_deleted_and_created_again_row_has_both_lives(conn: Connection) -> None:
     """The first one ends with the undo of its import."""
     import_amount(conn, "A", 1)
     import_amount(conn, "A", 2)
-    undo = insert_undo(conn, 2, ("A", "updated", '{"sale_amount": ["2.00", "1.00"]}'))
-    second = delete_as_undo(conn, 1, "A")
+    first = undo(conn, 2)
+    second = undo(conn, 1)
     deleted = story_of(conn, "A")
     import_amount(conn, "A", 3)
     import_amount(conn, "A", 4)
@@ -109,8 +111,8 @@ def test_deleted_and_created_again_row_has_both_lives(conn: Connection) -> None:
     first_life = [
         ("created", 1, None, None),
         ("updated", 2, None, ("1.00", "2.00")),
-        ("updated", undo, 2, ("2.00", "1.00")),
-        ("deleted", second, 1, ("2.00", None)),
+        ("updated", first, 2, ("2.00", "1.00")),
+        ("deleted", second, 1, ("1.00", None)),
     ]
     assert [summary(event) for event in deleted.events] == first_life
     assert not deleted.is_stored
@@ -124,18 +126,15 @@ def test_deleted_and_created_again_row_has_both_lives(conn: Connection) -> None:
 
 def test_row_that_an_undo_has_created_again_is_created_once(conn: Connection) -> None:
     import_amount(conn, "A", 1)
-    undo = delete_as_undo(conn, 1, "A")
-    third = insert_undo(conn, undo, ("A", "created", None))
-    conn.execute(
-        "INSERT INTO salespro_appointment (id, created_by_import) VALUES ('A', 1)"
-    )
+    second = undo(conn, 1)
+    third = undo(conn, second)
 
-    events = [summary(event)[:3] for event in story_of(conn, "A").events]
+    events = [summary(event) for event in story_of(conn, "A").events]
 
     assert events == [
-        ("created", 1, None),
-        ("deleted", undo, 1),
-        ("created", third, undo),
+        ("created", 1, None, None),
+        ("deleted", second, 1, ("1.00", None)),
+        ("created", third, second, (None, "1.00")),
     ]
 
 
