@@ -78,7 +78,8 @@ def run(
     """Import these bytes as the upload `of`, by default as a new version.
 
     Returns:
-        The outcome without its duration and without the fields for the report.
+        The outcome without its duration and without the fields for the report; an import
+        reads its changes for the report only.
     """
     outcome = import_upload(
         conn,
@@ -87,7 +88,7 @@ def run(
         options=options,
         callbacks=callbacks,
     )
-    return comparable(outcome)
+    return replace(comparable(outcome), changes=())
 
 
 def dry_run(

@@ -180,6 +180,8 @@ def test_full_outcome_has_a_value_in_every_field() -> None:
 
     # A successful dry run cannot have these; other tests cover them.
     assert unset == {
+        "undoes",
+        "left",
         "status",
         "already_imported",
         "error",
