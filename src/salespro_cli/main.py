@@ -19,6 +19,7 @@ from salespro_cli.commands.import_ import import_
 from salespro_cli.commands.past_imports.changes import changes
 from salespro_cli.commands.past_imports.history import history, show
 from salespro_cli.commands.past_imports.report import report
+from salespro_cli.commands.past_imports.undo import undo
 from salespro_cli.commands.reconcile import reconcile
 from salespro_cli.commands.upload_link import upload_link
 from salespro_cli.commands.watch import watch
@@ -46,7 +47,7 @@ def cli() -> None:
 
 for _command in (
     *(analyze, bootstrap, changes, grants, history, import_, migrate, psql_, reconcile),
-    *(report, sample, sandbox, show, upload_link, watch),
+    *(report, sample, sandbox, show, undo, upload_link, watch),
 ):
     cli.add_command(_command)
 

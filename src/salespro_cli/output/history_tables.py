@@ -20,6 +20,7 @@ from salespro_cli.output.formatting import (
     local_second,
     safe_text,
 )
+from salespro_core.report.undo_words import undo_labels
 from salespro_core.report.verdict import count_labels
 from salespro_core.sync_history.queries import Import
 
@@ -39,6 +40,7 @@ def import_json(import_: Import) -> dict[str, Any]:
         "attempt_started_at": import_.attempt_started_at
         and import_.attempt_started_at.isoformat(),
         "seconds": import_.seconds,
+        "undoes": import_.undoes,
         "processed": import_.processed,
         **asdict(import_.counts),
         "attempts": import_.attempts,
@@ -72,7 +74,7 @@ def history_table(
                 "started": safe_text(local_minute(import_.started_at)),
                 "status": status_text(import_),
                 "file": safe_text(labels[import_.file_path]),
-                "rows": safe_text(count_labels(import_.counts)),
+                "rows": safe_text(_count_labels(import_)),
                 "took": safe_text(duration(import_.seconds)),
                 "import": _stacked(import_, labels[import_.file_path]),
             }
@@ -116,7 +118,7 @@ def details_lines(import_: Import, database: str, console: Console) -> Iterator[
         "ended": ended and safe_text(local_second(ended)),
         "took": ended and safe_text(f"{duration(import_.seconds)}{attempt}"),
         "rows": safe_text(
-            f"{import_.processed:,}: {count_labels(import_.counts)}"
+            f"{import_.processed:,}: {_count_labels(import_)}"
             if import_.processed
             else "none"
         ),
@@ -128,6 +130,11 @@ def details_lines(import_: Import, database: str, console: Console) -> Iterator[
     for name, value in details.items():
         if value:
             yield Text.assemble((name.ljust(_NAME_COLUMNS), "dim"), value)
+
+
+def _count_labels(import_: Import) -> str:
+    labels = count_labels if import_.undoes is None else undo_labels
+    return labels(import_.counts)
 
 
 def _lease_hint(import_: Import, console: Console) -> Text | None:
@@ -150,6 +157,6 @@ def _stacked(import_: Import, label: str) -> Text:
             Text(", ").join(
                 [status_text(import_), safe_text(local_minute(import_.started_at))]
             ),
-            safe_text(f"{count_labels(import_.counts)}; {duration(import_.seconds)}"),
+            safe_text(f"{_count_labels(import_)}; {duration(import_.seconds)}"),
         ]
     )

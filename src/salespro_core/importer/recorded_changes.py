@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from psycopg import Connection, sql
+from psycopg.rows import dict_row
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.exports.columns import Export
@@ -46,6 +47,36 @@ def read_changes(
     queries = [Query(statement, values) for statement, _ in wanted]
     results = zip(wanted, execute_alone(conn, *queries), strict=True)
     return tuple(change for (_, read), rows in results for change in read(rows, names))
+
+
+_DELETED = """
+SELECT key FROM {changes}
+ WHERE import_id = %(import_id)s::bigint AND kind = 'deleted' AND table_name = %(table)s
+ ORDER BY key
+ LIMIT %(limit)s::int
+"""
+
+
+def read_undone(
+    conn: Connection, export: Export, claim: Claim
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """The first rows that an undo has restored, and the keys of the first it has deleted.
+
+    Args:
+        conn: in a transaction.
+        export: of the rows.
+        claim: of an undo that keeps its changes.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
+    names = tuple(column.name for column in export.columns if column.name != export.key)
+    values = {"import_id": claim.import_id, "limit": SAMPLE, "table": export.table}
+    changes = sql.Identifier(claim.schema, CHANGES)
+    with conn.cursor(row_factory=dict_row) as cur:
+        rows = cur.execute(sql.SQL(_UPDATED).format(changes=changes), values).fetchall()
+    deleted = conn.execute(sql.SQL(_DELETED).format(changes=changes), values).fetchall()
+    return tuple(_read_updated(rows, names)), tuple(key for (key,) in deleted)
 
 
 # It goes from key to key by the primary key: one row may have thousands of records.

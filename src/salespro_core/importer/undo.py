@@ -19,6 +19,8 @@ from salespro_core.importer.attempt_claim import ClaimEnd, ClaimRequest, claim_u
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.completed import complete_import
 from salespro_core.importer.options import DEFAULTS, Options
+from salespro_core.importer.recorded_changes import read_undone
+from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.importer.undo_target import find_target
 from salespro_core.model.outcome import MOST_LEFT, Left, Outcome
 from salespro_core.model.upload import Upload
@@ -38,9 +40,6 @@ from salespro_core.upsert.reversal import (
     result_of,
 )
 from salespro_core.upsert.reversal_writer import reverse
-
-# Changes that a report shows.
-SAMPLE = 20
 
 
 def undo_import(
@@ -109,6 +108,12 @@ def undo_import(
                 "reading what is left", partial(_left, target=target, options=options)
             )
             outcome = replace(outcome, left=tuple(left))
+        if claim.keeps_changes:
+            changes, deleted = connection.run(
+                "reading what was undone",
+                partial(read_undone, export=target.export, claim=claim),
+            )
+            outcome = replace(outcome, changes=changes, deleted=deleted)
         outcome = replace(outcome, seconds=time.monotonic() - started)
         report = callbacks.publish(outcome, rejects)
         complete_import(connection, claim, report=report, keep=options.keep_changes)
@@ -145,6 +150,7 @@ def dry_run_undo(
             outcome = replace(
                 outcome.with_counts(part.counts),
                 changes=(*outcome.changes, *part.changes)[:SAMPLE],
+                deleted=(*outcome.deleted, *part.deleted)[:SAMPLE],
                 left=(*outcome.left, *part.left)[:MOST_LEFT],
             )
             callbacks.on_commit(outcome)
@@ -166,10 +172,10 @@ def _start(target: Target, upload: Upload, options: Options) -> Outcome:
 
 
 def _as_upload(target: Target) -> Upload:
-    """The identity of the undo in the history: no bucket has an empty name."""
+    """The identity of the undo in the history; no bucket has an empty name."""
     return Upload(
         bucket="",
-        object_key=f"undo/{target.import_id}",
+        object_key=f"undo of import {target.import_id}",
         version=str(target.number),
         uploaded_at=target.uploaded_at or datetime.now(UTC),
         path=f"undo of import {target.import_id} ({target.location})",

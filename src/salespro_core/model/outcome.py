@@ -82,6 +82,7 @@ class Outcome:
         ignored: labels of the header without a column in the table.
         changes: the first rows that the import has written; dry run: that it would write.
         undoes: for an undo, the import that it undoes.
+        deleted: for an undo, the keys of the first rows that it deletes.
         left: for an undo, rows that it leaves as they are; at most `MOST_LEFT`.
         stale: dry run: the first stale rows.
         reasons: all reasons for rejects, each with its number of rows.
@@ -107,6 +108,7 @@ class Outcome:
     changes: tuple[Change, ...] = ()
     stale: tuple[Stale, ...] = ()
     undoes: int | None = None
+    deleted: tuple[str, ...] = ()
     left: tuple[Left, ...] = ()
     reasons: tuple[Reason, ...] = ()
     file_summary: FileSummary | None = None

@@ -24,13 +24,13 @@ MAX_LABEL_LENGTH = 200
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
     """The fields of an import or a dry run without cells of the file, for a log line."""
-    upload = outcome.upload
+    upload, is_undo = outcome.upload, outcome.undoes is not None
     ignored = outcome.ignored[:MAX_IGNORED_COLUMNS]
     return {
         "status": outcome.status,
         "sync_type": outcome.sync_type,
         "processed": outcome.counts.processed,
-        **outcome.counts.of_file,
+        **(asdict(outcome.counts) if is_undo else outcome.counts.of_file),
         "dry_run": outcome.is_dry_run,
         "already_imported": outcome.already_imported,
         "attempts": outcome.attempts,
@@ -77,6 +77,9 @@ def as_json(outcome: Outcome, rejects_file: str | None = None) -> dict[str, Any]
         ],
         "changes": [_change(change) for change in outcome.changes],
         "stale_rows": [asdict(row) for row in outcome.stale],
+        "undoes": outcome.undoes,
+        "deleted_rows": list(outcome.deleted),
+        "left_rows": [asdict(row) for row in outcome.left],
         "contents": outcome.file_summary and _contents(outcome.file_summary),
     }
 

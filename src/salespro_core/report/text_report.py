@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from salespro_core.model.outcome import Outcome
+from salespro_core.model.outcome import Left, Outcome
 from salespro_core.report.json_report import MAX_LABEL_LENGTH
 from salespro_core.report.reject_groups import reject_groups
 from salespro_core.report.truncate import truncate
@@ -13,6 +13,7 @@ from salespro_core.report.warning_text import warning_text
 
 # Few enough to read at a glance; report.json has more.
 SHOWN_CHANGES = 5
+SHOWN_LEFT = 20
 SHOWN_IGNORED = 20
 
 
@@ -46,7 +47,8 @@ def replace_unprintable(text: str) -> str:
 
 def _lines(outcome: Outcome, *, shows_cells: bool) -> Iterator[str]:
     if outcome.is_dry_run:
-        yield "Dry run: this is what an import would do now. Nothing was changed."
+        what = "import" if outcome.undoes is None else "undo"
+        yield f"Dry run: this is what an {what} would do now. Nothing was changed."
     yield verdict(outcome)
     if outcome.error is None and not outcome.already_imported:
         attempt = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
@@ -65,23 +67,49 @@ def _lines(outcome: Outcome, *, shows_cells: bool) -> Iterator[str]:
     # A dry run is made to see them.
     if outcome.is_dry_run or shows_cells:
         yield from _changes(outcome)
+    yield from _left(outcome)
+
+
+def _left(outcome: Outcome) -> Iterator[str]:
+    """The rows that an undo leaves, and what stands in the way."""
+    if not outcome.left:
+        return
+    shown = outcome.left[:SHOWN_LEFT]
+    verb = "Would be left" if outcome.is_dry_run else "Left"
+    yield ""
+    yield f"{verb} alone, the first {len(shown)} of {outcome.counts.left:,}:"
+    for row in shown:
+        yield f"  {row.key} {row.reason} {_blocker(row)}"
+
+
+def _blocker(row: Left) -> str:
+    return f"by import {row.import_id}" if row.import_id else "by another program"
 
 
 def _changes(outcome: Outcome) -> Iterator[str]:
     updated = [c for c in outcome.changes if not c.is_new][:SHOWN_CHANGES]
     created = [c for c in outcome.changes if c.is_new][:SHOWN_CHANGES]
     would_be = "Would be " if outcome.is_dry_run else ""
+    is_undo = outcome.undoes is not None
     if updated:
-        title = f"{would_be}updated".capitalize()
+        title = f"{would_be}{'restored' if is_undo else 'updated'}".capitalize()
         yield ""
         yield f"{title}, the first {len(updated)} of {outcome.counts.updated:,}:"
     for change in updated:
         yield f"  {change.key}"
         for column, (old, new) in change.fields.items():
             yield field_line(column, old, new)
+    if outcome.deleted:
+        shown = outcome.deleted[:SHOWN_CHANGES]
+        yield ""
+        yield (
+            f"{f'{would_be}deleted'.capitalize()}, the first {len(shown)} of "
+            f"{outcome.counts.deleted:,}:"
+        )
+        yield f"  {', '.join(shown)}"
     if created:
         keys = ", ".join(change.key for change in created)
-        title = f"{would_be}created".capitalize()
+        title = f"{would_be}created{' again' if is_undo else ''}".capitalize()
         yield ""
         yield f"{title}, the first {len(created)} of {outcome.counts.created:,}:"
         yield f"  {keys}"

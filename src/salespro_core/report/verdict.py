@@ -8,11 +8,14 @@ from typing import Literal
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.rejects import MAYBE_CUT
+from salespro_core.report.undo_words import next_step_after_undo, verdict_of_undo
 
 
 def verdict(outcome: Outcome) -> str:
     """What happened to the file, in one or two sentences."""
     name = outcome.upload.location
+    if outcome.undoes is not None:
+        return verdict_of_undo(outcome)
     if outcome.is_unfinished:
         return f"The dry run of {name} did not finish. {outcome.error}"
     if outcome.error is not None:
@@ -30,6 +33,12 @@ def verdict(outcome: Outcome) -> str:
 
 def next_step(outcome: Outcome) -> str:
     """What to do now, in one or two sentences."""
+    if outcome.undoes is not None:
+        return next_step_after_undo(outcome)
+    return _next_step(outcome)
+
+
+def _next_step(outcome: Outcome) -> str:
     counts, verb = outcome.counts, resubmit_verb(outcome)
     if outcome.is_unfinished:
         return "Nothing was changed."

@@ -28,6 +28,7 @@ class Import:
         processed: rows of the file that are accounted for so far.
         attempt_started_at: start of the newest attempt; None for older imports.
         error_type: class of the error; None for older imports.
+        undoes: for an undo, the import that it undoes.
         lease_expires_at: when an import in progress counts as interrupted, unless a
             commit renews the lease; None if it ended or stopped.
     """
@@ -46,6 +47,7 @@ class Import:
     error_message: str | None
     attempt_started_at: datetime | None = None
     error_type: str | None = None
+    undoes: int | None = None
     # Not compared: a renewed lease is no news for who watches an import.
     lease_expires_at: datetime | None = field(default=None, compare=False)
 
@@ -158,6 +160,7 @@ def read_import(row: dict[str, Any]) -> Import:
         # A newer command line may read a history that is not migrated yet.
         attempt_started_at=row.get("attempt_started_at"),
         error_type=row.get("error_type"),
+        undoes=row.get("undoes"),
         lease_expires_at=row["lease_expires_at"],
     )
 
@@ -223,7 +226,7 @@ def import_states(
 _BUCKETS = """
 SELECT DISTINCT bucket
   FROM salespro_sync_history
- WHERE bucket IS NOT NULL
+ WHERE bucket <> ''  -- undos have an empty one
  ORDER BY bucket
  LIMIT %(limit)s
 """

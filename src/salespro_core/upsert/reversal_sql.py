@@ -107,29 +107,31 @@ def state_statement(export: Export, schema: str) -> sql.Composed:
               FROM changed CROSS JOIN LATERAL json_each(fields) AS field
              WHERE table_name = {table_name} AND kind = 'updated'
              GROUP BY changed.key
+        ), own AS (
+            SELECT key,
+                   bool_or(kind = 'created') AS was_created,
+                   bool_or(kind = 'deleted') AS was_deleted,
+                   (array_agg(fields) FILTER (WHERE kind = 'created'))[1]::jsonb AS created
+              FROM changed
+             WHERE table_name = {table_name} AND kind <> 'updated'
+             GROUP BY key
         )
         SELECT wanted.key,
                stored.{key} IS NOT NULL AS is_stored,
                coalesce(stored.created_by_import = %(import_id)s, false)
-                   OR EXISTS (SELECT FROM changed WHERE changed.key = wanted.key
-                                 AND table_name = {table_name} AND kind = 'created')
-                   AS was_created,
-               EXISTS (SELECT FROM changed WHERE changed.key = wanted.key
-                          AND table_name = {table_name} AND kind = 'deleted')
-                   AS was_deleted,
+                   OR coalesce(own.was_created, false) AS was_created,
+               coalesce(own.was_deleted, false) AS was_deleted,
                net.old, net.new,
                jsonb_build_object({current}) @> (net.new {own}) AS is_as_written,
                jsonb_build_object({current}) @> (net.old {own}) AS is_as_before,
                {written_at} AS written_at,
-               coalesce(
-                   (SELECT to_jsonb(stored) @> fields::jsonb
-                      FROM changed WHERE changed.key = wanted.key
-                       AND table_name = {table_name} AND kind = 'created'),
-                   {hash} = stored.created_hash) AS is_as_created,
+               CASE WHEN own.created IS NULL THEN {hash} = stored.created_hash
+                    ELSE to_jsonb(stored) @> own.created END AS is_as_created,
                seen.kind AS seen_kind,
                (seen.fields ->> 'uploaded_at')::timestamptz AS seen_at
           FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted (key, position)
           LEFT JOIN net ON net.key = wanted.key
+          LEFT JOIN own ON own.key = wanted.key
           LEFT JOIN changed AS seen
                  ON seen.key = wanted.key AND seen.table_name = {seen_name}
           LEFT JOIN {table} AS stored ON stored.{key} = wanted.key

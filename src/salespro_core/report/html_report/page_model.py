@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from salespro_core.model.outcome import Change, Outcome
@@ -21,6 +21,7 @@ from salespro_core.report.html_report.format import (
     format_timestamp,
 )
 from salespro_core.report.truncate import truncate, truncate_pair
+from salespro_core.report.undo_words import UNDO_LABELS, status_of_undo, undo_labels
 from salespro_core.report.verdict import count_labels, next_step, resubmit_verb
 from salespro_core.report.warning_text import warning_text
 
@@ -32,6 +33,13 @@ _COUNT_MEANINGS = {
     "stale": "the stored row is newer",
     "duplicate": "the file has a newer row with the same id",
     "rejected": "cannot be imported",
+}
+_UNDO_MEANINGS = {
+    "updated": "have their old values again",
+    "deleted": "were created by the import",
+    "created": "were deleted by the undo that is undone",
+    "unchanged": "nothing was to be done",
+    "left": "were changed since",
 }
 _MAX_PATH_LENGTH = 2_000
 _MAX_PROBLEM_LENGTH = 200
@@ -65,15 +73,19 @@ def build_page_model(
         "file_name": truncate(outcome.upload.object_key.rpartition("/")[2], 200),
         "is_dry_run": outcome.is_dry_run,
         "severity": _severity(outcome),
-        "status": _status(outcome),
+        "status": _status(outcome)
+        if outcome.undoes is None
+        else status_of_undo(outcome),
         "headline": _headline(outcome),
         "error": outcome.error and truncate(outcome.error, _MAX_PATH_LENGTH),
         "next_step": next_step(outcome),
         "resubmit_verb": resubmit_verb(outcome),
         "counts": _counts(outcome),
         "processed": format_row_count(outcome.counts.processed),
-        "segments": stacked_bar(list(outcome.counts.of_file.items())),
-        "count_labels": count_labels(outcome.counts),
+        "segments": stacked_bar(list(asdict(outcome.counts).items())),
+        "count_labels": _count_labels(outcome),
+        "undoes": outcome.undoes,
+        "left": _left(outcome, limits),
         "warnings": list(_warnings(outcome, limits)),
         "ignored": [truncate(label, 60) for label in outcome.ignored[:_MAX_IGNORED]],
         "more_ignored": f"{hidden_ignored:,}" if hidden_ignored > 0 else "",
@@ -89,7 +101,7 @@ def _severity(outcome: Outcome) -> str:
     """The CSS class of the status."""
     if outcome.error is not None:
         return "failed"
-    if outcome.counts.rejected or outcome.warnings:
+    if outcome.counts.rejected or outcome.counts.left or outcome.warnings:
         return "warning"
     return "ok"
 
@@ -119,8 +131,35 @@ def _headline(outcome: Outcome) -> str:
     if outcome.already_imported:
         return "This file was already imported."
     if not count:
-        return "This file has a header but no rows."
-    return f"{format_row_count(count)}: {count_labels(outcome.counts)}."
+        return (
+            "This file has a header but no rows."
+            if outcome.undoes is None
+            else "The import had changed nothing."
+        )
+    return f"{format_row_count(count)}: {_count_labels(outcome)}."
+
+
+def _count_labels(outcome: Outcome) -> str:
+    is_undo = outcome.undoes is not None
+    return (undo_labels if is_undo else count_labels)(outcome.counts)
+
+
+def _left(outcome: Outcome, limits: PageLimits) -> dict[str, Any] | None:
+    """The rows that an undo leaves, and the import that stands in the way."""
+    if not outcome.counts.left:
+        return None
+    shown = outcome.left[: limits.examples * limits.reasons]
+    return {
+        "count": _shown_of(len(shown), outcome.counts.left),
+        "rows": [
+            {
+                "key": truncate(row.key, limits.cell_length),
+                "reason": row.reason,
+                "import_id": row.import_id,
+            }
+            for row in shown
+        ],
+    }
 
 
 def _counts(outcome: Outcome) -> list[dict[str, Any]]:
@@ -128,12 +167,14 @@ def _counts(outcome: Outcome) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
+            "label": UNDO_LABELS.get(name, name) if outcome.undoes else name,
             "count": f"{count:,}",
             "is_zero": not count,
-            "meaning": _COUNT_MEANINGS[name],
+            "meaning": (_UNDO_MEANINGS if outcome.undoes else _COUNT_MEANINGS)[name],
             "share": f" ({format_percent(count / total)})" if count else "",
         }
-        for name, count in outcome.counts.of_file.items()
+        for name, count in asdict(outcome.counts).items()
+        if name in (UNDO_LABELS if outcome.undoes else outcome.counts.of_file)
     ]
 
 
@@ -193,8 +234,9 @@ def _changes(outcome: Outcome, limits: PageLimits) -> dict[str, Any] | None:
     if outcome.error is not None or not counts.processed:
         return None
     # An import has none if it keeps none.
-    if not outcome.is_dry_run and not outcome.changes:
+    if not outcome.is_dry_run and not (outcome.changes or outcome.deleted):
         return None
+    deleted = outcome.deleted[: limits.changes]
     updated = [c for c in outcome.changes if not c.is_new][: limits.changes]
     created = [c for c in outcome.changes if c.is_new][: limits.changes]
     stale = outcome.stale[: limits.changes]
@@ -202,6 +244,8 @@ def _changes(outcome: Outcome, limits: PageLimits) -> dict[str, Any] | None:
         "updated": [_change(change, limits) for change in updated],
         "updated_count": _shown_of(len(updated), counts.updated),
         "is_updated_complete": len(updated) >= counts.updated,
+        "deleted": [truncate(key, limits.cell_length) for key in deleted],
+        "deleted_count": _shown_of(len(deleted), counts.deleted),
         "created": [_change(change, limits) for change in created],
         "created_count": _shown_of(len(created), counts.created),
         "stale": [
