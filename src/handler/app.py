@@ -79,7 +79,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if isinstance(event, Mapping) and "action" in event:
         from handler.admin import actions  # noqa: PLC0415 -- slow; no import needs it
 
-        return actions.run_action(event, logger)
+        return actions.run_action(
+            event, logger, lambda: context.get_remaining_time_in_millis() / 1000
+        )
     with shutdown.defer_sigterm():
         if _is_from_queue(event):
             return _import_messages(event, context)

@@ -1,4 +1,4 @@
-"""Run the actions `{"action": "check"}`, `"migrate"` and `"reconcile"`.
+"""Run the actions `{"action": "check"}`, `"migrate"`, `"reconcile"` and `"undo"`.
 
 An operator invokes them for a database that only the function can reach, such as one in a
 VPC; a schedule can invoke them too.  An answer is for people, and contains no secret.
@@ -20,6 +20,7 @@ from aws_lambda_powertools import Logger
 from handler.admin.bucket_checks import problem_of_name
 from handler.admin.preflight import check_all
 from handler.admin.reconcile import reconcile as reconcile_bucket
+from handler.admin.undo import undo
 from handler.aws.db_connection import Connections
 from handler.aws.s3_object import CLIENT_CONFIG
 from handler.settings import Settings
@@ -45,12 +46,15 @@ class ScheduledActionFailed(RuntimeError):
     """An action that a schedule started has failed; its log line says why."""
 
 
-def run_action(event: Mapping[str, Any], logger: Logger) -> Answer:
+def run_action(
+    event: Mapping[str, Any], logger: Logger, remaining_s: Callable[[], float]
+) -> Answer:
     """Run the action of an event, and log its answer in one line.
 
     Args:
         event: has `action`; `scheduled` is true if nobody reads the answer.
         logger: for the line.
+        remaining_s: seconds until the function's timeout.
 
     Returns:
         `action`, `ok` and the findings.  A failed action is an answer too.
@@ -66,7 +70,7 @@ def run_action(event: Mapping[str, Any], logger: Logger) -> Answer:
         logger.error("unknown action")
         # The unknown name is not quoted: it may be any text.
         raise UnknownAction(f"Unknown action. The actions are {known}.")
-    answer = ACTIONS[name](event)
+    answer = ACTIONS[name](event, remaining_s)
     if answer["ok"]:
         logger.info("action done", **answer)
     else:
@@ -76,7 +80,7 @@ def run_action(event: Mapping[str, Any], logger: Logger) -> Answer:
     return answer
 
 
-def check(event: Mapping[str, Any]) -> Answer:
+def check(event: Mapping[str, Any], _remaining_s: Callable[[], float]) -> Answer:
     """Check whether imports can work; see `preflight.check_all`.
 
     Args:
@@ -95,7 +99,7 @@ def check(event: Mapping[str, Any]) -> Answer:
     }
 
 
-def migrate(_event: Mapping[str, Any]) -> Answer:
+def migrate(_event: Mapping[str, Any], _remaining_s: Callable[[], float]) -> Answer:
     """Create or update the tables with the function's role; idempotent."""
     try:
         connections = Connections(Settings.from_env(os.environ))
@@ -120,7 +124,7 @@ def migrate(_event: Mapping[str, Any]) -> Answer:
     }
 
 
-def reconcile(event: Mapping[str, Any]) -> Answer:
+def reconcile(event: Mapping[str, Any], _remaining_s: Callable[[], float]) -> Answer:
     """Send unimported uploads to the queue again, except failed ones (refused files).
 
     Args:
@@ -185,6 +189,7 @@ def reconcile(event: Mapping[str, Any]) -> Answer:
     }
 
 
-ACTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Answer]]] = MappingProxyType(
-    {"check": check, "migrate": migrate, "reconcile": reconcile}
+Action = Callable[[Mapping[str, Any], Callable[[], float]], Answer]
+ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
+    {"check": check, "migrate": migrate, "reconcile": reconcile, "undo": undo}
 )
