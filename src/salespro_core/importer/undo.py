@@ -7,7 +7,7 @@ After a kill, the same call resumes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -40,6 +40,9 @@ from salespro_core.upsert.reversal import (
     result_of,
 )
 from salespro_core.upsert.reversal_writer import reverse
+
+# A row that an undo could take back, and has not.
+KEPT_BY_WAREHOUSE = "is kept by a constraint or a trigger of the table"
 
 
 def undo_import(
@@ -91,9 +94,10 @@ def undo_import(
     )
     if claim.is_completed:
         return outcome
+    met: dict[str, Left] = {}
     with ClaimEnd(connection, claim) as end, Rejects() as rejects:
         end.sync_type = claim.sync_type
-        for after in _chunks(connection, target, claim, options):
+        for after in _chunks(connection, target, claim, options, met):
             claim = end.claim = after
             outcome = replace(outcome, counts=claim.counts)
             callbacks.on_commit(outcome)
@@ -105,7 +109,8 @@ def undo_import(
         if claim.counts.left:
             # Read again: an earlier attempt may have met some of them.
             left = connection.run(
-                "reading what is left", partial(_left, target=target, options=options)
+                "reading what is left",
+                partial(_left, target=target, options=options, met=met),
             )
             outcome = replace(outcome, left=tuple(left))
         if claim.keeps_changes:
@@ -183,9 +188,16 @@ def _as_upload(target: Target) -> Upload:
 
 
 def _chunks(
-    connection: RetryingConnection, target: Target, claim: Claim, options: Options
+    connection: RetryingConnection,
+    target: Target,
+    claim: Claim,
+    options: Options,
+    met: dict[str, Left],
 ) -> Iterator[Claim]:
-    """Take back chunk by chunk; yield the claim after each commit."""
+    """Take back chunk by chunk; yield the claim after each commit.
+
+    Rows that are left are added to `met`, by their keys.
+    """
     while True:
         before = claim
 
@@ -209,6 +221,7 @@ def _chunks(
                 undo_id=before.import_id,
                 keeps_changes=before.keeps_changes,
             )
+            met.update({row.key: row for row in result.left[: MOST_LEFT - len(met)]})
             return advance_undo(conn, before, result.counts, up_to=result.last_key)
 
         after = connection.run(
@@ -220,10 +233,23 @@ def _chunks(
         yield claim
 
 
-def _left(conn: Connection, target: Target, options: Options) -> list[Left]:
+def _left(
+    conn: Connection, target: Target, options: Options, met: Mapping[str, Left]
+) -> list[Left]:
+    """The rows that an undo has left, in the order of their keys.
+
+    Args:
+        conn: in a transaction.
+        target: the import that is undone.
+        options: of the undo.
+        met: those that this attempt has met.
+    """
     left: list[Left] = []
     for part in _planned(conn, target, options):
-        left += part.left
+        kept = [*part.deleted, *(change.key for change in part.changes)]
+        rows = [*part.left, *(Left(key=key, reason=KEPT_BY_WAREHOUSE) for key in kept)]
+        rows.sort(key=lambda row: row.key)
+        left += [met.get(row.key, row) for row in rows]
         if len(left) >= MOST_LEFT:
             break
     return left[:MOST_LEFT]
