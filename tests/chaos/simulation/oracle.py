@@ -198,10 +198,11 @@ class Oracle:
         if conn is not None and not conn.closed:
             status = conn.info.transaction_status
             assert status == TransactionStatus.IDLE, f"I6: {status.name}"
-        # 23514 is the constraint that refuses rows, 22012 the fence of a chunk.
+        # 23514 is the constraint that refuses rows, 22012 the fence of a chunk, 22P02 a row
+        # that another session has changed meanwhile.
         unexpected = (
             attempt.sqlstates
-            - {"22012", "23514"}
+            - {"22012", "22P02", "23514"}
             - {SQLSTATES.get(each) for each in attempt.faults}
         )
         assert not unexpected, f"unexpected SQLSTATE: {unexpected}"
