@@ -19,7 +19,7 @@ class DatabaseState:
     """The committed contents of the database.
 
     Attributes:
-        history: version of the upload -> its history row.
+        history: version of the upload -> its history row; `undo 7` for an undo.
         tables: name -> key -> (version if `salespro_users_seen` stores it, values).
     """
 
@@ -60,4 +60,9 @@ def read_state(conn: Connection) -> DatabaseState:
             }
             for export in (APPOINTMENTS, USERS)
         }
-    return DatabaseState({row["object_version"]: row for row in rows}, tables)
+    # An undo has no version of an object.
+    history = {
+        f"undo {row['id']}" if row["undoes"] else row["object_version"]: row
+        for row in rows
+    }
+    return DatabaseState(history, tables)

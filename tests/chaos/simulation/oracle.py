@@ -31,6 +31,7 @@ from tests.chaos.simulation.files import (
     USERS,
     SimulatedFile,
 )
+from tests.chaos.simulation.undo_steps import UndoModel
 from tests.support.world.model import Model, Row, Values
 
 # Fault -> the error with which it may end an attempt.
@@ -73,6 +74,7 @@ class Oracle:
     conn: Connection
     files: list[SimulatedFile]
     models: dict[str, Model] = field(default_factory=lambda: _models())  # noqa: PLW0108 -- made below
+    undos: UndoModel = field(default_factory=UndoModel)
     commits_in_race: int = 0
     commits: int = 0
 
@@ -135,9 +137,12 @@ class Oracle:
             raced = {
                 r.key for r in chunk if r.key in raced and model.refuses(r.values or {})
             }
+        row = state.history[str(file.upload.version)]
         if not raced:
             file.counts += counts
+            self._record(file, chunk, row["id"], before)
             return
+        self.undos.raced.add(row["id"])
         # A record is counted as unchanged if it equals the row that its statement read,
         # or if a concurrent commit wrote a newer row: see decision 11 in docs/decisions.md.
         # Only the table shows which case it was.
@@ -147,7 +152,7 @@ class Oracle:
             version = before[key].version if file.export is USERS else None
             if table[key] == (version, before[key].values):
                 model.table[key] = before[key]
-        row = state.history[str(file.upload.version)]
+        self._record(file, chunk, row["id"], before)
         actual = claims.read_counts(row) - file.counts
         difference = asdict(actual - counts)
         assert difference["created"] == difference["duplicate"] == 0, (
@@ -160,6 +165,15 @@ class Oracle:
         file.counts += actual
         file.refused_lines = {each["line"] for each in row["refused_rows"] or ()}
 
+    def _record(
+        self, file: SimulatedFile, chunk: list[Row], number: int, before: dict[str, Row]
+    ) -> None:
+        uploaded_at = f"{file.upload.uploaded_at:%Y-%m-%dT%H:%M:%SZ}"
+        name = file.export.name
+        keys = dict.fromkeys(row.key for row in chunk if row.values is not None)
+        after = self.models[name].table
+        self.undos.record(number, name, keys, before, after, uploaded_at)
+
     def check(self, state: DatabaseState) -> None:
         """Check the promises that hold at any time."""
         for name, model in self.models.items():
@@ -167,8 +181,13 @@ class Oracle:
                 key: (row.version if name == USERS.name else None, row.values)
                 for key, row in model.table.items()
             }
-            assert state.tables[name] == expected, f"I1, I4: the table of {name}"
-        created = sum(row["records_created"] for row in state.history.values())
+            assert state.tables[name] == expected, (
+                f"I1, I4: the table of {name}: {state.tables[name]}, not {expected}"
+            )
+        created = sum(
+            row["records_created"] - row["records_deleted"]
+            for row in state.history.values()
+        )
         total = sum(len(rows) for rows in state.tables.values())
         assert created == total, "I2: `created` differs from the rows in the tables"
         for file in self.files:

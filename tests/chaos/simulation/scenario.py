@@ -27,6 +27,7 @@ from tests.chaos.simulation.oracle import Oracle
 from tests.chaos.simulation.scenario_log import ScenarioLog
 from tests.chaos.simulation.sessions import Sessions
 from tests.chaos.simulation.testbed import MOST_ATTEMPTS, SimulationTestbed
+from tests.chaos.simulation.undo_steps import run_undo
 from tests.support.table_contents import TABLES, contents_and_versions
 
 # Breakpoints at which an attempt is paused on purpose.
@@ -125,6 +126,7 @@ class Scenario:
             self._expire_leases: 1,
             self._deliver_delayed: 3 if self._delayed else 0,
             self._dry_run: 0.3,
+            self._undo: 0.0 if alive or self._delayed else 1.0,
         }
 
     def _paused_attempts(self) -> list[Attempt]:
@@ -237,6 +239,31 @@ class Scenario:
             assert outcome.counts == counts, f"the model predicts {counts}"
             shown = {change.key for change in outcome.changes}
             assert shown == keys or len(keys) > 20, f"the model predicts {keys}"
+
+    def _undo(self) -> None:
+        """Undo a completed import, or an undo: the end is that of one clean undo."""
+        undos = self._oracle.undos
+        completed = [
+            row["id"]
+            for row in self._state.history.values()
+            if row["status"] == "completed"
+            and row["id"] in undos.history.logs
+            and row["id"] not in undos.raced
+        ]
+        if not completed:
+            return
+        undone = self._random.choice(completed)
+        outcome = run_undo(
+            self._testbed.conn, self._testbed.conninfo, undone, self._random
+        )
+        self._state = self._oracle.read_state()
+        number = max(row["id"] for row in self._state.history.values())
+        export, _ = undos.history.logs[undone]
+        counts = undos.undo(number, undone, self._oracle.models[export])
+        self.statistics["undos"] += 1
+        self.log.add(f"undo of import {undone}: {outcome.counts}")
+        assert outcome.counts == counts, f"the model predicts {counts}"
+        self._oracle.check(self._state)
 
     def _check_step(
         self, by: Attempt | None = None, transaction: Transaction | None = None
