@@ -150,6 +150,8 @@ A is stored in salespro_appointment.
 def test_undo_is_told_in_its_changes_and_in_the_story(
     two_imports: Terminal, conn: Connection
 ) -> None:
+    # An old import would have expired.
+    conn.execute("UPDATE salespro_sync_history SET started_at = now()")
     undo(conn, 2)
     second = undo(conn, 1)
     undo(conn, second)
