@@ -88,16 +88,19 @@ def test_rows_of_users_are_found_and_bookkeeping_is_left_out(conn: Connection) -
     run(conn, csv_bytes(user("u", First_Name="Ann")), upload())
     later = upload(version="v2", uploaded_at=MORNING + timedelta(hours=1))
     run(conn, csv_bytes(user("u", First_Name="Bea"), user("v")), later)
-    conn.execute("""
-        INSERT INTO salespro_changes (import_id, key, table_name, kind, changed_at)
-        VALUES (2, 'u', 'salespro_users_seen', 'updated', now())""")
 
     found = changes_of(conn, 2)
+    # It also records what it does to the user's memory of uploads.
+    undone = changes_of(conn, undo(conn, 2))
 
     [change] = found.updated
     assert (change.table, change.key) == ("salespro_users", "u")
     assert change.fields["first_name"] == ("Ann", "Bea")
     assert keys(found.created) == ["v"]
+    assert (keys(undone.updated), keys(undone.deleted)) == (["u"], ["v"])
+    assert {change.table for changes in undone for change in changes} == {
+        "salespro_users"
+    }
 
 
 def test_several_changes_of_one_row_are_in_their_order(conn: Connection) -> None:

@@ -154,9 +154,8 @@ def test_key_of_an_appointment_and_a_user_has_two_stories(conn: Connection) -> N
     run(conn, csv_bytes(user("A", First_Name="Ann")))
     later = upload(version="v2", uploaded_at=MORNING + timedelta(days=1))
     run(conn, csv_bytes(user("A", First_Name="Bea")), later)
-    conn.execute("""
-        INSERT INTO salespro_changes (import_id, key, table_name, kind, changed_at)
-        VALUES (3, 'A', 'salespro_users_seen', 'updated', now())""")
+    # It also records what it does to the user's memory of uploads.
+    undone = undo(conn, 3)
 
     of_appointment, of_user = row_stories(conn, "A", DEFAULTS.exports)
 
@@ -165,6 +164,7 @@ def test_key_of_an_appointment_and_a_user_has_two_stories(conn: Connection) -> N
     assert [summary(event)[:2] for event in of_user.events] == [
         ("created", 2),
         ("updated", 3),
+        ("updated", undone),
     ]
 
 
@@ -199,7 +199,6 @@ def test_changes_are_found_by_import_and_key(conn: Connection) -> None:
         INSERT INTO salespro_changes (import_id, key, table_name, kind, changed_at)
         SELECT import, key, 'salespro_appointment', 'updated', now()
           FROM generate_series(1, 20) AS import, generate_series(1, 10000) AS key""")
-    conn.execute("VACUUM ANALYZE")
     query = row_story._RECORDS  # noqa: SLF001 -- its plan is tested
     values = {"key": "77", "tables": ["salespro_appointment"]}
 
@@ -210,9 +209,7 @@ def test_changes_are_found_by_import_and_key(conn: Connection) -> None:
             )
         )["Plan"]
 
-    pages = number(
-        conn, "SELECT relpages FROM pg_class WHERE relname = 'salespro_changes'"
-    )
+    pages = number(conn, "SELECT pg_relation_size('salespro_changes') / 8192")
     assert pages > 1000
     assert plan["Actual Rows"] == 20
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 200
