@@ -28,7 +28,7 @@ from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.completed import complete_import
 from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
-from salespro_core.importer.recorded_changes import read_changes
+from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.importer.validation import validated
 from salespro_core.model.object_key import is_mistyped_dry_run, refusal_of_dry_run
 from salespro_core.model.outcome import Outcome
@@ -42,6 +42,7 @@ from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims, completion
 from salespro_core.sync_history.claims import Claim
 from salespro_core.upsert.pipeline import write_chunks
+from salespro_core.upsert.recorded_changes import read_changes
 
 # How often Postgres may lose commits during one attempt.
 MOST_LOSSES = 3
@@ -271,7 +272,13 @@ def _with_changes(
         return outcome
     changes = connection.run(
         "reading what the import has changed",
-        partial(read_changes, layout=layout, claim=claim, counts=outcome.counts),
+        partial(
+            read_changes,
+            layout=layout,
+            claim=claim,
+            counts=outcome.counts,
+            limit=SAMPLE,
+        ),
         is_transaction=True,
     )
     return replace(outcome, changes=changes)

@@ -19,7 +19,6 @@ from salespro_core.importer.attempt_claim import ClaimEnd, ClaimRequest, claim_u
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.completed import complete_import
 from salespro_core.importer.options import DEFAULTS, Options
-from salespro_core.importer.recorded_changes import read_undone
 from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.importer.undo_target import find_target
 from salespro_core.model.outcome import MOST_LEFT, Left, Outcome
@@ -32,6 +31,7 @@ from salespro_core.records.rejects_file import Rejects
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
 from salespro_core.sync_history.undo_progress import advance_undo
+from salespro_core.upsert.recorded_changes import read_undone
 from salespro_core.upsert.reversal import (
     Reversal,
     Target,
@@ -116,7 +116,7 @@ def undo_import(
         if claim.keeps_changes:
             changes, deleted = connection.run(
                 "reading what was undone",
-                partial(read_undone, export=target.export, claim=claim),
+                partial(read_undone, export=target.export, claim=claim, limit=SAMPLE),
             )
             outcome = replace(outcome, changes=changes, deleted=deleted)
         outcome = replace(outcome, seconds=time.monotonic() - started)

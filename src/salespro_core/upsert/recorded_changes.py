@@ -11,7 +11,6 @@ from psycopg.rows import dict_row
 
 from salespro_core.csv_reader.header import Layout
 from salespro_core.exports.columns import Export
-from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change
 from salespro_core.postgres.session import CHANGES
@@ -21,24 +20,25 @@ from salespro_core.sync_history.claims import Claim
 
 
 def read_changes(
-    conn: Connection, layout: Layout, claim: Claim, counts: Counts
+    conn: Connection, layout: Layout, claim: Claim, counts: Counts, *, limit: int
 ) -> tuple[Change, ...]:
     """The first rows that the import has updated, then the first that it has created.
 
-    They are read in one round trip, and at most `SAMPLE` of each.  A row that the import
-    has changed several times is one change, as in a dry run.
+    They are read in one round trip.  A row that the import has changed several times is
+    one change, as in a dry run.
 
     Args:
         conn: in autocommit, and not in a transaction.
         layout: of the file; other columns, such as the time of the change, are left out.
         claim: of an import that keeps its changes.
         counts: of the import.
+        limit: most rows of each.
 
     Raises:
         psycopg.Error: as `Connection.execute`.
     """
     names = tuple(c.name for c in layout.columns if c.name != layout.export.key)
-    values = {"import_id": claim.import_id, "limit": SAMPLE}
+    values = {"import_id": claim.import_id, "limit": limit}
     wanted = []
     if counts.updated:
         wanted.append((_updated(claim.schema), _read_updated))
@@ -58,7 +58,7 @@ SELECT key FROM {changes}
 
 
 def read_undone(
-    conn: Connection, export: Export, claim: Claim
+    conn: Connection, export: Export, claim: Claim, *, limit: int
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """The first rows that an undo has restored, and the keys of the first it has deleted.
 
@@ -66,12 +66,13 @@ def read_undone(
         conn: in a transaction.
         export: of the rows.
         claim: of an undo that keeps its changes.
+        limit: most rows of each.
 
     Raises:
         psycopg.Error: as `Connection.execute`.
     """
     names = tuple(column.name for column in export.columns if column.name != export.key)
-    values = {"import_id": claim.import_id, "limit": SAMPLE, "table": export.table}
+    values = {"import_id": claim.import_id, "limit": limit, "table": export.table}
     changes = sql.Identifier(claim.schema, CHANGES)
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(sql.SQL(_UPDATED).format(changes=changes), values).fetchall()
