@@ -76,6 +76,11 @@ _IMPORT_FLAGS = (
         "null: leave out an invalid optional value, and import the row.",
     ),
     _flag(
+        "--keep-changes-days",
+        "DAYS",
+        "Days for which an import can be explained and undone; 30 by default, 0 for none.",
+    ),
+    _flag(
         "--source-timezone",
         "ZONE",
         "Time zone of times without an offset, such as America/New_York; UTC by default.",

@@ -20,6 +20,7 @@ FLAGS = [
     ("--invalid-values", "INVALID_VALUES", "null", "perhaps"),
     ("--max-rejected-rows", "MAX_REJECTED_ROWS", "1", "few"),
     ("--max-rejected-percent", "MAX_REJECTED_PERCENT", "2.5", "5%"),
+    ("--keep-changes-days", "KEEP_CHANGES_DAYS", "0", "ever"),
 ]
 # Commands that use the database; `sample` and `upload-link` do not.
 COMMANDS = sorted({*cli.commands} - {"sample", "upload-link"})

@@ -62,6 +62,7 @@ def test_every_setting_is_read() -> None:
             "INVALID_VALUES": "NULL",
             "MAX_REJECTED_ROWS": "0",
             "MAX_REJECTED_PERCENT": "2.5",
+            "KEEP_CHANGES_DAYS": "0",
         }
     )
 
@@ -82,6 +83,7 @@ def test_every_setting_is_read() -> None:
             is_lenient=True,
             max_rejected_rows=0,
             max_rejected_percent=Decimal("2.5"),
+            keep_changes_days=0,
             source_timezone="America/New_York",
         ),
     )
@@ -203,6 +205,7 @@ def test_all_problems_are_in_one_error() -> None:
         INVALID_VALUES="x",
         MAX_REJECTED_ROWS="x",
         MAX_REJECTED_PERCENT="x",
+        KEEP_CHANGES_DAYS="x",
     )
 
     assert [problem.split()[0] for problem in messages] == [
@@ -217,6 +220,7 @@ def test_all_problems_are_in_one_error() -> None:
         "INVALID_VALUES",
         "MAX_REJECTED_ROWS",
         "MAX_REJECTED_PERCENT",
+        "KEEP_CHANGES_DAYS",
     ]
 
 

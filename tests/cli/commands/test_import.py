@@ -317,6 +317,6 @@ def test_verbose_prints_the_settings_and_the_database_to_stderr(
     settings, database = done.err.splitlines()
     assert settings == (
         "Settings: BATCH_SIZE=9 CHECKPOINT_ROWS=5000 SOURCE_TIMEZONE=UTC "
-        "INVALID_VALUES=reject"
+        "INVALID_VALUES=reject KEEP_CHANGES_DAYS=30"
     )
     assert database.startswith("Database: test_")

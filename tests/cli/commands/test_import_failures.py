@@ -194,6 +194,7 @@ def test_all_malformed_settings_are_named_in_one_line_without_their_values(
         "INVALID_VALUES": "perhaps",
         "MAX_REJECTED_ROWS": "few",
         "MAX_REJECTED_PERCENT": "5%",
+        "KEEP_CHANGES_DAYS": "ever",
     }
     terminal.write("one.csv", csv_bytes(appointment()))
 
@@ -201,7 +202,7 @@ def test_all_malformed_settings_are_named_in_one_line_without_their_values(
 
     for name in malformed:
         assert name in done.error
-    for value in ("many", "Mars", "perhaps", "few", "5%"):
+    for value in ("many", "Mars", "perhaps", "few", "5%", "ever"):
         assert value not in done.error
     assert stored(conn, HISTORY_TABLE) == {}
 

@@ -82,7 +82,10 @@ def test_error_of_an_id_says_what_is_expected(
 
 @pytest.mark.parametrize(
     "option",
-    ["batch-size", "checkpoint-rows", "max-rejected-rows", "max-rejected-percent"],
+    [
+        *("batch-size", "checkpoint-rows", "max-rejected-rows", "max-rejected-percent"),
+        "keep-changes-days",
+    ],
 )
 @pytest.mark.parametrize("value", ["abc", "-1", "nan", "9999999999"])
 def test_error_of_a_numeric_setting_says_what_is_expected(

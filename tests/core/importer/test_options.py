@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -34,6 +35,7 @@ def test_empty_environment_gives_the_defaults() -> None:
         is_lenient=False,
         max_rejected_rows=None,
         max_rejected_percent=None,
+        keep_changes_days=30,
     )
     assert not options.has_budget
     assert [export.sync_type for export in options.exports] == [
@@ -142,4 +144,26 @@ def test_malformed_budget_in_percent_is_a_problem(text: str) -> None:
     """Decimal() accepts some of these."""
     assert problems(MAX_REJECTED_PERCENT=text) == (
         "MAX_REJECTED_PERCENT must be a number from 0 to 100 such as 2.5",
+    )
+
+
+@pytest.mark.parametrize(("text", "days"), [("0", 0), (" 7\n", 7), ("3650", 3650)])
+def test_changes_are_kept_for_a_number_of_days_or_not_at_all(
+    text: str, days: int
+) -> None:
+    options = Options.from_env({"KEEP_CHANGES_DAYS": text})
+
+    assert options.keep_changes == timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-1", "3651", "1.5", "1e3", "1_0", "ever", "30d", "9" * 5000),
+        "\N{ARABIC-INDIC DIGIT FIVE}",
+    ],
+)
+def test_malformed_number_of_days_is_a_problem(text: str) -> None:
+    assert problems(KEEP_CHANGES_DAYS=text) == (
+        "KEEP_CHANGES_DAYS must be a number of days from 0 to 3,650",
     )
