@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from salespro_cli.sandbox.local_aws import UPLOADS
-from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.function.cloud import Cloud
 from tests.support.paths import EVENTS
 from tests.support.servers.tcp_proxy import Proxy, postgres_proxy
@@ -47,7 +47,7 @@ def sent(
     """Returns the statements that an invocation sends to Postgres."""
     del cloud
     with (
-        temporary_role(database_url, IMPORTER_GRANT) as url,
+        temporary_role(database_url, *IMPORTER_GRANTS) as url,
         postgres_proxy(url) as (proxied, proxy),
     ):
         monkeypatch.setenv("DATABASE_URL", proxied)

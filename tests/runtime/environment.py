@@ -17,7 +17,7 @@ from mypy_boto3_s3 import S3Client
 from psycopg import Connection
 
 from salespro_cli.sandbox.local_aws import REGION, REPORTS, UPLOADS, create_resources
-from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.function.notifications import s3_event, sqs_event, sqs_message
 from tools.emulator import Emulator, emulator
 
@@ -73,7 +73,7 @@ def open_environment(
     s3 = boto3.client("s3")
     with (
         _temporary_resources(s3),
-        temporary_role(database_url, IMPORTER_GRANT) as url,
+        temporary_role(database_url, *IMPORTER_GRANTS) as url,
         psycopg.connect(database_url, autocommit=True, prepare_threshold=None) as conn,
     ):
         variables |= {"DATABASE_URL": url, "REPORT_BUCKET": REPORTS}

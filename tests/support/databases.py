@@ -12,9 +12,10 @@ from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
 # The privileges that grants.sql gives to the function's role.
-IMPORTER_GRANT = (
-    "SELECT, INSERT, UPDATE ON salespro_appointment, salespro_users,"
-    " salespro_users_seen, salespro_sync_history"
+IMPORTER_GRANTS = (
+    "SELECT, INSERT, UPDATE, DELETE ON salespro_appointment, salespro_users, salespro_users_seen",
+    "SELECT, INSERT, UPDATE ON salespro_sync_history",
+    "SELECT, INSERT, DELETE ON salespro_changes",
 )
 # For servers without citext.
 _CASELESS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
@@ -11,7 +12,13 @@ APPOINTMENT_TABLE = "salespro_appointment"
 USERS_TABLE = "salespro_users"
 SEEN_TABLE = "salespro_users_seen"
 HISTORY_TABLE = "salespro_sync_history"
-TABLES = (APPOINTMENT_TABLE, USERS_TABLE, SEEN_TABLE, HISTORY_TABLE)
+CHANGES_TABLE = "salespro_changes"
+TABLES = (APPOINTMENT_TABLE, USERS_TABLE, SEEN_TABLE, HISTORY_TABLE, CHANGES_TABLE)
+
+
+def _key(table: str, values: Sequence[object]) -> object:
+    """The key of a row; its columns are the first ones of the table."""
+    return tuple(values[:3]) if table == CHANGES_TABLE else values[0]
 
 
 def stored(conn: Connection, table: str) -> dict[object, dict[str, object]]:
@@ -19,7 +26,7 @@ def stored(conn: Connection, table: str) -> dict[object, dict[str, object]]:
     query = sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table))
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(query).fetchall()
-    return {next(iter(row.values())): row for row in rows}
+    return {_key(table, list(row.values())): row for row in rows}
 
 
 def latest_import_row(conn: Connection) -> dict[str, object]:
@@ -34,7 +41,7 @@ def row_versions(conn: Connection, table: str) -> dict[object, tuple[str, str, s
     """
     query = sql.SQL("SELECT t.xmin::text, t.xmax::text, t.ctid::text, t.* FROM {} AS t")
     rows = conn.execute(query.format(sql.Identifier(table))).fetchall()
-    return {row[3]: (row[0], row[1], row[2]) for row in rows}
+    return {_key(table, row[3:]): (row[0], row[1], row[2]) for row in rows}
 
 
 def contents(conn: Connection) -> dict[str, dict[object, dict[str, object]]]:

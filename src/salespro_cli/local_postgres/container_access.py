@@ -25,9 +25,11 @@ BEGIN
 END
 $$;
 ALTER ROLE sandbox PASSWORD 'sandbox';
-GRANT SELECT, INSERT, UPDATE
-   ON salespro_appointment, salespro_users, salespro_users_seen, salespro_sync_history
+GRANT SELECT, INSERT, UPDATE, DELETE
+   ON salespro_appointment, salespro_users, salespro_users_seen
    TO sandbox;
+GRANT SELECT, INSERT, UPDATE ON salespro_sync_history TO sandbox;
+GRANT SELECT, INSERT, DELETE ON salespro_changes TO sandbox;
 """
 
 

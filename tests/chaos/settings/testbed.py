@@ -12,7 +12,7 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.chaos.settings import files
-from tests.support.databases import IMPORTER_GRANT, new_database, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, new_database, temporary_role
 from tests.support.table_contents import (
     APPOINTMENT_TABLE,
     TABLES,
@@ -76,7 +76,7 @@ def open_testbed(server: str, template: str) -> Iterator[SettingsTestbed]:
         url = make_conninfo(server, dbname=name)
         importer, superuser, powerless, powerful = (
             stack.enter_context(temporary_role(url, *grants))
-            for grants in ((IMPORTER_GRANT,), (), (), (IMPORTER_GRANT,))
+            for grants in (IMPORTER_GRANTS, (), (), IMPORTER_GRANTS)
         )
         admin = stack.enter_context(psycopg.connect(url, autocommit=True))
         add_warehouse_rules(admin)

@@ -17,7 +17,7 @@ from tests.support.table_contents import TABLES, contents, number
 # --- migration ------------------------------------------------------------------------
 
 
-def test_empty_database_gets_exactly_the_four_tables(empty_database_url: str) -> None:
+def test_empty_database_gets_exactly_the_five_tables(empty_database_url: str) -> None:
     with connection.connect(empty_database_url) as conn:
         connection.migrate(conn)
 

@@ -17,14 +17,19 @@ from salespro_core.preflight.database import (
     schema_problems,
     server_problems,
 )
-from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.earlier_system import Variant, earlier_system
 from tests.support.servers.private_postgres import run_private_server
 from tests.support.table_contents import TABLES
 
 Check = Callable[[Connection], Iterator[SetupProblem]]
 CHECKS: tuple[Check, ...] = (server_problems, schema_problems, privilege_problems)
-GRANTS = [f"{p} ON {t}" for t in TABLES for p in ("SELECT", "INSERT", "UPDATE")]
+GRANTS = [
+    f"{privilege} ON {table}"
+    for privileges, tables in (grant.split(" ON ") for grant in IMPORTER_GRANTS)
+    for table in tables.split(", ")
+    for privilege in privileges.split(", ")
+]
 
 
 def problems(conn: Connection) -> list[SetupProblem]:
@@ -156,7 +161,7 @@ def test_tables_in_a_schema_outside_the_search_path_are_not_called_missing(
 
 def test_role_with_the_grants_of_the_readme_has_no_problems(database_url: str) -> None:
     with (
-        temporary_role(database_url, IMPORTER_GRANT) as url,
+        temporary_role(database_url, *IMPORTER_GRANTS) as url,
         connection.connect(url) as conn,
     ):
         assert problems(conn) == []
@@ -166,7 +171,7 @@ def test_missing_privilege_is_reported_with_the_statement_that_grants_it(
     conn: Connection, database_url: str
 ) -> None:
     with (
-        temporary_role(database_url, IMPORTER_GRANT) as url,
+        temporary_role(database_url, *IMPORTER_GRANTS) as url,
         connection.connect(url) as limited,
     ):
         name = limited.info.user
@@ -189,7 +194,7 @@ def test_missing_temporary_privilege_is_reported_with_its_grant(
         "'REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$"
     )
     with (
-        temporary_role(database_url, IMPORTER_GRANT) as url,
+        temporary_role(database_url, *IMPORTER_GRANTS) as url,
         connection.connect(url) as limited,
     ):
         [problem] = problems(limited)
@@ -214,7 +219,7 @@ def test_missing_privilege_on_the_sequence_of_a_serial_is_reported(
         "ALTER TABLE salespro_sync_history ALTER id SET DEFAULT nextval('numbers')"
     )
     with (
-        temporary_role(database_url, IMPORTER_GRANT) as url,
+        temporary_role(database_url, *IMPORTER_GRANTS) as url,
         connection.connect(url) as limited,
     ):
         [problem] = problems(limited)

@@ -15,7 +15,7 @@ from salespro_core.postgres.session import transaction
 from salespro_core.preflight import server_notes
 from salespro_core.preflight.database import SetupNote, SetupProblem
 from salespro_core.preflight.server_notes import row_security_notes, table_notes
-from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.function.check_answers import SETTINGS_OF_THE_TEST_SERVER
 from tests.support.servers.local_postgres import run_postgres
 from tools.postgres_binaries import find_in_wheel
@@ -248,7 +248,7 @@ def test_unlogged_table_is_noted(conn: Connection, database_url: str) -> None:
 @pytest.fixture
 def role_url(database_url: str) -> Iterator[str]:
     """The importer's role, which owns no table and so is subject to policies."""
-    with temporary_role(database_url, IMPORTER_GRANT) as url:
+    with temporary_role(database_url, *IMPORTER_GRANTS) as url:
         yield url
 
 

@@ -12,7 +12,7 @@ from handler.admin.bucket_checks import PROBE_KEY
 from salespro_cli.sandbox.local_aws import REPORTS, UPLOADS
 from salespro_core.postgres.schema import expected_schema
 from tests.support.builders import CANARY_PASSWORD
-from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud
 from tests.support.function.iam import run_action_with_permissions
@@ -49,7 +49,7 @@ def problems(answer: Answer) -> list[dict[str, str]]:
 def test_role_with_the_grants_of_the_readme_passes_all_checks(
     cloud: Cloud, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with temporary_role(database_url, IMPORTER_GRANT) as url:
+    with temporary_role(database_url, *IMPORTER_GRANTS) as url:
         monkeypatch.setenv("DATABASE_URL", url)
         answer = cloud.run_action("check", bucket=UPLOADS)
 
@@ -85,7 +85,7 @@ def test_notes_on_tables_and_policies_leave_the_checks_ok(
     conn.execute("ALTER TABLE salespro_appointment SET UNLOGGED")
     conn.execute("ALTER TABLE salespro_users ENABLE ROW LEVEL SECURITY")
     conn.execute("CREATE POLICY everything ON salespro_users USING (true)")
-    with temporary_role(database_url, IMPORTER_GRANT) as url:
+    with temporary_role(database_url, *IMPORTER_GRANTS) as url:
         monkeypatch.setenv("DATABASE_URL", url)
         answer = cloud.run_action("check", bucket=UPLOADS)
 

@@ -28,7 +28,7 @@ from handler.aws import message_visibility
 from salespro_cli.sandbox.function import Invocation
 from salespro_cli.sandbox.local_aws import REGION
 from tests.support.builders import CANARY, csv_bytes
-from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.servers.tcp_proxy import Proxy, http_proxy, postgres_proxy
 from tests.support.world import promises
 from tests.support.world.lambda_events import s3_event_for, sqs_event_for
@@ -304,7 +304,7 @@ def open_world(
         endpoint: host and port of moto's server.
     """
     with ExitStack() as stack:
-        role_conninfo = stack.enter_context(temporary_role(conninfo, IMPORTER_GRANT))
+        role_conninfo = stack.enter_context(temporary_role(conninfo, *IMPORTER_GRANTS))
         url, postgres = stack.enter_context(postgres_proxy(role_conninfo))
         s3_url, s3 = stack.enter_context(http_proxy(*endpoint))
         host, port = endpoint

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from handler.admin import preflight
 from salespro_cli.sandbox.local_aws import UPLOADS
-from tests.support.databases import IMPORTER_GRANT, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.function.check_answers import check_of
 from tests.support.function.cloud import Cloud, open_cloud
 from tests.support.servers.keyless_proxy import keyless_proxy
@@ -33,7 +33,7 @@ def cloud(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]
 @pytest.fixture
 def role_url(database_url: str) -> Iterator[str]:
     """Conninfo of the function's role, straight to the server."""
-    with temporary_role(database_url, IMPORTER_GRANT) as url:
+    with temporary_role(database_url, *IMPORTER_GRANTS) as url:
         yield url
 
 

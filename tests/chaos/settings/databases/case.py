@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from salespro_core.postgres.connection import connect, migrate
 from tests.chaos.settings.testbed import add_warehouse_rules
-from tests.support.databases import IMPORTER_GRANT, new_database, temporary_role
+from tests.support.databases import IMPORTER_GRANTS, new_database, temporary_role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def open_database(
         if case.options:
             with connect(url) as conn:
                 migrate(conn)
-        conninfo = stack.enter_context(temporary_role(url, IMPORTER_GRANT))
+        conninfo = stack.enter_context(temporary_role(url, *IMPORTER_GRANTS))
         admin = stack.enter_context(psycopg.connect(url, autocommit=True))
         add_warehouse_rules(admin)
         yield CaseDatabase(case, admin, conninfo)
