@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
@@ -16,17 +15,14 @@ CHANGES_TABLE = "salespro_changes"
 TABLES = (APPOINTMENT_TABLE, USERS_TABLE, SEEN_TABLE, HISTORY_TABLE, CHANGES_TABLE)
 
 
-def _key(table: str, values: Sequence[object]) -> object:
-    """The key of a row; its columns are the first ones of the table."""
-    return tuple(values[:3]) if table == CHANGES_TABLE else values[0]
-
-
 def stored(conn: Connection, table: str) -> dict[object, dict[str, object]]:
     """Return the rows of a table by key, each as column -> value."""
-    query = sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table))
+    query = sql.SQL("SELECT {} AS test_key, * FROM {} ORDER BY 1").format(
+        _key(table), sql.Identifier(table)
+    )
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(query).fetchall()
-    return {_key(table, list(row.values())): row for row in rows}
+    return {row.pop("test_key"): row for row in rows}
 
 
 def latest_import_row(conn: Connection) -> dict[str, object]:
@@ -39,9 +35,19 @@ def row_versions(conn: Connection, table: str) -> dict[object, tuple[str, str, s
 
     A write changes xmin and ctid; a row lock changes xmax.
     """
-    query = sql.SQL("SELECT t.xmin::text, t.xmax::text, t.ctid::text, t.* FROM {} AS t")
-    rows = conn.execute(query.format(sql.Identifier(table))).fetchall()
-    return {_key(table, row[3:]): (row[0], row[1], row[2]) for row in rows}
+    query = sql.SQL("SELECT xmin::text, xmax::text, ctid::text, {} FROM {}")
+    rows = conn.execute(query.format(_key(table), sql.Identifier(table))).fetchall()
+    return {row[3]: (row[0], row[1], row[2]) for row in rows}
+
+
+def _key(table: str) -> sql.Identifier:
+    """The column that identifies a row of a table."""
+    return sql.Identifier(
+        {
+            USERS_TABLE: "user_object_id",
+            SEEN_TABLE: "user_object_id",
+        }.get(table, "id")
+    )
 
 
 def contents(conn: Connection) -> dict[str, dict[object, dict[str, object]]]:

@@ -34,7 +34,7 @@ SELECT nspname
 
 
 # The columns by which rows are found.
-_KEYS = "('id', 'user_object_id', 'bucket', 'object_key', 'object_version')"
+_KEYS = "('id', 'user_object_id', 'key', 'bucket', 'object_key', 'object_version')"
 # A BEFORE ROW trigger for INSERT or UPDATE.  Bits of tgtype: 1 for each row, 2 before, 4
 # INSERT, 16 UPDATE.  `A` is ENABLE ALWAYS; the importer refuses the replication role for
 # which other triggers would be enabled.

@@ -15,7 +15,7 @@ _TABLE = re.compile(
     r"^CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL
 )
 _ALTERED = re.compile(r"^ALTER TABLE (\w+)\n(.*?);", re.MULTILINE | re.DOTALL)
-_COLUMN = re.compile(r"^    (\w+) ", re.MULTILINE)
+_COLUMN = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
 _ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+)")
 _DEFAULT = re.compile(r"ALTER COLUMN (\w+) +SET DEFAULT")
 _INDEX = re.compile(r"^CREATE (?:UNIQUE )?INDEX IF NOT EXISTS (\w+)", re.MULTILINE)

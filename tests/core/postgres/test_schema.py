@@ -17,7 +17,7 @@ from tests.support.table_contents import TABLES, contents, number
 # --- migration ------------------------------------------------------------------------
 
 
-def test_empty_database_gets_exactly_the_five_tables(empty_database_url: str) -> None:
+def test_empty_database_gets_exactly_these_tables(empty_database_url: str) -> None:
     with connection.connect(empty_database_url) as conn:
         connection.migrate(conn)
 
@@ -171,6 +171,21 @@ def test_schema_parsed_from_the_script_is_what_the_script_creates(
             """,
             "salespro_sync_history_recent",
             id="latest-import",
+        ),
+        pytest.param(
+            """
+            SELECT * FROM salespro_sync_history
+             WHERE changes IS NOT NULL AND started_at < now() ORDER BY started_at LIMIT 1
+            """,
+            "salespro_sync_history_changes",
+            id="oldest-import-with-changes",
+        ),
+        pytest.param(
+            """
+            SELECT * FROM salespro_changes WHERE import_id = 1 AND key = 'a'
+            """,
+            "salespro_changes_pkey",
+            id="changes-of-a-row",
         ),
         pytest.param(
             """

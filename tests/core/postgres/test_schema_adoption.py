@@ -14,6 +14,7 @@ from salespro_core.errors import StoreRefused
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.sync_history.queries import Import, recent_imports
+from salespro_core.upsert.change_records import BOOKKEEPING
 from tests.core.postgres.schema_snapshot import columns, file_number, schema_objects
 from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
 from tests.support.earlier_system import LONG_AGO, Models, Variant, earlier_system
@@ -62,8 +63,11 @@ def test_adopted_tables_keep_their_rows_and_are_not_rewritten(
 
         assert {name: file_number(conn, name) for name in names} == file_numbers
         assert [len(rows[name]) for name in names] == [3, 1, 2]
+        added: dict[str, object] = dict.fromkeys(BOOKKEEPING)
         for name in (APPOINTMENT_TABLE, USERS_TABLE):
-            assert stored(conn, name) == rows[name]
+            assert stored(conn, name) == {
+                key: row | added for key, row in rows[name].items()
+            }
         added = {
             "bucket": None,
             "object_key": None,
@@ -81,6 +85,11 @@ def test_adopted_tables_keep_their_rows_and_are_not_rewritten(
             "counting_version": None,
             "attempt_started_at": None,
             "error_type": None,
+            "changes": None,
+            "undoes": None,
+            "undone_up_to": None,
+            "records_deleted": 0,
+            "records_left": 0,
         }
         assert stored(conn, HISTORY_TABLE) == {
             key: row | added for key, row in rows[HISTORY_TABLE].items()

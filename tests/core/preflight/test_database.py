@@ -20,15 +20,19 @@ from salespro_core.preflight.database import (
 from tests.support.databases import IMPORTER_GRANTS, temporary_role
 from tests.support.earlier_system import Variant, earlier_system
 from tests.support.servers.private_postgres import run_private_server
-from tests.support.table_contents import TABLES
+from tests.support.table_contents import (
+    CHANGES_TABLE,
+    HISTORY_TABLE,
+    SEEN_TABLE,
+    TABLES,
+)
 
 Check = Callable[[Connection], Iterator[SetupProblem]]
 CHECKS: tuple[Check, ...] = (server_problems, schema_problems, privilege_problems)
 GRANTS = [
-    f"{privilege} ON {table}"
-    for privileges, tables in (grant.split(" ON ") for grant in IMPORTER_GRANTS)
-    for table in tables.split(", ")
-    for privilege in privileges.split(", ")
+    *(f"{p} ON {t}" for t in TABLES for p in ("SELECT", "INSERT")),
+    *(f"UPDATE ON {t}" for t in TABLES if t != CHANGES_TABLE),
+    *(f"DELETE ON {t}" for t in TABLES if t != HISTORY_TABLE),
 ]
 
 
@@ -62,9 +66,10 @@ def test_tables_of_the_earlier_system_lack_columns_until_migrated(
         earlier_system(empty_database_url, Variant()),
         connection.connect(empty_database_url) as conn,
     ):
-        conn.execute("CREATE TABLE salespro_users_seen (LIKE salespro_users)")
+        for table in (SEEN_TABLE, CHANGES_TABLE):
+            conn.execute(f"CREATE TABLE {table} (LIKE salespro_users)".encode())
         [before] = schema_problems(conn)
-        conn.execute("DROP TABLE salespro_users_seen")
+        conn.execute(f"DROP TABLE {SEEN_TABLE}, {CHANGES_TABLE}")
         connection.migrate(conn)
         after = list(schema_problems(conn))
 
