@@ -153,9 +153,12 @@ def record_changes(export: Export, updated: Sequence[str], schema: str) -> sql.C
     fields = []
     for name in recorded_columns(export, updated):
         is_text = name in types and types[name].is_text
-        new: sql.Composable = (
-            sql.SQL("now()") if name == export.written_at else sql.Identifier(name)
-        )
+        new: sql.Composable = sql.Identifier(name)
+        if name == export.written_at:
+            new = sql.SQL("now()")
+        elif types[name].sql == "numeric":
+            # In the form in which it is stored: 12.5 as 12.50.
+            new = sql.SQL("round({}, 2)").format(new)
         fields.append(_field(name, _old(name), new, is_text=is_text))
     return sql.SQL("""
         recorded AS (

@@ -167,19 +167,21 @@ def write_chunk(
     """
 
     def write(batch: Batch) -> Counts:
-        for _ in range(MOST_CONFLICTS):
+        to, conflict = destination, None
+        for left in reversed(range(MOST_CONFLICTS)):
             try:
                 with conn.transaction():  # a savepoint
                     return upsert_batch(
-                        conn,
-                        layout,
-                        batch,
-                        destination=destination,
-                        uploaded_at=uploaded_at,
+                        conn, layout, batch, destination=to, uploaded_at=uploaded_at
                     )
             except psycopg.Error as error:
                 if not is_conflict(error):
                     raise
+                # The text names the row's version.  The second try sees that version, so a
+                # trigger gives the row another key: its changes cannot be recorded.
+                message, conflict = conflict, error.diag.message_primary
+                if message == conflict or (left == 1 and to.has_before_triggers):
+                    to = to._replace(import_id=None)
         raise SerializationFailure
 
     # A deferred constraint fails at COMMIT and cannot be traced to a row.

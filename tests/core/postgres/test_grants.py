@@ -30,7 +30,7 @@ from salespro_core.sync_history.expired_changes import delete_expired
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes, user
 from tests.support.import_runs import dry_run, run
-from tests.support.table_contents import CHANGES_TABLE, TABLES, number
+from tests.support.table_contents import CHANGES_TABLE, TABLES, stored
 
 NAME = 'imp"orter'  # needs quoting
 
@@ -78,7 +78,7 @@ def use_all_privileges(conninfo: str) -> None:
         imports = [import_.id for import_ in recent_imports(conn)]
         undone = [undo_import(conn, import_id).counts for import_id in imports]
         assert undone == [*[Counts(updated=1)] * 2, *[Counts(deleted=1)] * 2]
-        count = number(conn, f"SELECT count(*) FROM {CHANGES_TABLE}")
+        count = len(stored(conn, CHANGES_TABLE))
         delete = partial(
             delete_expired, schema=connection.find_home(conn), keep=timedelta(0)
         )

@@ -74,6 +74,11 @@ def test_claim_of_a_new_upload_inserts_a_history_row(conn: Connection) -> None:
         "report_location": None,
         "counting_version": COUNTING_VERSION,
         "error_type": None,
+        "changes": None,
+        "undoes": None,
+        "undone_up_to": None,
+        "records_deleted": 0,
+        "records_left": 0,
     }
     assert started_at <= attempt_started_at <= database_time(conn)
     assert before <= started_at <= database_time(conn)

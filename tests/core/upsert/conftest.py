@@ -21,8 +21,8 @@ from tests.support.builders import appointment, upload
 
 @pytest.fixture
 def claim(conn: Connection) -> Claim:
-    """The first attempt at the upload."""
-    return claims.claim(conn, upload())
+    """The first attempt at the upload; changes are recorded, as by default."""
+    return claims.claim(conn, upload(), keeps_changes=True)
 
 
 @pytest.fixture(params=[True, False], ids=["compares-first", "inserts-at-once"])
@@ -31,10 +31,16 @@ def compare_before_insert(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+@pytest.fixture(params=[False, True], ids=["no-changes", "records-changes"])
+def records_changes(request: pytest.FixtureRequest) -> bool:
+    """Whether the changes are recorded; everything else ends up the same."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def write(*, compare_before_insert: bool) -> BatchWriter:
-    """Writes batches; a test that uses it runs for both forms of the statement."""
-    return BatchWriter(compare_before_insert)
+def write(*, compare_before_insert: bool, records_changes: bool) -> BatchWriter:
+    """Writes batches; a test that uses it runs for all forms of the statement."""
+    return BatchWriter(compare_before_insert, records_changes)
 
 
 @pytest.fixture

@@ -65,7 +65,11 @@ def test_of_two_concurrent_imports_the_newer_row_is_stored(
     assert last_names(conn, export) == [last]
     if second == "newer":
         assert written == Counts(updated=1)
-    elif export is USERS:
+    elif export is USERS or (
+        write.records_changes and write.compare_before_insert and not is_new
+    ):
+        # A statement fails if its record would have the wrong old value; run again, it sees
+        # the newer row.
         assert written == Counts(stale=1)
     else:
         # Compared before the other commit, the row was not stale yet.

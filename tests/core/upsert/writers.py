@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import psycopg
 from psycopg import Connection
 
 from salespro_core.csv_reader.header import Layout
@@ -15,6 +16,7 @@ from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.postgres.retry import RetryingConnection
+from salespro_core.postgres.sqlstates import is_conflict
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.file_reader import ExportReader
 from salespro_core.records.rejects_file import Rejects
@@ -40,6 +42,7 @@ class BatchWriter:
     """Writes rows as one batch."""
 
     compare_before_insert: bool
+    records_changes: bool = False
 
     def __call__(
         self,
@@ -59,6 +62,7 @@ class BatchWriter:
             claim=claim,
             uploaded_at=uploaded_at,
             compare_before_insert=self.compare_before_insert,
+            records_changes=self.records_changes,
         )
 
 
@@ -70,21 +74,35 @@ def write_chunk_of(
     claim: Claim,
     uploaded_at: datetime = MORNING,
     compare_before_insert: bool = True,
+    records_changes: bool = False,
 ) -> Counts:
-    """Write a chunk of one batch after the checkpoint of the import; return the counts."""
+    """Write a chunk of one batch after the checkpoint of the import; return the counts.
+
+    As in an import, a chunk that has met a change of another session is written again.
+    """
     processed = processed_rows(conn, claim)
-    with conn.transaction():
-        claims.checkpoint(conn, claim)
-        counts = upsert_batch(
-            conn,
-            layout,
-            sent,
-            destination=Destination("public", claim.has_before_triggers),
-            uploaded_at=uploaded_at,
-            compare_before_insert=compare_before_insert,
-        )
-        advance(conn, replace(claim, counts=Counts(created=processed)), counts)
-    return counts
+    import_id = claim.import_id if records_changes else None
+
+    def write(*, compare_before_insert: bool) -> Counts:
+        with conn.transaction():
+            claims.checkpoint(conn, claim)
+            counts = upsert_batch(
+                conn,
+                layout,
+                sent,
+                destination=Destination("public", claim.has_before_triggers, import_id),
+                uploaded_at=uploaded_at,
+                compare_before_insert=compare_before_insert,
+            )
+            advance(conn, replace(claim, counts=Counts(created=processed)), counts)
+        return counts
+
+    try:
+        return write(compare_before_insert=compare_before_insert)
+    except psycopg.Error as error:
+        if not is_conflict(error):
+            raise
+    return write(compare_before_insert=True)
 
 
 def processed_rows(conn: Connection, claim: Claim) -> int:

@@ -19,6 +19,7 @@ from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
+from salespro_core.upsert.change_records import BOOKKEEPING
 from tests.core.importer.run.random_cases import (
     CUTS,
     EXPORTS,
@@ -36,10 +37,10 @@ from tests.support.table_contents import (
     stored,
 )
 
-# Table -> the times at which an import created or changed a row.
-TIMES_OF_IMPORT: dict[str, set[str]] = {
-    APPOINTMENT_TABLE: {"imported_at"},
-    USERS_TABLE: {"created_at", "updated_at"},
+# Table -> when and by which import a row was created or changed, and from which version.
+OF_IMPORT: dict[str, set[str]] = {
+    APPOINTMENT_TABLE: {"imported_at", *BOOKKEEPING},
+    USERS_TABLE: {"created_at", "updated_at", *BOOKKEEPING},
     SEEN_TABLE: set(),
 }
 # Most commits of a file in these tests.
@@ -249,7 +250,7 @@ def result_of(conn: Connection, outcome: Outcome, rejects: RejectsFile) -> Resul
                 {name: value for name, value in row.items() if name not in times}
                 for row in stored(conn, table).values()
             ]
-            for table, times in TIMES_OF_IMPORT.items()
+            for table, times in OF_IMPORT.items()
         },
         counts=outcome.counts,
         rejects=rejects.data,

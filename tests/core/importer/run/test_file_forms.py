@@ -18,6 +18,7 @@ from tests.core.importer.inputs import (
     MIXED,
     appointments,
     stored_appointments,
+    without_hashes,
 )
 from tests.support.builders import CsvRow, appointment, csv_bytes, user
 from tests.support.import_runs import newest_import, run, run_counts
@@ -99,6 +100,6 @@ def test_sizes_of_chunks_and_batches_do_not_change_the_table(
 
     counts = run_counts(conn, csv_bytes(*rows), options=options)
 
-    assert stored_appointments(conn) == before
+    assert without_hashes(stored_appointments(conn)) == without_hashes(before)
     assert (counts.processed, counts.rejected) == (len(rows), 2)
     assert counts.created == len(before)

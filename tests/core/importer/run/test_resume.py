@@ -116,6 +116,10 @@ def test_interrupted_import_resumes_at_its_checkpoint(conn: Connection) -> None:
     assert interrupted.processed % 10 == 0
     assert replace(resumed, resumed_at=0) == replace(clean, upload=upload_, attempts=2)
     assert stored_appointments(conn) == rows
+    creators = {
+        r["created_by_import"] for r in stored(conn, APPOINTMENT_TABLE).values()
+    }
+    assert creators == {newest_import(conn).id}
     assert newest_import(conn).counts == clean.counts
     assert (newest_import(conn).status, newest_import(conn).error_message) == (
         "completed",

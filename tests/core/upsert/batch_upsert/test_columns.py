@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from salespro_core.model.counts import Counts
 from salespro_core.sync_history.claims import Claim
+from salespro_core.upsert.change_records import BOOKKEEPING
 from tests.core.upsert.writers import (
     EVENING,
     NOON,
@@ -96,7 +97,11 @@ def test_late_users_file_does_not_undo_a_row_that_a_newer_file_confirmed(
     assert (confirmed, late) == (Counts(unchanged=1), Counts(stale=1))
     assert stored(conn, USERS_TABLE)["U"]["email"] == "a@b.c"
     assert stored(conn, SEEN_TABLE) == {
-        "U": {"user_object_id": "U", "uploaded_at": EVENING}
+        "U": {
+            "user_object_id": "U",
+            "uploaded_at": EVENING,
+            "earlier_uploads": [MORNING] if write.records_changes else None,
+        }
     }
 
 
@@ -178,7 +183,7 @@ def without_times(row: Mapping[str, object]) -> dict[str, object]:
     return {
         name: value
         for name, value in row.items()
-        if name not in ("imported_at", "created_at", "updated_at")
+        if name not in ("imported_at", "created_at", "updated_at", *BOOKKEEPING)
     }
 
 
