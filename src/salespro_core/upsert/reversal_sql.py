@@ -75,16 +75,27 @@ def state_statement(export: Export, schema: str) -> sql.Composed:
       the row that this import, an undo, has created again;
     - `seen_kind`, `seen_at`: an undo's record of the user's memory of uploads.
     """
-    updated = [column.name for column in export.columns if column.name != export.key]
-    current = sql.SQL(", ").join(
-        sql.SQL("{}, stored.{}::text").format(name, sql.Identifier(name))
-        for name in updated
-    )
+    updated = [column for column in export.columns if column.name != export.key]
     written_at = export.written_at
-    # It tells when an import wrote the row, and is no value of the row.
-    own: sql.Composable = (
-        sql.SQL("- {}").format(written_at) if written_at else sql.SQL("")
-    )
+
+    def is_as(values: str) -> sql.Composed:
+        # Numbers and times may be stored in another form than they are recorded in.
+        return sql.SQL(" AND ").join(
+            sql.SQL(
+                "(NOT {values} ? {name} OR {stored}"
+                " IS NOT DISTINCT FROM ({values} ->> {name})::{type})"
+            ).format(
+                values=sql.Identifier("net", values),
+                name=column.name,
+                stored=sql.SQL(
+                    'stored.{}::text COLLATE "C"'
+                    if column.column_type.is_text
+                    else "stored.{}"
+                ).format(sql.Identifier(column.name)),
+                type=sql.SQL(column.column_type.sql),
+            )
+            for column in updated
+        )
 
     def value_before(column: Column) -> sql.Composable:
         return sql.SQL(
@@ -122,8 +133,8 @@ def state_statement(export: Export, schema: str) -> sql.Composed:
                    OR coalesce(own.was_created, false) AS was_created,
                coalesce(own.was_deleted, false) AS was_deleted,
                net.old, net.new,
-               jsonb_build_object({current}) @> (net.new {own}) AS is_as_written,
-               jsonb_build_object({current}) @> (net.old {own}) AS is_as_before,
+               CASE WHEN net.key IS NOT NULL THEN {is_as_new} END AS is_as_written,
+               CASE WHEN net.key IS NOT NULL THEN {is_as_old} END AS is_as_before,
                {written_at} AS written_at,
                CASE WHEN own.created IS NULL THEN {hash} = stored.created_hash
                     ELSE to_jsonb(stored) @> own.created END AS is_as_created,
@@ -137,8 +148,8 @@ def state_statement(export: Export, schema: str) -> sql.Composed:
           LEFT JOIN {table} AS stored ON stored.{key} = wanted.key
          ORDER BY position
         """).format(
-        current=current,
-        own=own,
+        is_as_new=is_as("new"),
+        is_as_old=is_as("old"),
         written_at=sql.SQL("stored.{}::text").format(sql.Identifier(written_at))
         if written_at
         else sql.NULL,

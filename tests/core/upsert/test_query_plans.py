@@ -97,7 +97,7 @@ def test_plan_never_scans_a_whole_table(
     fill(conn, export, size)
 
     for records_changes in (False, True):
-        form = {
+        form: dict[str, Any] = {
             "compare_before_insert": compare_before_insert,
             "has_before_triggers": has_before_triggers,
             "records_changes": records_changes,

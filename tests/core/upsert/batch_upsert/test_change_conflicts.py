@@ -61,7 +61,7 @@ def execute(conn: Connection, export: Export, statements: str) -> None:
         "name": sql.Identifier(name_column(export)),
     }
     for statement in statements.split("; "):
-        conn.execute(sql.SQL(statement).format(**names))  # type: ignore[arg-type]
+        conn.execute(sql.SQL(statement).format(**names))
 
 
 @contextmanager
