@@ -54,12 +54,10 @@ def undo(event: Mapping[str, Any], remaining_s: Callable[[], float]) -> dict[str
         s3 = boto3.client("s3", config=CLIENT_CONFIG)
 
         def publish(outcome: Outcome, rejects: Rejects) -> str:
-            folder = (
-                f"dryrun/{outcome.upload.object_key}"
-                if is_dry_run
-                else outcome.upload.object_key
+            name = outcome.upload.object_key.replace(" ", "-")
+            folder = bucket_folder(
+                f"dryrun/{name}" if is_dry_run else name, outcome.upload.version or ""
             )
-            folder = bucket_folder(folder, outcome.upload.version or "")
             reports.append(
                 put_report(s3, settings.report_bucket, folder, outcome, rejects)
             )

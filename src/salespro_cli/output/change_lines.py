@@ -10,6 +10,7 @@ from salespro_cli.local_postgres.home_folder import short_path
 from salespro_cli.output.formatting import local_minute, local_second
 from salespro_cli.output.history_tables import import_json, status_word
 from salespro_core.report.text_report import field_line
+from salespro_core.report.undo_words import undo_labels
 from salespro_core.report.verdict import count_labels
 from salespro_core.sync_history.changes import ImportChanges, RowChange
 from salespro_core.sync_history.row_story import ImportName, RowEvent, RowStory
@@ -20,16 +21,22 @@ def changes_lines(changes: ImportChanges, limit: int) -> Iterator[str]:
     import_ = changes.import_
     yield f"Import {import_.id}: {short_path(import_.file_path or 'unknown')}"
     started = local_second(import_.started_at)
+    labels = count_labels if changes.undoes is None else undo_labels
     yield (
         f"{import_.sync_type}, {status_word(import_)}, {started}, "
-        f"{count_labels(import_.counts)}"
+        f"{labels(import_.counts)}"
     )
     counts = import_.counts
     if not (counts.updated or counts.created or counts.deleted):
         yield ""
         yield "It has changed no row."
-    yield from _section("Updated", counts.updated, limit, changes.updated(limit))
-    yield from _section("Created", counts.created, limit, changes.created(limit))
+    updated, created = (
+        ("Updated", "Created")
+        if changes.undoes is None
+        else ("Restored", "Created again")
+    )
+    yield from _section(updated, counts.updated, limit, changes.updated(limit))
+    yield from _section(created, counts.created, limit, changes.created(limit))
     yield from _section("Deleted", counts.deleted, limit, changes.deleted(limit))
 
 

@@ -55,6 +55,8 @@ def write_report(parent: Path, outcome: Outcome, rejects: Rejects) -> Path:
         click.ClickException: another user made the folder of this name.
     """
     name = folder_name(PurePosixPath(outcome.upload.object_key).name)
+    if outcome.undoes is not None:
+        name = name.replace(" ", "-")  # the path is printed, to be pasted
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     folder = parent / name / stamp
     try:

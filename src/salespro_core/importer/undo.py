@@ -178,12 +178,13 @@ def _start(target: Target, upload: Upload, options: Options) -> Outcome:
 
 def _as_upload(target: Target) -> Upload:
     """The identity of the undo in the history; no bucket has an empty name."""
+    name = f"undo of import {target.import_id}"
     return Upload(
         bucket="",
-        object_key=f"undo of import {target.import_id}",
+        object_key=name,
         version=str(target.number),
         uploaded_at=target.uploaded_at or datetime.now(UTC),
-        path=f"undo of import {target.import_id} ({target.location})",
+        path=name if target.is_undo else f"{name} ({target.location})",
     )
 
 

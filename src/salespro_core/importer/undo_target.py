@@ -30,6 +30,9 @@ SELECT sync_type, status, changes, undoes, uploaded_at, attempts, started_at, fi
 """
 
 
+_UNFINISHED = {"failed": "failed", "in_progress": "not ended"}
+
+
 def find_target(conn: Connection, *, import_id: int) -> Target:
     """The import with this id, if it can be undone.
 
@@ -52,8 +55,8 @@ def find_target(conn: Connection, *, import_id: int) -> Target:
         )
     if row["status"] != "completed":
         raise UndoRefused(
-            f"Import {import_id} is not completed but {row['status']}, so it cannot be "
-            "undone: a new delivery could go on with it. Complete it first."
+            f"Import {import_id} has {_UNFINISHED[row['status']]}, so it cannot be undone: "
+            "the next attempt would go on with it."
         )
     if row["changes"] != KEPT:
         reason = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from salespro_core.model.outcome import Left, Outcome
+from salespro_core.model.outcome import Outcome
 from salespro_core.report.json_report import MAX_LABEL_LENGTH
 from salespro_core.report.reject_groups import reject_groups
 from salespro_core.report.truncate import truncate
+from salespro_core.report.undo_words import blocker
 from salespro_core.report.verdict import resubmit_verb, verdict
 from salespro_core.report.warning_text import warning_text
 
@@ -79,11 +80,8 @@ def _left(outcome: Outcome) -> Iterator[str]:
     yield ""
     yield f"{verb} alone, the first {len(shown)} of {outcome.counts.left:,}:"
     for row in shown:
-        yield f"  {row.key} {row.reason} {_blocker(row)}"
-
-
-def _blocker(row: Left) -> str:
-    return f"by import {row.import_id}" if row.import_id else "by another program"
+        by = blocker(row)
+        yield f"  {row.key} {row.reason}{f' by {by}' if by else ''}"
 
 
 def _changes(outcome: Outcome) -> Iterator[str]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from salespro_core.model.counts import Counts
-from salespro_core.model.outcome import Outcome
+from salespro_core.model.outcome import Left, Outcome
 
 # What the counts of an undo mean.
 UNDO_LABELS = {
     "updated": "restored",
     "deleted": "deleted",
     "created": "created again",
-    "unchanged": "as before already",
+    "unchanged": "already as before",
     "left": "left alone",
 }
+_SHOWN_IMPORTS = 5
 
 
 def undo_labels(counts: Counts) -> str:
@@ -30,26 +31,59 @@ def verdict_of_undo(outcome: Outcome) -> str:
     """What happened, in one or two sentences."""
     if outcome.already_imported:
         return f"Import {outcome.undoes} was undone already. Nothing was done."
-    done = "would be undone" if outcome.is_dry_run else "is undone"
-    count = outcome.counts.processed
+    count, left = outcome.counts.processed, outcome.counts.left
     if not count:
-        return f"Import {outcome.undoes} {done}. It had changed nothing."
-    rows = f"{count:,} row{'' if count == 1 else 's'}"
-    return f"Import {outcome.undoes} {done}. {rows}: {undo_labels(outcome.counts)}."
+        return (
+            f"There is nothing to undo of import {outcome.undoes}: it changed nothing, "
+            "or is undone already."
+        )
+    verb = "would" if outcome.is_dry_run else "is"
+    be = " be" if outcome.is_dry_run else ""
+    if left == count:
+        done = f"{verb} not{be} undone"
+    else:
+        done = f"{verb}{be} undone{f', but for {_rows(left)}' if left else ''}"
+    labels = undo_labels(outcome.counts)
+    return f"Import {outcome.undoes} {done}. {_rows(count)}: {labels}."
 
 
 def next_step_after_undo(outcome: Outcome) -> str:
     """What to do now, in one or two sentences."""
-    if outcome.counts.left:
-        them = "A row that was" if outcome.counts.left == 1 else "Rows that were"
-        return (
-            f"{them} changed since the import cannot be taken back: undo the import that "
-            "changed them first, or correct them in the table."
-        )
     if outcome.is_dry_run:
-        return "Nothing was changed."
+        return f"Nothing was changed. {_way_of_left(outcome)}".rstrip()
+    if way := _way_of_left(outcome):
+        return way
+    if outcome.already_imported or ("KEEP_CHANGES_DAYS", "0") in outcome.settings:
+        return "Nothing else to do."
     return (
         "Nothing else to do. The undo is an import of its own, and can be undone, too."
+    )
+
+
+def blocker(row: Left) -> str:
+    """What has changed a row since: `import 3` or `another program`.
+
+    Empty if nobody has: Postgres or a trigger keeps the row.
+    """
+    if not row.reason.startswith("was "):
+        return ""
+    return f"import {row.import_id}" if row.import_id else "another program"
+
+
+def _way_of_left(outcome: Outcome) -> str:
+    """How to take back the rows that are left; empty if there are none."""
+    if not outcome.left:
+        return ""
+    # The newest first: each may stand in the way of those before it.
+    numbers = sorted({row.import_id for row in outcome.left if row.import_id})[::-1]
+    if not numbers:
+        return "Rows that are left alone can only be corrected in the table."
+    names = ", then ".join(f"import {number}" for number in numbers[:_SHOWN_IMPORTS])
+    if len(numbers) > _SHOWN_IMPORTS:
+        names += ", and so on"
+    return (
+        f"To take back rows that are left alone, undo {names}; then import "
+        f"{outcome.undoes} again."
     )
 
 
@@ -59,4 +93,10 @@ def status_of_undo(outcome: Outcome) -> str:
         return "Dry run: nothing was changed"
     if outcome.already_imported:
         return "Undone already"
+    if outcome.counts.left == outcome.counts.processed > 0:
+        return "Not undone"
     return "Undone, but for some rows" if outcome.counts.left else "Undone"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"

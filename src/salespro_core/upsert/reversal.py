@@ -162,7 +162,7 @@ def _step(target: Target, row: Mapping[str, Any]) -> Step:
 def _decide(row: Mapping[str, Any]) -> tuple[Action, str]:
     """The action for a row of `state_statement`, and the reason to leave a row."""
     if row["was_deleted"]:
-        return ("leave", "exists again") if row["is_stored"] else ("create", "")
+        return ("leave", "was created again") if row["is_stored"] else ("create", "")
     if row["was_created"]:
         return _decide_created(row)
     if not row["old"]:
@@ -180,7 +180,7 @@ def _decide_created(row: Mapping[str, Any]) -> tuple[Action, str]:
         return "nothing", ""
     if row["is_as_created"] and row["is_as_written"] is not False:
         return "delete", ""
-    return "leave", "was changed after it was created"
+    return "leave", "was changed"
 
 
 def _seen(target: Target, row: Mapping[str, Any]) -> tuple[SeenVerb, datetime] | None:

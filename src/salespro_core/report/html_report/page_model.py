@@ -21,7 +21,12 @@ from salespro_core.report.html_report.format import (
     format_timestamp,
 )
 from salespro_core.report.truncate import truncate, truncate_pair
-from salespro_core.report.undo_words import UNDO_LABELS, status_of_undo, undo_labels
+from salespro_core.report.undo_words import (
+    UNDO_LABELS,
+    blocker,
+    status_of_undo,
+    undo_labels,
+)
 from salespro_core.report.verdict import count_labels, next_step, resubmit_verb
 from salespro_core.report.warning_text import warning_text
 
@@ -134,7 +139,7 @@ def _headline(outcome: Outcome) -> str:
         return (
             "This file has a header but no rows."
             if outcome.undoes is None
-            else "The import had changed nothing."
+            else "There was nothing to undo."
         )
     return f"{format_row_count(count)}: {_count_labels(outcome)}."
 
@@ -155,7 +160,7 @@ def _left(outcome: Outcome, limits: PageLimits) -> dict[str, Any] | None:
             {
                 "key": truncate(row.key, limits.cell_length),
                 "reason": row.reason,
-                "import_id": row.import_id,
+                "blocker": blocker(row),
             }
             for row in shown
         ],
