@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
 from psycopg import Connection
@@ -183,7 +182,7 @@ def _as_upload(target: Target) -> Upload:
         bucket="",
         object_key=name,
         version=str(target.number),
-        uploaded_at=target.uploaded_at or datetime.now(UTC),
+        uploaded_at=target.uploaded_at,
         path=name if target.is_undo else f"{name} ({target.location})",
     )
 

@@ -15,16 +15,7 @@ from salespro_core.upsert.reversal import Target
 _TARGET = """
 SELECT sync_type, status, changes, undoes, uploaded_at, attempts, started_at, file_path,
        (SELECT count(*) FROM {history} AS undo
-         WHERE undo.undoes = target.id AND undo.status = 'completed') AS undone,
-       -- an import that was undone as often as its undos were does not count
-       NOT EXISTS (
-           SELECT FROM {history} AS other
-            WHERE other.id <> target.id AND other.sync_type = target.sync_type
-              AND other.undoes IS NULL AND other.status = 'completed'
-              AND other.uploaded_at = target.uploaded_at
-              AND NOT EXISTS (SELECT FROM {history} AS undo
-                               WHERE undo.undoes = other.id AND undo.status = 'completed'))
-           AS is_last_of_upload
+         WHERE undo.undoes = target.id AND undo.status = 'completed') AS undone
   FROM {history} AS target
  WHERE id = %(import_id)s
 """
@@ -74,7 +65,6 @@ def find_target(conn: Connection, *, import_id: int) -> Target:
         export=export,
         is_undo=row["undoes"] is not None,
         uploaded_at=row["uploaded_at"],
-        is_last_of_upload=row["is_last_of_upload"],
         schema=schema,
         number=row["undone"] + 1,
         location=row["file_path"] or "",

@@ -91,7 +91,9 @@ ALTER TABLE salespro_users
     ADD COLUMN IF NOT EXISTS created_by_import bigint,
     ADD COLUMN IF NOT EXISTS created_hash      bigint;
 ALTER TABLE salespro_users_seen
-    ADD COLUMN IF NOT EXISTS earlier_uploads timestamptz[];
+    ADD COLUMN IF NOT EXISTS import_id       bigint,
+    ADD COLUMN IF NOT EXISTS earlier_uploads timestamptz[],
+    ADD COLUMN IF NOT EXISTS earlier_imports bigint[];
 ALTER TABLE salespro_sync_history
     ALTER COLUMN records_processed SET DEFAULT 0,
     ALTER COLUMN records_created   SET DEFAULT 0,
@@ -231,7 +233,9 @@ COMMENT ON TABLE salespro_users_seen IS
     'For each user the newest upload that contains the user, changed or unchanged. The export has no timestamps; with this table, an older file that is delivered late changes nothing.';
 COMMENT ON COLUMN salespro_users_seen.user_object_id IS 'The user, as in salespro_users.';
 COMMENT ON COLUMN salespro_users_seen.uploaded_at    IS 'LastModified of that upload.';
-COMMENT ON COLUMN salespro_users_seen.earlier_uploads IS 'The same for the uploads that were the newest before, the oldest first; an undo goes back to them. Null if there are none.';
+COMMENT ON COLUMN salespro_users_seen.import_id       IS 'Import of that upload; null if it kept no changes.';
+COMMENT ON COLUMN salespro_users_seen.earlier_uploads IS 'The uploads that were the newest before, the oldest first; an undo goes back to them. Null if there are none.';
+COMMENT ON COLUMN salespro_users_seen.earlier_imports IS 'The imports of earlier_uploads.';
 
 COMMENT ON TABLE salespro_changes IS
     'What imports and undos changed, row by row, as long as KEEP_CHANGES_DAYS says. Personal data. A row that an import created is not in it: see created_by_import of the table.';

@@ -31,13 +31,24 @@ WAS_CREATED = sql.SQL("""
 CASE WHEN stored.xmax <> 0 THEN false
      WHEN stored.created_by_import < 0 THEN ({} || stored.xmin::text)::boolean
      ELSE true END""").format(f"{CHANGED_MEANWHILE}: ")
-REMEMBERED_UPLOADS = sql.SQL("""
-, earlier_uploads = CASE
-    WHEN seen.uploaded_at = excluded.uploaded_at THEN seen.earlier_uploads
-    WHEN cardinality(seen.earlier_uploads) >= {most}
-    THEN seen.earlier_uploads[2:] || seen.uploaded_at
-    ELSE seen.earlier_uploads || seen.uploaded_at END""").format(
-    most=MOST_EARLIER_UPLOADS
+# A file may have a user twice.
+_REMEMBERED = """
+{earlier} = CASE
+    WHEN seen.import_id = excluded.import_id THEN seen.{earlier}
+    WHEN cardinality(seen.{earlier}) >= {most} THEN seen.{earlier}[2:] || seen.{newest}
+    ELSE seen.{earlier} || seen.{newest} END"""
+REMEMBERED_UPLOADS = sql.SQL(", import_id = excluded.import_id, {}, {}").format(
+    *(
+        sql.SQL(_REMEMBERED).format(
+            earlier=sql.Identifier(earlier),
+            newest=sql.Identifier(newest),
+            most=MOST_EARLIER_UPLOADS,
+        )
+        for earlier, newest in (
+            ("earlier_uploads", "uploaded_at"),
+            ("earlier_imports", "import_id"),
+        )
+    )
 )
 
 

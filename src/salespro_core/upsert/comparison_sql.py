@@ -69,8 +69,8 @@ def compared_by_upload(
     assert export.seen_table is not None  # noqa: S101 -- such exports have one
     return sql.SQL("""
         seen AS (
-            INSERT INTO {seen_table} AS seen ({key}, uploaded_at)
-            SELECT {key}, %(uploaded_at)s::timestamptz
+            INSERT INTO {seen_table} AS seen ({key}, uploaded_at, import_id)
+            SELECT {key}, %(uploaded_at)s::timestamptz, {import_id}
               FROM incoming
                 ON CONFLICT ({key})
                 DO UPDATE SET uploaded_at = excluded.uploaded_at {remembered}
@@ -85,7 +85,13 @@ def compared_by_upload(
         key=sql.Identifier(export.key),
         **_compared_with_stored(export, updated, old, schema)
         if old is not None
-        else dict.fromkeys(("remembered", "passed_on", "stored"), sql.SQL("")),
+        else {
+            "import_id": sql.SQL("NULL::bigint"),
+            # No import can be undone that was the newest, but those before it can be.
+            "remembered": sql.SQL(", import_id = NULL"),
+            "passed_on": sql.SQL(""),
+            "stored": sql.SQL(""),
+        },
     )
 
 
@@ -111,6 +117,7 @@ def _compared_with_stored(
     )
     passed_on = sql.SQL(", stored.is_equal {}").format(change_records.passed_on(old))
     return {
+        "import_id": sql.SQL("%(import_id)s::bigint"),
         "remembered": change_records.REMEMBERED_UPLOADS,
         "passed_on": passed_on,
         "stored": stored,

@@ -36,7 +36,6 @@ class Target:
     Attributes:
         is_undo: it is an undo itself.
         uploaded_at: of its upload.
-        is_last_of_upload: no other import, which is not undone, has the same time.
         schema: of the tables.
         number: how many undos of it there are, with this one.
         location: of its file.
@@ -45,11 +44,22 @@ class Target:
     import_id: int
     export: Export
     is_undo: bool
-    uploaded_at: datetime | None
-    is_last_of_upload: bool
+    uploaded_at: datetime
     schema: str
     number: int
     location: str
+
+
+class SeenMove(NamedTuple):
+    """An upload that a user's memory forgets, or remembers again.
+
+    Attributes:
+        import_id: the import of the upload.
+    """
+
+    verb: SeenVerb
+    import_id: int
+    uploaded_at: datetime
 
 
 class Step(NamedTuple):
@@ -57,8 +67,7 @@ class Step(NamedTuple):
 
     Attributes:
         old: column -> text that the row gets back; `new` is what the import wrote.
-        seen: whether the import's upload is to be forgotten, or remembered again; and
-            its time.
+        seen: what becomes of the user's memory of the upload.
     """
 
     key: str
@@ -66,7 +75,7 @@ class Step(NamedTuple):
     reason: str = ""
     old: Mapping[str, str | None] = {}
     new: Mapping[str, str | None] = {}
-    seen: tuple[SeenVerb, datetime] | None = None
+    seen: SeenMove | None = None
 
 
 @dataclass(slots=True)
@@ -102,7 +111,6 @@ def next_keys(
     )
     values = {
         "import_id": target.import_id,
-        "uploaded_at": target.uploaded_at,
         "after": after or "",
         "limit": limit,
     }
@@ -183,17 +191,15 @@ def _decide_created(row: Mapping[str, Any]) -> tuple[Action, str]:
     return "leave", "was changed"
 
 
-def _seen(target: Target, row: Mapping[str, Any]) -> tuple[SeenVerb, datetime] | None:
+def _seen(target: Target, row: Mapping[str, Any]) -> SeenMove | None:
     if target.export.seen_table is None:
         return None
-    if target.is_undo:
-        if row["seen_kind"] is None:
-            return None
-        verb: SeenVerb = "remember" if row["seen_kind"] == "deleted" else "forget"
-        return verb, row["seen_at"]
-    if target.uploaded_at is None or not target.is_last_of_upload:
+    if not target.is_undo:
+        return SeenMove("forget", target.import_id, target.uploaded_at)
+    if row["seen_kind"] is None:
         return None
-    return "forget", target.uploaded_at
+    verb: SeenVerb = "remember" if row["seen_kind"] == "deleted" else "forget"
+    return SeenMove(verb, row["seen_import"], row["seen_at"])
 
 
 def _changes(steps: Sequence[Step]) -> Iterator[Change]:

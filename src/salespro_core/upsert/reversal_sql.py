@@ -26,7 +26,7 @@ def names_of(export: Export, schema: str) -> dict[str, sql.Composable]:
 def keys_statement(export: Export, schema: str, *, is_of_undo: bool) -> sql.Composed:
     """The next keys that an import has changed, in the order of their bytes.
 
-    Parameters: `import_id`, `after` (a key; '' to start), `uploaded_at`, `limit`.
+    Parameters: `import_id`, `after` (a key; '' to start), `limit`.
 
     Args:
         export: has the tables.
@@ -50,7 +50,7 @@ def keys_statement(export: Export, schema: str, *, is_of_undo: bool) -> sql.Comp
         parts.append(
             sql.SQL("""
         (SELECT {key}::text COLLATE "C" FROM {seen}
-          WHERE (uploaded_at = %(uploaded_at)s OR %(uploaded_at)s = ANY(earlier_uploads))
+          WHERE (import_id = %(import_id)s OR %(import_id)s = ANY(earlier_imports))
             AND {key} > %(after)s COLLATE "C"
           ORDER BY 1 LIMIT %(limit)s)""")
         )
@@ -73,7 +73,8 @@ def state_statement(export: Export, schema: str) -> sql.Composed:
       for the column `written_at`; and `written_at`: its text now;
     - `is_as_created`: whether, with the old values, it is the row as it was created, or
       the row that this import, an undo, has created again;
-    - `seen_kind`, `seen_at`: an undo's record of the user's memory of uploads.
+    - `seen_kind`, `seen_at`, `seen_import`: an undo's record of the user's memory of an
+      upload.
     """
     updated = [column for column in export.columns if column.name != export.key]
     written_at = export.written_at
@@ -139,7 +140,8 @@ def state_statement(export: Export, schema: str) -> sql.Composed:
                CASE WHEN own.created IS NULL THEN {hash} = stored.created_hash
                     ELSE to_jsonb(stored) @> own.created END AS is_as_created,
                seen.kind AS seen_kind,
-               (seen.fields ->> 'uploaded_at')::timestamptz AS seen_at
+               (seen.fields ->> 'uploaded_at')::timestamptz AS seen_at,
+               (seen.fields ->> 'import_id')::bigint AS seen_import
           FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted (key, position)
           LEFT JOIN net ON net.key = wanted.key
           LEFT JOIN own ON own.key = wanted.key
@@ -252,35 +254,42 @@ SELECT attname FROM pg_attribute
 
 FORGET_ONLY_UPLOAD = sql.SQL("""
 DELETE FROM {seen}
- WHERE {key} = ANY(%(keys)s) AND uploaded_at = %(uploaded_at)s
-   AND earlier_uploads IS NULL
+ WHERE {key} = ANY(%(keys)s) AND import_id = %(forgotten)s AND earlier_uploads IS NULL
 RETURNING {key}
 """)
 # The upload may be the newest, or between others.
 FORGET_UPLOAD = sql.SQL("""
 UPDATE {seen} AS stored
-   SET uploaded_at = rest[cardinality(rest)],
-       earlier_uploads = nullif(rest[:cardinality(rest) - 1], '{{}}')
-  FROM (SELECT {key}, uploads[:position - 1] || uploads[position + 1:] AS rest
-          FROM (SELECT {key}, uploads,
-                       array_position(uploads, %(uploaded_at)s::timestamptz) AS position
-                  FROM (SELECT {key}, earlier_uploads || uploaded_at AS uploads
-                          FROM {seen} WHERE {key} = ANY(%(keys)s)) AS all_uploads
-               ) AS found
-         WHERE position IS NOT NULL) AS remaining
+   SET uploaded_at = uploads[cardinality(uploads)],
+       earlier_uploads = nullif(uploads[:cardinality(uploads) - 1], '{{}}'),
+       import_id = imports[cardinality(imports)],
+       earlier_imports = nullif(imports[:cardinality(imports) - 1], '{{}}')
+  FROM (SELECT {key}, uploads[:at - 1] || uploads[at + 1:] AS uploads,
+               imports[:at - 1] || imports[at + 1:] AS imports
+          FROM (SELECT {key}, earlier_uploads || uploaded_at AS uploads,
+                       earlier_imports || import_id AS imports,
+                       array_position(earlier_imports || import_id, %(forgotten)s::bigint)
+                       AS at
+                  FROM {seen} WHERE {key} = ANY(%(keys)s)) AS found
+         WHERE at IS NOT NULL) AS remaining
  WHERE stored.{key} = remaining.{key}
 RETURNING stored.{key}
 """)
 REMEMBER_UPLOAD = sql.SQL("""
-INSERT INTO {seen} AS stored ({key}, uploaded_at)
-SELECT key, %(uploaded_at)s::timestamptz FROM unnest(%(keys)s::text[]) AS key
+INSERT INTO {seen} AS stored ({key}, uploaded_at, import_id)
+SELECT key, %(uploaded_at)s::timestamptz, %(forgotten)s::bigint
+  FROM unnest(%(keys)s::text[]) AS key
  ORDER BY key COLLATE "C"
     ON CONFLICT ({key}) DO UPDATE
-   SET uploaded_at = greatest(stored.uploaded_at, excluded.uploaded_at),
-       earlier_uploads = (SELECT (array_agg(upload ORDER BY upload))
-                                 [:cardinality(stored.earlier_uploads || stored.uploaded_at)]
-                            FROM unnest(stored.earlier_uploads || stored.uploaded_at
-                                        || excluded.uploaded_at) AS upload)
+   SET (uploaded_at, earlier_uploads, import_id, earlier_imports) = (
+       SELECT uploads[cardinality(uploads)], uploads[:cardinality(uploads) - 1],
+              imports[cardinality(imports)], imports[:cardinality(imports) - 1]
+         FROM (SELECT array_agg(upload ORDER BY upload, import NULLS FIRST) AS uploads,
+                      array_agg(import ORDER BY upload, import NULLS FIRST) AS imports
+                 FROM unnest(stored.earlier_uploads || stored.uploaded_at
+                             || excluded.uploaded_at,
+                             stored.earlier_imports || stored.import_id
+                             || excluded.import_id) AS entry (upload, import)) AS entries)
 RETURNING {key}
 """)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 import psycopg
 from psycopg import Connection, sql
@@ -18,7 +17,7 @@ from salespro_core.upsert import reversal_sql
 from salespro_core.upsert.reversal import (
     Action,
     Reversal,
-    SeenVerb,
+    SeenMove,
     Step,
     Target,
     plan_reversal,
@@ -82,7 +81,7 @@ class _Writer:
         done = self._try(steps)
         seen = [step for step in done if step.seen]
         for move in dict.fromkeys(step.seen for step in seen if step.seen):
-            self._move_seen([step.key for step in seen if step.seen == move], *move)
+            self._move_seen([step.key for step in seen if step.seen == move], move)
         return done
 
     def _try(self, steps: Sequence[Step]) -> list[Step]:
@@ -147,14 +146,20 @@ class _Writer:
         self._run(reversal_sql.RECORD_CREATED, sorted(done), names=names)
         return done
 
-    def _move_seen(self, keys: Sequence[str], verb: SeenVerb, at: datetime) -> None:
-        if verb == "remember":
-            moved = self._run(reversal_sql.REMEMBER_UPLOAD, keys, uploaded_at=at)
+    def _move_seen(self, keys: Sequence[str], move: SeenMove) -> None:
+        values = {"forgotten": move.import_id, "uploaded_at": move.uploaded_at}
+        if move.verb == "remember":
+            moved = self._run(reversal_sql.REMEMBER_UPLOAD, keys, **values)
         else:
-            moved = self._run(reversal_sql.FORGET_ONLY_UPLOAD, keys, uploaded_at=at)
-            moved |= self._run(reversal_sql.FORGET_UPLOAD, keys, uploaded_at=at)
-        kind = "created" if verb == "remember" else "deleted"
-        fields = _as_json({"uploaded_at": at.isoformat()})
+            moved = self._run(reversal_sql.FORGET_ONLY_UPLOAD, keys, **values)
+            moved |= self._run(reversal_sql.FORGET_UPLOAD, keys, **values)
+        kind = "created" if move.verb == "remember" else "deleted"
+        fields = _as_json(
+            {
+                "uploaded_at": move.uploaded_at.isoformat(),
+                "import_id": move.import_id,
+            }
+        )
         self._record(sorted(moved), kind, [fields] * len(moved), name="seen_name")
 
     def _record(

@@ -66,9 +66,9 @@ class UndoModel:
             if export == USERS.name and after[key].version == uploaded_at:
                 at = datetime.fromisoformat(uploaded_at)
                 times = history.uploads.setdefault(key, [])
-                if at not in times:
-                    times.append(at)
-                seen[key] = ("forget", at)
+                if (at, number) not in times:
+                    times.append((at, number))
+                seen[key] = ("forget", (at, number))
 
     def undo(self, number: int, undone: int, model: Model) -> Counts:
         """Undo an import, also in the oracle's model of its table; return the counts."""
@@ -80,7 +80,7 @@ class UndoModel:
         for key, values in rows.items():
             version = values.get("updated_at") or ""
             if export == USERS.name:
-                version = f"{self.history.uploads[key][-1]:%Y-%m-%dT%H:%M:%SZ}"
+                version = f"{self.history.uploads[key][-1][0]:%Y-%m-%dT%H:%M:%SZ}"
             model.table[key] = Row(key, version, values)
         return counts
 

@@ -50,7 +50,7 @@ class Model:
     Attributes:
         rows: export -> key -> column -> text.
         created: export -> key -> the import that created the row, and the row then.
-        uploads: user -> times of the uploads that were the newest.
+        uploads: user -> the uploads that were the newest, with their imports.
         logs: import -> its export, and what it did; also of undos.
         undos: the numbers of the imports that are undos.
     """
@@ -61,10 +61,12 @@ class Model:
     created: dict[str, dict[str, tuple[int, Row]]] = field(
         default_factory=lambda: {e: {} for e in TABLES}
     )
-    uploads: dict[str, list[datetime]] = field(default_factory=dict)
+    uploads: dict[str, list[tuple[datetime, int]]] = field(default_factory=dict)
     logs: dict[int, tuple[str, Log]] = field(default_factory=dict)
     created_logs: dict[int, dict[str, tuple[int, Row]]] = field(default_factory=dict)
-    seen_logs: dict[int, dict[str, tuple[str, datetime]]] = field(default_factory=dict)
+    seen_logs: dict[int, dict[str, tuple[str, tuple[datetime, int]]]] = field(
+        default_factory=dict
+    )
     undos: set[int] = field(default_factory=set)
 
     def import_file(
@@ -77,11 +79,11 @@ class Model:
             stored = self.rows[export].get(key)
             if export == "users":
                 times = self.uploads.setdefault(key, [])
-                if times and times[-1] > at:
+                if times and times[-1][0] > at:
                     continue
-                if at not in times:
-                    times.append(at)
-                seen[key] = ("forget", at)
+                if (at, number) not in times:
+                    times.append((at, number))
+                seen[key] = ("forget", (at, number))
             elif stored and stored["updated_at"] > row["updated_at"]:
                 continue
             if stored is None:
@@ -267,9 +269,14 @@ class History:
             found, expected = self.stored(export), self.model.rows[export]
             assert found == expected, f"{found}, expected {expected}"
         uploads = self.conn.execute(
-            "SELECT user_object_id, earlier_uploads || uploaded_at FROM salespro_users_seen"
+            "SELECT user_object_id, earlier_uploads || uploaded_at,"
+            " earlier_imports || import_id FROM salespro_users_seen"
         )
-        assert dict(uploads.fetchall()) == {
+        found_uploads = {
+            key: list(zip(times, imports, strict=True))
+            for key, times, imports in uploads
+        }
+        assert found_uploads == {
             key: times for key, times in self.model.uploads.items() if times
         }
 
