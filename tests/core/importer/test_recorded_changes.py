@@ -7,13 +7,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from psycopg import Connection
+from psycopg import Connection, RawCursor
 
+from salespro_core.exports.catalogue import APPOINTMENTS
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.run import import_upload
 from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.model.outcome import Change, Outcome
 from salespro_core.model.upload import Upload
+from salespro_core.postgres.session import transaction
+from salespro_core.upsert import recorded_changes
+from tests.core.upsert.test_query_plans import first_plan, scanned_tables
 from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
 from tests.support.import_runs import dry_run, new_version
 
@@ -143,3 +147,29 @@ def test_resumed_import_tells_the_changes_of_all_attempts(conn: Connection) -> N
 
     assert outcome.attempts == 2
     assert [change.key for change in outcome.changes] == [str(n) for n in range(6)]
+
+
+@pytest.mark.parametrize(
+    "is_analysed", [False, True], ids=["no-statistics", "analysed"]
+)
+def test_created_rows_are_found_by_the_index_of_their_import(
+    conn: Connection, *, is_analysed: bool
+) -> None:
+    """And the search ends at the last row that is shown."""
+    conn.execute("""
+        INSERT INTO salespro_appointment (id, created_by_import)
+        SELECT n, n / 50000 FROM generate_series(1, 200000) AS n""")
+    # As autovacuum does within a minute.
+    conn.execute("SELECT brin_summarize_new_values('salespro_appointment_created_by')")
+    if is_analysed:
+        conn.execute("ANALYZE")
+    names = tuple(column.name for column in APPOINTMENTS.columns[1:])
+    statement = recorded_changes._created(APPOINTMENTS, names, "public")  # noqa: SLF001 -- its plan is tested
+
+    with transaction(conn):
+        explain = b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement.text
+        plan = first_plan(RawCursor(conn).execute(explain, ["3", "20"]))
+
+    assert scanned_tables(plan) == []
+    assert plan["Plan"]["Actual Rows"] == 20
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 300
