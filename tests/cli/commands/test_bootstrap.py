@@ -80,7 +80,7 @@ def test_role_with_a_password_is_created_and_the_secret_fits(
     )
 
     assert done.code == 0, done.err
-    assert done.out == "BEGIN\nCREATE ROLE\n" + "GRANT\n" * 6 + "COMMIT\n"
+    assert done.out == "BEGIN\nCREATE ROLE\n" + "GRANT\n" * 7 + "COMMIT\n"
     path = terminal.folder / "secret.json"
     secret = json.loads(path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
@@ -134,7 +134,7 @@ def test_role_for_iam_is_a_member_of_rds_iam_and_has_no_password(
 ) -> None:
     done = run_in_psql(terminal, role, "--iam")
 
-    assert done.out == "BEGIN\nCREATE ROLE\n" + "GRANT ROLE\n" + "GRANT\n" * 6 + (
+    assert done.out == "BEGIN\nCREATE ROLE\n" + "GRANT ROLE\n" + "GRANT\n" * 7 + (
         "COMMIT\n"
     )
     assert "DbUser=" in done.err

@@ -166,7 +166,7 @@ def test_statements_in_the_remedies_grant_all_missing_privileges(
         after = cloud.run_action("check", bucket=UPLOADS)
 
     assert failed(before) == ["privileges"]
-    assert len(problems(before)) == 11
+    assert len(problems(before)) == 17
     assert after["ok"] is True
 
 
