@@ -275,7 +275,7 @@ def money(precision: int, scale: int = 2) -> ColumnType:
         text = " ".join([*cells, ""])
         return text.count(" ") == len(cells) and canonical.fullmatch(text) is not None
 
-    return ColumnType("numeric", parse, all_canonical=all_canonical)
+    return ColumnType("numeric", parse, all_canonical=all_canonical, scale=scale)
 
 
 def _parse_boolean(cell: str) -> str:

@@ -27,12 +27,14 @@ class ColumnType:
         all_canonical: fast path for a whole column: True only if `parse` returns each of
             these non-empty cells unchanged.  None for a type with few distinct values,
             where parsing each value once is fast enough.
+        scale: digits after the point of a stored number.
     """
 
     sql: LiteralString
     parse: Callable[[str], str]
     is_text: bool = False
     all_canonical: Callable[[Sequence[str]], bool] | None = None
+    scale: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

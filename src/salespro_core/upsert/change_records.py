@@ -167,9 +167,9 @@ def record_changes(export: Export, updated: Sequence[str], schema: str) -> sql.C
         new: sql.Composable = sql.Identifier(name)
         if name == export.written_at:
             new = sql.SQL("now()")
-        elif types[name].sql == "numeric":
+        elif (scale := types[name].scale) is not None:
             # In the form in which it is stored: 12.5 as 12.50.
-            new = sql.SQL("round({}, 2)").format(new)
+            new = sql.SQL("round({}, {})").format(new, scale)
         fields.append(_field(name, _old(name), new, is_text=is_text))
     return sql.SQL("""
         recorded AS (

@@ -85,7 +85,7 @@ _UPDATED = """
 WITH RECURSIVE keys AS (
     (SELECT key COLLATE "C" AS key, 1 AS position
        FROM {changes}
-      WHERE import_id = %(import_id)s::bigint
+      WHERE import_id = %(import_id)s::bigint AND kind = 'updated'
       ORDER BY key COLLATE "C" LIMIT 1)
     UNION ALL
     SELECT following.key, position + 1
@@ -93,7 +93,8 @@ WITH RECURSIVE keys AS (
      CROSS JOIN LATERAL (
          SELECT key COLLATE "C" AS key
            FROM {changes} AS change
-          WHERE import_id = %(import_id)s::bigint AND change.key > keys.key COLLATE "C"
+          WHERE import_id = %(import_id)s::bigint AND kind = 'updated'
+            AND change.key > keys.key COLLATE "C"
           ORDER BY change.key COLLATE "C" LIMIT 1
      ) AS following
      WHERE position < %(limit)s::int

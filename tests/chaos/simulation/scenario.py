@@ -246,9 +246,7 @@ class Scenario:
         completed = [
             row["id"]
             for row in self._state.history.values()
-            if row["status"] == "completed"
-            and row["id"] in undos.history.logs
-            and row["id"] not in undos.raced
+            if row["status"] == "completed" and undos.can_undo(row["id"])
         ]
         if not completed:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -69,6 +70,19 @@ class UndoModel:
                 if (at, number) not in times:
                     times.append((at, number))
                 seen[key] = ("forget", (at, number))
+
+    def can_undo(self, import_id: int) -> bool:
+        """Whether the model knows what an undo does.
+
+        It does not if a commit was in a race; and the model of users has no memory of an
+        upload without its user, such as of a user that two uploads have and one created.
+        """
+        if import_id not in self.history.logs or import_id in self.raced:
+            return False
+        after = deepcopy(self.history)
+        after.undo(0, import_id)
+        users = after.rows[USERS.name]
+        return all(key in users for key, uploads in after.uploads.items() if uploads)
 
     def undo(self, number: int, undone: int, model: Model) -> Counts:
         """Undo an import, also in the oracle's model of its table; return the counts."""
