@@ -15,8 +15,7 @@ from salespro_core.importer.options import Options
 from salespro_core.importer.undo import undo_import
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
-from tests.core.importer.undo.histories import ALL_TABLES
-from tests.core.importer.undo.test_undo import changed, run_import
+from tests.core.importer.undo.runs import changed, dump, run_import
 from tests.support.builders import appointment
 from tests.support.servers.tcp_proxy import Action, Moment, Proxy, postgres_proxy
 from tests.support.world.moments import expire_leases
@@ -48,13 +47,6 @@ def proxied(database_url: str) -> Iterator[tuple[str, Proxy]]:
     """A conninfo whose connections a proxy can break."""
     with postgres_proxy(database_url) as (url, proxy):
         yield url, proxy
-
-
-def dump(conn: Connection) -> list[list[Any]]:
-    return [
-        conn.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # noqa: S608
-        for table in ALL_TABLES
-    ]
 
 
 def at(

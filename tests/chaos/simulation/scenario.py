@@ -1,4 +1,4 @@
-"""Random schedules of uploads, deliveries and faults on a real Postgres.
+"""Random schedules of uploads, deliveries, undos and faults on a real Postgres.
 
 A seed determines all decisions of a scenario, so that a failure can be replayed.  A
 scenario has up to six overlapping uploads.  Their messages are delivered repeatedly, late
@@ -27,7 +27,7 @@ from tests.chaos.simulation.oracle import Oracle
 from tests.chaos.simulation.scenario_log import ScenarioLog
 from tests.chaos.simulation.sessions import Sessions
 from tests.chaos.simulation.testbed import MOST_ATTEMPTS, SimulationTestbed
-from tests.chaos.simulation.undo_steps import run_undo
+from tests.chaos.simulation.undo_steps import undo_step
 from tests.support.table_contents import TABLES, contents_and_versions
 
 # Breakpoints at which an attempt is paused on purpose.
@@ -241,27 +241,12 @@ class Scenario:
             assert shown == keys or len(keys) > 20, f"the model predicts {keys}"
 
     def _undo(self) -> None:
-        """Undo a completed import, or an undo: the end is that of one clean undo."""
-        undos = self._oracle.undos
-        completed = [
-            row["id"]
-            for row in self._state.history.values()
-            if row["status"] == "completed" and undos.can_undo(row["id"])
-        ]
-        if not completed:
-            return
-        undone = self._random.choice(completed)
-        outcome = run_undo(
-            self._testbed.conn, self._testbed.conninfo, undone, self._random
-        )
-        self._state = self._oracle.read_state()
-        number = max(row["id"] for row in self._state.history.values())
-        export, _ = undos.history.logs[undone]
-        counts = undos.undo(number, undone, self._oracle.models[export])
-        self.statistics["undos"] += 1
-        self.log.add(f"undo of import {undone}: {outcome.counts}")
-        assert outcome.counts == counts, f"the model predicts {counts}"
-        self._oracle.check(self._state)
+        line = undo_step(self._oracle, self._testbed, self._random)
+        if line is not None:
+            self.statistics["undos"] += 1
+            self.log.add(line)
+            self._state = self._oracle.read_state()
+            self._oracle.check(self._state)
 
     def _check_step(
         self, by: Attempt | None = None, transaction: Transaction | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
@@ -20,9 +21,12 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.postgres import connection
 from tests.chaos.simulation.files import USERS
-from tests.chaos.simulation.testbed import current
+from tests.chaos.simulation.testbed import SimulationTestbed, current
 from tests.core.importer.undo import histories
 from tests.support.world.model import Model, Row
+
+if TYPE_CHECKING:
+    from tests.chaos.simulation.oracle import Oracle
 
 
 @dataclass
@@ -84,9 +88,18 @@ class UndoModel:
         users = after.rows[USERS.name]
         return all(key in users for key, uploads in after.uploads.items() if uploads)
 
-    def undo(self, number: int, undone: int, model: Model) -> Counts:
-        """Undo an import, also in the oracle's model of its table; return the counts."""
+    def possible(self, history: Iterable[Mapping[str, Any]]) -> list[int]:
+        """The completed imports of the history whose undo the model knows."""
+        return [
+            row["id"]
+            for row in history
+            if row["status"] == "completed" and self.can_undo(row["id"])
+        ]
+
+    def undo(self, number: int, undone: int, models: Mapping[str, Model]) -> Counts:
+        """Undo an import, also in the oracle's models; return the counts."""
         export, _ = self.history.logs[undone]
+        model = models[export]
         counts = self.history.undo(number, undone)
         rows = self.history.rows[export]
         for key in model.table.keys() - rows.keys():
@@ -99,7 +112,26 @@ class UndoModel:
         return counts
 
 
-def run_undo(conn: Connection, conninfo: str, undone: int, random: Random) -> Outcome:
+def undo_step(oracle: Oracle, testbed: SimulationTestbed, random: Random) -> str | None:
+    """Undo a completed import, or an undo: the end is that of one clean undo.
+
+    Returns:
+        A line for the log; None if there is no import to undo.
+    """
+    completed = oracle.undos.possible(oracle.read_state().history.values())
+    if not completed:
+        return None
+    undone = random.choice(completed)
+    outcome = _run_undo(testbed.conn, testbed.conninfo, undone, random)
+    number = max(row["id"] for row in oracle.read_state().history.values())
+    counts = oracle.undos.undo(number, undone, oracle.models)
+    assert outcome.counts == counts, (
+        f"undo of import {undone}: {outcome.counts}, not {counts}"
+    )
+    return f"undo of import {undone}: {counts}"
+
+
+def _run_undo(conn: Connection, conninfo: str, undone: int, random: Random) -> Outcome:
     """Undo an import; it may run out of time once, and is then called again."""
     # The clock of the simulation asks for an attempt.
     current.attempt = SimpleNamespace(paused_s=0.0, reach=lambda _name: None)
