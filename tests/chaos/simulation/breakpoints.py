@@ -32,6 +32,15 @@ STATEMENT_NAMES = {
 }
 
 
+# Breakpoints at which an attempt is paused on purpose.
+BREAKPOINTS = (
+    *("after the claim", "before the upsert", "after the upsert", "before COMMIT"),
+    *("after COMMIT", "at a commit", "publishing", "before the completion"),
+    *("after the completion", "after the failure", "pausing", "after the checkpoint"),
+    *("after the refused rows", "reading", "after the release"),
+)
+
+
 class SimulatedCrash(BaseException):
     """The process has died: the attempt must not have any further effect."""
 

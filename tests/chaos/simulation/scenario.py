@@ -20,7 +20,7 @@ from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.postgres import connection
 from tests.chaos.simulation.attempts import Attempt
-from tests.chaos.simulation.breakpoints import Breakpoint, Transaction
+from tests.chaos.simulation.breakpoints import BREAKPOINTS, Breakpoint, Transaction
 from tests.chaos.simulation.faults import UNTIL_END, inject, possible_faults
 from tests.chaos.simulation.files import APPOINTMENTS, USERS, SimulatedFile, draw_file
 from tests.chaos.simulation.oracle import Oracle
@@ -30,13 +30,6 @@ from tests.chaos.simulation.testbed import MOST_ATTEMPTS, SimulationTestbed
 from tests.chaos.simulation.undo_steps import undo_step
 from tests.support.table_contents import TABLES, contents_and_versions
 
-# Breakpoints at which an attempt is paused on purpose.
-BREAKPOINTS = (
-    *("after the claim", "before the upsert", "after the upsert", "before COMMIT"),
-    *("after COMMIT", "at a commit", "publishing", "before the completion"),
-    *("after the completion", "after the failure", "pausing", "after the checkpoint"),
-    *("after the refused rows", "reading", "after the release"),
-)
 # Rows of a batch and of a chunk.
 SIZES = ([1, 2, 3, 7, 50], [1, 2, 5, 5, 10, 100])
 # Every fifth seed is about races: its attempts pause in the middle of their chunks.
