@@ -193,7 +193,7 @@ def test_printed_grants_run_in_psql(terminal: Terminal, conn: Connection) -> Non
     try:
         done = bash.run("-c", f"{SALESPRO} grants {role} | {SALESPRO} psql")
 
-        assert done == CommandResult(0, "GRANT\n" * 6, "")
+        assert done == CommandResult(0, "GRANT\n" * 7, "")
         [[may_insert]] = conn.execute(
             "SELECT has_table_privilege(%s, 'salespro_users', 'INSERT')", [role]
         ).fetchall()
@@ -207,4 +207,4 @@ def test_grants_are_not_broken_in_a_narrow_terminal(terminal: Terminal) -> None:
     """A line end inside the name would make it the name of another role."""
     printed = terminal.run_in_pty("grants", "the importer of sales", columns=40)
 
-    assert printed.count('TO "the importer of sales";\r\n') == printed.count("\n") == 6
+    assert printed.count('TO "the importer of sales";\r\n') == printed.count("\n") == 7
