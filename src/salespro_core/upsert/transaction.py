@@ -152,6 +152,8 @@ def write_chunk(
     """Write a chunk, all or nothing.
 
     If Postgres refuses a row, the chunk is written again without the refused rows.
+    A batch that meets a change of another session is written again.  If that cannot help,
+    since a trigger changes keys, its changes are not recorded.
 
     Args:
         conn: in a transaction; the chunk is written in a savepoint.
