@@ -1,15 +1,21 @@
-"""Reads the committed contents of the database in the format of the model."""
+"""The committed contents of the database in the format of the model, and the log of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from tests.chaos.simulation.files import APPOINTMENTS, USERS, SimulatedExport
+from tests.chaos.simulation.attempts import Attempt
+from tests.chaos.simulation.files import (
+    APPOINTMENTS,
+    USERS,
+    SimulatedExport,
+    SimulatedFile,
+)
 from tests.support.table_contents import HISTORY_TABLE, SEEN_TABLE
 from tests.support.world.model import Values
 
@@ -66,3 +72,49 @@ def read_state(conn: Connection) -> DatabaseState:
         for row in rows
     }
     return DatabaseState(history, tables)
+
+
+class ScenarioLog:
+    """Events and changed states, one line each.
+
+    Attributes:
+        lines: all lines so far.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._last_states: dict[str, str] = {}
+
+    def add(self, line: str) -> None:
+        """Add an event."""
+        self.lines.append(line)
+
+    def add_states(
+        self,
+        attempts: Iterable[Attempt],
+        files: Iterable[SimulatedFile],
+        state: DatabaseState,
+    ) -> None:
+        """Add where each attempt is paused, and each history row, where they changed."""
+        for attempt in attempts:
+            text = "waits for a lock"
+            if attempt.paused_at is not None:
+                text = f"is paused {attempt.paused_at.name}"
+            elif attempt.is_over:
+                error = type(attempt.error).__name__
+                text = f"ends: {attempt.result.status if attempt.result else error}"
+            self._add_if_changed(str(attempt), text)
+        for file in files:
+            row = state.history.get(str(file.upload.version))
+            if row is not None:
+                lease = ", leased" if row["lease_expires_at"] else ""
+                self._add_if_changed(
+                    f"    history: {file}",
+                    f"{row['status']}, {row['records_processed']}/{len(file.rows)}, "
+                    f"attempt {row['attempts']}{lease}",
+                )
+
+    def _add_if_changed(self, subject: str, text: str) -> None:
+        if self._last_states.get(subject) != text:
+            self._last_states[subject] = text
+            self.add(f"{subject} {text}")

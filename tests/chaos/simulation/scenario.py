@@ -21,10 +21,10 @@ from salespro_core.importer.options import Options
 from salespro_core.postgres import connection
 from tests.chaos.simulation.attempts import Attempt
 from tests.chaos.simulation.breakpoints import BREAKPOINTS, Breakpoint, Transaction
+from tests.chaos.simulation.database_state import ScenarioLog
 from tests.chaos.simulation.faults import UNTIL_END, inject, possible_faults
 from tests.chaos.simulation.files import APPOINTMENTS, USERS, SimulatedFile, draw_file
 from tests.chaos.simulation.oracle import Oracle
-from tests.chaos.simulation.scenario_log import ScenarioLog
 from tests.chaos.simulation.sessions import Sessions
 from tests.chaos.simulation.testbed import MOST_ATTEMPTS, SimulationTestbed
 from tests.chaos.simulation.undo_steps import undo_step
