@@ -32,6 +32,7 @@ ARGUMENTS = {
     "psql": ["-c", "SELECT 1"],
     "sandbox": ["--port", "0"],
     "show": ["1"],
+    "undo": ["1"],
 }
 
 

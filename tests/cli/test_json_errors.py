@@ -20,7 +20,7 @@ from tests.support.terminal import (
     wait_for_exit,
 )
 
-ARGUMENTS = {"changes": ["7"], "import": ["a.csv"], "show": ["7"]}
+ARGUMENTS = {"changes": ["7"], "import": ["a.csv"], "show": ["7"], "undo": ["7"]}
 # Commands with --json that use the database; `upload-link` does not.
 COMMANDS = sorted(
     name
@@ -42,8 +42,16 @@ def assert_json_error(done: CommandResult, code: int) -> None:
 
 def test_commands_with_json_are_found() -> None:
     """The next tests rely on it."""
-    some = {"analyze", "changes", "history", "import", "reconcile", "show", "watch"}
-    assert some <= {*COMMANDS}
+    assert {
+        "analyze",
+        "changes",
+        "history",
+        "import",
+        "reconcile",
+        "show",
+        "undo",
+        "watch",
+    } <= {*COMMANDS}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

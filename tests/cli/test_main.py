@@ -68,6 +68,8 @@ def test_version_is_that_of_the_package(terminal: Terminal) -> None:
         ("show", "1"),
         ("changes", "1"),
         ("changes", "1", "--json", "--limit", "99"),
+        ("undo", "1"),
+        ("undo", "1", "--json"),
         ("analyze",),
         ("report", "1"),
         ("grants", "importer"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -152,7 +152,7 @@ def _step(target: Target, row: Mapping[str, Any]) -> Step:
     # A column that the import changed twice may be as before.
     changed = [
         name
-        for name in old
+        for name in _in_table_order(target.export, old)
         if old[name] != new[name]
         # Another import may have written the row since, in other columns.
         and (name != target.export.written_at or row["written_at"] == new[name])
@@ -165,6 +165,12 @@ def _step(target: Target, row: Mapping[str, Any]) -> Step:
         new={name: new[name] for name in changed},
         seen=None if action == "leave" else _seen(target, row),
     )
+
+
+def _in_table_order(export: Export, names: Iterable[str]) -> list[str]:
+    """The names of columns as people know them; Postgres returns them in any order."""
+    order = {column.name: n for n, column in enumerate(export.columns)}
+    return sorted(names, key=lambda name: order.get(name, len(order)))
 
 
 def _decide(row: Mapping[str, Any]) -> tuple[Action, str]:

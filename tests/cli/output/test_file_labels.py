@@ -35,6 +35,12 @@ REPORT = "/home/ann/.salespro/reports/SalesPro2025-06-18.csv/20250618T113208.114
             ["rejects.csv", "rejects.csv of SalesPro2025-06-18.csv"],
         ),
         (["/x/rejects.csv", "/y/rejects.csv"], ["x/rejects.csv", "y/rejects.csv"]),
+        (
+            ["undo of import 7 (/june/a.csv)", "/june/a.csv"],
+            ["undo of import 7", "a.csv"],
+        ),
+        (["undo of import 7 (a\nb.csv)"], ["undo of import 7"]),
+        (["undo of import 9"], ["undo of import 9"]),
         (["s3://b/folder/"], ["folder/"]),
         ([None, ""], ["", ""]),
     ],

@@ -114,6 +114,41 @@ def test_changes_print_no_control_of_a_key_or_a_cell(
         assert_safe(terminal, "changes", "--id", id_, "--json", codes=(0, 1))
 
 
+def test_undo_prints_and_writes_nothing_unsafe(
+    terminal: Terminal, conn: Connection
+) -> None:
+    # Postgres cannot store NUL, and the id of a row has at most 50 characters.
+    texts = sorted({name.replace("\0", "") for name in NAMES.values()} - {""})
+    for day, text in enumerate(texts, 1):
+        rows = [
+            appointment(
+                id_,
+                customer_nameLast=text[:100],
+                _updated_at=f"2025-06-{day:02}T00:00:00Z",
+            )
+            for id_ in {text[:40] for text in texts}
+        ]
+        run(conn, csv_bytes(*rows), upload(object_key=f"{text}.csv"))
+    count = len(texts)
+
+    for number in (1, 2, count):
+        assert_safe(terminal, "undo", str(number), "--dry-run")
+        assert_safe(terminal, "undo", str(number), "--json")
+    assert_safe(terminal, "undo", str(count + 3))
+    for number in range(count + 1, count + 5):
+        assert_safe(terminal, "show", str(number))
+        assert_safe(terminal, "changes", str(number))
+    assert_safe(terminal, "history")
+
+    reports = terminal.folder / ".salespro" / "reports"
+    assert sorted(path.name for path in reports.iterdir()) == [
+        f"undo-of-import-{number}"
+        for number in sorted(("1", "2", str(count), str(count + 3)))
+    ]
+    for text_report in reports.rglob("report.txt"):
+        assert is_safe(text_report.read_text("utf-8"))
+
+
 def test_watch_prints_no_control_of_a_key(terminal: Terminal, conn: Connection) -> None:
     with watching(terminal) as (process, output):
         wait_until(conn, WATCHING)

@@ -65,7 +65,8 @@ def test_error_of_a_number_says_what_is_expected(
 
 
 @pytest.mark.parametrize(
-    ("name", "argument"), [("report", "ID"), ("show", "ID"), ("changes", "IMPORT")]
+    ("name", "argument"),
+    [("report", "ID"), ("show", "ID"), ("changes", "IMPORT"), ("undo", "IMPORT")],
 )
 @pytest.mark.parametrize("value", ["abc", "0", "1.5", ""])
 def test_error_of_an_id_says_what_is_expected(
@@ -104,6 +105,7 @@ def test_error_of_a_numeric_setting_says_what_is_expected(
         (("watch", "a", "b"), "(a b). Try: salespro watch --help"),
         (("changes",), "with --id. Try: salespro changes --help"),
         (("changes", "7", "--id", "A"), "with --id. Try: salespro changes --help"),
+        (("undo",), "'IMPORT'. Try: salespro undo --help"),
         (("import",), "'FILE...'. Try: salespro import --help"),
         (("histroy",), "? Try: salespro --help"),
     ],
