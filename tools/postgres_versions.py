@@ -39,7 +39,7 @@ FULL: Final = (
 # What differs between versions, or decides whether an import is right: schema, catalogues,
 # the statement of a batch, its locks and its plan, claims, dry runs.
 _QUICK: Final = """
-postgres/test_schema.py::test_empty_database_gets_exactly_the_five_tables
+postgres/test_schema.py::test_empty_database_gets_exactly_these_tables
 postgres/test_schema.py::test_schema_parsed_from_the_script_is_what_the_script_creates
 postgres/test_schema_adoption.py::test_imports_and_dry_runs_work_on_adopted_tables
 preflight/test_database.py::test_migrated_database_has_no_problems
