@@ -40,9 +40,9 @@ def printed(done: CommandResult) -> str:
 
 def report_folder(terminal: Terminal, done: CommandResult) -> Path:
     [path] = re.findall(r"^Report: (.*)/report\.html$", done.out, re.MULTILINE)
-    return terminal.folder / path
+    return Path(terminal.folder, path)
 
 
 def last_names(conn: Connection) -> dict[str, Any]:
     rows = stored(conn, APPOINTMENT_TABLE)
-    return {key: row["customer_last_name"] for key, row in rows.items()}
+    return {str(key): row["customer_last_name"] for key, row in rows.items()}
