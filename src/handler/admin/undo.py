@@ -90,7 +90,8 @@ def undo(event: Mapping[str, Any], remaining_s: Callable[[], float]) -> dict[str
         "dry_run": is_dry_run,
         "restored": counts.updated,
         "deleted": counts.deleted,
-        "created": counts.created,
+        # Not `created`: a log record has an attribute of this name.
+        "created_again": counts.created,
         "unchanged": counts.unchanged,
         "left": counts.left,
         "report": reports[-1] if reports else None,
