@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from salespro_core.model.counts import Counts
 from salespro_core.model.file_summary import Day, FileSummary, Rep
-from salespro_core.model.outcome import Change, Outcome, Stale
+from salespro_core.model.outcome import Change, Left, Outcome, Stale
 from salespro_core.model.rejects import Example, Problem, Reason, Reject
 from tests.support.builders import CANARY, upload
 
@@ -61,6 +61,28 @@ def unfinished_dry_run() -> Outcome:
     return outcome(
         is_dry_run=True, status="failed", is_unfinished=True, error="It is late."
     )
+
+
+def undone(**details: object) -> Outcome:
+    """An undo of import 7 with a row of each kind, with the given attributes replaced."""
+    defaults: dict[str, object] = {
+        "upload": upload(
+            bucket="", object_key="undo of import 7", version="1", size_bytes=None
+        ),
+        "undoes": 7,
+        "counts": Counts(created=1, updated=2, unchanged=3, deleted=4, left=3),
+        "changes": (
+            Change(key="A1", is_new=False, fields={"a": (CANARY, f"{CANARY} old")}),
+            Change(key="A2", is_new=True, fields={}),
+        ),
+        "deleted": ("B1", "B2"),
+        "left": (
+            Left(key="C1", reason="was changed", import_id=9),
+            Left(key="C2", reason="was deleted"),
+            Left(key="C3", reason="is kept by a trigger of the table", import_id=9),
+        ),
+    }
+    return outcome(**defaults | details)
 
 
 def change(key: str, *, is_new: bool = False, **columns: str) -> Change:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from salespro_core.report.json_report import as_json, outcome_fields
-from tests.core.report.sample_outcomes import FILE, full, outcome, refused
+from tests.core.report.sample_outcomes import FILE, full, outcome, refused, undone
 from tests.support.builders import CANARY, upload
 
 LOG_FIELDS = {
@@ -40,6 +40,22 @@ LOG_FIELDS = {
 
 def test_log_fields_describe_the_outcome() -> None:
     assert outcome_fields(full()) == LOG_FIELDS
+
+
+def test_report_json_of_an_undo_has_the_rows_it_deleted_and_left() -> None:
+    report = as_json(undone())
+
+    assert (report["undoes"], report["deleted"], report["left"]) == (7, 4, 3)
+    assert report["deleted_rows"] == ["B1", "B2"]
+    assert report["left_rows"] == [
+        {"key": "C1", "reason": "was changed", "import_id": 9},
+        {"key": "C2", "reason": "was deleted", "import_id": None},
+        {"key": "C3", "reason": "is kept by a trigger of the table", "import_id": 9},
+    ]
+    assert [(row["key"], row["is_new"]) for row in report["changes"]] == [
+        ("A1", False),
+        ("A2", True),
+    ]
 
 
 def test_report_json_has_the_log_fields_the_rejects_the_changes_and_the_contents() -> (
@@ -91,6 +107,9 @@ def test_report_json_has_the_log_fields_the_rejects_the_changes_and_the_contents
             },
         ],
         "stale_rows": [{"key": "A3", "stored": "2025-06-08", "incoming": None}],
+        "undoes": None,
+        "deleted_rows": [],
+        "left_rows": [],
         "contents": {
             "rows": 15,
             "sales": 6,
@@ -181,6 +200,7 @@ def test_full_outcome_has_a_value_in_every_field() -> None:
     # A successful dry run cannot have these; other tests cover them.
     assert unset == {
         "undoes",
+        "deleted",
         "left",
         "status",
         "already_imported",

@@ -14,13 +14,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from salespro_core.importer import shadow_tables
-from salespro_core.model.outcome import Change, Outcome
+from salespro_core.model.outcome import MOST_LEFT, Change, Outcome
 from salespro_core.model.rejects import Problem, Reject
 from salespro_core.records import reject_reasons, rejects_file, summary_builder
 from salespro_core.report import json_report
 from salespro_core.report.json_report import REPORT_VERSION, as_json
 from salespro_core.report.text_report import as_text
-from tests.core.report.sample_outcomes import full, outcome
+from tests.core.report.sample_outcomes import full, outcome, undone
 from tests.support import paths
 from tests.support.reports import report_gallery
 
@@ -70,6 +70,9 @@ def test_report_of_every_kind_matches_the_schema(
     [
         pytest.param(full(), id="full"),
         pytest.param(outcome(already_imported=True), id="already-imported"),
+        pytest.param(undone(), id="undo"),
+        pytest.param(undone(is_dry_run=True, attempts=0), id="dry-run-of-an-undo"),
+        pytest.param(undone(already_imported=True, left=()), id="undone-already"),
         pytest.param(outcome(status="failed", sync_type=None, error="x"), id="refused"),
         pytest.param(
             replace(full(), sync_type="csv_users", file_summary=None), id="users"
@@ -136,6 +139,8 @@ def test_limits_and_version_of_the_schema_are_those_of_the_code() -> None:
         "rejects.problems": json_report.MAX_PROBLEMS,
         "changes": 2 * shadow_tables.SAMPLE,
         "stale_rows": shadow_tables.SAMPLE,
+        "deleted_rows": shadow_tables.SAMPLE,
+        "left_rows": MOST_LEFT,
         "contents.days": summary_builder.MOST_DAYS,
         "contents.reps": summary_builder.SHOWN_REPS,
     }  # fmt: skip

@@ -24,6 +24,10 @@ from tests.support.table_contents import APPOINTMENT_TABLE, HISTORY_TABLE, store
 
 OLD, NEW, NEWEST = (f"2025-06-0{day}T00:00:00Z" for day in (1, 2, 3))
 KEY = "CANARY-KEY-"
+NO_NUMBERS: list[object] = [
+    None, "2", "", "two", True, False, 0, -1, 2.0, 2**63, 10**30, [2], {"id": 2}
+]  # fmt: skip
+NO_BOOLEANS: list[object] = [None, 1, 0, "true", "", []]
 
 
 def import_rows(cloud: Cloud, key: str, *rows: Any) -> None:  # noqa: ANN401
@@ -125,16 +129,11 @@ def test_log_line_has_neither_a_key_nor_a_cell(
     "fields",
     [
         {},
-        *(
-            {"import": value}
-            for value in (
-                None, "2", "", "two", True, False, 0, -1, 2.0, 2**63, 10**30, [2], {"id": 2}
-            )
-        ),
-        *({"import": 2, "dry_run": value} for value in (None, 1, 0, "true", "", [])),
+        *({"import": value} for value in NO_NUMBERS),
+        *({"import": 2, "dry_run": value} for value in NO_BOOLEANS),
     ],
     ids=json.dumps,
-)  # fmt: skip
+)
 def test_wrong_event_undoes_nothing_and_the_answer_has_the_form(
     imported: Cloud, conn: Connection, fields: dict[str, object]
 ) -> None:

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from psycopg import Connection
+
 from handler.aws.report_store import put_report
 from salespro_cli.local_postgres import embedded
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.run import import_upload
+from salespro_core.importer.undo import undo_import
 from salespro_core.model.outcome import Outcome
+from salespro_core.model.upload import Upload
 from salespro_core.postgres import connection
 from salespro_core.records.rejects_file import Rejects
 from tests.support import paths
@@ -23,7 +27,7 @@ from tests.support.builders import appointment, csv_bytes, upload
 from tests.support.import_runs import new_version
 
 SAMPLE = paths.SAMPLE_EXPORT
-KINDS = ("clean", "dry-run", "rejects", "refused", "empty")
+KINDS = ("clean", "dry-run", "rejects", "refused", "empty", "undo")
 OLD = "2025-06-01T00:00:00.000Z"
 
 
@@ -85,6 +89,21 @@ def _runs() -> Iterator[tuple[str, bytes, Callable[..., Outcome]]]:
     yield "rejects", damaged(sample), import_upload
     yield "refused", b"PK\x03\x04 an Excel workbook", import_upload
     yield "empty", sample.splitlines(keepends=True)[0], import_upload
+    yield "undo", edited(sample), import_and_undo
+
+
+def import_and_undo(
+    conn: Connection, of: Upload, file: io.BytesIO, *, callbacks: ImportCallbacks
+) -> Outcome:
+    """Import a file, change two of its new rows, and undo the import."""
+    import_upload(conn, of, file)
+    [[import_id]] = conn.execute("SELECT max(id) FROM salespro_sync_history").fetchall()
+    later = appointment("new-000001", _updated_at="2025-06-20T00:00:00.000Z")
+    import_upload(conn, new_version(of), io.BytesIO(csv_bytes(later)))
+    conn.execute(
+        "UPDATE salespro_appointment SET sale_amount = 1 WHERE id = 'new-000002'"
+    )
+    return undo_import(conn, import_id, callbacks=callbacks)
 
 
 def edited(sample: bytes) -> bytes:
