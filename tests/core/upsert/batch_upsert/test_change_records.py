@@ -233,14 +233,18 @@ def test_uploads_of_a_user_are_remembered_up_to_a_limit(
     conn: Connection, write: BatchWriter, claim: Claim
 ) -> None:
     times = [MORNING.replace(minute=i) for i in range(MOST_EARLIER_UPLOADS + 3)]
-    for time in times:
+    for number, time in enumerate(times):
         write(conn, claim, user("U"), uploaded_at=time)
+        if time != times[-1]:
+            conn.execute("UPDATE salespro_users_seen SET import_id = %s", [-number])
     write(conn, claim, user("U"), uploaded_at=times[-1])  # again
 
     seen = stored(conn, SEEN_TABLE)["U"]
 
     assert seen["uploaded_at"] == times[-1]
     assert seen["earlier_uploads"] == times[-1 - MOST_EARLIER_UPLOADS : -1]
+    imports = range(2, MOST_EARLIER_UPLOADS + 2)
+    assert seen["earlier_imports"] == [-number for number in imports]
 
 
 @both_exports

@@ -90,6 +90,8 @@ def test_late_users_file_does_not_undo_a_row_that_a_newer_file_confirmed(
 ) -> None:
     """Written in the morning, confirmed in the evening: a file of noon is older."""
     write(conn, claim, user("U", Email="a@b.c"), uploaded_at=MORNING)
+    # By another import than the one in the evening.
+    conn.execute("UPDATE salespro_users_seen SET import_id = import_id + 100")
     confirmed = write(conn, claim, user("U", Email="a@b.c"), uploaded_at=EVENING)
 
     late = write(conn, claim, user("U", Email="late@b.c"), uploaded_at=NOON)
@@ -100,7 +102,11 @@ def test_late_users_file_does_not_undo_a_row_that_a_newer_file_confirmed(
         "U": {
             "user_object_id": "U",
             "uploaded_at": EVENING,
+            "import_id": claim.import_id if write.records_changes else None,
             "earlier_uploads": [MORNING] if write.records_changes else None,
+            "earlier_imports": [claim.import_id + 100]
+            if write.records_changes
+            else None,
         }
     }
 
