@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from salespro_core.model.counts import Counts
-from salespro_core.model.outcome import Change, Left, Outcome
+from salespro_core.model.outcome import Change, Outcome
 from salespro_core.model.rejects import (
     MAYBE_CUT,
     Example,
@@ -25,7 +25,6 @@ from tests.core.report.sample_outcomes import (
     full,
     outcome,
     refused,
-    undone,
     unfinished_dry_run,
 )
 from tests.support.builders import CANARY, upload
@@ -254,65 +253,6 @@ def test_text_report_has_the_verdict_first_and_then_the_details(
     result: Outcome, rejects_file: str | None, expected: str
 ) -> None:
     assert as_text(result, rejects_file) == expected
-
-
-def test_text_report_of_an_undo_shows_what_is_left_and_on_a_terminal_what_was_undone() -> (
-    None
-):
-    piped = as_text(undone())
-    shown = as_text(undone(), shows_cells=True)
-
-    assert (
-        piped
-        == """\
-Import 7 is undone, but for 3 rows. 13 rows: 2 restored, 4 deleted, 1 created again, \
-3 already as before, 3 left alone.
-csv_appointments, 0.25 s, 52 rows/s
-
-Left alone, the first 3 of 3:
-  C1 was changed by import 9
-  C2 was deleted by another program
-  C3 is kept by a trigger of the table"""
-    )
-    assert (
-        f"""
-Restored, the first 1 of 2:
-  A1
-    a: {CANARY} -> {CANARY} old
-
-Deleted, the first 2 of 4:
-  B1, B2
-
-Created again, the first 1 of 1:
-  A2
-
-Left alone"""
-        in shown
-    )
-
-
-def test_text_report_of_the_dry_run_of_an_undo_says_would() -> None:
-    lines = as_text(undone(is_dry_run=True)).splitlines()
-
-    assert (
-        lines[0] == "Dry run: this is what an undo would do now. Nothing was changed."
-    )
-    assert lines[1].startswith("Import 7 would be undone, but for 3 rows. 13 rows: ")
-    assert [line for line in lines if line.endswith(":")] == [
-        "Would be restored, the first 1 of 2:",
-        "Would be deleted, the first 2 of 4:",
-        "Would be created again, the first 1 of 1:",
-        "Would be left alone, the first 3 of 3:",
-    ]
-
-
-def test_text_report_of_an_undo_shows_only_the_first_rows_that_are_left() -> None:
-    left = tuple(Left(key=f"C{n}", reason="was changed") for n in range(30))
-
-    lines = as_text(undone(counts=Counts(left=40), left=left)).splitlines()
-
-    assert "Left alone, the first 20 of 40:" in lines
-    assert lines[-1] == "  C19 was changed by another program"
 
 
 def test_text_report_shows_only_the_first_changes() -> None:

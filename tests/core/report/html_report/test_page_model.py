@@ -18,7 +18,6 @@ from tests.core.report.sample_outcomes import (
     full,
     outcome,
     refused,
-    undone,
     unfinished_dry_run,
 )
 from tests.support.builders import CANARY
@@ -247,36 +246,6 @@ def test_every_count_is_a_number_and_a_segment_of_the_bar() -> None:
             outcome(is_dry_run=True, counts=Counts(unchanged=4)),
             ["Nothing: all rows of the file are already stored."],
             id="dry-run-without-changes",
-        ),
-        pytest.param(
-            undone(),
-            [
-                "Each row that the import had changed is counted once",
-                "4 were created by the import",
-                "These rows stay as they are.",
-                "C1 was changed import 9",
-                "C2 was deleted another program",
-                "C3 is kept by a trigger of the table",
-                f"a {CANARY} {CANARY} old",
-                "Deleted the first 2 of 4",
-                "Created again",
-            ],
-            id="undo",
-        ),
-        pytest.param(
-            undone(counts=Counts(), changes=(), deleted=(), left=()),
-            ["There was nothing to undo.", "Undone"],
-            id="undo-of-nothing",
-        ),
-        pytest.param(
-            undone(is_dry_run=True),
-            [
-                "What would happen to the rows",
-                "These rows would stay as they are.",
-                "What an undo would change",
-                "After the undo",
-            ],
-            id="dry-run-of-an-undo",
         ),
         pytest.param(
             outcome(already_imported=True),
