@@ -109,5 +109,6 @@ def _run_actions(world: World) -> None:
     action = {"action": "reconcile", "bucket": world.upload_bucket}
     app.lambda_handler(action | {"queue_url": queue["QueueUrl"]}, context)
     app.lambda_handler(action, context)
+    app.lambda_handler({"action": "undo", "import": 1}, context)
     with pytest.raises(UnknownAction):
         app.lambda_handler({"action": "drop"}, context)
