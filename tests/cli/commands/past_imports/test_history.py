@@ -77,6 +77,7 @@ def test_history_lists_newest_imports_first_with_status_and_error(
         "sync_type": "csv_unknown",
         "status": "failed",
         "is_interrupted": False,
+        "undoes": None,
         "processed": 0,
         **dict.fromkeys((*COUNT_NAMES, "deleted", "left"), 0),
         "attempts": 1,
