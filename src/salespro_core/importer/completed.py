@@ -8,7 +8,7 @@ from functools import partial
 from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.sync_history import completion
 from salespro_core.sync_history.claims import Claim
-from salespro_core.sync_history.expired_changes import ROWS_PER_STEP, delete_expired
+from salespro_core.sync_history.kept_changes import ROWS_PER_STEP, delete_expired
 
 
 def complete_import(

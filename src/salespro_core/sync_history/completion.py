@@ -11,7 +11,7 @@ from salespro_core.postgres.relations import find_schema
 from salespro_core.postgres.session import on_history
 from salespro_core.sync_history.claim_sql import CLAIMED, OF_UPLOAD, identity
 from salespro_core.sync_history.claims import Claim, update_claimed
-from salespro_core.sync_history.expired_changes import IS_EXPIRED
+from salespro_core.sync_history.kept_changes import IS_EXPIRED
 
 _IS_COMPLETED = f"""
 SELECT EXISTS (

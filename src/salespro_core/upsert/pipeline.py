@@ -147,6 +147,7 @@ def _after(claim: Claim, result: ChunkResult) -> Claim:
         claim,
         counts=claim.counts + result.counts,
         refused={**claim.refused, **reasons},
+        keeps_changes=claim.keeps_changes and result.is_recorded,
     )
 
 

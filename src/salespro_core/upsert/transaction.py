@@ -33,6 +33,7 @@ from salespro_core.postgres.sqlstates import (
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.claims import Claim
+from salespro_core.sync_history.kept_changes import stop_keeping_changes
 from salespro_core.upsert.batch_upsert import (
     Destination,
     advance,
@@ -52,14 +53,20 @@ class ChunkResult:
         counts: of all rows.
         refused: records that Postgres refused (by a constraint or a trigger of the
             warehouse, for example) or a trigger skipped; counted as rejected.
+        is_recorded: all changes were recorded that were to be.
     """
 
     counts: Counts = field(default_factory=Counts)
     refused: tuple[Reject, ...] = ()
+    is_recorded: bool = True
 
     def __add__(self, other: ChunkResult) -> ChunkResult:
         """Both results together."""
-        return ChunkResult(self.counts + other.counts, self.refused + other.refused)
+        return ChunkResult(
+            self.counts + other.counts,
+            self.refused + other.refused,
+            self.is_recorded and other.is_recorded,
+        )
 
 
 def rewrite_chunk(
@@ -107,6 +114,8 @@ def rewrite_chunk(
         advance(conn, claim, result.counts)
         if result.refused:
             claims.store_refused(conn, claim, result.refused)
+        if not result.is_recorded:
+            stop_keeping_changes(conn, claim)
         return result
 
     activity = f"writing the rows after row {claim.counts.processed}"
@@ -153,7 +162,7 @@ def write_chunk(
 
     If Postgres refuses a row, the chunk is written again without the refused rows.
     A batch that meets a change of another session is written again.  If that cannot help,
-    since a trigger changes keys, its changes are not recorded.
+    since a trigger changes keys, its changes are not recorded, and the result says so.
 
     Args:
         conn: in a transaction; the chunk is written in a savepoint.
@@ -168,14 +177,15 @@ def write_chunk(
         psycopg.Error: nothing was written.
     """
 
-    def write(batch: Batch) -> Counts:
+    def write(batch: Batch) -> ChunkResult:
         to, conflict = destination, None
         for left in reversed(range(MOST_CONFLICTS)):
             try:
                 with conn.transaction():  # a savepoint
-                    return upsert_batch(
+                    counts = upsert_batch(
                         conn, layout, batch, destination=to, uploaded_at=uploaded_at
                     )
+                return ChunkResult(counts, is_recorded=to == destination)
             except psycopg.Error as error:
                 if not is_conflict(error):
                     raise
@@ -189,9 +199,9 @@ def write_chunk(
     # A deferred constraint fails at COMMIT and cannot be traced to a row.
     try:
         with conn.transaction():
-            counts = sum(map(write, chunk.batches), Counts())
+            result = sum(map(write, chunk.batches), ChunkResult())
             conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            return ChunkResult(counts)
+            return result
     except psycopg.Error as error:
         if not _is_row_refused(error, layout):
             raise
@@ -205,12 +215,15 @@ def write_chunk(
 
 
 def _write_bisecting(
-    conn: Connection, layout: Layout, batch: Batch, write: Callable[[Batch], Counts]
+    conn: Connection,
+    layout: Layout,
+    batch: Batch,
+    write: Callable[[Batch], ChunkResult],
 ) -> ChunkResult:
     """Write a batch without the rows that Postgres refuses, found by bisection."""
     try:
         with conn.transaction():  # a savepoint
-            return ChunkResult(write(batch))
+            return write(batch)
     except psycopg.Error as error:
         if not _is_row_refused(error, layout) or not batch:
             raise

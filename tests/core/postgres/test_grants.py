@@ -26,7 +26,7 @@ from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
 from salespro_core.postgres.grants import grant_statements
 from salespro_core.postgres.retry import RetryingConnection
-from salespro_core.sync_history.expired_changes import delete_expired
+from salespro_core.sync_history.kept_changes import delete_expired
 from salespro_core.sync_history.queries import recent_imports
 from tests.support.builders import appointment, csv_bytes, user
 from tests.support.import_runs import dry_run, run

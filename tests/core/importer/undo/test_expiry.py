@@ -11,7 +11,7 @@ from salespro_core.errors import UndoRefused
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
 from salespro_core.importer.undo import undo_import
-from salespro_core.sync_history import expired_changes
+from salespro_core.sync_history import kept_changes
 from tests.support.builders import CsvRow, appointment, csv_bytes, upload
 
 KEYS = [f"K{number}" for number in range(9)]
@@ -48,7 +48,7 @@ def kept(conn: Connection) -> dict[int, tuple[str | None, int]]:
 @pytest.fixture(autouse=True)
 def history(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Import 1 creates nine rows, imports 2 and 3 update them."""
-    monkeypatch.setattr(expired_changes, "ROWS_PER_STEP", 4)
+    monkeypatch.setattr(kept_changes, "ROWS_PER_STEP", 4)
     run_import(conn, *map(appointment, KEYS), name="1")
     for number in (2, 3):
         run_import(conn, *changed(number), name=str(number))

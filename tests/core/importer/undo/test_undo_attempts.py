@@ -80,6 +80,22 @@ def test_without_kept_changes_nothing_is_recorded(conn: Connection) -> None:
     assert kept == (None, None, 0, 0)
 
 
+def test_import_whose_changes_cannot_be_recorded_says_so(conn: Connection) -> None:
+    """A trigger gives its rows other keys than the file."""
+    conn.execute(
+        "CREATE FUNCTION lower_id() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN NEW.id := lower(NEW.id); RETURN NEW; END';"
+        "CREATE TRIGGER lower_id BEFORE INSERT ON salespro_appointment"
+        " FOR EACH ROW EXECUTE FUNCTION lower_id()"
+    )
+    run_import(conn, appointment("A", saleAmount="1.00"))
+    run_import(conn, changed("A", "2.00"), name="b.csv")
+
+    assert amounts(conn) == {"a": "2.00"}
+    with pytest.raises(UndoRefused, match="What import 2 changed is not kept"):
+        undo_import(conn, 2)
+
+
 def test_dry_run_foretells_the_undo_and_touches_nothing(conn: Connection) -> None:
     run_import(conn, *(appointment(key, saleAmount="1.00") for key in "AB"))
     run_import(

@@ -1,4 +1,4 @@
-"""Delete the changes of imports that have been kept for long enough, in small steps."""
+"""Which changes are kept: old ones are deleted in small steps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import timedelta
 from psycopg import Connection, sql
 
 from salespro_core.postgres.session import CHANGES, HISTORY
+from salespro_core.sync_history.claim_sql import CLAIMED
+from salespro_core.sync_history.claims import Claim, update_claimed
 
 # One step takes some milliseconds, and holds no lock that an import waits for.
 ROWS_PER_STEP = 5000
@@ -70,3 +72,19 @@ def delete_expired(conn: Connection, *, schema: str, keep: timedelta) -> int:
     if deleted < ROWS_PER_STEP:
         conn.execute(sql.SQL(_ALL_DELETED).format(**names), [import_id])
     return int(deleted)
+
+
+_STOP_KEEPING_CHANGES = f"""
+UPDATE {{history}}
+   SET changes = NULL
+ WHERE {CLAIMED} AND status = 'in_progress'
+"""  # noqa: S608 -- a constant
+
+
+def stop_keeping_changes(conn: Connection, claim: Claim) -> None:
+    """Tell that not all changes of the import are recorded: it cannot be undone.
+
+    Raises:
+        ClaimLost: another attempt took over.
+    """
+    update_claimed(conn, _STOP_KEEPING_CHANGES, claim)
