@@ -101,7 +101,9 @@ def error_hints(imports: Sequence[Import]) -> Iterator[Text]:
             yield Text(f"Why {import_.id} failed: salespro show {import_.id}", "dim")
 
 
-def details_lines(import_: Import, database: str, console: Console) -> Iterator[Text]:
+def details_lines(
+    import_: Import, undos: Sequence[int], database: str, console: Console
+) -> Iterator[Text]:
     """All that the history has of one import; print them with `soft_wrap`.
 
     Only the error is broken between words: people copy paths and locations.
@@ -122,6 +124,7 @@ def details_lines(import_: Import, database: str, console: Console) -> Iterator[
             if import_.processed
             else "none"
         ),
+        "undone by": safe_text(", ".join(f"import {undo}" for undo in undos)),
         "error": error and folded_text(error, console, "red", indent=_NAME_COLUMNS),
         "report": import_.report_location
         and safe_text(short_path(import_.report_location)),

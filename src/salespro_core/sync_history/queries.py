@@ -142,6 +142,20 @@ def find_import(conn: Connection, import_id: int) -> Import | None:
     return None if row is None else read_import(row)
 
 
+# A history that is not migrated yet has no such column.
+_UNDOS = """
+SELECT id FROM salespro_sync_history AS history
+ WHERE to_jsonb(history) ->> 'undoes' = %(id)s::text AND status = 'completed'
+ ORDER BY id
+"""
+
+
+def undos_of(conn: Connection, import_id: int) -> list[int]:
+    """The completed undos of an import."""
+    with read_only_transaction(conn):
+        return [undo for (undo,) in conn.execute(_UNDOS, {"id": import_id})]
+
+
 def read_import(row: dict[str, Any]) -> Import:
     """An import from a row of `SELECT_IMPORTS`."""
     return Import(

@@ -30,7 +30,12 @@ from salespro_cli.reports.reject_listing import (
     first_rejects,
 )
 from salespro_core.postgres.sqlstates import store_errors
-from salespro_core.sync_history.queries import Import, find_import, recent_imports
+from salespro_core.sync_history.queries import (
+    Import,
+    find_import,
+    recent_imports,
+    undos_of,
+)
 
 
 @click.command(
@@ -130,16 +135,17 @@ def show(id: int, *, limit: int, wants_json: bool) -> None:  # noqa: A002 -- cli
     """
     with open_connection() as conn, store_errors("reading the history"):
         import_ = find_import(conn, id)
+        undos = undos_of(conn, id)
     if import_ is None:
         raise click.ClickException(
             f"Import {id} does not exist. `salespro history` lists the imports."
         )
     rejects, problem = _read_rejects(import_, limit)
     if wants_json:
-        echo_json(_as_json(import_, rejects, problem), indent=2)
+        echo_json(_as_json(import_, undos, rejects, problem), indent=2)
         return
     console = stdout_console()
-    for detail in details_lines(import_, describe_database(), console):
+    for detail in details_lines(import_, undos, describe_database(), console):
         console.print(detail, soft_wrap=True)
     location = import_.report_location or ""
     for line in _reject_lines(import_, rejects, problem):
@@ -186,12 +192,16 @@ def _reject_lines(
 
 
 def _as_json(
-    import_: Import, rejects: list[RejectedRow], problem: str | None
+    import_: Import,
+    undos: list[int],
+    rejects: list[RejectedRow],
+    problem: str | None,
 ) -> dict[str, object]:
     rejected = import_.counts.rejected
     location = import_.report_location if rejects or rejected else None
     return {
         **import_json(import_),
+        "undone_by": undos,
         "database": describe_database(),
         "rejects_file": report_file(location, "rejects.csv") if location else None,
         "rejects": [{"line": row.line, "reason": row.reason} for row in rejects],

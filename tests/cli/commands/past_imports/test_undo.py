@@ -83,6 +83,10 @@ def test_history_show_report_and_changes_know_the_undo(two_imports: Terminal) ->
     history = two_imports.run("history").out.splitlines()
     found = two_imports.run("history", "--json", "--file", "after.csv").json()
     show = two_imports.run("show", "3").out
+    show_undone = two_imports.run("show", "2").out
+    undone_by = [
+        two_imports.run("show", number, "--json").json()["undone_by"] for number in "23"
+    ]
     changes = two_imports.run("changes", "3").out
     report = two_imports.run("report", "3").out
 
@@ -92,6 +96,8 @@ def test_history_show_report_and_changes_know_the_undo(two_imports: Terminal) ->
     file = f"undo of import 2 ({two_imports.folder / 'after.csv'})"
     assert f"file      {file}\n" in show
     assert "rows      4: 1 restored, 3 deleted\n" in show
+    assert "undone by import 3\n" in show_undone
+    assert undone_by == [[3], []]
     assert changes.startswith(f"Import 3: {file}\n")
     assert "UTC, 1 restored, 3 deleted\n\nRestored, the first 1 of 1:\n" in changes
     assert two_imports.folder / report.strip() == folder / "report.html"

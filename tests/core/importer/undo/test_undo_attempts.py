@@ -15,7 +15,7 @@ from salespro_core.importer.undo import dry_run_undo, undo_import
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Change, Outcome
 from salespro_core.postgres import connection
-from tests.core.importer.undo.runs import changed, dump, run_import
+from tests.core.importer.undo.runs import amounts, changed, dump, run_import
 from tests.support.builders import appointment
 
 REFUSALS: list[tuple[str, Callable[[Connection], object], str]] = [
