@@ -51,13 +51,13 @@ test: $(VENV)/ready  ## run the tests (TEST_DATABASE_URL, or an embedded Postgre
 # The long test runs. Each writes its section of docs/reliability.md after a complete pass.
 HARD := -m pytest -n 2 --dist worksteal --write-reliability
 faults: $(VENV)/ready  ## test with a failing network, S3 and Postgres
-	@$(BIN)/python $(HARD) -m faults $(ARGS)
+	@$(BIN)/python $(HARD) -m faults tests/chaos/faults $(ARGS)
 
 crashes: $(VENV)/ready  ## test with killed, frozen and racing importers
-	@$(BIN)/python $(HARD) -m crashes $(ARGS)
+	@$(BIN)/python $(HARD) -m crashes tests/chaos/crashes tests/core/importer $(ARGS)
 
 simulation: $(VENV)/ready  ## run a thousand seeded schedules (a single one: SIMULATION_SEED=1234 make simulation)
-	@$(BIN)/python $(HARD) -m simulation $(ARGS)
+	@$(BIN)/python $(HARD) -m simulation tests/chaos/simulation $(ARGS)
 
 # Some of its databases are on Debian's Postgres, which has ICU, citext and postgres_fdw.
 settings: $(VENV)/ready  ## test under each setting of Postgres, and in unusual databases (one setting: SETTING=array_nulls)
@@ -81,7 +81,7 @@ pictures: $(VENV)/ready  ## write the screenshots of the README again
 
 MINUTES ?= 30
 soak: $(VENV)/ready  ## run the simulation with new seeds (make soak MINUTES=30)
-	@SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m simulation -k test_soak $(ARGS)
+	@SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m simulation tests/chaos/simulation -k test_soak $(ARGS)
 
 # The embedded Postgres is built without TLS. Debian's Postgres has it.
 # One of its servers speaks German; `locales` has the source of that locale.
@@ -89,7 +89,7 @@ tls: $(VENV)/ready  ## test certificates and refused connections on Debian's Pos
 	@missing=; ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing=postgresql; \
 	  [ -e /usr/share/i18n/locales/de_DE ] || missing="$$missing locales"; [ -z "$$missing" ] \
 	  || { [ "$$(id -u)" -eq 0 ] || sudo=sudo; $$sudo apt-get install -q -y --no-install-recommends $$missing; }
-	@$(BIN)/python -m pytest -n 0 -m tls $(ARGS)
+	@$(BIN)/python -m pytest -n 0 -m tls tests/tls $(ARGS)
 
 # The wheel has SeaweedFS for Linux on x86_64 and arm64. Another program: make s3 SEAWEEDFS=/path/to/weed
 SEAWEEDFS ?= $(CURDIR)/.venv-s3/bin/weed
