@@ -13,6 +13,7 @@ from salespro_core.model.counts import Counts
 from salespro_core.postgres.connection import connect
 from salespro_core.postgres.sqlstates import store_errors
 from salespro_core.report.html_report.format import format_row_count, replace_invisible
+from salespro_core.report.undo_words import undo_labels
 from salespro_core.report.verdict import count_labels
 from salespro_core.sync_history.queries import Import, recent_imports
 
@@ -74,6 +75,9 @@ def _import_entry(import_: Import, reports: dict[str, str]) -> dict[str, Any]:
     folder = (import_.report_location or "").removeprefix(f"s3://{REPORTS}/")
     status = status_word(import_)
     entry = _entry(import_.file_path or "", import_.counts, import_.error_message)
+    if import_.undoes is not None:
+        rows = format_row_count(import_.counts.processed)
+        entry["rows"] = f"{rows}: {undo_labels(import_.counts)}"
     return entry | {
         "status": "running" if status == "in_progress" else status,
         "started": import_.started_at.astimezone(UTC).isoformat(),
@@ -86,7 +90,7 @@ def _import_entry(import_: Import, reports: dict[str, str]) -> dict[str, Any]:
 def _dry_run_entry(
     report: dict[str, Any], folder: str, written_at: str
 ) -> dict[str, Any]:
-    counts = Counts(**{name: report[name] for name in Counts.__dataclass_fields__})
+    counts = Counts(**{name: report[name] for name in Counts().of_file})
     return _entry(report["file"], counts, report["error"]) | {
         "status": "dry run: failed" if report["error"] else "dry run",
         "started": written_at,
