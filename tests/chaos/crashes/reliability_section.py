@@ -26,8 +26,8 @@ class Row(NamedTuple):
 ROWS = {
     "test_import_killed_at_a_statement_is_finished_by_the_next_delivery": Row(
         "crashes",
-        124,
-        "SIGKILL before each of the 62 statements of a file with 20 batches, and after "
+        134,
+        "SIGKILL before each of the 67 statements of a file with 20 batches, and after "
         "each before its reply arrives",
         "the import is refused while the lease is live; then the next delivery resumes "
         "it, and the tables end as after one clean import",
@@ -91,13 +91,13 @@ ROWS = {
     ),
     "test_function_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
-        62,
+        67,
         "SIGTERM to the function at each statement",
         "it stops at the next commit and leaves no lease; the next delivery resumes at once",
     ),
     "test_command_stops_at_the_next_commit_after_sigterm": Row(
         "crashes",
-        62,
+        67,
         "SIGTERM to `salespro import` at each statement",
         "the same, with exit code 143",
     ),
@@ -106,6 +106,19 @@ ROWS = {
         2,
         "SIGTERM to `salespro import` while it waits for a lock",
         "the statement is cancelled after a second; then the same",
+    ),
+    "test_undo_whose_connection_breaks_ends_in_the_state_of_a_clean_undo": Row(
+        "crashes",
+        190,
+        "the connection breaks before each of the 71 statements of an undo, and after each "
+        "before its reply arrives; with and without a new connection",
+        "the next call goes on with it, and the tables end as after one clean undo",
+    ),
+    "test_undo_that_was_taken_over_writes_nothing_more": Row(
+        "crashes",
+        4,
+        "another undo of the same import takes over between two chunks",
+        "the first one writes nothing more and ends with ClaimLost",
     ),
     "test_32_simultaneous_deliveries_make_one_import": Row(
         "deliveries",

@@ -28,6 +28,8 @@ from tests.support.world.moments import (
     EXPECTED_COUNTS,
     FENCES,
     FIRST,
+    READING_BEGIN,
+    READING_COMMIT,
     STATEMENTS,
     WAITING_CLAIMS,
     StatementGate,
@@ -60,9 +62,10 @@ def test_clean_import_sends_the_statements_that_these_tests_number(
     world.update_model(upload)
     assert upload.counts == EXPECTED_COUNTS
     assert len(sent) == STATEMENTS
-    assert [i for i, text in enumerate(sent) if "AS MATERIALIZED" in text] == BATCHES
+    assert [i for i, text in enumerate(sent) if "WITH incoming" in text] == BATCHES
     assert [i for i, text in enumerate(sent) if text == BEGIN] == [
         *BEGINS,
+        READING_BEGIN,
         COMPLETE_BEGIN,
     ]
     assert [i for i, text in enumerate(sent) if "advisory" in text] == ADVISORY_LOCKS
@@ -71,6 +74,7 @@ def test_clean_import_sends_the_statements_that_these_tests_number(
     assert [i for i, text in enumerate(sent) if text == "COMMIT"] == [
         CLAIM_COMMIT,
         *COMMITS,
+        READING_COMMIT,
         COMPLETE_COMMIT,
     ]
     assert len(BATCHES) == 20

@@ -38,7 +38,7 @@ _KEYS = {
 _OF_ATTEMPTS = {
     APPOINTMENT_TABLE: ("created_by_import",),
     USERS_TABLE: ("created_by_import",),
-    SEEN_TABLE: (),
+    SEEN_TABLE: ("import_id", "earlier_imports"),
     HISTORY_TABLE: ("id", "attempts"),
     CHANGES_TABLE: ("import_id",),
 }

@@ -1,6 +1,6 @@
 """A file of twenty batches, the statements of its import, and ways to stop at each.
 
-A clean import sends 62 statements. `Strike` acts on the importing process at one of them;
+A clean import sends 67 statements. `Strike` acts on the importing process at one of them;
 `StatementGate` makes the server wait in the middle of a statement.
 """
 
@@ -24,6 +24,7 @@ from tests.support.world.world import World
 # Numbers of the statements of a clean import: six chunks of three batches, one of two.
 # The transactions: the claim (BEGIN, the settings and the tables; the claim; COMMIT); each
 # chunk (BEGIN, the settings and the lock, the fence, the batches, the new checkpoint,
+# COMMIT); the changes for the report (BEGIN, the settings, the updated and the created rows,
 # COMMIT); the completion (BEGIN, the settings, the completion, COMMIT).
 FIRST, CLAIM, CLAIM_COMMIT = 0, 1, 2
 _CHUNKS = [range(start, start + 8) for start in range(3, 51, 8)] + [range(51, 58)]
@@ -33,8 +34,9 @@ FENCES = [chunk[2] for chunk in _CHUNKS]
 BATCHES = [batch for chunk in _CHUNKS for batch in chunk[3:-2]]
 CHECKPOINTS = [chunk[-2] for chunk in _CHUNKS]
 COMMITS = [chunk[-1] for chunk in _CHUNKS]
-COMPLETE_BEGIN, COMPLETE, COMPLETE_COMMIT = 58, 60, 61
-STATEMENTS = 62
+READING_BEGIN, READING_COMMIT = 58, 62
+COMPLETE_BEGIN, COMPLETE, COMPLETE_COMMIT = 63, 65, 66
+STATEMENTS = 67
 
 # Number of sessions whose claim waits for a lock on the history row.
 WAITING_CLAIMS = """
