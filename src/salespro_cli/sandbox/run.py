@@ -83,9 +83,9 @@ def run_sandbox(
         welcome = welcome_text(
             endpoint, embedded_url, log.name, has_function=has_function
         )
-        for line in welcome.splitlines():
-            echo(line)  # not broken: people paste the lines
         try:
+            for line in welcome.splitlines():
+                echo(line)  # not broken: people paste the lines
             while True:
                 if has_function:
                     process_one_message(s3, sqs, queue_url, endpoint, log)

@@ -28,10 +28,9 @@ from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.completed import complete_import
 from salespro_core.importer.garbage_collection import reduced_garbage_collection
 from salespro_core.importer.options import DEFAULTS, Options
-from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.importer.validation import validated
 from salespro_core.model.object_key import is_mistyped_dry_run, refusal_of_dry_run
-from salespro_core.model.outcome import Outcome
+from salespro_core.model.outcome import SAMPLED_CHANGES, Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.relations import check_tables, has_before_triggers
 from salespro_core.postgres.retry import RetryingConnection
@@ -277,7 +276,7 @@ def _with_changes(
             layout=layout,
             claim=claim,
             counts=outcome.counts,
-            limit=SAMPLE,
+            limit=SAMPLED_CHANGES,
         ),
         is_transaction=True,
     )

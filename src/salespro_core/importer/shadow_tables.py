@@ -19,7 +19,7 @@ from salespro_core.csv_reader.header import Layout
 from salespro_core.errors import StoreRefused
 from salespro_core.exports.columns import Export
 from salespro_core.importer.shadow_creation import create_shadow
-from salespro_core.model.outcome import Change, Stale
+from salespro_core.model.outcome import SAMPLED_CHANGES, Change, Stale
 from salespro_core.postgres.relations import check_tables, find_schema
 from salespro_core.postgres.session import (
     BEGIN_SNAPSHOT,
@@ -29,9 +29,6 @@ from salespro_core.postgres.session import (
 from salespro_core.records.chunks import Batch, Chunk
 from salespro_core.records.parser import Values
 from salespro_core.upsert.comparison_sql import exact_values
-
-# Updated, created and stale rows that a report shows, of each.
-SAMPLE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +74,14 @@ class Shadows:
         once: a shadow row that is still newer was not written by it.
         """
         for batch in chunk.batches:
-            if len(self.stale) < SAMPLE:
+            if len(self.stale) < SAMPLED_CHANGES:
                 self.stale.extend(
                     _stale_rows(
                         self.conn,
                         layout,
                         batch,
                         uploaded_at=uploaded_at,
-                        limit=SAMPLE - len(self.stale),
+                        limit=SAMPLED_CHANGES - len(self.stale),
                     )
                 )
 
@@ -125,7 +122,7 @@ class Shadows:
             ),
         )
         with self.conn.cursor(row_factory=dict_row) as cur:
-            for row in cur.execute(query, {"limit": SAMPLE}):
+            for row in cur.execute(query, {"limit": SAMPLED_CHANGES}):
                 pairs = {n: (row[f"stored.{n}"], row[f"shadow.{n}"]) for n in names}
                 yield Change(
                     key=row["key"],

@@ -18,9 +18,13 @@ from salespro_core.importer.attempt_claim import ClaimEnd, ClaimRequest, claim_u
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.completed import complete_import
 from salespro_core.importer.options import DEFAULTS, Options
-from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.importer.undo_target import find_target
-from salespro_core.model.outcome import MOST_LEFT, Left, Outcome
+from salespro_core.model.outcome import (
+    MOST_LEFT,
+    SAMPLED_CHANGES,
+    Left,
+    Outcome,
+)
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.relations import check_tables, start_in_schema
 from salespro_core.postgres.retry import RetryingConnection
@@ -115,7 +119,12 @@ def undo_import(
         if claim.keeps_changes:
             changes, deleted = connection.run(
                 "reading what was undone",
-                partial(read_undone, export=target.export, claim=claim, limit=SAMPLE),
+                partial(
+                    read_undone,
+                    export=target.export,
+                    claim=claim,
+                    limit=SAMPLED_CHANGES,
+                ),
             )
             outcome = replace(outcome, changes=changes, deleted=deleted)
         outcome = replace(outcome, seconds=time.monotonic() - started)
@@ -153,8 +162,8 @@ def dry_run_undo(
         for part in _planned(conn, target, options):
             outcome = replace(
                 outcome.with_counts(part.counts),
-                changes=(*outcome.changes, *part.changes)[:SAMPLE],
-                deleted=(*outcome.deleted, *part.deleted)[:SAMPLE],
+                changes=(*outcome.changes, *part.changes)[:SAMPLED_CHANGES],
+                deleted=(*outcome.deleted, *part.deleted)[:SAMPLED_CHANGES],
                 left=(*outcome.left, *part.left)[:MOST_LEFT],
             )
             callbacks.on_commit(outcome)

@@ -17,7 +17,9 @@ from salespro_core.model.file_summary import FileSummary
 from salespro_core.model.rejects import Reason, Reject
 from salespro_core.model.upload import Upload
 
-# Rows that an outcome lists; the counts have all.
+# Updated, created and stale rows that an outcome has, of each.
+SAMPLED_CHANGES = 20
+# Rows that an undo leaves; the counts have all.
 MOST_LEFT = 10_000
 Status = Literal["completed", "failed", "in_progress"]
 

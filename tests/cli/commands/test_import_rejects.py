@@ -44,14 +44,17 @@ def test_two_thousand_rows_with_one_reason_are_one_line_with_cell_and_hint(
 
     lines = lines_in_pty(terminal, "import", "a.csv", columns=200, **environ)
 
-    assert lines[2:6] == [
+    assert lines[2:9] == [
+        "",
+        "Created, the first 1 of 1:",
+        "  A1",
         "",
         "Rejected: 2,000 rows",
         f'  {AMOUNT}: 2,000 rows, lines 3, 4, 5, 6, 7 and 1,995 more; line 3 has "12.505"',
         f"    {AMOUNT_HINT}",
     ]
-    assert lines[6].startswith("All rejected rows, to correct and import again: ")
-    assert lines[7].startswith("Report: ")
+    assert lines[9].startswith("All rejected rows, to correct and import again: ")
+    assert lines[10].startswith("Report: ")
 
 
 @pytest.mark.parametrize("environ", COLORS)
@@ -62,7 +65,7 @@ def test_narrow_terminal_breaks_lines_between_words_and_no_path(
 
     lines = lines_in_pty(terminal, "import", "a.csv", columns=60, **environ)
 
-    assert lines[3:8] == [
+    assert lines[6:11] == [
         "Rejected: 3 rows",
         "  saleAmount is not an amount such as 23245.09: 3 rows,",
         '    lines 3, 4 and 5; line 3 has "12.505"',

@@ -12,8 +12,7 @@ from psycopg import Connection, RawCursor
 from salespro_core.exports.catalogue import APPOINTMENTS
 from salespro_core.importer.options import DEFAULTS, Options
 from salespro_core.importer.run import import_upload
-from salespro_core.importer.shadow_tables import SAMPLE
-from salespro_core.model.outcome import Change, Outcome
+from salespro_core.model.outcome import SAMPLED_CHANGES, Change, Outcome
 from salespro_core.model.upload import Upload
 from salespro_core.postgres.session import transaction
 from salespro_core.upsert import recorded_changes
@@ -116,8 +115,8 @@ def test_first_rows_of_each_kind_are_told(conn: Connection) -> None:
     assert (outcome.counts.updated, outcome.counts.created) == (30, 30)
     updated = [change.key for change in outcome.changes if not change.is_new]
     created = [change.key for change in outcome.changes if change.is_new]
-    assert updated == names[:SAMPLE]
-    assert created == names[30 : 30 + SAMPLE]
+    assert updated == names[:SAMPLED_CHANGES]
+    assert created == names[30 : 30 + SAMPLED_CHANGES]
 
 
 def test_import_without_changes_or_that_keeps_none_tells_none(conn: Connection) -> None:

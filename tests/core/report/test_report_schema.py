@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from salespro_core.importer import shadow_tables
-from salespro_core.model.outcome import MOST_LEFT, Change, Outcome
+from salespro_core.model.outcome import (
+    MOST_LEFT,
+    SAMPLED_CHANGES,
+    Change,
+    Outcome,
+)
 from salespro_core.model.rejects import Problem, Reject
 from salespro_core.records import reject_reasons, rejects_file, summary_builder
 from salespro_core.report import json_report
@@ -137,9 +141,9 @@ def test_limits_and_version_of_the_schema_are_those_of_the_code() -> None:
         "reject_reasons.lines": reject_reasons.MOST_EXAMPLES,
         "rejects": rejects_file.SAMPLE,
         "rejects.problems": json_report.MAX_PROBLEMS,
-        "changes": 2 * shadow_tables.SAMPLE,
-        "stale_rows": shadow_tables.SAMPLE,
-        "deleted_rows": shadow_tables.SAMPLE,
+        "changes": 2 * SAMPLED_CHANGES,
+        "stale_rows": SAMPLED_CHANGES,
+        "deleted_rows": SAMPLED_CHANGES,
         "left_rows": MOST_LEFT,
         "contents.days": summary_builder.MOST_DAYS,
         "contents.reps": summary_builder.SHOWN_REPS,

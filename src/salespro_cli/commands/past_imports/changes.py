@@ -94,7 +94,7 @@ def _show_import(import_id: int, limit: int, *, wants_json: bool) -> None:
                 lines.writelines(f"{replace_unprintable(line)}\n" for line in text)
         lines.seek(0)
         for line in lines:
-            click.echo(line, nl=False)
+            echo(line.removesuffix("\n"))
 
 
 @contextmanager

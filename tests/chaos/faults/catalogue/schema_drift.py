@@ -216,7 +216,7 @@ FAULTS = (
         error_type="StoreRefused",
         error_patterns=(
             "While (writing|looking for the tables)",
-            "appointment is a view|SQLSTATE 42703: column .*xmax does not exist",
+            "appointment is a view|SQLSTATE 42703: column .*xm(ax|in) does not exist",
         ),
         cases=(
             FaultCase(name="before the import", inject=change_database(*A_VIEW)),

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from salespro_core.importer.options import Options
-from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.model.counts import Counts
-from salespro_core.model.outcome import Change, Outcome, Stale
+from salespro_core.model.outcome import SAMPLED_CHANGES, Change, Outcome, Stale
 from salespro_core.model.rejects import Problem, Reject
 from tests.core.importer.dry_run.database_state import database_state
 from tests.support.builders import MORNING, CsvRow, appointment, csv_bytes, upload, user
@@ -269,8 +268,8 @@ def test_dry_run_shows_the_first_changes_in_the_order_of_the_keys(
 
     assert outcome.counts == Counts(created=30, updated=30)
     assert [(change.key, change.is_new) for change in outcome.changes] == [
-        *((key, False) for key in keys[:SAMPLE]),
-        *((key, True) for key in keys[30 : 30 + SAMPLE]),
+        *((key, False) for key in keys[:SAMPLED_CHANGES]),
+        *((key, True) for key in keys[30 : 30 + SAMPLED_CHANGES]),
     ]
 
 

@@ -12,8 +12,8 @@ from psycopg.conninfo import make_conninfo
 
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.importer.options import Options
-from salespro_core.importer.shadow_tables import SAMPLE, shadow_tables
-from salespro_core.model.outcome import Stale
+from salespro_core.importer.shadow_tables import shadow_tables
+from salespro_core.model.outcome import SAMPLED_CHANGES, Stale
 from salespro_core.postgres import connection
 from tests.support.builders import (
     MORNING,
@@ -94,14 +94,14 @@ def test_stale_users_have_the_times_of_their_uploads(
 def test_of_many_stale_rows_the_first_are_shown(
     database_url: str, conn: Connection
 ) -> None:
-    keys = [f"{n:03}" for n in range(3 * SAMPLE)]
+    keys = [f"{n:03}" for n in range(3 * SAMPLED_CHANGES)]
     run(conn, csv_bytes(*(appointment(key, _updated_at=NEW) for key in keys)))
     data = csv_bytes(*(appointment(key, _updated_at=OLD) for key in keys))
 
     outcome = dry_run(database_url, data, options=Options(checkpoint_rows=15))
 
-    assert outcome.counts.stale == 3 * SAMPLE
-    assert [row.key for row in outcome.stale] == keys[:SAMPLE]
+    assert outcome.counts.stale == 3 * SAMPLED_CHANGES
+    assert [row.key for row in outcome.stale] == keys[:SAMPLED_CHANGES]
 
 
 @pytest.mark.parametrize(

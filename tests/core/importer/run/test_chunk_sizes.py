@@ -15,9 +15,8 @@ from psycopg import Connection
 
 from salespro_core.errors import OutOfTime
 from salespro_core.importer.callbacks import ImportCallbacks
-from salespro_core.importer.shadow_tables import SAMPLE
 from salespro_core.model.counts import Counts
-from salespro_core.model.outcome import Outcome
+from salespro_core.model.outcome import SAMPLED_CHANGES, Outcome
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.upsert.change_records import BOOKKEEPING
 from tests.core.importer.run.random_cases import (
@@ -41,7 +40,7 @@ from tests.support.table_contents import (
 OF_IMPORT: dict[str, set[str]] = {
     APPOINTMENT_TABLE: {"imported_at", *BOOKKEEPING},
     USERS_TABLE: {"created_at", "updated_at", *BOOKKEEPING},
-    SEEN_TABLE: set(),
+    SEEN_TABLE: {"import_id", "earlier_uploads", "earlier_imports"},
 }
 # Most commits of a file in these tests.
 MANY = 1_000
@@ -96,7 +95,7 @@ def test_dry_run_of_any_file_has_the_result_of_the_import_with_the_same_sizes(
 
     result = import_file(conn, case, cut)
     assert replace(result_of(conn, predicted, rejects), tables=result.tables) == result
-    assert len(predicted.stale) == min(SAMPLE, predicted.counts.stale)
+    assert len(predicted.stale) == min(SAMPLED_CHANGES, predicted.counts.stale)
 
 
 @each_export
