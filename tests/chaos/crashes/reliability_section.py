@@ -34,7 +34,7 @@ ROWS = {
     ),
     "test_import_killed_inside_a_statement_is_finished_by_the_next_delivery": Row(
         "crashes",
-        30,
+        29,
         "SIGKILL while Postgres executes a batch, a COMMIT, the claim or the completion",
         "the same, whether Postgres then rolls back or commits",
     ),
@@ -72,7 +72,7 @@ ROWS = {
     ),
     "test_thawed_attempt_writes_nothing_after_another_took_over": Row(
         "crashes",
-        36,
+        33,
         "SIGSTOP at 12 kinds of moments; SIGCONT after another attempt has taken over and "
         "has completed, was killed or is still running",
         "the thawed attempt writes nothing and logs that it has lost its claim",
