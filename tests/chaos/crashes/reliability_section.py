@@ -73,7 +73,7 @@ ROWS = {
     "test_thawed_attempt_writes_nothing_after_another_took_over": Row(
         "crashes",
         33,
-        "SIGSTOP at 12 kinds of moments; SIGCONT after another attempt has taken over and "
+        "SIGSTOP at 11 kinds of moments; SIGCONT after another attempt has taken over and "
         "has completed, was killed or is still running",
         "the thawed attempt writes nothing and logs that it has lost its claim",
     ),
