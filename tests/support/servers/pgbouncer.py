@@ -149,6 +149,13 @@ class PgBouncer:
             else:
                 return
 
+    def start_if_ended(self) -> bool:
+        """Start it again if its process has ended by itself; whether it had."""
+        has_ended = self._process is not None and self._process.poll() is not None
+        if has_ended:
+            self.start()
+        return has_ended
+
     def stop(self, *, kills: bool = False) -> None:
         """Stop it in the middle of transactions, and wait for its end.
 

@@ -60,7 +60,12 @@ def disturb_at_random(pooler: PgBouncer, *, seed: int) -> Iterator[list[str]]:
         names: list[str] = []
         while not is_over.wait(random.uniform(0.05, 0.4)):
             names = names or random.sample(list(_AT_RANDOM), len(_AT_RANDOM))
-            _AT_RANDOM[names[-1]](pooler)
+            try:
+                _AT_RANDOM[names[-1]](pooler)
+            except psycopg.OperationalError:
+                # PgBouncer may end itself, which is one more disturbance.
+                if not pooler.start_if_ended():
+                    raise
             strikes.append(names.pop())
 
     thread = Thread(target=disturb)
