@@ -37,7 +37,7 @@ FULL: Final = (
     "--ignore=tests/core/importer/test_unchanged.py",
 )
 # What differs between versions, or decides whether an import is right: schema, catalogues,
-# the statement of a batch, its locks and its plan, claims, dry runs.
+# the statement of a batch, its locks and its plan, claims, dry runs, records and undos.
 _QUICK: Final = """
 postgres/test_schema.py::test_empty_database_gets_exactly_these_tables
 postgres/test_schema.py::test_schema_parsed_from_the_script_is_what_the_script_creates
@@ -48,8 +48,14 @@ sync_history/test_concurrent_claims.py::test_of_eight_concurrent_claims_exactly_
 sync_history/test_queries.py::test_import_has_all_fields_of_its_history_row
 upsert/batch_upsert/test_counts.py::test_batch_with_all_four_results_counts_each_row_once
 upsert/batch_upsert/test_fencing.py::test_batch_that_waits_for_a_takeover_writes_nothing
+upsert/batch_upsert/test_change_conflicts.py::test_pipelined_chunk_that_meets_a_conflict_has_no_record_twice
+upsert/batch_upsert/test_recorded_values.py::test_user_has_a_record_of_its_values_and_of_the_time_it_was_last_changed
 upsert/test_query_plans.py::test_same_batch_again_writes_almost_no_wal
 importer/dry_run/test_shadow_tables.py::test_each_stale_row_is_shown_with_both_times
+importer/undo/test_undo.py::test_undo_deletes_what_was_created_and_restores_what_was_updated
+importer/undo/test_undo.py::test_columns_of_the_warehouse_are_kept_and_come_back
+importer/undo/test_undo.py::test_older_file_can_be_imported_after_the_undo_of_a_newer_one
+importer/undo/test_expiry.py::test_changes_of_the_last_days_stay
 importer/run/test_rows.py::test_each_row_is_counted_once_in_outcome_and_history
 importer/run/test_rows.py::test_of_rows_with_the_same_key_the_newest_is_stored
 """

@@ -73,6 +73,8 @@ def undo(event: Mapping[str, Any], remaining_s: Callable[[], float]) -> dict[str
                 ),
             )
     except OutOfTime as error:
+        if is_dry_run:
+            return _failure(f"There is no result. {error}", "Or raise the timeout.")
         return _failure(
             f"The undo is not complete. {error}", "Invoke the function with it again."
         )

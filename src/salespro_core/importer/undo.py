@@ -147,15 +147,11 @@ def dry_run_undo(
 
     Raises:
         UndoRefused: as `undo_import`.
-        StoreUnavailable, StoreRefused, ObjectUnavailable, ObjectRefused, StorageFull:
+        OutOfTime, StoreUnavailable, StoreRefused, ObjectUnavailable, ObjectRefused:
             there is no result.
     """
     started = time.monotonic()
-    with (
-        store_errors("doing a dry run of an undo"),
-        Rejects() as rejects,
-        ended(conn),
-    ):
+    with store_errors("doing a dry run of an undo"), ended(conn):
         start_in_schema(conn, BEGIN_READ_ONLY)
         target = find_target(conn, import_id=import_id)
         outcome = replace(_start(target, _as_upload(target), options), is_dry_run=True)
@@ -167,7 +163,14 @@ def dry_run_undo(
                 left=(*outcome.left, *part.left)[:MOST_LEFT],
             )
             callbacks.on_commit(outcome)
-        outcome = replace(outcome, seconds=time.monotonic() - started)
+            if callbacks.remaining_s() <= 0:
+                raise OutOfTime(
+                    "A dry run has to finish in one go, and the time ran out after "
+                    f"{outcome.counts.processed} rows. Run it from a terminal: "
+                    f"salespro undo {import_id} --dry-run"
+                )
+    outcome = replace(outcome, seconds=time.monotonic() - started)
+    with Rejects() as rejects:
         callbacks.publish(outcome, rejects)
     return outcome
 

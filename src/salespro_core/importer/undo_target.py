@@ -13,14 +13,12 @@ from salespro_core.sync_history.claims import KEPT
 from salespro_core.upsert.reversal import Target
 
 _TARGET = """
-SELECT sync_type, status, changes, undoes, uploaded_at, attempts, started_at, file_path,
+SELECT sync_type, status, changes, undoes, uploaded_at, file_path,
        (SELECT count(*) FROM {history} AS undo
          WHERE undo.undoes = target.id AND undo.status = 'completed') AS undone
   FROM {history} AS target
  WHERE id = %(import_id)s
 """
-
-
 _UNFINISHED = {"failed": "failed", "in_progress": "not ended"}
 
 
@@ -35,6 +33,7 @@ def find_target(conn: Connection, *, import_id: int) -> Target:
         UndoRefused: there is no such import, or it is not completed, or its changes are
             not kept.
         StoreRefused: as `find_schema`.
+        psycopg.Error: as `Connection.execute`.
     """
     schema = find_schema(conn)
     with conn.cursor(row_factory=dict_row) as cur:

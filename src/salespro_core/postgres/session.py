@@ -19,6 +19,8 @@ from psycopg.pq import TransactionStatus
 
 HISTORY = "salespro_sync_history"
 CHANGES = "salespro_changes"
+# The columns of the other tables that say which import created a row; no values of a file.
+BOOKKEEPING = ("created_by_import", "created_hash")
 # A statement writes some hundred rows, so a slow one waits for another session.  It must
 # end before the lease of its import expires (sync_history.claims.LEASE).
 STATEMENT_TIMEOUT_S = 60

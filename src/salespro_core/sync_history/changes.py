@@ -17,14 +17,12 @@ from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
 from salespro_core.postgres.relations import read_only_transaction
+from salespro_core.postgres.session import BOOKKEEPING
 from salespro_core.sync_history.claims import KEPT
 from salespro_core.sync_history.queries import SELECT_IMPORTS, Import, read_import
 
 Kind = Literal["created", "updated", "deleted"]
 Fields = dict[str, tuple[str | None, str | None]]
-
-# The columns of a row that say which import created it; no values of a file.
-_BOOKKEEPING = {"created_by_import", "created_hash"}
 
 
 class KeyedTable(Protocol):
@@ -219,7 +217,7 @@ def read_fields(kind: str, fields: str | None) -> Fields:
     texts = {
         column: value if isinstance(value, str) else json.dumps(value)
         for column, value in values.items()
-        if value is not None and column not in _BOOKKEEPING
+        if value is not None and column not in BOOKKEEPING
     }
     if kind == "created":
         return {column: (None, text) for column, text in texts.items()}

@@ -25,16 +25,19 @@ from salespro_core.postgres.sqlstates import CHANGED_MEANWHILE
 # A version of a row as a negative number.  Its age in transactions takes less time than its
 # text, and does not change during a transaction.
 _AS_NUMBER: LiteralString = "(age({})::bigint - 8589934592)"
-# The columns of a table that belong to these records.
-BOOKKEEPING = ("created_by_import", "created_hash")
 # Earlier uploads that are remembered for each user.
 MOST_EARLIER_UPLOADS = 30
 
+# Not a boolean, so the cast raises the error.  The text of a constant alone would be cast
+# while the statement is planned.
+_CONFLICT = sql.SQL("({} || stored.xmin::text)::boolean").format(
+    f"{CHANGED_MEANWHILE}: "
+)
 # The new version of an updated row has an xmax, see `upsert_statement`.
 WAS_CREATED = sql.SQL("""
 CASE WHEN stored.xmax <> 0 THEN false
-     WHEN stored.created_by_import < 0 THEN ({} || stored.xmin::text)::boolean
-     ELSE true END""").format(f"{CHANGED_MEANWHILE}: ")
+     WHEN stored.created_by_import < 0 THEN {}
+     ELSE true END""").format(_CONFLICT)
 # A file may have a user twice.
 _REMEMBERED = """
 {earlier} = CASE
@@ -99,9 +102,7 @@ def checked_update(
         stored_version=sql.SQL(_AS_NUMBER).format(sql.SQL("stored.xmin")),
         differs=differs,
         is_update=is_update,
-        error=sql.SQL("({} || stored.xmin::text)::boolean").format(
-            f"{CHANGED_MEANWHILE}: "
-        ),
+        error=_CONFLICT,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -19,13 +19,13 @@ Action = Literal["restore", "delete", "create", "nothing", "forget", "leave"]
 SeenVerb = Literal["forget", "remember"]
 
 
-_COUNTED: Mapping[Action, Callable[[int], Counts]] = {
-    "restore": lambda n: Counts(updated=n),
-    "delete": lambda n: Counts(deleted=n),
-    "create": lambda n: Counts(created=n),
-    "nothing": lambda n: Counts(unchanged=n),
-    "leave": lambda n: Counts(left=n),
-    "forget": lambda _: Counts(),
+_COUNTED: Mapping[Action, Counts] = {
+    "restore": Counts(updated=1),
+    "delete": Counts(deleted=1),
+    "create": Counts(created=1),
+    "nothing": Counts(unchanged=1),
+    "leave": Counts(left=1),
+    "forget": Counts(),
 }
 
 
@@ -105,6 +105,9 @@ def next_keys(
         target: the import.
         after: the last key that is done; None to start.
         limit: how many keys, at most.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
     """
     statement = reversal_sql.keys_statement(
         target.export, target.schema, is_of_undo=target.is_undo
@@ -118,7 +121,11 @@ def next_keys(
 
 
 def plan_reversal(conn: Connection, target: Target, keys: Sequence[str]) -> list[Step]:
-    """What an undo has to do with these keys now."""
+    """What an undo has to do with these keys now.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
     statement = reversal_sql.state_statement(target.export, target.schema)
     values = {"import_id": target.import_id, "keys": keys}
     with conn.cursor(row_factory=dict_row) as cur:
@@ -126,10 +133,13 @@ def plan_reversal(conn: Connection, target: Target, keys: Sequence[str]) -> list
 
 
 def result_of(conn: Connection, target: Target, steps: Sequence[Step]) -> Reversal:
-    """The counts of the steps, and what stands in the way of those that are left."""
+    """The counts of the steps, and what stands in the way of those that are left.
+
+    Raises:
+        psycopg.Error: as `Connection.execute`.
+    """
     result = Reversal(last_key=steps[-1].key)
-    for step in steps:
-        result.counts += _COUNTED[step.action](1)
+    result.counts = sum((_COUNTED[step.action] for step in steps), Counts())
     result.changes = list(_changes(steps))
     result.deleted = [step.key for step in steps if step.action == "delete"]
     left = [step for step in steps if step.action == "leave"]

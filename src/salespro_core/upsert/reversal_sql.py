@@ -54,10 +54,10 @@ def keys_statement(export: Export, schema: str, *, is_of_undo: bool) -> sql.Comp
             AND {key} > %(after)s COLLATE "C"
           ORDER BY 1 LIMIT %(limit)s)""")
         )
-    query = sql.SQL("SELECT key FROM ({}) AS keys ORDER BY key LIMIT %(limit)s").format(
-        sql.SQL(" UNION ").join(parts)
+    names = names_of(export, schema)
+    return sql.SQL("SELECT key FROM ({}) AS keys ORDER BY key LIMIT %(limit)s").format(
+        sql.SQL(" UNION ").join(part.format(**names) for part in parts)
     )
-    return sql.SQL(query.as_string()).format(**names_of(export, schema))
 
 
 def state_statement(export: Export, schema: str) -> sql.Composed:

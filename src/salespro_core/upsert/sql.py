@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from salespro_core.exports.columns import Column, Export
+from salespro_core.postgres.session import BOOKKEEPING
 from salespro_core.upsert import change_records, trigger_skips
 from salespro_core.upsert.chunk_counts import added
 from salespro_core.upsert.comparison_sql import (
@@ -135,8 +136,7 @@ def _bookkeeping(
 ) -> dict[str, sql.Composable]:
     """The parts of the statement that record what it changes."""
     names = sql.SQL("").join(
-        sql.SQL(", {}").format(sql.Identifier(name))
-        for name in change_records.BOOKKEEPING
+        sql.SQL(", {}").format(sql.Identifier(name)) for name in BOOKKEEPING
     )
     return {
         "bookkeeping": names,

@@ -17,6 +17,7 @@ DESCRIPTIONS = (
     ("lost claims", "attempts that resumed after their import was taken over"),
     ("crashes", "crashes of the process"),
     ("dry runs", "dry runs, compared with the model's prediction"),
+    ("undos", "undos of imports and of undos, some of them in two attempts"),
 )
 
 

@@ -13,8 +13,8 @@ from psycopg import Connection
 from salespro_core.errors import StoreRefused
 from salespro_core.model.counts import Counts
 from salespro_core.postgres import connection
+from salespro_core.postgres.session import BOOKKEEPING
 from salespro_core.sync_history.queries import Import, recent_imports
-from salespro_core.upsert.change_records import BOOKKEEPING
 from tests.core.postgres.schema_snapshot import columns, file_number, schema_objects
 from tests.support.builders import MORNING, appointment, csv_bytes, upload, user
 from tests.support.earlier_system import LONG_AGO, Models, Variant, earlier_system

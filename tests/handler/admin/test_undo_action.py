@@ -210,6 +210,22 @@ def test_undo_that_runs_out_of_time_says_so_and_the_next_invocation_completes_it
     assert len(stored(conn, HISTORY_TABLE)) == 2
 
 
+def test_dry_run_that_runs_out_of_time_has_no_result_and_says_what_to_do(
+    cloud: Cloud, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_rows(cloud, "a.csv", *(appointment(f"A{n}") for n in range(9)))
+    monkeypatch.setenv("CHECKPOINT_ROWS", "2")
+    before = state(conn)
+
+    answer = cloud.invoke({"action": "undo", "import": 1, "dry_run": True}, seconds=8)
+
+    assert (answer["ok"], state(conn)) == (False, before)
+    assert answer["says"] == (
+        "There is no result. A dry run has to finish in one go, and the time ran out after "
+        "2 rows. Run it from a terminal: salespro undo 1 --dry-run"
+    )
+
+
 ACTION = {"action": "undo", "import": 1}
 TEXT = json.dumps(ACTION)
 SNS = {"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:t"}

@@ -17,8 +17,8 @@ from salespro_core.errors import OutOfTime
 from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import SAMPLED_CHANGES, Outcome
+from salespro_core.postgres.session import BOOKKEEPING
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.upsert.change_records import BOOKKEEPING
 from tests.core.importer.run.random_cases import (
     CUTS,
     EXPORTS,

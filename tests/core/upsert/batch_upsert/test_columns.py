@@ -11,8 +11,8 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.model.counts import Counts
+from salespro_core.postgres.session import BOOKKEEPING
 from salespro_core.sync_history.claims import Claim
-from salespro_core.upsert.change_records import BOOKKEEPING
 from tests.core.upsert.writers import (
     EVENING,
     NOON,
