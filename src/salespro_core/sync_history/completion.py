@@ -46,8 +46,8 @@ UPDATE {{history}}
 """  # noqa: S608 -- a constant
 
 
-# Longer than any import exists.
-FOREVER = timedelta(days=36_500)
+# Longer than any import exists.  Postgres 14 reads at most 2^31 seconds.
+FOREVER = timedelta(days=20_000)
 _HAS_EXPIRED = f"""
 EXISTS (SELECT FROM {{history}} AS old WHERE {IS_EXPIRED}) AS has_expired
 """

@@ -30,6 +30,11 @@ ROWS = {
         "session pools of 1, 2 and 20, with and without `server_reset_query`",
         "each matches the model",
     ),
+    "test_undo_of_all_imports_through_a_pool_gives_the_first_state": Row(
+        8,
+        "dry runs of undos and undos of both exports, through the same pools",
+        "the tables end as before the imports",
+    ),
     "test_command_imports_all_rows_after_its_dry_run_through_a_transaction_pool": Row(
         2,
         "`salespro import --dry-run`, then `salespro import`, twice, through a pool of 1 "

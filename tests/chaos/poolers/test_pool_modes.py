@@ -15,7 +15,7 @@ from tests.chaos.poolers.harness.pools import (
 )
 from tests.support import paths
 from tests.support.servers.pgbouncer import PoolSettings
-from tests.support.table_contents import contents, number
+from tests.support.table_contents import contents, number, stored
 from tests.support.terminal import Terminal
 from tests.support.world.uploads import DAYS, Rows, rows
 
@@ -54,6 +54,29 @@ def test_imports_dry_runs_and_migrations_through_a_pool_match_the_model(
     pooled.check_sessions()
     pooled.world.check_all_done()
     assert pooled.world.logged_errors() == []
+
+
+@pytest.mark.parametrize("settings", [*transaction_pools(), *session_pools()], ids=name)
+def test_undo_of_all_imports_through_a_pool_gives_the_first_state(
+    open_pool: OpenPool, settings: PoolSettings
+) -> None:
+    pooled = open_pool(settings)
+    conn = pooled.world.conn
+    tables = ("salespro_appointment", "salespro_users", "salespro_users_seen")
+    pooled.import_file(FILE)
+    before = [stored(conn, table) for table in tables]
+    pooled.import_file(EDITED, "edited.csv")
+    pooled.import_file(USERS, "users.csv", of_users=True)
+
+    for number_ in (3, 2):
+        foretold = pooled.run_action("undo", dry_run=True, **{"import": number_})
+        undone = pooled.run_action("undo", **{"import": number_})
+        counts = ("restored", "deleted", "left")
+        assert undone["ok"], undone
+        assert [foretold[it] for it in counts] == [undone[it] for it in counts]
+
+    assert [stored(conn, table) for table in tables] == before
+    pooled.check_sessions()
 
 
 @pytest.mark.parametrize("size", [1, 3])

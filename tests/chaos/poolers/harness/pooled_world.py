@@ -94,7 +94,7 @@ class PooledWorld:
         assert told == expected, "the dry run differs from the model"
         world.check_promises()
 
-    def run_action(self, action: str) -> dict[str, Any]:
+    def run_action(self, action: str, **fields: object) -> dict[str, Any]:
         """Invoke the function with an action, in a new execution environment.
 
         An action opens a connection of its own: in a pool of one session it would wait for
@@ -103,7 +103,7 @@ class PooledWorld:
         self.world.start_cold()
         context: Any = Invocation(deadline=time.monotonic() + 30)
         with redirect_stdout(self.world.output):
-            return app.lambda_handler({"action": action}, context)
+            return app.lambda_handler({"action": action, **fields}, context)
 
     def check_sessions(self) -> None:
         """Check that the pool's other clients find each session as if it were new."""

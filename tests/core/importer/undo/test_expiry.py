@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from salespro_core.errors import UndoRefused
-from salespro_core.importer.options import Options
+from salespro_core.importer.options import MOST_DAYS, Options
 from salespro_core.importer.run import import_upload
 from salespro_core.importer.undo import undo_import
 from salespro_core.sync_history import kept_changes
@@ -54,9 +54,10 @@ def history(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
         run_import(conn, *changed(number), name=str(number))
 
 
-def test_changes_of_the_last_days_stay(conn: Connection) -> None:
-    age(conn, 2, 29)
-    run_import(conn, appointment("X"), name="4")
+@pytest.mark.parametrize("days", [30, MOST_DAYS])
+def test_changes_of_the_last_days_stay(conn: Connection, days: int) -> None:
+    age(conn, 2, days - 1)
+    run_import(conn, appointment("X"), name="4", days=days)
 
     assert kept(conn) == {
         1: ("kept", 0),
