@@ -80,5 +80,6 @@ def test_contributing_shows_the_first_line_of_an_import(
 def test_every_page_that_shows_output_has_a_test_of_it() -> None:
     pages = {page for page in PAGES if blocks(page, "console")}
 
-    # test_tour.py and this module.
-    assert pages == {README, CONTRIBUTING, ROOT / "docs" / "tour.md"}
+    # test_tour.py, test_cli_page.py and this module.
+    docs = ROOT / "docs"
+    assert pages == {README, CONTRIBUTING, docs / "tour.md", docs / "cli.md"}
