@@ -1,4 +1,4 @@
-"""The imports and dry runs that are repeated in each environment, and their results."""
+"""The imports, dry runs and undos that are repeated in each environment, and their results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from salespro_core.importer.callbacks import ImportCallbacks
 from salespro_core.importer.dry_run import dry_run_upload
 from salespro_core.importer.options import Options
 from salespro_core.importer.run import import_upload
+from salespro_core.importer.undo import undo_import
 from salespro_core.model.outcome import Outcome
 from salespro_core.model.upload import Upload
+from salespro_core.postgres.sqlstates import store_errors
+from salespro_core.sync_history.queries import import_states
 from tests.chaos.settings import files
 from tests.support.builders import MORNING, CsvRow, csv_bytes, upload
 
@@ -30,11 +33,12 @@ ATTEMPT_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An import or a dry run of one file.
+    """An import, a dry run or an undo of one file.
 
     Attributes:
         name: of the step, for messages.
         upload: identifies the file; a redelivery has the same one.
+        is_undo: of the import of this upload.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Step:
     data: bytes
     is_dry_run: bool = False
     options: Options = OPTIONS
+    is_undo: bool = False
 
 
 class StepResult(NamedTuple):
@@ -99,6 +104,12 @@ def _steps() -> Iterator[Step]:
         yield step("lenient dry run", lenient, 4, is_dry_run=True, options=LENIENT)
         yield step("lenient import", lenient, 4, options=LENIENT)
         yield step("import that a trigger refuses in part", triggered, 5)
+        # The second one also takes back rows that the first one has restored.
+        for name, rows, hour in (
+            ("lenient import", lenient, 4),
+            ("import of edited rows", edited, 3),
+        ):
+            yield replace(step(f"undo of the {name}", rows, hour), is_undo=True)
 
 
 ALL_STEPS = tuple(_steps())
@@ -153,16 +164,32 @@ def _run_step(
     conn: Connection, step: Step, reconnect: Callable[[], Connection]
 ) -> Outcome:
     stop_at = time.monotonic() + ATTEMPT_S
+    callbacks = ImportCallbacks(
+        remaining_s=lambda: stop_at - time.monotonic(), reconnect=reconnect
+    )
+    if step.is_undo:
+        return _run_undo(conn, step, callbacks)
     run = dry_run_upload if step.is_dry_run else import_upload
     outcome = run(
         conn,
         step.upload,
         io.BytesIO(step.data),
         options=step.options,
-        callbacks=ImportCallbacks(
-            remaining_s=lambda: stop_at - time.monotonic(), reconnect=reconnect
-        ),
+        callbacks=callbacks,
     )
     # A dry run lists its changes in the order of the key's collation.
     changes = sorted(outcome.changes, key=lambda change: (change.is_new, change.key))
     return replace(outcome, seconds=0.0, changes=tuple(changes))
+
+
+def _run_undo(conn: Connection, step: Step, callbacks: ImportCallbacks) -> Outcome:
+    """Undo the import of a step's upload; the outcome names no number of an import."""
+    of = step.upload
+    identity = (of.object_key, str(of.version))
+    with store_errors("looking for the import"):
+        states = import_states(conn, str(of.bucket), [identity])
+    outcome = undo_import(
+        conn, states[identity].import_id, options=step.options, callbacks=callbacks
+    )
+    left = tuple(replace(row, import_id=None) for row in outcome.left)
+    return replace(outcome, seconds=0.0, upload=of, undoes=0, left=left)

@@ -42,11 +42,16 @@ _OF_ATTEMPTS = {
     HISTORY_TABLE: ("id", "attempts"),
     CHANGES_TABLE: ("import_id",),
 }
-# A change of a user has the time of the import, too.
+# A change of a user has the time of the import, too; a deleted row has all columns, also
+# those of the warehouse; and what users remember names imports.
 _FIELDS = f"""
-CASE WHEN table_name = '{USERS_TABLE}' THEN (fields::jsonb - 'updated_at')::text
-     ELSE fields::text END
-"""
+CASE WHEN table_name = '{SEEN_TABLE}' THEN (fields::jsonb - 'import_id')::text
+     WHEN kind = 'updated' AND table_name = '{APPOINTMENT_TABLE}' THEN fields::text
+     ELSE (SELECT jsonb_object_agg(field.key, value)::text
+             FROM jsonb_each(fields::jsonb) AS field
+            WHERE (table_name, field.key) IN (
+                  SELECT * FROM unnest(%(tables)s::text[], %(columns)s::text[]))) END
+"""  # noqa: S608 -- constants
 
 
 def database_time(conn: Connection) -> datetime:
@@ -139,4 +144,29 @@ def _rows(
     query = sql.SQL("SELECT {} FROM {}").format(
         sql.SQL(", ").join(columns), sql.Identifier(schema, table)
     )
-    return [dict(zip(names, row, strict=True)) for row in conn.execute(query)]
+    # Of deleted rows.
+    compared = [
+        (of, column)
+        for of, column in expected_schema().columns
+        if of in (APPOINTMENT_TABLE, USERS_TABLE)
+        and column not in (*_IMPORT_TIMES[of], *_OF_ATTEMPTS[of])
+    ]
+    values = {
+        "tables": [of for of, _ in compared],
+        "columns": [column for _, column in compared],
+    }
+    rows = [dict(zip(names, row, strict=True)) for row in conn.execute(query, values)]
+    return _with_names_of_undos(rows) if table == HISTORY_TABLE else rows
+
+
+def _with_names_of_undos(
+    history: list[dict[str, str | None]],
+) -> list[dict[str, str | None]]:
+    """The history with the file instead of the number of the import that is undone."""
+    by_id = {row["id"]: row for row in history}
+    for row in history:
+        if row["undoes"] is not None:
+            undone = by_id[row["undoes"]]
+            name = f"undo of {undone['object_key']} {undone['object_version']}"
+            row |= {"object_key": name, "file_path": name, "undoes": name}
+    return history
