@@ -37,6 +37,16 @@ def select_tests(changed: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
+def package_tests(module: str) -> list[str]:
+    """The test files of the package that has the module, and of the packages in it."""
+    match Path(module).parts:
+        case ["src", package, *folders, _] if package in _TREES:
+            folder = ROOT.joinpath("tests", _TREES[package], *folders)
+            found = folder.rglob("test_*.py")
+            return sorted(str(path.relative_to(ROOT)) for path in found)
+    return []
+
+
 def _tests(changed: Path) -> Iterator[Path]:
     match changed.parts:
         case ["tests", *_] if changed.match("test_*.py") and (ROOT / changed).exists():

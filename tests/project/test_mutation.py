@@ -9,6 +9,7 @@ import tomllib
 import pytest
 
 from tests.support.paths import ROOT
+from tools.changed_tests import ALWAYS, package_tests, select_tests
 from tools.mutation.runner import lines_of_statement
 from tools.mutation.sample import Mutant, draw_sample, is_plausible
 
@@ -109,6 +110,17 @@ def test_lines_of_a_statement_are_all_its_lines_or_those_of_its_head(
     line: int, lines: list[int]
 ) -> None:
     assert list(lines_of_statement(SOURCE, line)) == lines
+
+
+def test_survivor_of_its_own_tests_is_tried_with_those_of_its_package() -> None:
+    module = "src/salespro_core/csv_reader/recovery/next_row.py"
+
+    own = set(select_tests([module])) - set(ALWAYS)
+    package = package_tests(module)
+
+    assert own == {"tests/core/csv_reader/recovery/test_next_row.py"}
+    assert own < set(package)
+    assert all(path.startswith("tests/core/csv_reader/recovery/") for path in package)
 
 
 def test_short_tests_and_mutants_leave_out_every_marker_of_pyproject() -> None:

@@ -18,7 +18,7 @@ from typing import Final
 
 from coverage import CoverageData
 
-from tools.changed_tests import ALWAYS, select_tests
+from tools.changed_tests import ALWAYS, package_tests, select_tests
 from tools.emulator import ROOT
 from tools.mutation.sample import COSMIC_RAY, Mutant
 
@@ -58,7 +58,7 @@ class Result:
 
 @dataclass(slots=True)
 class _Tests:
-    """The tests of a module, and what they do without a mutant.
+    """Some tests of a module, and what they do without a mutant.
 
     Attributes:
         files: the test files.
@@ -91,18 +91,25 @@ class Runner:
         ignored = shutil.ignore_patterns(*_NOT_COPIED)
         shutil.copytree(ROOT, self._original, ignore=ignored)
         by_files: dict[tuple[str, ...], _Tests] = {}
-        self._tests: dict[str, _Tests] = {}
+        self._tests: dict[str, list[_Tests]] = {}
         for module in sorted(set(modules)):
-            files = tuple(sorted({*select_tests([module])} - {*ALWAYS}))
-            self._tests[module] = by_files.setdefault(files, _Tests(files))
+            own = tuple(sorted({*select_tests([module])} - {*ALWAYS}))
+            package = tuple(package_tests(module))
+            self._tests[module] = [
+                by_files.setdefault(files, _Tests(files))
+                for files in dict.fromkeys((own, package))
+                if files
+            ]
         self._url = url
         self._markers = markers
         self._local = threading.local()
 
     def run(self, mutant: Mutant) -> Result:
-        """Run the tests of the mutant's module that execute its line."""
+        """Run the tests of the mutant's module, and if it survives, those of its package.
+
+        Only tests that execute its line are run.
+        """
         tree = self._tree()
-        tests = self._tests_of(mutant.module, tree)
         path = tree / mutant.module
         before = path.read_text("utf-8")
         subprocess.run(  # noqa: S603 -- our own arguments
@@ -118,13 +125,23 @@ class Runner:
             capture_output=True,
         )
         after = path.read_text("utf-8")
-        outcome = "untested"
-        if tests.data is not None:
-            selected = _executing(tests.data, mutant.module, before, mutant.line)
-            selected = selected or list(tests.files)
-            code = self._run(tree, ["-m", "pytest"], selected, tests.limit_s)
-            outcome = {0: "survived", None: "timeout"}.get(code, "killed")
         path.write_text(before, encoding="utf-8")
+        outcome = "untested"
+        for tests in self._tests[mutant.module]:
+            data = self._coverage_of(tests, tree)
+            if data is None:
+                continue
+            outcome = "survived"
+            selected = _executing(data, mutant.module, before, mutant.line)
+            if selected is None:
+                selected = list(tests.files)
+            if selected:
+                path.write_text(after, encoding="utf-8")
+                code = self._run(tree, ["-m", "pytest"], selected, tests.limit_s)
+                path.write_text(before, encoding="utf-8")
+                outcome = {0: "survived", None: "timeout"}.get(code, "killed")
+            if outcome != "survived":
+                break
         lines = before.splitlines(), after.splitlines()
         diff = list(difflib.unified_diff(*lines, lineterm="", n=0))
         return Result(
@@ -143,12 +160,11 @@ class Runner:
             self._local.tree = tree
         return Path(self._local.tree)
 
-    def _tests_of(self, module: str, tree: Path) -> _Tests:
-        tests = self._tests[module]
+    def _coverage_of(self, tests: _Tests, tree: Path) -> CoverageData | None:
         with tests.lock:
             if not tests.limit_s:
                 self._run_unchanged(tests, tree)
-        return tests
+        return tests.data
 
     def _run_unchanged(self, tests: _Tests, tree: Path) -> None:
         """Find out how long the tests take, and which lines they execute."""
@@ -207,8 +223,10 @@ class Runner:
                 process.wait()
 
 
-def _executing(data: CoverageData, module: str, source: str, line: int) -> list[str]:
-    """The tests that execute the statement of this line; none if that is not known.
+def _executing(
+    data: CoverageData, module: str, source: str, line: int
+) -> list[str] | None:
+    """The tests that execute the statement of this line; None if that is not known.
 
     A line that is executed outside of a test, by an import or by a fixture, may matter to
     every test.
@@ -219,7 +237,7 @@ def _executing(data: CoverageData, module: str, source: str, line: int) -> list[
             contexts.update(data.contexts_by_lineno(name))
     lines = lines_of_statement(source, line)
     found = {context for each in lines for context in contexts.get(each, ())}
-    return [] if "" in found else sorted(found)
+    return None if "" in found else sorted(found)
 
 
 def lines_of_statement(source: str, line: int) -> range:
