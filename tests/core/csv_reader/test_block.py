@@ -32,6 +32,16 @@ def test_split_and_concatenated_block_is_unchanged(
     assert [len(part) for part in parts][: len(parts) - 1] == sizes[: len(parts) - 1]
 
 
+@given(st.integers(0, 20), st.integers(1, 7))
+def test_slices_are_all_rows_in_their_order(rows: int, row_count: int) -> None:
+    block = block_from_rows([Row(n, [str(n)]) for n in range(rows)])
+
+    slices = list(block.slices(row_count))
+
+    assert [row for part in slices for row in part] == list(block)
+    assert all(len(part) == row_count for part in slices[:-1])
+
+
 def test_row_that_is_too_short_for_the_key_is_sorted_as_a_blank_key() -> None:
     rows = [["x", "b"], ["short"], ["y", "a"], []]
 

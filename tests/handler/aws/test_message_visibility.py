@@ -12,7 +12,14 @@ from handler.aws import message_visibility
 from handler.aws.message_visibility import receive_count, set_retry_delay
 from handler.upload_import import COMMIT_RESERVE_S
 from salespro_cli.sandbox.local_aws import REGION, UPLOADS
-from salespro_core.errors import ClaimHeld, ObjectRefused, StoreUnavailable
+from salespro_core.errors import (
+    ClaimHeld,
+    ObjectRefused,
+    ObjectUnavailable,
+    OutOfTime,
+    ScanPending,
+    StoreUnavailable,
+)
 from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims
@@ -141,8 +148,8 @@ def test_unreachable_queue_takes_less_time_than_is_reserved(
     assert attempts * attempt_s <= COMMIT_RESERVE_S
 
 
-def test_delivery_during_another_attempt_returns_later_each_time(cloud: Cloud) -> None:
-    """A second message of a long file must not be delivered five times meanwhile."""
+def delays_after(cloud: Cloud, *failures: tuple[Exception, int]) -> list[int]:
+    """The delays that are set, in seconds, for each error and number of deliveries."""
     cloud.put("a.csv", csv_bytes(appointment("A-1")))
     handle = cloud.receive()["Records"][0]["receiptHandle"]
     delays_s: list[int] = []
@@ -150,17 +157,37 @@ def test_delivery_during_another_attempt_returns_later_each_time(cloud: Cloud) -
         "provide-client-params.sqs.ChangeMessageVisibility",
         lambda params, **_: delays_s.append(params["VisibilityTimeout"]),
     )
+    for error, count in failures:
+        message = sqs_message("", receipt_handle=handle, receive_count=str(count))
+        set_retry_delay(message, error, app.logger)
+    return delays_s
 
-    for count, lease_s in (
-        ("1", 7),
-        ("2", 7),
-        ("2", 900),
-        ("3", 7),
-        ("4", 7),
-        ("5", 7),
-    ):
-        message = sqs_message("", receipt_handle=handle, receive_count=count)
-        set_retry_delay(message, ClaimHeld("It is held.", lease_s), app.logger)
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ScanPending("No result."), [60, 120, 240, 480, 900, 900, 900]),
+        (StoreUnavailable("No answer."), [15, 30, 60, 120, 240, 900, 900]),
+        (ObjectUnavailable("No answer."), [15, 30, 60, 120, 240, 900, 900]),
+        (OutOfTime("Stopped."), [0] * 7),
+        (ObjectRefused("Not CSV."), []),
+    ],
+    ids=["scan", "database", "object", "time", "refused"],
+)
+def test_delay_doubles_up_to_a_quarter_of_an_hour(
+    cloud: Cloud, error: Exception, expected: list[int]
+) -> None:
+    failures = [(error, count) for count in (1, 2, 3, 4, 5, 10, 999_999_999)]
+
+    assert delays_after(cloud, *failures) == expected
+
+
+def test_delivery_during_another_attempt_returns_later_each_time(cloud: Cloud) -> None:
+    """A second message of a long file must not be delivered five times meanwhile."""
+    held = [(1, 7), (2, 7), (2, 900), (3, 7), (4, 7), (5, 7)]
+    failures = [(ClaimHeld("It is held.", lease_s), n) for n, lease_s in held]
+
+    delays_s = delays_after(cloud, *failures)
 
     assert delays_s == [8, 480, 901, 1920, 7680, 7680]
     maximum_s = (

@@ -148,20 +148,22 @@ def test_labels_in_one_cell_refuse_the_file(line: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "label"),
     [
-        pytest.param('_id,saleAmount,"Notes\na1,5,\na2,6,"', id="last-label"),
-        pytest.param('_id,"Notes,saleAmount\na1,5,6\na2,x",7,8', id="in-the-middle"),
-        pytest.param('_id,"Notes\na1,5\na2,""6"""', id="doubled-quotes"),
-        pytest.param('_id,"saleAmount\na1,5\n",Notes', id="known-label"),
+        pytest.param('_id,saleAmount,"Notes\na1,5,\na2,6,"', 3, id="last-label"),
+        pytest.param('_id,"Notes,saleAmount\na1,5,6\na2,x",7,8', 2, id="in-the-middle"),
+        pytest.param('_id,"Notes\na1,5\na2,""6"""', 2, id="doubled-quotes"),
+        pytest.param('_id,"saleAmount\na1,5\n",Notes', 2, id="known-label"),
     ],
 )
-def test_rows_inside_a_label_refuse_the_file_without_their_cells(line: str) -> None:
+def test_rows_inside_a_label_refuse_the_file_without_their_cells(
+    line: str, label: int
+) -> None:
     """The label would be listed as ignored, with the personal data of the rows."""
     with pytest.raises(InputError) as refused:
         layout(line + "\n")
 
-    assert "quote" in str(refused.value)
+    assert f"a quote that is opened in label {label} " in str(refused.value)
     assert "a1" not in str(refused.value)
 
 

@@ -17,10 +17,14 @@ from tests.support.builders import APPOINTMENT, USER, items_of
 EXPORTS = (APPOINTMENTS, USERS)
 
 
+def opened(body: bytes) -> ExportReader:
+    return ExportReader(io.BytesIO(body), EXPORTS, Rejects(), is_lenient=False)
+
+
 def refusal(text: str | bytes) -> str:
     body = text.encode() if isinstance(text, str) else text
     with pytest.raises(UnreadableObject) as refused:
-        ExportReader(io.BytesIO(body), EXPORTS, Rejects(), is_lenient=False)
+        opened(body)
     return str(refused.value)
 
 
@@ -158,6 +162,23 @@ def test_header_after_other_lines_is_found(
         f"Line 1 is not a header; the header seems to be in line {lines + 2}. "
         "Delete the lines before it and import or upload the file again."
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "is_header"),
+    [
+        ("_id,isSale", True),
+        ("User Object ID,First Name", True),
+        ("isSale,saleAmount", False),
+    ],
+)
+def test_header_after_other_lines_needs_its_key(
+    header: str, *, is_header: bool
+) -> None:
+    with pytest.raises(InputError) as refused:
+        opened(f"Report\n{header}\na1,TRUE\n".encode())
+
+    assert ("seems to be in line 2" in str(refused.value)) == is_header
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", "~", "\x01"])
