@@ -179,6 +179,7 @@ class _Recovery:
         end = index
         if self._check is None:
             return index
+        is_blank = self._cells is not None and not any(map(str.strip, self._cells))
         for _ in range(MAX_FRAGMENTS):
             row = self._read_row(index) if self._has_line(index) else None
             if row is None:
@@ -186,6 +187,10 @@ class _Recovery:
             cells, line_count = row
             index += line_count
             if not any(map(str.strip, cells)):
+                # That row is searched for, too.  A million lines of quotes only would take
+                # a hundred times as long if each of them looked beyond the next.
+                if is_blank and line_count > 1 and len(cells) != self._width:
+                    break
                 continue
             # The text of a cell without quotes has no quotes either.
             text = "".join(self._lines[index - line_count : index])

@@ -11,9 +11,11 @@ from itertools import count
 import pytest
 
 from salespro_core.csv_reader.recovery.line_buffer import MAX_ROW_CELLS, LineBuffer
+from salespro_core.csv_reader.recovery.next_row import _Recovery
 from salespro_core.csv_reader.recovery.problems import ROW_TOO_LONG, UNCLOSED_QUOTE
 from salespro_core.csv_reader.row_reader import MAX_COLUMNS, Row
 from salespro_core.errors import UnreadableObject
+from tests.core.csv_reader.damage import imported
 from tests.support.builders import read_rows
 
 LABELS = "_id,_created_at,_updated_at,isSale,resultFullString,customer.nameLast,customer.nameFirst,customer.estimateName,salesrep.email,salesrep.nameFirst,salesrep.nameLast,saleAmount"  # fmt: skip
@@ -156,6 +158,39 @@ def test_characters_that_recovery_reads_grow_linearly(
         pass
 
     assert read < 4 * size
+
+
+def test_lines_of_a_quote_only_are_searched_once_for_the_text_after_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two of them are a blank row; each of those rows looked at the next hundred."""
+    read = 0
+    read_row = _Recovery._read_row  # noqa: SLF001 -- counted
+
+    def counting(self: _Recovery, index: int) -> tuple[list[str], int] | None:
+        nonlocal read
+        read += 1
+        return read_row(self, index)
+
+    monkeypatch.setattr(_Recovery, "_read_row", counting)
+    rows = 500
+    body = f"{LABELS}\n{appointment(1)}" + '"\n"\n' * rows + appointment(2)
+
+    found, rejects, warnings = imported(body.encode())
+
+    assert (sorted(found), rejects, warnings) == (["a00000001", "a00000002"], [], {})
+    assert read < 3 * rows
+
+
+def test_text_after_lines_of_a_quote_only_is_no_appointment() -> None:
+    text = "roof, siding, gutters, windows, doors, a, b, c, d, e, f, g\n"
+    rows = "".join(map(appointment, range(30)))
+
+    for lines in ('"\n"\n' * 50, '"\n"\n\n' * 3, '"\n"\n' + "," * 11 + "\n"):
+        found, [reject], _ = imported(f"{LABELS}\n{rows}{lines}{text}".encode())
+
+        assert len(found) == 30
+        assert reject.cells[-1] == " g"
 
 
 @pytest.mark.parametrize(
