@@ -19,6 +19,7 @@ import pytest
 
 from salespro_core.csv_reader.decoding.file_formats import check_format
 from salespro_core.errors import UnreadableObject
+from tests.core.csv_reader.damage import imported
 from tests.support.builders import appointment, csv_bytes, read_rows
 
 CSV = csv_bytes(*[appointment(f"A-{n}") for n in range(9)])
@@ -145,6 +146,28 @@ FORMATS = [
     ("DuckDB", bytes(8) + b"DUCK" + bytes(8)),
     ("Access", b"\0\x01\0\0Standard ACE DB\0"),
     ("PostScript", b"%!PS-Adobe-3.0\n"),
+    ("zstd", b"\x50\x2a\x4d\x18\x04\0\0\0\1\2\3\4\x28\xb5\x2f\xfd"),
+    ("Arrow", b"\xff\xff\xff\xff\x10\x01\0\0\x10\0\0\0"),
+    ("macOS", b"\0\x05\x16\x07\0\x02\0\0Mac OS X        "),
+    ("macOS", b"\0\0\0\x01Bud1\0\0\x10\0"),
+    ("Windows shortcut", b"L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0F"),
+    ("zip archive", b"PK\x07\x08PK\x03\x04"),
+    ("Ogg", b"OggS\0\x02"),
+    ("a spreadsheet saved as XML", b'<?xml version="1.0"?>\r\n<?mso-application progid="Excel.Sheet"?>\r\n<Workbook>'),
+    ("a spreadsheet saved as XML", b'<?xml version="1.0" encoding="UTF-8"?>\n<office:document>'),
+    ("SYLK", b'ID;PWXL;N;E\r\nP;PGeneral\r\nC;Y1;X1;K"_id"\r\n'),
+    ("SYLK", b"ID;PSCALC3\nB;Y2;X2\n"),
+    ("DIF", b'TABLE\r\n0,1\r\n"EXCEL"\r\nVECTORS\r\n'),
+    ("a link", b"[InternetShortcut]\r\nURL=https://example.com/\r\n"),
+    ("INI", b"[export]\nname=a\n"),
+    ("git-annex", b"/annex/objects/SHA256E-s123--abc.csv\n"),
+    ("git-annex", b"../.git/annex/objects/xx/yy/SHA256E-s1--a.csv/SHA256E-s1--a.csv"),
+    ("DVC", b"outs:\n- md5: a304afb96060aad90176268345e10355\n  size: 1\n  path: a.csv\n"),
+    ("JSON", b"[]"),
+    ("JSON", b"{"),
+    ("JSON", b"{ _id: 'a1', isSale: true }"),
+    ("JSON", b"[1, 2]"),
+    ("XML", b"<Error><Code>AccessDenied</Code></Error>"),
 ]  # fmt: skip
 
 
@@ -161,6 +184,26 @@ def test_other_format_is_refused_by_its_name(
     assert name in said
     assert said.startswith("This is ")
     assert "not a CSV file: " in said
+
+
+@pytest.mark.parametrize("quotes", ["[]", "{}", "<>"])
+def test_labels_in_brackets_are_neither_json_nor_xml(quotes: str) -> None:
+    start, end = quotes
+    lines = ("_id", "isSale"), ("a1", "TRUE"), ("a2", "FALSE")
+    body = "".join(f"{start}{a}{end},{start}{b}{end}\n" for a, b in lines)
+
+    with pytest.raises(UnreadableObject) as refused:
+        imported(body.encode())
+
+    assert str(refused.value) == (
+        f"The cells are in quotes of another kind (U+{ord(start):04X}); export the file "
+        'with double quotes (").'
+    )
+
+
+@pytest.mark.parametrize("header", [b"ID;PHONE;_id", b"id;p"])
+def test_labels_with_semicolons_are_no_sylk_file(header: bytes) -> None:
+    check_format(header + b"\n1;2;3\n")
 
 
 @pytest.mark.parametrize(
