@@ -71,7 +71,7 @@ _NOT_A_DATE = "is not a date such as 2025-06-18 or 06/18/2025"
 _NOT_A_US_DAY = "is not a day of the calendar (read as month, day)"
 _NOT_A_BOOLEAN = "is not TRUE or FALSE (nor 1, 0, YES, NO, Y, N)"
 _MONEY = re.compile(r"(-?)\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2})0*)?")
-_MAILTO = re.compile(r"\A(?:\s*mailto:)+\s*", re.IGNORECASE)
+_MAILTO = re.compile(r"\A(?:\s*mailto:(?://)?)+\s*", re.IGNORECASE)
 _PLAIN_IN_ADDRESSES = (string.ascii_letters + "@._-\n").encode()
 _NO_AT = bytes(set(range(256)) - set(b"@\n"))
 # As in 1.2E18, 1E-05 and 1.2x1018.

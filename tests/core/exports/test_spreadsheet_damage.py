@@ -181,7 +181,7 @@ def test_identifier_and_address_lose_what_is_invisible_around_them(around: str) 
     "cell",
     [
         "mailto:ann@example.com", "MAILTO: ann@example.com", " mailto:ann@example.com",
-        "mailto:mailto:ann@example.com", "mailto: Mailto:mailto: ann@example.com",
+        "mailto://ann@example.com", "mailto:mailto:ann@example.com", "mailto: Mailto:mailto: ann@example.com",
     ],
 )  # fmt: skip
 def test_address_loses_mailto(cell: str) -> None:
