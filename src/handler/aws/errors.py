@@ -81,6 +81,21 @@ _SETUP_FIXES = {
     "NoRegionError": "set AWS_REGION",
     "ProfileNotFound": "correct AWS_PROFILE",
     "PartialCredentialsError": "set both parts of the AWS credentials",
+    **dict.fromkeys(
+        (
+            "UnauthorizedSSOTokenError",
+            "SSOTokenLoadError",
+            "TokenRetrievalError",
+            "LoginRefreshRequired",
+            "LoginTokenLoadError",
+            "RefreshWithMFAUnsupportedError",
+        ),
+        "the AWS sign-in has expired: sign in again",
+    ),
+    **dict.fromkeys(
+        ("ConfigParseError", "ConfigNotFound", "InvalidConfigError"),
+        "correct the AWS configuration file",
+    ),
 }
 
 
@@ -104,10 +119,14 @@ def _fix(cause: Cause, code: str, message: str, permissions: str) -> str:
         return f"allow the role or user {permissions}"
     if is_kms and name in _KEY_FIXES:
         return _KEY_FIXES[name]
-    return _FIXES.get(
-        name,
-        f"check the names, the region and that the role or user has {permissions}",
+    # What S3 passes on from KMS is not about the object.
+    is_from_kms = code.casefold().startswith("kms")
+    other = (
+        "check the KMS key: its kind, its state and its policy"
+        if is_from_kms
+        else f"check the names, the region and that the role or user has {permissions}"
     )
+    return _FIXES.get(name, other)
 
 
 _KEY_FIXES = {
