@@ -10,10 +10,10 @@ from itertools import islice
 from salespro_core.csv_reader.labels import (
     REJECT_LABELS,
     fold_label,
-    known_label_inside,
     label_parts,
     near_miss,
     printable_label,
+    similar_label,
 )
 from salespro_core.errors import HeaderMismatch, UnreadableObject
 from salespro_core.exports.columns import Column, Export
@@ -239,8 +239,8 @@ def find_mistakes(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]
 def find_similar(
     ignored: Iterable[str], missing: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """A few ignored labels, each with the label of a missing column that it contains."""
-    pairs = ((label, known_label_inside(label, missing)) for label in ignored)
+    """A few ignored labels, each with the label of a missing column that it may be."""
+    pairs = ((label, similar_label(label, missing)) for label in ignored)
     found = ((printable_label(label), known) for label, known in pairs if known)
     return islice(found, MAX_SIMILAR)
 

@@ -59,6 +59,8 @@ _SEPARATORS = re.compile(r"[,;\t|^:~\r\n]")
 _LONGEST = 300
 _SHORTEST_CUT_OFF = _SHORTEST_WITH_A_TYPO = 5
 _SHORTEST_INSIDE = 8
+# Shorter words are in many labels: id, at.
+_SHORTEST_PART = 4
 # The labels that rejects.csv has before those of the file.
 REJECT_LABELS = ("reject_line", "reject_column", "reject_reason")
 # A unit after a label is not another column.
@@ -137,12 +139,17 @@ def near_miss(label: str, known: Collection[str]) -> str | None:
     return None
 
 
-def known_label_inside(label: str, known: Collection[str]) -> str | None:
-    """The known label that is a part of an unknown label: `saleAmountTax`, `Email Address`."""
+def similar_label(label: str, known: Collection[str]) -> str | None:
+    """The known label that is a part of an unknown label, or whose last words this label has.
+
+    `saleAmountTax` and `amount`, `Email Address`, `Office` and `Is Active`.
+    """
     if len(label) > _LONGEST:
         return None
     spelling = _Spelling.of(label)
-    return next((it for it in known if spelling.contains(_known_spelling(it))), None)
+    return next(
+        (it for it in known if spelling.contains(_known_spelling(it))), None
+    ) or next((it for it in known if spelling.is_part_of(it)), None)
 
 
 def label_parts(label: str, known: Collection[str]) -> list[str]:
@@ -258,6 +265,13 @@ class _Spelling:
             self.words[start : start + size] == known.words
             for start in range(len(self.words) - size + 1)
         )
+
+    def is_part_of(self, name: str) -> bool:
+        """Whether these are the last words of a known label, or those beside its slash."""
+        words = self.words[1:] if self.words[:1] == ("is",) else self.words
+        ends = [_known_spelling(part).words for part in name.split("/")]
+        is_long = sum(map(len, words)) >= _SHORTEST_PART
+        return is_long and (words in ends or words == ends[-1][-len(words) :])
 
     def is_equal(self, known: _Spelling) -> bool:
         """Whether the letters, but for a typo, or the words are those of a label."""

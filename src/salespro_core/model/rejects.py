@@ -33,7 +33,7 @@ def encoding_warning(encoding: str) -> str:
 
 
 def ignored_warning(label: str, known: str) -> str:
-    """The warning about an ignored label that contains the label of a missing column."""
+    """The warning about an ignored label that may be that of a missing column."""
     return (
         f"{_MISSING_LABEL} {known!r}, and {label!r} was ignored: if it is that column, "
         "correct its label and import or upload the file again"

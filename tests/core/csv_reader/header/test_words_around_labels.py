@@ -50,6 +50,35 @@ def test_label_with_another_word_is_ignored_with_a_warning(
         assert mentioned(found) in export.labels
 
 
+@pytest.mark.parametrize(
+    ("key", "written", "known"),
+    [
+        ("_id", "amount", "saleAmount"),
+        ("_id", "Amount", "saleAmount"),
+        ("_id", "email", "salesrep.email"),
+        ("User Object ID", "Active", "Active/Inactive"),
+        ("User Object ID", "Active?", "Active/Inactive"),
+        ("User Object ID", "is_active", "Active/Inactive"),
+        ("User Object ID", "Inactive", "Active/Inactive"),
+        ("User Object ID", "Office", "Assigned Office"),
+        ("User Object ID", "Login", "Last Login"),
+        ("User Object ID", "Name", "First Name"),
+    ],
+)
+def test_label_with_a_part_of_a_missing_label_is_ignored_with_a_warning(
+    key: str, written: str, known: str
+) -> None:
+    """It may be the missing column, whose values would be lost without a word."""
+    assert warnings(f"{key},{written}\na1,\n") == {ignored_warning(written, known): 1}
+
+
+def test_label_of_another_column_has_no_warning() -> None:
+    for written in ("Notes", "id", "customer", "created", "Date", "status", "#"):
+        assert warnings(f"_id,{written}\na1,\n") == {}, written
+        assert warnings(f"User Object ID,{written}\na1,\n") == {}, written
+    assert warnings("_id,saleAmount,amount\na1,,\n") == {}
+
+
 def test_few_labels_are_in_warnings_and_none_if_the_file_has_the_column() -> None:
     many = ",".join(f"saleAmount tax {n}" for n in range(1000))
 
