@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from salespro_core.csv_reader.block import Block
 from salespro_core.csv_reader.csv_injection import names_labels, unescape_formula
 from salespro_core.csv_reader.header import Layout, find_columns
-from salespro_core.csv_reader.labels import fold_label
+from salespro_core.csv_reader.labels import REJECT_LABELS, fold_label
 from salespro_core.csv_reader.recovery.problems import TRUNCATION_PROBLEMS
 from salespro_core.errors import HeaderMismatch
 from salespro_core.exports.columns import Export
@@ -52,7 +52,7 @@ class HeaderRows:
             )
             for export in exports
         ]
-        self._labels = set(map(fold_label, layout.labels)).union(
+        self._labels = set(map(fold_label, (*layout.labels, *REJECT_LABELS))).union(
             *(known for _, known in self._known)
         )
 

@@ -44,6 +44,22 @@ def test_header_without_a_line_end_before_it_is_named(
     assert warnings == {}
 
 
+@pytest.mark.parametrize("line_end", ["\n", ""])
+@pytest.mark.parametrize("export", EXPORTS)
+def test_rejects_file_after_an_export_is_another_header(
+    export: str, line_end: str
+) -> None:
+    """Its cells are one column after the other, and its apostrophes would be stored."""
+    labels = ",".join(LABELS[export])
+    rejects = f"reject_line,reject_column,reject_reason,{labels}"
+    row = written(export, "minimal")[0]
+    body = f"{labels}\n{row}{line_end}{rejects}\n3,x,is empty,{row}\n"
+    line, verb = (3, "is") if line_end else (2, "goes on with")
+
+    with pytest.raises(HeaderMismatch, match=f"^Line {line} {verb} another header"):
+        imported(body.encode())
+
+
 @pytest.mark.parametrize("last", ["", "5", "x", '"x"', "$5.00", "_id"])
 @pytest.mark.parametrize("header", ["_id,saleAmount", "_id,resultFullString,Notes"])
 def test_header_of_a_narrow_file_without_a_line_end_before_it_is_named(
