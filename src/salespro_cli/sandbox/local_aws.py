@@ -46,12 +46,13 @@ def listen(host: str, port: int) -> socket.socket:
     # Not by werkzeug, which prints its own message and ends the process.
     try:
         return socket.create_server((host, port))
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+    except (OSError, TypeError) as error:  # TypeError: it can be no name of a host
+        strerror = getattr(error, "strerror", None) or "No name of a host"
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
             message = f"Port {port} is taken: choose another with --port."
         else:
             # `create_server` appends the address to the text.
-            cause = str(error.strerror).partition(" (")[0]
+            cause = strerror.partition(" (")[0]
             message = (
                 f"The sandbox cannot listen on {host}, port {port} ({cause}): "
                 "choose another --host or --port."

@@ -181,6 +181,15 @@ def test_port_that_is_taken_is_one_error_line(terminal: Terminal, host: str) -> 
     assert list(terminal.folder.iterdir()) == []
 
 
+def test_host_that_can_be_no_name_is_one_error_line(terminal: Terminal) -> None:
+    done = terminal.run("sandbox", "--port", "5999", "--host", "x\u202e")
+
+    assert done.error == (
+        "The sandbox cannot listen on x , port 5999 (No name of a host): choose another "
+        "--host or --port."
+    )
+
+
 def test_host_that_is_not_this_machine_is_one_error_line(terminal: Terminal) -> None:
     done = terminal.run("sandbox", "--port", "5999", "--host", "192.0.2.1")
 

@@ -188,7 +188,7 @@ def test_other_format_is_refused_by_its_name(
 
 @pytest.mark.parametrize("quotes", ["[]", "{}", "<>"])
 def test_labels_in_brackets_are_neither_json_nor_xml(quotes: str) -> None:
-    start, end = quotes
+    start, end = quotes[0], quotes[1]
     lines = ("_id", "isSale"), ("a1", "TRUE"), ("a2", "FALSE")
     body = "".join(f"{start}{a}{end},{start}{b}{end}\n" for a, b in lines)
 
