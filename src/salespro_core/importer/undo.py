@@ -7,7 +7,7 @@ After a kill, the same call resumes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from salespro_core.importer.undo_target import find_target
 from salespro_core.model.outcome import (
     MOST_LEFT,
     SAMPLED_CHANGES,
+    Change,
     Left,
     Outcome,
 )
@@ -109,13 +110,14 @@ def undo_import(
                     f"The time ran out after {claim.counts.processed} rows; "
                     "the same undo, started again, resumes there."
                 )
-        if claim.counts.left:
-            # Read again: an earlier attempt may have met some of them.
+        left = sorted(met.values(), key=lambda row: row.key)
+        if len(left) < min(claim.counts.left, MOST_LEFT):
+            # An earlier attempt has met the others.
             left = connection.run(
                 "reading what is left",
                 partial(_left, target=target, options=options, met=met),
-            )
-            outcome = replace(outcome, left=tuple(left))
+            )[: claim.counts.left]
+        outcome = replace(outcome, left=tuple(left))
         if claim.keeps_changes:
             changes, deleted = connection.run(
                 "reading what was undone",
@@ -158,7 +160,7 @@ def dry_run_undo(
         for part in _planned(conn, target, options):
             outcome = replace(
                 outcome.with_counts(part.counts),
-                changes=(*outcome.changes, *part.changes)[:SAMPLED_CHANGES],
+                changes=tuple(_sampled((*outcome.changes, *part.changes))),
                 deleted=(*outcome.deleted, *part.deleted)[:SAMPLED_CHANGES],
                 left=(*outcome.left, *part.left)[:MOST_LEFT],
             )
@@ -173,6 +175,12 @@ def dry_run_undo(
     with Rejects() as rejects:
         callbacks.publish(outcome, rejects)
     return outcome
+
+
+def _sampled(changes: Sequence[Change]) -> Iterator[Change]:
+    """The first changes of each kind."""
+    for is_new in (False, True):
+        yield from [c for c in changes if c.is_new is is_new][:SAMPLED_CHANGES]
 
 
 def _start(target: Target, upload: Upload, options: Options) -> Outcome:

@@ -49,9 +49,9 @@ def read_changes(
     return tuple(change for (_, read), rows in results for change in read(rows, names))
 
 
-_DELETED = """
+_KEYS = """
 SELECT key FROM {changes}
- WHERE import_id = %(import_id)s::bigint AND kind = 'deleted' AND table_name = %(table)s
+ WHERE import_id = %(import_id)s::bigint AND kind = %(kind)s AND table_name = %(table)s
  ORDER BY key
  LIMIT %(limit)s::int
 """
@@ -60,7 +60,7 @@ SELECT key FROM {changes}
 def read_undone(
     conn: Connection, export: Export, claim: Claim, *, limit: int
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """The first rows that an undo has restored, and the keys of the first it has deleted.
+    """The first rows that an undo has restored or created again, and deleted ones' keys.
 
     Args:
         conn: in a transaction.
@@ -76,8 +76,13 @@ def read_undone(
     changes = sql.Identifier(claim.schema, CHANGES)
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(sql.SQL(_UPDATED).format(changes=changes), values).fetchall()
-    deleted = conn.execute(sql.SQL(_DELETED).format(changes=changes), values).fetchall()
-    return tuple(_read_updated(rows, names)), tuple(key for (key,) in deleted)
+    query = sql.SQL(_KEYS).format(changes=changes)
+    created, deleted = (
+        [key for (key,) in conn.execute(query, {**values, "kind": kind})]
+        for kind in ("created", "deleted")
+    )
+    again = (Change(key=key, is_new=True, fields={}) for key in created)
+    return (*_read_updated(rows, names), *again), tuple(deleted)
 
 
 # It goes from key to key by the primary key: one row may have thousands of records.
