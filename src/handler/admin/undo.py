@@ -27,6 +27,7 @@ from salespro_core.report.undo_words import next_step_after_undo, verdict_of_und
 
 # For the report and the completion.
 _RESERVE_S = 10.0
+_FIELDS = frozenset({"action", "import", "dry_run", "scheduled"})
 _FORM = 'Invoke with {"action": "undo", "import": 7}, and optionally "dry_run": true.'
 
 
@@ -41,12 +42,16 @@ def undo(event: Mapping[str, Any], remaining_s: Callable[[], float]) -> dict[str
         The answer, with the counts and the location of the report, and without a cell.
     """
     import_id, is_dry_run = event.get("import"), event.get("dry_run", False)
-    # type(): isinstance() accepts a bool as an int.
-    if not (type(import_id) is int and 0 < import_id < 2**63) or not isinstance(
-        is_dry_run, bool
+    if not (
+        # type(): isinstance() accepts a bool as an int.
+        type(import_id) is int
+        and 0 < import_id < 2**63
+        and isinstance(is_dry_run, bool)
+        # An unknown field may be a misspelt `dry_run`.
+        and event.keys() <= _FIELDS
     ):
         return _failure(
-            "Nothing was undone: the event needs the number of an import.", _FORM
+            "Nothing was undone: the event does not have the form of an undo.", _FORM
         )
     reports: list[str] = []
     try:

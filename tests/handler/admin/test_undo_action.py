@@ -131,6 +131,8 @@ def test_log_line_has_neither_a_key_nor_a_cell(
         {},
         *({"import": value} for value in NO_NUMBERS),
         *({"import": 2, "dry_run": value} for value in NO_BOOLEANS),
+        # A misspelt wish for a dry run is not an undo.
+        *({"import": 2, name: True} for name in ("dryrun", "dry-run", "dryRun")),
     ],
     ids=json.dumps,
 )
@@ -144,7 +146,7 @@ def test_wrong_event_undoes_nothing_and_the_answer_has_the_form(
     assert answer == {
         "action": "undo",
         "ok": False,
-        "says": "Nothing was undone: the event needs the number of an import.",
+        "says": "Nothing was undone: the event does not have the form of an undo.",
         "remedy": 'Invoke with {"action": "undo", "import": 7}, and optionally '
         '"dry_run": true.',
     }
