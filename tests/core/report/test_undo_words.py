@@ -196,6 +196,11 @@ def test_text_report_of_an_undo_shows_only_the_first_rows_that_are_left() -> Non
             ],
             id="dry-run-of-an-undo",
         ),
+        pytest.param(
+            undone(is_dry_run=True, counts=Counts(left=3), changes=(), deleted=()),
+            ["What an undo would change Nothing. Left alone"],
+            id="dry-run-of-an-undo-that-leaves-all-rows",
+        ),
     ],
 )
 def test_page_of_an_undo_contains_these_texts(
