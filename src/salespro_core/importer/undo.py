@@ -18,7 +18,7 @@ from salespro_core.importer.attempt_claim import ClaimEnd, ClaimRequest, claim_u
 from salespro_core.importer.callbacks import NO_CALLBACKS, ImportCallbacks
 from salespro_core.importer.completed import complete_import
 from salespro_core.importer.options import DEFAULTS, Options
-from salespro_core.importer.undo_target import find_target
+from salespro_core.importer.undo_target import find_target, hold_changes
 from salespro_core.model.outcome import (
     MOST_LEFT,
     SAMPLED_CHANGES,
@@ -225,6 +225,7 @@ def _chunks(
             stored = claims.checkpoint(conn, before)
             if stored.undone_up_to != before.undone_up_to:
                 return stored  # only the reply to COMMIT was lost
+            hold_changes(conn, target)
             check_tables(conn, target.schema, [*target.export.tables, CHANGES])
             keys = next_keys(
                 conn,

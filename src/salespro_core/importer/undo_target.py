@@ -19,6 +19,8 @@ SELECT sync_type, status, changes, undoes, uploaded_at, file_path,
   FROM {history} AS target
  WHERE id = %(import_id)s
 """
+# An import that ends meanwhile skips a locked row when it looks for expired changes.
+_HOLD = "SELECT changes FROM {history} WHERE id = %(import_id)s FOR KEY SHARE"
 _UNFINISHED = {"failed": "failed", "in_progress": "not ended"}
 
 
@@ -48,16 +50,7 @@ def find_target(conn: Connection, *, import_id: int) -> Target:
             f"Import {import_id} has {_UNFINISHED[row['status']]}, so it cannot be undone: "
             "the next attempt would go on with it."
         )
-    if row["changes"] != KEPT:
-        reason = (
-            "they have expired, see KEEP_CHANGES_DAYS"
-            if row["changes"]
-            else "KEEP_CHANGES_DAYS was 0, they have expired, or an older version imported it"
-        )
-        raise UndoRefused(
-            f"What import {import_id} changed is not kept ({reason}), so it cannot be "
-            "undone. Import the file with the right rows again, or restore a backup."
-        )
+    _check_kept(import_id, row["changes"])
     [export] = [e for e in (APPOINTMENTS, USERS) if e.sync_type == row["sync_type"]]
     return Target(
         import_id=import_id,
@@ -67,4 +60,30 @@ def find_target(conn: Connection, *, import_id: int) -> Target:
         schema=schema,
         number=row["undone"] + 1,
         location=row["file_path"] or "",
+    )
+
+
+def hold_changes(conn: Connection, target: Target) -> None:
+    """Make sure that no change of the target expires before the transaction ends.
+
+    Raises:
+        UndoRefused: they have expired since `find_target`.
+        psycopg.Error: as `Connection.execute`.
+    """
+    query = on_history(_HOLD, target.schema)
+    row = conn.execute(query, {"import_id": target.import_id}).fetchone()
+    _check_kept(target.import_id, row and row[0])
+
+
+def _check_kept(import_id: int, changes: str | None) -> None:
+    if changes == KEPT:
+        return
+    reason = (
+        "they have expired, see KEEP_CHANGES_DAYS"
+        if changes
+        else "KEEP_CHANGES_DAYS was 0, they have expired, or an older version imported it"
+    )
+    raise UndoRefused(
+        f"What import {import_id} changed is not kept ({reason}), so it cannot be "
+        "undone. Import the file with the right rows again, or restore a backup."
     )

@@ -109,8 +109,8 @@ ROWS = {
     ),
     "test_undo_whose_connection_breaks_ends_in_the_state_of_a_clean_undo": Row(
         "crashes",
-        190,
-        "the connection breaks before each of the 71 statements of an undo, and after each "
+        182,
+        "the connection breaks before each of the 68 statements of an undo, and after each "
         "before its reply arrives; with and without a new connection",
         "the next call goes on with it, and the tables end as after one clean undo",
     ),

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.crashes
 OPTIONS = Options(checkpoint_rows=4)
 KEYS = [f"K{number:02}" for number in range(10)]
 # Of a clean undo of import 2: three chunks, and the look for a fourth.
-STATEMENTS = 71
+STATEMENTS = 68
 EXPECTED = Counts(updated=4, deleted=5, left=1)
 When = Literal["before", "after"]
 

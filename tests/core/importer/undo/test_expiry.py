@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
-from psycopg import Connection
+from psycopg import Connection, connect
 
 from salespro_core.errors import UndoRefused
+from salespro_core.importer import undo
+from salespro_core.importer.attempt_claim import ClaimRequest, claim_upload
 from salespro_core.importer.options import MOST_DAYS, Options
 from salespro_core.importer.run import import_upload
 from salespro_core.importer.undo import undo_import
+from salespro_core.postgres.retry import RetryingConnection
 from salespro_core.sync_history import kept_changes
+from salespro_core.sync_history.claims import Claim
+from salespro_core.sync_history.kept_changes import delete_expired
 from tests.support.builders import CsvRow, appointment, csv_bytes, upload
 
 KEYS = [f"K{number}" for number in range(9)]
@@ -106,3 +112,25 @@ def test_zero_days_delete_what_was_kept(conn: Connection) -> None:
         run_import(conn, appointment("X"), name=str(number), days=0)
 
     assert set(kept(conn).values()) == {(None, 0)}
+
+
+def test_changes_that_expire_just_before_the_undo_claims_stop_it(
+    conn: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the rows whose changes are deleted, the undo would say that all is done."""
+    before = conn.execute("TABLE salespro_appointment").fetchall()
+
+    def claim_late(connection: RetryingConnection, request: ClaimRequest) -> Claim:
+        with connect(database_url, autocommit=True) as other:
+            delete_expired(other, schema="public", keep=timedelta(0))
+        return claim_upload(connection, request)
+
+    age(conn, 1, -1)
+    monkeypatch.setattr(undo, "claim_upload", claim_late)
+    with pytest.raises(UndoRefused, match="they have expired"):
+        undo_import(conn, 2)
+
+    assert kept(conn)[2] == ("expired", 5)
+    assert conn.execute("TABLE salespro_appointment").fetchall() == before
+    status = conn.execute("SELECT status FROM salespro_sync_history WHERE undoes = 2")
+    assert status.fetchall() == [("failed",)]
