@@ -229,7 +229,7 @@ def create_statement(
     Args:
         export: has the table.
         schema: of the tables.
-        columns: of the table, without generated ones.
+        columns: those of the deleted rows that the table has, without generated ones.
     """
     return sql.SQL("""
         INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
@@ -247,10 +247,20 @@ def create_statement(
     )
 
 
-COLUMNS = """
-SELECT attname FROM pg_attribute
- WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
-"""
+# The deleted rows that have the same columns: the table may have got more since.
+COLUMNS = sql.SQL("""
+SELECT columns, array_agg(key ORDER BY key)
+  FROM (SELECT key,
+               (SELECT array_agg(attname::text ORDER BY attnum)
+                  FROM pg_attribute
+                 WHERE attrelid = %(relation)s::regclass AND attnum > 0
+                   AND NOT attisdropped AND attgenerated = ''
+                   AND fields -> attname::text IS NOT NULL) AS columns
+          FROM {changes}
+         WHERE import_id = %(import_id)s AND key = ANY(%(keys)s)
+           AND table_name = {table_name} AND kind = 'deleted') AS deleted
+ GROUP BY columns
+""")
 
 FORGET_ONLY_UPLOAD = sql.SQL("""
 DELETE FROM {seen}

@@ -134,14 +134,17 @@ class _Writer:
         return done
 
     def _create(self, keys: Sequence[str]) -> set[str]:
-        table = self._names["table"].as_string(self._conn)
-        columns = [
-            name for (name,) in self._conn.execute(reversal_sql.COLUMNS, [table])
-        ]
-        statement = reversal_sql.create_statement(
-            self._target.export, self._target.schema, columns
-        )
-        done = self._run(statement, keys)
+        relation = self._names["table"].as_string(self._conn)
+        groups = self._conn.execute(
+            reversal_sql.COLUMNS.format(**self._names),
+            {**self._values, "keys": keys, "relation": relation},
+        ).fetchall()
+        done: set[str] = set()
+        for columns, same in groups:
+            statement = reversal_sql.create_statement(
+                self._target.export, self._target.schema, columns
+            )
+            done |= self._run(statement, same)
         names = [column.name for column in self._target.export.columns]
         self._run(reversal_sql.RECORD_CREATED, sorted(done), names=names)
         return done

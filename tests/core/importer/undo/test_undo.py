@@ -123,6 +123,21 @@ def test_columns_of_the_warehouse_are_kept_and_come_back(conn: Connection) -> No
     assert dump(conn) == before
 
 
+def test_row_is_created_again_in_a_table_that_has_got_another_column(
+    conn: Connection,
+) -> None:
+    run_import(conn, appointment("A"))
+    undo_import(conn, 1)
+    conn.execute(
+        "ALTER TABLE salespro_appointment ADD region text NOT NULL DEFAULT 'North'"
+    )
+    run_import(conn, appointment("B"), name="b.csv")
+
+    assert undo_import(conn, 2).counts == Counts(created=1)
+    rows = conn.execute("SELECT id, region FROM salespro_appointment ORDER BY id")
+    assert rows.fetchall() == [("A", "North"), ("B", "North")]
+
+
 @pytest.mark.parametrize(
     ("obstacle", "reason"),
     [
