@@ -72,7 +72,7 @@ def hold_changes(conn: Connection, target: Target) -> None:
     """
     query = on_history(_HOLD, target.schema)
     row = conn.execute(query, {"import_id": target.import_id}).fetchone()
-    _check_kept(target.import_id, row and row[0])
+    _check_kept(target.import_id, row[0] if row else None)
 
 
 def _check_kept(import_id: int, changes: str | None) -> None:
