@@ -175,17 +175,31 @@ def _events(
         change = RowChange(table=table, key=key, kind="created")
         return RowEvent(change=change, import_=import_ or None)
 
+    def events(life: Sequence[_Record], created_by: int | None) -> Iterator[RowEvent]:
+        created = creation(created_by)
+        # Changes before that are of a row that something else than an undo has deleted.
+        before = [record for record in life if _is_before(record, created)]
+        yield from _recorded(before)
+        rest = [record for record in life if not _is_before(record, created)]
+        if not (rest and rest[0].change.kind == "created"):
+            yield created
+        yield from _recorded(rest)
+
     life: list[_Record] = []
     for record in records:
         life.append(record)
         if record.change.kind == "deleted":
-            if life[0].change.kind != "created":
-                yield creation(record.created_by)
-            yield from _recorded(life)
+            yield from events(life, record.created_by)
             life = []
-    if stored and not (life and life[0].change.kind == "created"):
-        yield creation(stored[0])
-    yield from _recorded(life)
+    if stored:
+        yield from events(life, stored[0])
+    else:
+        yield from _recorded(life)
+
+
+def _is_before(record: _Record, created: RowEvent) -> bool:
+    at = record.change.changed_at
+    return at is not None and created.at is not None and at < created.at
 
 
 def _recorded(life: Sequence[_Record]) -> Iterator[RowEvent]:

@@ -149,6 +149,30 @@ def test_row_deleted_by_somebody_else_is_not_stored_any_more(conn: Connection) -
     assert [summary(event)[0] for event in story.events] == ["updated"]
 
 
+def test_row_that_somebody_else_deleted_is_created_after_its_earlier_changes(
+    conn: Connection,
+) -> None:
+    for amount in (1, 2):
+        import_amount(conn, "A", amount)
+    conn.execute("DELETE FROM salespro_appointment")
+    import_amount(conn, "A", 3)
+    import_amount(conn, "A", 4)
+
+    first = [
+        ("updated", 2, None, ("1.00", "2.00")),
+        ("created", 3, None, None),
+        ("updated", 4, None, ("3.00", "4.00")),
+    ]
+    assert [summary(event) for event in story_of(conn, "A").events] == first
+    undo(conn, 4)
+    undo(conn, 3)
+    assert [summary(event) for event in story_of(conn, "A").events] == [
+        *first,
+        ("updated", 5, 4, ("4.00", "3.00")),
+        ("deleted", 6, 3, ("3.00", None)),
+    ]
+
+
 def test_key_of_an_appointment_and_a_user_has_two_stories(conn: Connection) -> None:
     import_amount(conn, "A", 1)
     run(conn, csv_bytes(user("A", First_Name="Ann")))
