@@ -142,9 +142,14 @@ def claim(
     if row is None or (row["status"] != "completed" and "lease_s" in row):
         # No row: it existed a moment ago, so another session deletes from the history.
         retry_after_s = max(1, (row and row["lease_s"]) or 1)
+        doing, following = (
+            (f"importing {upload.location}", "the next delivery")
+            if undoes is None
+            else (f"undoing import {undoes}", "the same undo, started again,")
+        )
         raise ClaimHeld(
-            f"Another attempt is importing {upload.location}; "
-            f"if it has died, the next delivery can take over in {retry_after_s} s.",
+            f"Another attempt is {doing}; if it has died, {following} can take over in "
+            f"{retry_after_s} s.",
             retry_after_s,
         )
     return Claim(

@@ -209,7 +209,11 @@ def test_second_undo_waits_while_the_first_has_the_claim(
 
     def undo_beside(_outcome: Outcome) -> None:
         nonlocal held
-        with connection.connect(database_url) as other, pytest.raises(ClaimHeld):
+        message = "Another attempt is undoing import 2; .* the same undo"
+        with (
+            connection.connect(database_url) as other,
+            pytest.raises(ClaimHeld, match=message),
+        ):
             undo_import(other, 2)
         held += 1
 
