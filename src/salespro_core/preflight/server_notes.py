@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from salespro_core.postgres.schema import expected_schema
-from salespro_core.preflight.database import SetupNote, SetupProblem, pin_home
+from salespro_core.preflight.database import (
+    SetupNote,
+    SetupProblem,
+    needed_privileges,
+    pin_home,
+)
 
 # `make postgres-versions` runs the tests on these.
 NEWEST_TESTED_VERSION = 18
@@ -63,7 +68,7 @@ def row_security_notes(conn: Connection) -> Iterator[SetupNote | SetupProblem]:
     """
     pin_home(conn)
     for table, is_filtered, missing, remedy in conn.execute(
-        _ROW_SECURITY, [list(expected_schema().tables)]
+        _ROW_SECURITY, needed_privileges()
     ):
         if not is_filtered:
             yield SetupProblem(
@@ -72,9 +77,15 @@ def row_security_notes(conn: Connection) -> Iterator[SetupNote | SetupProblem]:
                 "make sure that neither the role nor the database sets row_security",
             )
         elif missing:
+            effect = (
+                # Such a DELETE finds no row.
+                "undos and the deletion of old changes leave rows without an error"
+                if missing == "DELETE"
+                else "imports and dry runs are refused"
+            )
             yield SetupProblem(
                 f"row-level security of {table} has no policy by which the role may "
-                f"{missing}: imports and dry runs are refused",
+                f"{missing}: {effect}",
                 remedy,
             )
         else:
@@ -92,16 +103,20 @@ SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
  WHERE relpersistence = 'u'
  ORDER BY position
 """
-# Source: PostgreSQL documentation, pg_policy: polcmd is r, a, w or *; polroles 0 is PUBLIC.
+# Source: PostgreSQL documentation, pg_policy: polcmd is r, a, w, d or *; polroles 0 is PUBLIC.
 _ROW_SECURITY = """
 SELECT name, current_setting('row_security')::bool, missing,
        format('ALTER ROLE %%I BYPASSRLS;', current_user)
-  FROM unnest(%s::text[]) WITH ORDINALITY AS expected (name, position)
+  FROM (SELECT name, array_agg(command) AS commands, min(position) AS position
+          FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY
+               AS needed (name, command, position)
+         GROUP BY name) AS expected
   JOIN pg_class ON pg_class.oid = to_regclass(name)
        CROSS JOIN LATERAL (
        SELECT string_agg(command, ', ' ORDER BY command) AS missing
-         FROM (VALUES ('r', 'SELECT'), ('a', 'INSERT'), ('w', 'UPDATE')) AS needed (code, command)
-        WHERE NOT EXISTS (
+         FROM (VALUES ('r', 'SELECT'), ('a', 'INSERT'), ('w', 'UPDATE'), ('d', 'DELETE'))
+              AS known (code, command)
+        WHERE command = ANY(commands) AND NOT EXISTS (
               SELECT FROM pg_policy
                WHERE polrelid = pg_class.oid AND polpermissive AND polcmd::text IN (code, '*')
                  AND EXISTS (SELECT FROM unnest(polroles) AS granted (id)

@@ -1,4 +1,4 @@
-"""Each unusual server, setting or policy gives one note or problem that says its effect."""
+"""Each unusual server or setting gives one note or problem that says its effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from salespro_core.postgres.session import transaction
 from salespro_core.preflight import server_notes
 from salespro_core.preflight.database import SetupNote, SetupProblem
 from salespro_core.preflight.server_notes import row_security_notes, table_notes
-from tests.support.databases import IMPORTER_GRANTS, temporary_role
+from tests.support.databases import temporary_role
 from tests.support.function.check_answers import SETTINGS_OF_THE_TEST_SERVER
 from tests.support.servers.local_postgres import run_postgres
 from tools.postgres_binaries import find_in_wheel
@@ -243,75 +243,3 @@ def test_unlogged_table_is_noted(conn: Connection, database_url: str) -> None:
     note = one(database_url, table_notes)
 
     assert note.description == "salespro_users is UNLOGGED"
-
-
-@pytest.fixture
-def role_url(database_url: str) -> Iterator[str]:
-    """The importer's role, which owns no table and so is subject to policies."""
-    with temporary_role(database_url, *IMPORTER_GRANTS) as url:
-        yield url
-
-
-def test_row_security_without_policies_is_a_problem_whose_remedy_helps(
-    conn: Connection, role_url: str
-) -> None:
-    conn.execute("ALTER TABLE salespro_users ENABLE ROW LEVEL SECURITY")
-
-    problem = one(role_url, row_security_notes)
-    assert isinstance(problem, SetupProblem)
-    conn.execute(problem.remedy.encode())
-
-    assert problem.description.startswith(
-        "row-level security of salespro_users has no policy by which the role may "
-        "INSERT, SELECT, UPDATE: imports and dry runs are refused"
-    )
-    assert results(role_url, row_security_notes) == []
-
-
-def test_policies_for_some_commands_leave_the_others_a_problem(
-    conn: Connection, role_url: str
-) -> None:
-    conn.execute("ALTER TABLE salespro_users ENABLE ROW LEVEL SECURITY")
-    conn.execute("CREATE POLICY read ON salespro_users FOR SELECT USING (true)")
-    conn.execute("CREATE POLICY mine ON salespro_users TO pg_monitor USING (true)")
-    conn.execute(
-        "CREATE POLICY less ON salespro_users AS RESTRICTIVE FOR UPDATE USING (true)"
-    )
-
-    problem = one(role_url, row_security_notes)
-
-    assert "by which the role may INSERT, UPDATE:" in problem.description
-
-
-def test_policy_that_may_hide_rows_is_noted(conn: Connection, role_url: str) -> None:
-    conn.execute("ALTER TABLE salespro_users ENABLE ROW LEVEL SECURITY")
-    conn.execute("CREATE POLICY active ON salespro_users USING (is_active)")
-
-    note = one(role_url, row_security_notes)
-
-    assert isinstance(note, SetupNote)
-    assert (
-        note.description == "row-level security of salespro_users applies to the role"
-    )
-    assert "dry runs are refused" in note.meaning
-
-
-def test_row_security_off_with_policies_is_a_problem(
-    conn: Connection, role_url: str
-) -> None:
-    conn.execute("ALTER TABLE salespro_users ENABLE ROW LEVEL SECURITY")
-    conn.execute("CREATE POLICY everything ON salespro_users USING (true)")
-    in_database(conn, "row_security", "off")
-
-    problem = one(role_url, row_security_notes)
-
-    assert isinstance(problem, SetupProblem)
-    assert problem.description.startswith("row_security is off")
-
-
-def test_policies_do_not_matter_to_the_owner_of_the_tables(
-    conn: Connection, database_url: str
-) -> None:
-    conn.execute("ALTER TABLE salespro_users ENABLE ROW LEVEL SECURITY")
-
-    assert results(database_url, row_security_notes) == []
