@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salespro_core.csv_reader.header import read_header
+from salespro_core.csv_reader.labels import printable_label
 from salespro_core.errors import HeaderMismatch, InputError, UnknownExport
 from salespro_core.exports.catalogue import APPOINTMENTS, USERS
 from salespro_core.exports.columns import Export
@@ -244,3 +245,17 @@ def test_label_with_any_invisible_character_or_space_is_read_or_refused(
         assert char == "\0" or read_header([key, char], EXPORTS).ignored == ()
 
     assert ignored == []
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("x" * 99, "x" * 99),
+        ("x" * 100, "x" * 100),
+        ("x" * 101, "x" * 100 + "…"),
+        (" Notes\u200b\x1b ", "Notes\\u200b\\x1b"),
+    ],
+    ids=["shorter", "longest", "longer", "invisible"],
+)
+def test_label_in_a_message_is_short_and_printable(label: str, shown: str) -> None:
+    assert printable_label(label) == shown
