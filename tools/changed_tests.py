@@ -39,12 +39,17 @@ def select_tests(changed: Iterable[str]) -> list[str]:
 
 def package_tests(module: str) -> list[str]:
     """The test files of the package that has the module, and of the packages in it."""
-    match Path(module).parts:
+    folder = _folder(Path(module))
+    found = folder.rglob("test_*.py") if folder else ()
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def _folder(module: Path) -> Path | None:
+    """The folder of the tests of the module's package."""
+    match module.parts:
         case ["src", package, *folders, _] if package in _TREES:
-            folder = ROOT.joinpath("tests", _TREES[package], *folders)
-            found = folder.rglob("test_*.py")
-            return sorted(str(path.relative_to(ROOT)) for path in found)
-    return []
+            return ROOT.joinpath("tests", _TREES[package], *folders)
+    return None
 
 
 def _tests(changed: Path) -> Iterator[Path]:
@@ -54,9 +59,8 @@ def _tests(changed: Path) -> Iterator[Path]:
         case ["src", "salespro_core", "model", _]:
             for tested in _TESTS_OF_MODEL:
                 yield from (ROOT / "tests" / "core" / tested).rglob("test_*.py")
-        case ["src", package, *folders, file] if package in _TREES:
-            folder = ROOT.joinpath("tests", _TREES[package], *folders)
-            module = Path(file).stem.rstrip("_")
+        case ["src", *_] if folder := _folder(changed):
+            module = changed.stem.rstrip("_")
             # The tests of a module may have a folder of their own, or share one.
             tests = [
                 *sorted(folder.rglob(f"test_{module}*.py")),

@@ -32,7 +32,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_sessionfinish() -> None:
-    """Write the seconds of each test beside the data of coverage."""
+    """Write how long each test took, next to the data of coverage."""
     path = seconds_file(_coverage().get_data().data_filename())
     path.write_text(json.dumps(_seconds), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Actions that an operator or a schedule starts: check, migrate, reconcile.
+"""Actions that an operator or a schedule starts: check, migrate, reconcile, undo.
 
 In: an `{"action": …}` event; out: a JSON answer.
 May import: `salespro_core` and the rest of `handler`, except `app`.

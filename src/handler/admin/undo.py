@@ -27,6 +27,7 @@ from salespro_core.report.undo_words import next_step_after_undo, verdict_of_und
 
 # For the report and the completion.
 _RESERVE_S = 10.0
+# Of the event; `actions.py` reads the first and the last.
 _FIELDS = frozenset({"action", "import", "dry_run", "scheduled"})
 _FORM = 'Invoke with {"action": "undo", "import": 7}, and optionally "dry_run": true.'
 

@@ -48,8 +48,10 @@ def failure_of(error: Exception, permissions: str) -> Failure:
     if not isinstance(error, ClientError):
         cause, name = cause_of_exception(error), type(error).__name__
         if cause is Cause.SETUP:
-            fix = _SETUP_FIXES.get(
-                name, "correct the region, the endpoint and the names"
+            kinds = (kind.__name__ for kind in type(error).__mro__)
+            fix = next(
+                (_SETUP_FIXES[kind] for kind in kinds if kind in _SETUP_FIXES),
+                "correct the region, the endpoint and the names",
             )
         elif isinstance(error, NoCredentialsError):
             fix = "no AWS credentials were found: sign in, or check the role"
@@ -81,20 +83,37 @@ _SETUP_FIXES = {
     "NoRegionError": "set AWS_REGION",
     "ProfileNotFound": "correct AWS_PROFILE",
     "PartialCredentialsError": "set both parts of the AWS credentials",
+    # As names: an older botocore lacks some of the classes.
     **dict.fromkeys(
         (
-            "UnauthorizedSSOTokenError",
-            "SSOTokenLoadError",
+            "SSOError",
+            "LoginError",
             "TokenRetrievalError",
-            "LoginRefreshRequired",
-            "LoginTokenLoadError",
+            "NoAuthTokenError",
             "RefreshWithMFAUnsupportedError",
         ),
-        "the AWS sign-in has expired: sign in again",
+        "the AWS sign-in has expired or was refused: sign in again",
     ),
     **dict.fromkeys(
-        ("ConfigParseError", "ConfigNotFound", "InvalidConfigError"),
-        "correct the AWS configuration file",
+        (
+            "ConfigParseError",
+            "ConfigNotFound",
+            "InfiniteLoopConfigError",
+            "InvalidChecksumConfigError",
+            "InvalidConfigError",
+            "InvalidDefaultsMode",
+            "InvalidEndpointDiscoveryConfigurationError",
+            "InvalidIMDSEndpointError",
+            "InvalidIMDSEndpointModeError",
+            "InvalidProxiesConfigError",
+            "InvalidRetryConfigurationError",
+            "InvalidS3AddressingStyleError",
+            "InvalidS3UsEast1RegionalEndpointConfigError",
+            "InvalidSTSRegionalEndpointsConfigError",
+            "UnknownCredentialError",
+            "UnknownTokenProviderError",
+        ),
+        "correct the configuration of AWS: its file, or the AWS_* variables",
     ),
 }
 
@@ -103,7 +122,8 @@ def _fix(cause: Cause, code: str, message: str, permissions: str) -> str:
     name = short_code(code)
     if cause is Cause.PASSING:
         return _FIXES.get(name, "try again later")
-    is_kms = code.casefold().startswith("kms") or "kms:" in message.casefold()
+    is_code_of_kms = code.casefold().startswith("kms")  # which S3 passes on
+    is_kms = is_code_of_kms or "kms:" in message.casefold()
     if denied := _DENIED.search(message):
         fix = f"allow the role or user {denied['action']}"
         if denied["arn"]:
@@ -119,14 +139,8 @@ def _fix(cause: Cause, code: str, message: str, permissions: str) -> str:
         return f"allow the role or user {permissions}"
     if is_kms and name in _KEY_FIXES:
         return _KEY_FIXES[name]
-    # What S3 passes on from KMS is not about the object.
-    is_from_kms = code.casefold().startswith("kms")
-    other = (
-        "check the KMS key: its kind, its state and its policy"
-        if is_from_kms
-        else f"check the names, the region and that the role or user has {permissions}"
-    )
-    return _FIXES.get(name, other)
+    other = f"check the names, the region and that the role or user has {permissions}"
+    return _FIXES.get(name, _OTHER_KEY_FIX if is_code_of_kms else other)
 
 
 _KEY_FIXES = {
@@ -136,6 +150,7 @@ _KEY_FIXES = {
     "notfound": "the KMS key does not exist in this region: correct the encryption setting",
     "optinrequired": "the account has no subscription to KMS",
 }
+_OTHER_KEY_FIX = "check the KMS key: its kind, its state and its policy"
 _FIXES = {
     **dict.fromkeys(
         ("expiredtoken", "tokenrefreshrequired"),

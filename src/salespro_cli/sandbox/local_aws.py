@@ -41,23 +41,24 @@ def listen(host: str, port: int) -> socket.socket:
         port: 0 takes any free port.
 
     Raises:
-        click.ClickException: the port is taken, or the host is not of this machine.
+        click.ClickException: the port is taken, or the host is not of this machine, or
+            cannot be a name of one.
     """
     # Not by werkzeug, which prints its own message and ends the process.
     try:
         return socket.create_server((host, port))
-    except (OSError, TypeError) as error:  # TypeError: it can be no name of a host
-        strerror = getattr(error, "strerror", None) or "No name of a host"
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
+    except TypeError:  # it cannot be encoded as the name of a host
+        cause = "Not the name of a host"
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             message = f"Port {port} is taken: choose another with --port."
-        else:
-            # `create_server` appends the address to the text.
-            cause = strerror.partition(" (")[0]
-            message = (
-                f"The sandbox cannot listen on {host}, port {port} ({cause}): "
-                "choose another --host or --port."
-            )
-        raise click.ClickException(message) from None
+            raise click.ClickException(message) from None
+        # `create_server` appends the address to the text.
+        cause = str(error.strerror).partition(" (")[0]
+    raise click.ClickException(
+        f"The sandbox cannot listen on {host}, port {port} ({cause}): "
+        "choose another --host or --port."
+    )
 
 
 @contextmanager

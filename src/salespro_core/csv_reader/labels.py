@@ -267,7 +267,7 @@ class _Spelling:
         )
 
     def is_part_of(self, name: str) -> bool:
-        """Whether these are the last words of a known label, or those beside its slash."""
+        """Whether a known label ends with these words, or has them on one side of its slash."""
         words = self.words[1:] if self.words[:1] == ("is",) else self.words
         ends = [_known_spelling(part).words for part in name.split("/")]
         is_long = sum(map(len, words)) >= _SHORTEST_PART

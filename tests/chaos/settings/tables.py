@@ -144,19 +144,25 @@ def _rows(
     query = sql.SQL("SELECT {} FROM {}").format(
         sql.SQL(", ").join(columns), sql.Identifier(schema, table)
     )
-    # Of deleted rows.
-    compared = [
-        (of, column)
-        for of, column in expected_schema().columns
-        if of in (APPOINTMENT_TABLE, USERS_TABLE)
-        and column not in (*_IMPORT_TIMES[of], *_OF_ATTEMPTS[of])
+    rows = [
+        dict(zip(names, row, strict=True))
+        for row in conn.execute(query, _compared_columns())
     ]
-    values = {
-        "tables": [of for of, _ in compared],
-        "columns": [column for _, column in compared],
-    }
-    rows = [dict(zip(names, row, strict=True)) for row in conn.execute(query, values)]
     return _with_names_of_undos(rows) if table == HISTORY_TABLE else rows
+
+
+def _compared_columns() -> dict[str, list[str]]:
+    """The parameters of `_FIELDS`: columns that are the same in each attempt."""
+    columns = [
+        (table, column)
+        for table, column in expected_schema().columns
+        if table in (APPOINTMENT_TABLE, USERS_TABLE)
+        and column not in (*_IMPORT_TIMES[table], *_OF_ATTEMPTS[table])
+    ]
+    return {
+        "tables": [table for table, _ in columns],
+        "columns": [column for _, column in columns],
+    }
 
 
 def _with_names_of_undos(

@@ -185,7 +185,7 @@ def test_host_that_can_be_no_name_is_one_error_line(terminal: Terminal) -> None:
     done = terminal.run("sandbox", "--port", "5999", "--host", "x\u202e")
 
     assert done.error == (
-        "The sandbox cannot listen on x , port 5999 (No name of a host): choose another "
+        "The sandbox cannot listen on x , port 5999 (Not the name of a host): choose another "
         "--host or --port."
     )
 

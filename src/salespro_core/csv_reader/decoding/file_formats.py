@@ -54,7 +54,7 @@ _MAGIC = (
     (4, b"ftyp", "a HEIC image or a video", _EXPORT),
     (0, b"\x7fELF", "a program", _EXPORT),
     (0, b"MZ", "a program", _EXPORT),
-    (0, b"\0\x05\x16\x07", "what macOS keeps beside a file, as ._NAME", "upload the file itself"),
+    (0, b"\0\x05\x16\x07", "an AppleDouble file of macOS (._NAME)", "upload the file itself"),
     (0, b"\0\0\0\x01Bud1", "a .DS_Store file of macOS", _EXPORT),
     (0, b"L\0\0\0\x01\x14\x02\0", "a Windows shortcut", "upload the file itself"),
     (0, b"OggS", "an Ogg file", _EXPORT),
