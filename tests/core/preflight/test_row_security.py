@@ -7,10 +7,17 @@ from collections.abc import Iterator
 import pytest
 from psycopg import Connection
 
-from salespro_core.preflight.database import SetupNote, SetupProblem
+from salespro_core.preflight.database import (
+    SetupNote,
+    SetupProblem,
+    needed_privileges,
+)
 from salespro_core.preflight.server_notes import row_security_notes
 from tests.core.preflight.test_server_notes import in_database, one, results
 from tests.support.databases import IMPORTER_GRANTS, temporary_role
+
+# Each table with each command that the role needs for it.
+NEEDED = list(zip(*needed_privileges(), strict=True))
 
 
 @pytest.fixture
@@ -51,38 +58,31 @@ def test_policies_for_some_commands_leave_the_others_a_problem(
     assert "by which the role may DELETE, INSERT, UPDATE:" in problem.description
 
 
-@pytest.mark.parametrize(
-    ("table", "commands"),
-    [
-        ("salespro_users", ["SELECT", "INSERT", "UPDATE"]),
-        ("salespro_changes", ["SELECT", "INSERT"]),
-    ],
-)
-def test_policies_that_keep_undos_from_deleting_are_a_problem(
-    conn: Connection, role_url: str, table: str, commands: list[str]
+@pytest.mark.parametrize(("table", "missing"), NEEDED)
+def test_table_without_a_policy_for_one_of_its_commands_is_a_problem(
+    conn: Connection, role_url: str, table: str, missing: str
 ) -> None:
-    """Otherwise an undo would leave rows, and old changes would stay for ever."""
-    add_policies(conn, table, commands)
+    """Without DELETE, an undo would leave rows, and old changes would stay for ever."""
+    needed = [command for of, command in NEEDED if of == table]
+    add_policies(conn, table, [command for command in needed if command != missing])
     problem = one(role_url, row_security_notes)
 
+    effect = (
+        "undos and the deletion of old changes leave rows without an error"
+        if missing == "DELETE"
+        else "imports and dry runs are refused"
+    )
     assert isinstance(problem, SetupProblem)
     assert (
-        f"{table} has no policy by which the role may DELETE: undos and the deletion of "
-        "old changes leave rows without an error"
+        f"{table} has no policy by which the role may {missing}: {effect}"
     ) in problem.description
 
 
-@pytest.mark.parametrize(
-    ("table", "commands"),
-    [
-        ("salespro_sync_history", ["SELECT", "INSERT", "UPDATE"]),
-        ("salespro_changes", ["SELECT", "INSERT", "DELETE"]),
-    ],
-)
+@pytest.mark.parametrize("table", sorted({table for table, _ in NEEDED}))
 def test_policies_for_the_commands_that_a_table_needs_are_no_problem(
-    conn: Connection, role_url: str, table: str, commands: list[str]
+    conn: Connection, role_url: str, table: str
 ) -> None:
-    add_policies(conn, table, commands)
+    add_policies(conn, table, [command for of, command in NEEDED if of == table])
 
     assert isinstance(one(role_url, row_security_notes), SetupNote)
 

@@ -14,9 +14,11 @@ from handler.upload_import import COMMIT_RESERVE_S
 from salespro_cli.sandbox.local_aws import REGION, UPLOADS
 from salespro_core.errors import (
     ClaimHeld,
+    CommitsLost,
     ObjectRefused,
     ObjectUnavailable,
     OutOfTime,
+    SalesProError,
     ScanPending,
     StoreUnavailable,
 )
@@ -24,6 +26,7 @@ from salespro_core.model.counts import Counts
 from salespro_core.model.upload import Upload
 from salespro_core.sync_history import claims
 from salespro_core.sync_history.queries import recent_imports
+from tests.core.test_errors import subclasses
 from tests.support import paths
 from tests.support.builders import appointment, csv_bytes
 from tests.support.function.cloud import Cloud
@@ -180,6 +183,21 @@ def test_delay_doubles_up_to_a_quarter_of_an_hour(
     failures = [(error, count) for count in (1, 2, 3, 4, 5, 10, 999_999_999)]
 
     assert delays_after(cloud, *failures) == expected
+
+
+def test_each_kind_of_error_has_a_delay_or_that_of_the_queue(cloud: Cloud) -> None:
+    """People need time to correct the setup; the queue's visibility timeout gives it."""
+    at_once = {OutOfTime, CommitsLost}
+    later = {ClaimHeld, StoreUnavailable, ObjectUnavailable, ScanPending}
+    for kind in subclasses(SalesProError):
+        error = kind.__new__(kind)
+        if isinstance(error, ClaimHeld):
+            error.retry_after_s = 7
+
+        delays_s = delays_after(cloud, (error, 1))
+
+        assert len(delays_s) == (kind in at_once | later), kind
+        assert [delay_s > 0 for delay_s in delays_s] == [kind in later] * len(delays_s)
 
 
 def test_delivery_during_another_attempt_returns_later_each_time(cloud: Cloud) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 
 import pytest
@@ -70,6 +71,25 @@ def test_label_with_a_part_of_a_missing_label_is_ignored_with_a_warning(
 ) -> None:
     """It may be the missing column, whose values would be lost without a word."""
     assert warnings(f"{key},{written}\na1,\n") == {ignored_warning(written, known): 1}
+
+
+@labels
+def test_last_words_of_each_label_are_refused_or_ignored_with_a_warning(
+    export: Export, label: str
+) -> None:
+    key = export.columns[0].label
+    words = re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", label)
+    for start in range(1, len(words)):
+        written = " ".join(words[start:])
+        if len(written) < 4:  # in many labels: id, at
+            assert warnings(f"{key},{written}\na1,\n") == {}
+            continue
+        try:
+            said = " ".join(warnings(f"{key},{written}\na1,\n"))
+        except HeaderMismatch as refused:
+            said = str(refused)
+        assert repr(written) in said
+        assert any(repr(known) in said for known in export.labels)
 
 
 def test_label_of_another_column_has_no_warning() -> None:
