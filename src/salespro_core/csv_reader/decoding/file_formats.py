@@ -19,10 +19,10 @@ _DOWNLOAD = "download the export again"
 _DECODE = "decode it and upload the CSV file, plain or as .gz"
 _DECRYPT = "decrypt it and upload the CSV file"
 
-# (offset, bytes, format, remedy).
+# File signatures: (offset, bytes, format, remedy).
 # Sources: the magic database of file(1); the specifications of Parquet, Avro, Arrow, ORC,
 # SQLite, zstd, LZ4 and xz; RFC 9580.
-_MAGIC = (
+SIGNATURES = (
     (0, b"BZh", "a bzip2 file", _UNPACK),
     (0, b"\xfd7zXZ\0", "an xz file", _UNPACK),
     (0, b"\x5d\0\0", "an LZMA file", _UNPACK),
@@ -192,7 +192,7 @@ def _formats(head: bytes) -> Iterator[tuple[str, str]]:
         is_message = "__substg1.0".encode("utf-16-le") in head
         yield (
             ("an Outlook message", "save its attachment and upload that")
-            if (is_message)
+            if is_message
             else ("an old Excel workbook", "open it and export it as CSV UTF-8")
         )
     if start.startswith(_ZIP_MAGIC):
@@ -215,8 +215,8 @@ def _formats(head: bytes) -> Iterator[tuple[str, str]]:
 
 def _binary_formats(head: bytes) -> Iterator[tuple[str, str]]:
     if not _is_text_line(head):
-        for offset, magic, file_format, remedy in _MAGIC:
-            if head.startswith(magic, offset):
+        for offset, signature, file_format, remedy in SIGNATURES:
+            if head.startswith(signature, offset):
                 yield file_format, remedy
 
 

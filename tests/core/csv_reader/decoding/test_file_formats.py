@@ -17,7 +17,7 @@ from encodings.aliases import aliases
 
 import pytest
 
-from salespro_core.csv_reader.decoding.file_formats import check_format
+from salespro_core.csv_reader.decoding.file_formats import SIGNATURES, check_format
 from salespro_core.errors import UnreadableObject
 from tests.core.csv_reader.damage import imported
 from tests.support.builders import appointment, csv_bytes, read_rows
@@ -184,6 +184,17 @@ def test_other_format_is_refused_by_its_name(
     assert name in said
     assert said.startswith("This is ")
     assert "not a CSV file: " in said
+
+
+@pytest.mark.parametrize(
+    ("offset", "signature", "name"), [known[:3] for known in SIGNATURES], ids=repr
+)
+def test_file_with_a_known_signature_is_refused_by_its_name(
+    offset: int, signature: bytes, name: str
+) -> None:
+    body = b"\1" * offset + signature + bytes(range(32))
+
+    assert refusal(body).startswith(f"This is {name}, not a CSV file: ")
 
 
 @pytest.mark.parametrize("quotes", ["[]", "{}", "<>"])
