@@ -6,23 +6,14 @@ import io
 import os
 import signal
 import sys
+from collections import UserDict
+from collections.abc import Iterator
+from importlib import import_module
 from itertools import takewhile
-from typing import NoReturn, cast
+from typing import Final, NoReturn, cast
 
 import click
 
-from salespro_cli.commands.analyze import analyze
-from salespro_cli.commands.bootstrap import bootstrap
-from salespro_cli.commands.database import grants, migrate, psql_
-from salespro_cli.commands.demo import sample, sandbox
-from salespro_cli.commands.import_ import import_
-from salespro_cli.commands.past_imports.changes import changes
-from salespro_cli.commands.past_imports.history import history, show
-from salespro_cli.commands.past_imports.report import report
-from salespro_cli.commands.past_imports.undo import undo
-from salespro_cli.commands.reconcile import reconcile
-from salespro_cli.commands.upload_link import upload_link
-from salespro_cli.commands.watch import watch
 from salespro_cli.output.exit_codes import (
     BUG,
     FAILED,
@@ -33,8 +24,52 @@ from salespro_cli.output.exit_codes import (
 )
 from salespro_cli.output.terminal import discard_stdout, echo_error, echo_json
 
+# Command -> its module, and its name there.
+_COMMANDS: Final = {
+    "analyze": ("analyze", "analyze"),
+    "bootstrap": ("bootstrap", "bootstrap"),
+    "changes": ("past_imports.changes", "changes"),
+    "grants": ("database", "grants"),
+    "history": ("past_imports.history", "history"),
+    "import": ("import_", "import_"),
+    "migrate": ("database", "migrate"),
+    "psql": ("database", "psql_"),
+    "reconcile": ("reconcile", "reconcile"),
+    "report": ("past_imports.report", "report"),
+    "sample": ("demo", "sample"),
+    "sandbox": ("demo", "sandbox"),
+    "show": ("past_imports.history", "show"),
+    "undo": ("past_imports.undo", "undo"),
+    "upload-link": ("upload_link", "upload_link"),
+    "watch": ("watch", "watch"),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(UserDict[str, click.Command]):
+    """The commands; the module of each is loaded when the command is needed.
+
+    To load all of them takes longer than most commands.
+    """
+
+    def __getitem__(self, name: str) -> click.Command:
+        """The command of this name; see `dict`."""
+        module, attribute = _COMMANDS[name]
+        found = getattr(import_module(f"salespro_cli.commands.{module}"), attribute)
+        return cast("click.Command", found)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _COMMANDS
+
+
+@click.group(
+    commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="salespro-importer", prog_name="salespro")
 def cli() -> None:
     """Import SalesPro exports into Postgres.
@@ -43,13 +78,6 @@ def cli() -> None:
     stores the data under .salespro/ in the current folder, or in a folder above that has
     one.
     """
-
-
-for _command in (
-    *(analyze, bootstrap, changes, grants, history, import_, migrate, psql_, reconcile),
-    *(report, sample, sandbox, show, undo, upload_link, watch),
-):
-    cli.add_command(_command)
 
 
 def main() -> NoReturn:

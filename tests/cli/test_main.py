@@ -48,6 +48,23 @@ def test_help_of_each_command_has_an_example(name: str) -> None:
     assert "\\b" not in done.output
 
 
+def test_command_loads_no_other_command() -> None:
+    code = (
+        "import sys; from salespro_cli.main import cli; cli.commands['sample'];"
+        "print(*(name for name in sys.modules if name.startswith('salespro_cli.com')),"
+        "'psycopg' in sys.modules)"
+    )
+
+    done = subprocess.run(  # noqa: S603 -- this interpreter
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+
+    *modules, has_psycopg = done.stdout.split()
+    names = {name.removeprefix("salespro_cli.commands") for name in modules}
+    assert names == {"", ".demo", ".examples", ".parameters"}
+    assert has_psycopg == "False"
+
+
 def test_version_is_that_of_the_package(terminal: Terminal) -> None:
     done = terminal.run("--version")
 
