@@ -7,6 +7,7 @@ not measured, so the rest shows even for the smallest files.
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import time
 import uuid
@@ -99,6 +100,7 @@ def main() -> None:
     sizes.notes.append(
         f"Medians of {settings.rounds} rounds; the ratio is the median of those of each round."
     )
+    prepare_report()
     with open_bench(settings.limit_s) as bench:
         for rows in settings.rows:
             for case in settings.cases:
@@ -177,12 +179,27 @@ def committing(
 
 
 def run_import(conn: Connection, path: Path, options: Options) -> None:
-    """Import the file as a new upload, without a report."""
+    """Import the file as a new upload; its report is made, and stored nowhere."""
+
+    def publish(outcome: Outcome, _rejects: Rejects) -> str:
+        make_report(outcome)
+        return "bench"
+
     with path.open("rb") as file:
         outcome = import_upload(
-            conn, new_upload(path.stat().st_size), file, options=options
+            conn,
+            new_upload(path.stat().st_size),
+            file,
+            options=options,
+            callbacks=ImportCallbacks(publish=publish),
         )
     assert outcome.status == "completed", outcome.error  # noqa: S101
+
+
+def make_report(outcome: Outcome) -> None:
+    """Make the files of a report, as the function does."""
+    json.dumps(as_json(outcome, None), indent=2, ensure_ascii=False)
+    as_html(outcome, None)
 
 
 def new_upload(size_bytes: int) -> Upload:
@@ -263,7 +280,6 @@ def measure_steps(bench: Bench, rounds: int) -> Table:
         bench.server.copy(bench.base_template(0)) as conninfo,
         connect(conninfo) as conn,
     ):
-        prepare_report()
         measured = [steps_of(conn, data) for _ in range(rounds + 1)][1:]
     for step in zip(*measured, strict=True):
         name, _, _, trips = step[0]
@@ -290,8 +306,7 @@ def steps_of(conn: Connection, data: bytes) -> list[tuple[str, float, float, int
 
     def publish(outcome: Outcome, _rejects: Rejects) -> str:
         steps.end("the file's summary")
-        as_json(outcome, None)
-        as_html(outcome, None)
+        make_report(outcome)
         steps.end("report")
         return "bench"
 
