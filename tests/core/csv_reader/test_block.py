@@ -32,6 +32,12 @@ def test_split_and_concatenated_block_is_unchanged(
     assert [len(part) for part in parts][: len(parts) - 1] == sizes[: len(parts) - 1]
 
 
+def test_split_after_the_last_row_leaves_nothing() -> None:
+    block = block_from_rows([Row(1, ["a"]), Row(2, ["b"])])
+
+    assert block.split(2) == (block, None)
+
+
 @given(st.integers(0, 20), st.integers(1, 7))
 def test_slices_are_all_rows_in_their_order(rows: int, row_count: int) -> None:
     block = block_from_rows([Row(n, [str(n)]) for n in range(rows)])

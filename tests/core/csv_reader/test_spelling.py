@@ -6,7 +6,11 @@ from itertools import product
 
 import pytest
 
-from salespro_core.csv_reader.spelling import has_one_typo, is_misspelled
+from salespro_core.csv_reader.spelling import (
+    are_run_together,
+    has_one_typo,
+    is_misspelled,
+)
 
 WORDS = ("identifier", "representative", "estimates", "additional")
 
@@ -46,3 +50,11 @@ def test_three_typos_or_another_first_letter_are_another_word(typed: str) -> Non
 )  # fmt: skip
 def test_one_typo(text: str, is_typo: bool) -> None:  # noqa: FBT001 -- a parameter of a test
     assert has_one_typo(text, "email") == is_typo
+
+
+@pytest.mark.parametrize(
+    ("text", "are_words"),
+    [("lastname", True), ("lname", True), ("lastnam", True), ("lasname", True), ("ln", False), ("lastnames", False), ("astname", False), ("", False)],
+)  # fmt: skip
+def test_words_that_run_together(text: str, are_words: bool) -> None:  # noqa: FBT001 -- a parameter of a test
+    assert are_run_together(text, ("last", "name")) == are_words

@@ -289,6 +289,9 @@ def test_message_that_cannot_be_repeated_is_delivered_again(
         ({CHECKPOINT: {"dataType": "Number", "stringValue": "9"}}, True),
         ({CHECKPOINT: {"dataType": "Number", "stringValue": "10"}}, False),
         ({CHECKPOINT: {"dataType": "Number", "stringValue": "11"}}, False),
+        ({CHECKPOINT: {"dataType": "Number", "stringValue": "9" * 18}}, False),
+        ({CHECKPOINT: {"dataType": "Number", "stringValue": "9" * 19}}, True),
+        ({CHECKPOINT: {"dataType": "Number", "stringValue": "9" * 20}}, True),
     ],
 )
 def test_message_is_sent_again_only_after_more_rows_than_it_carries(

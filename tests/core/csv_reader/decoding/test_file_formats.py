@@ -197,6 +197,21 @@ def test_file_with_a_known_signature_is_refused_by_its_name(
     assert refusal(body).startswith(f"This is {name}, not a CSV file: ")
 
 
+def test_empty_zip_archive_is_named() -> None:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w"):
+        pass
+
+    assert refusal(body.getvalue()).startswith("This is an empty zip archive, ")
+
+
+@pytest.mark.parametrize("control", [b"\x01", b"\x1f", b"\t"])
+def test_text_with_a_control_character_is_no_header(control: bytes) -> None:
+    body = b"BM,_id" + control + b"\n1,a1\n"
+
+    assert refusal(body).startswith("This is a BMP image, ")
+
+
 @pytest.mark.parametrize("quotes", ["[]", "{}", "<>"])
 def test_labels_in_brackets_are_neither_json_nor_xml(quotes: str) -> None:
     start, end = quotes[0], quotes[1]

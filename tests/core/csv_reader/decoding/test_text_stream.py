@@ -202,7 +202,7 @@ def test_rows_before_a_broken_stream_are_yielded() -> None:
 
 
 @pytest.mark.parametrize("compress", [bytes, gzipped], ids=["plain", "gzip"])
-def test_line_over_the_limit_is_refused_before_it_is_in_memory(
+def test_line_over_the_limit_is_refused_before_all_of_it_is_read(
     monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]
 ) -> None:
     monkeypatch.setattr(text_lines, "MAX_LINE_BYTES", 1024 * 1024)

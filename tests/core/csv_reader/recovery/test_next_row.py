@@ -9,7 +9,8 @@ from itertools import islice
 import pytest
 
 from salespro_core.csv_reader import row_blocks
-from salespro_core.csv_reader.recovery import next_row
+from salespro_core.csv_reader.recovery import line_buffer, next_row
+from salespro_core.csv_reader.recovery.line_buffer import RowSize, RowTooLong
 from salespro_core.csv_reader.recovery.problems import (
     CELL_TOO_LONG,
     STRAY_QUOTE,
@@ -174,3 +175,46 @@ def test_rejects_file_has_every_character_of_a_damaged_row() -> None:
 
     assert (line, column, reason) == ("3", "", TEXT_AFTER_QUOTE)
     assert ",".join(cells) == bad
+
+
+@pytest.mark.parametrize("line", ["a,b,c\n", 'a,"b,b,b",c\n'])
+def test_row_of_the_most_cells_is_accepted(line: str) -> None:
+    RowSize(max_cells=3).add(line)
+
+
+@pytest.mark.parametrize("line", ["a,b,c,d\n", ",,,,,,,\n", '"a","b,b","c",d,e\n'])
+def test_row_of_more_cells_is_too_long(line: str) -> None:
+    with pytest.raises(RowTooLong):
+        RowSize(max_cells=3).add(line)
+
+
+def test_commas_in_a_cell_with_line_breaks_are_text() -> None:
+    size = RowSize(max_cells=3)
+    size.add('a,"b,b,b\n')
+    size.add("b,b,b,b,b\n")
+    size.add('b,b,b",c\n')
+
+    with pytest.raises(RowTooLong):
+        size.add('b",d\n')
+
+
+def test_row_of_the_most_lines_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_buffer, "MAX_ROW_LINES", 3)
+    size = RowSize()
+    for _ in range(3):
+        size.add("a\n")
+
+    with pytest.raises(RowTooLong):
+        size.add("a\n")
+
+
+def test_row_of_the_most_characters_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_buffer, "MAX_ROW_CHARACTERS", 6)
+    size = RowSize()
+    size.add("abc\n")
+    size.add("d\n")
+
+    with pytest.raises(RowTooLong):
+        size.add("e")
