@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Logger
 
-from handler.observability.import_log import ProgressLog
+from handler.observability.import_log import ProgressLog, log_outcome
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
 from tests.support.builders import CANARY, upload
@@ -221,3 +221,25 @@ def test_progress_is_logged_every_30_seconds(monkeypatch: pytest.MonkeyPatch) ->
     ]
     assert progress.latest is not None
     assert progress.latest.counts.created == 75
+
+
+@pytest.mark.parametrize(
+    ("seconds", "duration_ms"), [(0.0004, 0), (2.0, 2000), (75.4321, 75432)]
+)
+def test_metrics_have_the_duration_in_milliseconds(
+    capsys: pytest.CaptureFixture[str], seconds: float, duration_ms: int
+) -> None:
+    outcome = Outcome(
+        upload=upload(),
+        status="completed",
+        is_dry_run=False,
+        seconds=seconds,
+        attempts=1,
+    )
+
+    log_outcome(Logger(service="duration", stream=io.StringIO()), outcome, {})
+
+    line = json.loads(capsys.readouterr().out)
+    assert line["Duration"] == [duration_ms]
+    [metrics] = line["_aws"]["CloudWatchMetrics"]
+    assert {"Name": "Duration", "Unit": "Milliseconds"} in metrics["Metrics"]
