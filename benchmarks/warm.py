@@ -7,7 +7,6 @@ not measured, so the rest shows even for the smallest files.
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 import time
 import uuid
@@ -38,7 +37,7 @@ from salespro_core.model.upload import Upload
 from salespro_core.postgres.connection import connect
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.report.html_report.render import as_html
-from salespro_core.report.json_report import as_json
+from salespro_core.report.json_report import as_json_text
 
 REAL_ROWS = 254
 BATCH_SIZES = (500, 5000)
@@ -198,8 +197,8 @@ def run_import(conn: Connection, path: Path, options: Options) -> None:
 
 def make_report(outcome: Outcome) -> None:
     """Make the files of a report, as the function does."""
-    json.dumps(as_json(outcome, None), indent=2, ensure_ascii=False)
-    as_html(outcome, None)
+    as_json_text(outcome)
+    as_html(outcome)
 
 
 def new_upload(size_bytes: int) -> Upload:

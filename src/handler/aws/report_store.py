@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from handler.aws.errors import failure_of
 from salespro_core.errors import ObjectRefused, ObjectUnavailable
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
-from salespro_core.report.json_report import as_json
+from salespro_core.report.json_report import as_json_text
 from salespro_core.report.text_report import as_text
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def put_report(
     """
     location = f"s3://{bucket}/{folder}"
     rejects_file = f"{location}rejects.csv" if rejects.count else None
-    json_text = json.dumps(as_json(outcome, rejects_file), indent=2, ensure_ascii=False)
+    json_text = as_json_text(outcome, rejects_file)
     plain_text = as_text(outcome, rejects_file) + "\n"
     page = _render().as_html(outcome, rejects_file)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from salespro_core.errors import ObjectRefused
 from salespro_core.model.outcome import Outcome
 from salespro_core.records.rejects_file import Rejects
 from salespro_core.report.folder_names import folder_name
-from salespro_core.report.json_report import as_json
+from salespro_core.report.json_report import as_json_text
 from salespro_core.report.text_report import as_text
 
 
@@ -81,11 +80,8 @@ def write_report_files(folder: Path, outcome: Outcome, rejects: Rejects) -> None
         with open(folder / "rejects.csv", "xb", opener=_private) as out:
             shutil.copyfileobj(file, out)
         rejects_file = str(folder / "rejects.csv")
-    json_report = json.dumps(
-        as_json(outcome, rejects_file), indent=2, ensure_ascii=False
-    )
     for name, body in (
-        ("report.json", json_report),
+        ("report.json", as_json_text(outcome, rejects_file)),
         ("report.txt", as_text(outcome, rejects_file)),
         ("report.html", _render().as_html(outcome, rejects_file)),
     ):

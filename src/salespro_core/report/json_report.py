@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -47,6 +48,22 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
         ],
         "error": outcome.error,
     }
+
+
+def as_json_text(outcome: Outcome, rejects_file: str | None = None) -> str:
+    """The text of report.json: a line for each field, and for each item of a list.
+
+    `json.dumps` takes four times as long to indent.  The arguments are those of `as_json`.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    fields = []
+    for name, value in as_json(outcome, rejects_file).items():
+        if value and isinstance(value, list):
+            items = ",\n    ".join(map(encode, value))
+            fields.append(f'  "{name}": [\n    {items}\n  ]')
+        else:
+            fields.append(f'  "{name}": {encode(value)}')
+    return "{\n" + ",\n".join(fields) + "\n}"
 
 
 def as_json(outcome: Outcome, rejects_file: str | None = None) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import json
 from dataclasses import fields
 from datetime import UTC, datetime
 
+import pytest
+
 from salespro_core.model.counts import Counts
 from salespro_core.model.outcome import Outcome
-from salespro_core.report.json_report import as_json, outcome_fields
+from salespro_core.report.json_report import as_json, as_json_text, outcome_fields
 from tests.core.report.sample_outcomes import FILE, full, outcome, refused, undone
 from tests.support.builders import CANARY, upload
 
@@ -40,6 +42,28 @@ LOG_FIELDS = {
 
 def test_log_fields_describe_the_outcome() -> None:
     assert outcome_fields(full()) == LOG_FIELDS
+
+
+@pytest.mark.parametrize("report", [full(), undone(), outcome()])
+def test_report_json_has_a_line_for_each_field_and_each_item_of_a_list(
+    report: Outcome,
+) -> None:
+    fields = as_json(report, "rejects.csv")
+
+    text = as_json_text(report, "rejects.csv")
+
+    assert json.loads(text) == fields
+    lines = sum(
+        len(value) + 2 if value and isinstance(value, list) else 1
+        for value in fields.values()
+    )
+    assert len(text.splitlines()) == lines + 2
+
+
+def test_report_json_has_letters_of_any_script_as_they_are() -> None:
+    report = outcome(upload=upload(object_key="Größe 名.csv"))
+
+    assert '"key": "Größe 名.csv"' in as_json_text(report)
 
 
 def test_report_json_of_an_undo_has_the_rows_it_deleted_and_left() -> None:

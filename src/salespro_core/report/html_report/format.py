@@ -15,6 +15,8 @@ _INVISIBLE = re.compile(
 
 def replace_invisible(text: str) -> str:
     """Replace each character that a browser would not show by U+FFFD."""
+    if text.isprintable():  # as nearly all is
+        return text
     return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
