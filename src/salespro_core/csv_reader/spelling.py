@@ -60,8 +60,6 @@ def are_run_together(text: str, known: Sequence[str]) -> bool:
 
     The first word may be its first letter, if the others are not abbreviated: `lname`.
     """
-    if text[:1] != known[0][0]:
-        return False
     rest = "".join(known[1:])
     if text == known[0][0] + rest and len(rest) >= _SHORTEST_MISSPELLED:
         return True
