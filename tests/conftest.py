@@ -20,7 +20,7 @@ from tests.chaos import reliability_page
 from tests.chaos.crashes import reliability_section as crash_tables
 from tests.chaos.simulation.testbed import SimulationTestbed, open_testbed
 from tests.support import paths
-from tests.support.databases import new_database
+from tests.support.databases import DatabasePool, new_database
 from tests.support.servers.private_postgres import PrivateServer, run_private_server
 from tests.support.world.children import Children, fork_server
 from tests.support.world.world import World, open_world
@@ -80,10 +80,18 @@ def template(server: str) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def database_pool(server: str, template: str) -> Iterator[DatabasePool]:
+    """The databases of `database_url`."""
+    pool = DatabasePool(server, template)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def database_url(server: str, template: str) -> Iterator[str]:
-    """Conninfo of a new database with the tables and no rows."""
-    with new_database(server, template=template) as name:
+def database_url(server: str, database_pool: DatabasePool) -> Iterator[str]:
+    """Conninfo of a database with the tables and no rows, as if it was new."""
+    with database_pool.lend() as name:
         yield make_conninfo(server, dbname=name)
 
 
