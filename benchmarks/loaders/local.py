@@ -1,4 +1,7 @@
-"""This project's command `salespro import FILE`, in the measured process."""
+"""This project's command `salespro import FILE`, in the measured process.
+
+The modules of the command are loaded before the measurement.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from benchmarks.loaders import Job
-from salespro_cli.main import cli
+from salespro_cli.commands.import_ import import_
 
 
 def ready(job: Job) -> Callable[[], None]:
@@ -18,6 +21,6 @@ def ready(job: Job) -> Callable[[], None]:
     options = ["--dry-run"] if "dry_run" in job.details else []
 
     def run() -> None:
-        cli.main(["import", *options, job.path], standalone_mode=False)
+        import_.main([*options, job.path], standalone_mode=False)
 
     return run

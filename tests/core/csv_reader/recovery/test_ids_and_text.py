@@ -172,3 +172,19 @@ def test_row_with_two_times_after_damage_is_a_record_whatever_its_id_is() -> Non
 
     assert found[-1] == "Ann"
     assert [reject.line for reject in rejects] == [42]
+
+
+@pytest.mark.parametrize("text", ["", "\na7,see,below", "\n24x36,see,below"])
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_words_are_ids_after_damage_if_those_of_most_rows_are_words(
+    damaged: int, text: str
+) -> None:
+    """The first row may be damaged: the rows after it show what ids look like."""
+    words = ["Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ivy", "Jim"]
+    lines = [f"{word},Sold,Lee" for word in words]
+    lines[damaged] = f'{words[damaged]},"Sold,Lee{text}'
+
+    found, [reject], _ = read("\n".join([NARROW, *lines, ""]).encode())
+
+    assert found == [word for word in words if word != words[damaged]]
+    assert reject.line == damaged + 2

@@ -255,3 +255,15 @@ def test_many_narrow_blank_rows_are_blank(blank: str, before: int) -> None:
     found, rejects, _ = imported(f"{header}{rows}{blanks}b1,x,5.00,TRUE\n".encode())
 
     assert (found, rejects) == ([*ids, "b1"], [])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 30])
+def test_row_of_too_many_cells_gives_back_the_rows_that_it_swallowed(rows: int) -> None:
+    sound = [f"b{n},Sold,Lee" for n in range(rows)]
+    header = "_id,resultFullString,customer.nameLast"
+    lines = [header, 'a1,"Sold', *sound, 'c1",Lee,X', "d1,Sold,Lee", ""]
+
+    found, rejects, _ = read("\n".join(lines).encode())
+
+    assert found == [*(row.partition(",")[0] for row in sound), "d1"]
+    assert [reject.line for reject in rejects] == [2, 3 + rows]

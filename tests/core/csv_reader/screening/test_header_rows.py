@@ -264,6 +264,7 @@ def test_row_with_every_label_in_its_own_column_but_the_first_is_data(id_: str) 
     [
         "ID,First Name,Last Name,License Number",
         "Department,Last Name,First Name,License Number",
+        "Department,Last Name,License Number,Username",
         "OfficeName,User Object ID,First Name,Last Name",
         "Email,First Name,Last Name,License Number",
         ",First Name,Last Name,License Number",
