@@ -25,7 +25,7 @@ from salespro_cli.output.exit_codes import (
 from salespro_cli.output.terminal import discard_stdout, echo_error, echo_json
 
 # Command -> its module, and its name there.
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "analyze": ("analyze", "analyze"),
     "bootstrap": ("bootstrap", "bootstrap"),
     "changes": ("past_imports.changes", "changes"),
@@ -52,19 +52,23 @@ class _Commands(UserDict[str, click.Command]):
     """
 
     def __getitem__(self, name: str) -> click.Command:
-        """The command of this name; see `dict`."""
-        module, attribute = _COMMANDS[name]
+        """The command of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        module, attribute = COMMANDS[name]
         found = getattr(import_module(f"salespro_cli.commands.{module}"), attribute)
         return cast("click.Command", found)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_COMMANDS)
+        return iter(COMMANDS)
 
     def __len__(self) -> int:
-        return len(_COMMANDS)
+        return len(COMMANDS)
 
     def __contains__(self, name: object) -> bool:
-        return name in _COMMANDS
+        return name in COMMANDS
 
 
 @click.group(

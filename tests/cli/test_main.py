@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from salespro_cli import main as program
-from salespro_cli.main import cli
+from salespro_cli.main import COMMANDS, cli
 from salespro_cli.sample_data import generator
 from tests.support import paths
 from tests.support.terminal import CommandResult, Terminal, wait_for_exit
@@ -48,21 +48,36 @@ def test_help_of_each_command_has_an_example(name: str) -> None:
     assert "\\b" not in done.output
 
 
-def test_command_loads_no_other_command() -> None:
+@pytest.mark.parametrize("name", cli.commands)
+def test_command_has_its_name_and_loads_no_other_command(name: str) -> None:
     code = (
-        "import sys; from salespro_cli.main import cli; cli.commands['sample'];"
-        "print(*(name for name in sys.modules if name.startswith('salespro_cli.com')),"
-        "'psycopg' in sys.modules)"
+        f"import sys; from salespro_cli.main import cli; print(cli.commands['{name}'].name);"
+        "print(*(name for name in sys.modules if name.startswith('salespro_cli.commands.')))"
     )
 
     done = subprocess.run(  # noqa: S603 -- this interpreter
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
 
-    *modules, has_psycopg = done.stdout.split()
-    names = {name.removeprefix("salespro_cli.commands") for name in modules}
-    assert names == {"", ".demo", ".examples", ".parameters"}
-    assert has_psycopg == "False"
+    found, *modules = done.stdout.split()
+    commands = {f"salespro_cli.commands.{module}" for module, _ in COMMANDS.values()}
+    assert found == name
+    assert commands.intersection(modules) == {
+        f"salespro_cli.commands.{COMMANDS[name][0]}"
+    }
+
+
+def test_command_without_a_database_does_not_load_psycopg() -> None:
+    code = "import sys; from salespro_cli.main import cli; cli.commands['sample']"
+
+    done = subprocess.run(  # noqa: S603 -- this interpreter
+        [sys.executable, "-c", f"{code}; print('psycopg' in sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout == "False\n"
 
 
 def test_version_is_that_of_the_package(terminal: Terminal) -> None:

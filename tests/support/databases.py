@@ -78,6 +78,11 @@ def drop_database(server: str, name: str) -> None:
 MOST_USES = 50
 # A session that its client has closed ends within milliseconds.
 SESSION_END_S = 0.2
+_TRUNCATE = """
+TRUNCATE salespro_appointment, salespro_users, salespro_users_seen, salespro_sync_history,
+    salespro_changes RESTART IDENTITY
+"""
+_OID = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 CatalogState = list[tuple[str, int, int | None]]
 
 
@@ -131,7 +136,7 @@ class DatabasePool:
         return name
 
     def _connect(self, name: str) -> Connection:
-        conninfo = make_conninfo(self._server, dbname=name, options="")
+        conninfo = make_conninfo(self._server, dbname=name)
         conn = psycopg.connect(conninfo, autocommit=True)
         conn.execute("SET lock_timeout = '1s'")
         return conn
@@ -139,22 +144,13 @@ class DatabasePool:
     def _clean(self, name: str) -> bool:
         """Delete all rows; return whether the database is like a new one then."""
         with self._connect(name) as conn:
-            if has_other_sessions(conn) or catalog_state(conn) != self._states[name]:
+            if _has_other_sessions(conn) or catalog_state(conn) != self._states[name]:
                 return False
             if _is_used(conn):
                 conn.execute(_TRUNCATE)
                 self._states[name] = catalog_state(conn)
             conn.execute("SELECT pg_stat_reset()")
         return True
-
-
-_TRUNCATE = """
-TRUNCATE salespro_appointment, salespro_users, salespro_users_seen, salespro_sync_history,
-    salespro_changes RESTART IDENTITY
-"""
-
-
-_OID = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
 def catalog_state(conn: Connection) -> CatalogState:
@@ -182,7 +178,7 @@ def catalog_state(conn: Connection) -> CatalogState:
     return conn.execute(text.encode()).fetchall()
 
 
-def has_other_sessions(conn: Connection) -> bool:
+def _has_other_sessions(conn: Connection) -> bool:
     """Whether other sessions use the database, also after a moment."""
     end = time.monotonic() + SESSION_END_S
     while True:
